@@ -1,0 +1,1 @@
+//! Data owners and model owners: share, upload, reconstruct

@@ -1,0 +1,75 @@
+//! The functions against `f64`, over their whole input range.
+
+use super::*;
+use crate::{Engine, Fixed, Float, Format};
+use ndarray::Array2;
+
+fn column(n: usize, low: f64, high: f64) -> Array2<f64> {
+    Array2::from_shape_fn((n, 1), |(i, _)| low + (high - low) * i as f64 / (n - 1) as f64)
+}
+
+fn worst<E: Engine>(e: &mut E, x: &Array2<f64>, y: &E::Num, f: impl Fn(f64) -> f64) -> f64 {
+    let y = e.open(y).unwrap().unwrap();
+    x.iter().zip(&y).map(|(x, y)| (f(*x) - y).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn exp_is_within_its_stated_error() {
+    fn run<E: Engine>(mut e: E) -> f64 {
+        let x = column(100_000, -40.0, 0.0);
+        let s = e.public(&x, Format::new(16, 8)).unwrap();
+        let y = exp(&mut e, &s, Format::new(24, 1)).unwrap();
+        // The input is rounded to 2^-17.
+        worst(&mut e, &x.mapv(|v| (v * 65536.0).round() / 65536.0), &y, f64::exp)
+    }
+    let (float, fixed) = (run(Float), run(Fixed));
+    println!("exp: float {float:e}, fixed {fixed:e}");
+    assert!(float < 17f64.exp2().recip() && fixed < 16f64.exp2().recip());
+}
+
+#[test]
+fn reciprocal_is_within_its_stated_error() {
+    for most in [2.0, 10.0, 64.0] {
+        let mut e = Fixed;
+        let x = column(50_000, 1.0, most).mapv(|v| (v * 16f64.exp2()).round() / 16f64.exp2());
+        let s = e.public(&x, Format::new(24, 7)).unwrap();
+        let y = reciprocal(&mut e, &s, most).unwrap();
+        let err = worst(&mut e, &x, &y, f64::recip);
+        println!("reciprocal to {most}: {err:e}");
+        assert!(err < 20f64.exp2().recip());
+    }
+}
+
+#[test]
+fn ln_is_within_its_stated_error() {
+    for (most, bound) in [(2.0, 14f64), (10.0, 14.0), (64.0, 7.0)] {
+        let mut e = Fixed;
+        let x = column(50_000, 1.0, most).mapv(|v| (v * 16f64.exp2()).round() / 16f64.exp2());
+        let s = e.public(&x, Format::new(24, 7)).unwrap();
+        let y = ln(&mut e, &s, most, Format::new(16, 4)).unwrap();
+        let err = worst(&mut e, &x, &y, f64::ln);
+        println!("ln to {most}: {err:e}");
+        assert!(err < bound.exp2().recip());
+    }
+}
+
+#[test]
+fn softmax_argmax_and_maximum_are_those_of_float() {
+    let mut fixed = Fixed;
+    let x = Array2::from_shape_fn((500, 10), |(i, j)| (((i * 7919 + j * 104_729) % 20_011) as f64 - 10_000.0) / 700.0);
+    let s = fixed.public(&x, Format::new(16, 8)).unwrap();
+    let p = softmax(&mut fixed, &s, Format::new(16, 1)).unwrap();
+    let p = fixed.open(&p).unwrap().unwrap();
+    let bits = argmax(&mut fixed, &s).unwrap();
+    let mut err = 0f64;
+    for (i, row) in x.rows().into_iter().enumerate() {
+        let max = row.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = row.iter().map(|v| (v - max).exp()).sum();
+        for (j, v) in row.iter().enumerate() {
+            err = err.max((p[[i, j]] - (v - max).exp() / sum).abs());
+        }
+        assert_eq!(bits.row(i).iter().filter(|b| **b).count(), 1);
+    }
+    println!("softmax: {err:e}");
+    assert!(err < 14f64.exp2().recip());
+}

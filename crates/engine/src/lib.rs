@@ -1,0 +1,239 @@
+//! The operations that a network is written against.
+//!
+//! [`Engine`] is the one trait between machine learning and cryptography: layers and losses are written once, in
+//! terms of it, and run on floating point ([`Float`]), on the exact ring arithmetic in the clear ([`Fixed`]) and on
+//! secret shares (the suites of `trefoil-mpc`). [`functions`] builds exp, ln, reciprocal, softmax and argmax on it.
+
+mod error;
+pub mod fixed;
+mod float;
+mod format;
+pub mod functions;
+
+pub use error::{Error, Result};
+pub use fixed::{Fixed, FixedNum};
+pub use float::{Float, FloatNum};
+pub use format::Format;
+
+use ndarray::Array2;
+use std::ops::Range;
+
+/// A matrix of public values in the clear, or `None` at a party that does not see them: control flow never depends
+/// on it.
+pub type Opened = Option<Array2<f64>>;
+
+/// A rearrangement of elements; repeats are allowed, so it also broadcasts.
+#[derive(Clone, Copy, Debug)]
+pub enum Index<'a> {
+    /// These rows, in this order.
+    Rows(&'a [usize]),
+    /// These columns, in this order.
+    Cols(&'a [usize]),
+    /// A matrix of the given shape whose elements are those at these places, counted row by row.
+    Flat([usize; 2], &'a [usize]),
+}
+
+impl Index<'_> {
+    /// The shape that indexing a matrix of `shape` gives.
+    pub fn shape(&self, shape: [usize; 2]) -> [usize; 2] {
+        match *self {
+            Index::Rows(rows) => [rows.len(), shape[1]],
+            Index::Cols(cols) => [shape[0], cols.len()],
+            Index::Flat(shape, _) => shape,
+        }
+    }
+
+    /// The rearranged matrix.
+    pub fn of<T: Copy>(&self, x: &Array2<T>) -> Array2<T> {
+        match *self {
+            Index::Rows(rows) => x.select(ndarray::Axis(0), rows),
+            Index::Cols(cols) => Array2::from_shape_fn((x.nrows(), cols.len()), |(i, j)| x[[i, cols[j]]]),
+            Index::Flat([rows, cols], at) => {
+                Array2::from_shape_fn((rows, cols), |(i, j)| x[[at[i * cols + j] / x.ncols(), at[i * cols + j] % x.ncols()]])
+            }
+        }
+    }
+}
+
+/// What to sum over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sum {
+    /// All rows: the result is one row.
+    Rows,
+    /// All columns: the result is one column.
+    Cols,
+}
+
+/// The kind of a product.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Matrix product op(x) op(y), where op transposes if the flag is set.
+    MatMul {
+        /// Transpose x.
+        tx: bool,
+        /// Transpose y.
+        ty: bool,
+    },
+    /// Element by element.
+    Mul,
+}
+
+/// One product, its optional addend and the format of its result: `out = truncate(x * y + plus)`.
+#[derive(Debug)]
+pub struct Product<'a, N> {
+    /// Matrix product or elementwise.
+    pub kind: Kind,
+    /// The left factor.
+    pub x: &'a N,
+    /// The right factor.
+    pub y: &'a N,
+    /// Added before truncation; its fraction bits are aligned upward. One row is added to every row.
+    pub plus: Option<&'a N>,
+    /// Fraction bits and range of the result; at most as many fraction bits as x and y have together.
+    pub out: Format,
+}
+
+impl<'a, N> Product<'a, N> {
+    /// A matrix product without an addend.
+    pub fn matmul(x: &'a N, tx: bool, y: &'a N, ty: bool, out: Format) -> Self {
+        Product { kind: Kind::MatMul { tx, ty }, x, y, plus: None, out }
+    }
+    /// An elementwise product without an addend.
+    pub fn mul(x: &'a N, y: &'a N, out: Format) -> Self {
+        Product { kind: Kind::Mul, x, y, plus: None, out }
+    }
+    /// The same with an addend.
+    pub fn plus(self, plus: &'a N) -> Self {
+        Product { plus: Some(plus), ..self }
+    }
+}
+
+/// Arithmetic on matrices that may be hidden from the one who computes.
+///
+/// A `Num` is a matrix of numbers with a [`Format`]; a `Bit` is a matrix of bits. Operations that take an array of N
+/// do N independent things in the rounds of one. Shapes, formats and control flow are public.
+pub trait Engine: Sized {
+    /// A matrix of numbers.
+    type Num: Clone;
+    /// A matrix of bits.
+    type Bit: Clone;
+
+    /// Rows and columns.
+    fn shape(&self, x: &Self::Num) -> [usize; 2];
+    /// Fraction bits and range.
+    fn format(&self, x: &Self::Num) -> Format;
+    /// The same matrix under another claim about its range; the fraction bits must be the same.
+    fn claim(&self, x: &Self::Num, bits: u8) -> Self::Num;
+
+    /// A public constant.
+    ///
+    /// # Errors
+    /// [`Error::Range`] if a value is not finite or outside of the format's range.
+    fn public(&self, x: &Array2<f64>, format: Format) -> Result<Self::Num>;
+
+    /// x + y; y may be one row, one column or one element. Fraction bits are aligned upward.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], or [`Error::Range`] if alignment would leave the ring.
+    fn add(&self, x: &Self::Num, y: &Self::Num) -> Result<Self::Num>;
+    /// x - y, like [`Engine::add`].
+    ///
+    /// # Errors
+    /// As for `add`.
+    fn sub(&self, x: &Self::Num, y: &Self::Num) -> Result<Self::Num>;
+    /// The product with the public constant `c` rounded to `frac` fraction bits, which the result has in addition.
+    ///
+    /// # Errors
+    /// [`Error::Range`] if the constant or the result does not fit.
+    fn times(&self, x: &Self::Num, c: f64, frac: u8) -> Result<Self::Num>;
+    /// The product with 2^`power`, by moving the point: free.
+    ///
+    /// # Errors
+    /// [`Error::Range`] if the point would leave the word.
+    fn times_2(&self, x: &Self::Num, power: i8) -> Result<Self::Num>;
+    /// Elements rearranged.
+    fn gather(&self, x: &Self::Num, index: Index<'_>) -> Self::Num;
+    /// Matrices of equal height and format side by side.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are none or they do not fit.
+    fn beside(&self, x: &[&Self::Num]) -> Result<Self::Num>;
+    /// The sum over rows or columns.
+    fn sum(&self, x: &Self::Num, over: Sum) -> Self::Num;
+
+    /// Elements rearranged.
+    fn gather_bits(&self, x: &Self::Bit, index: Index<'_>) -> Self::Bit;
+    /// Column j is negated where `flip[j]`.
+    fn flip(&self, x: &Self::Bit, flip: &[bool]) -> Self::Bit;
+
+    /// Prepares a matrix that many products will use (the training data), so that its part of their cost is paid once.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn prepare(&mut self, x: &Self::Num) -> Result<Self::Num> {
+        Ok(x.clone())
+    }
+    /// N independent products.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Range`] if the factors' ranges do not keep every product within 2^62; those of the protocol.
+    fn products<const N: usize>(&mut self, p: [Product<'_, Self::Num>; N]) -> Result<[Self::Num; N]>;
+    /// Each matrix with its fraction bits reduced to its format's.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn truncate<const N: usize>(&mut self, x: [(&Self::Num, Format); N]) -> Result<[Self::Num; N]>;
+    /// [x >= 0].
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn drelu<const N: usize>(&mut self, x: [&Self::Num; N]) -> Result<[Self::Bit; N]>;
+    /// b x: x where the bit is 1, 0 elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; those of the protocol.
+    fn select<const N: usize>(&mut self, s: [(&Self::Bit, &Self::Num); N]) -> Result<[Self::Num; N]>;
+    /// The AND of matrices of bits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are none or shapes differ; those of the protocol.
+    fn all(&mut self, bits: &[&Self::Bit]) -> Result<Self::Bit>;
+    /// Opens a matrix to the computing parties.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn open(&mut self, x: &Self::Num) -> Result<Opened>;
+
+    /// max(x, 0), and the bit [x >= 0] that the backward pass needs.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn relu(&mut self, x: &Self::Num) -> Result<(Self::Num, Self::Bit)> {
+        let [b] = self.drelu([x])?;
+        let [y] = self.select([(&b, x)])?;
+        Ok((y, b))
+    }
+
+    /// Runs `f` under the name of a layer: cost is booked to it, and errors name it.
+    ///
+    /// # Errors
+    /// Those of `f`, with the layer's name.
+    fn within<T>(&mut self, layer: &str, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        f(self).map_err(|e| e.within(layer))
+    }
+    /// Told before each step; randomness and messages are addressed by it. Steps only grow.
+    fn begin_step(&mut self, step: u64) {
+        let _ = step;
+    }
+    /// Owns the loop over steps: `body` is a function of (state, step), and all change is in `state`.
+    ///
+    /// # Errors
+    /// The first error of `body`.
+    fn drive<S>(&mut self, mut state: S, steps: Range<u64>, mut body: impl FnMut(&mut Self, &mut S, u64) -> Result<()>) -> Result<S> {
+        for step in steps {
+            self.begin_step(step);
+            body(self, &mut state, step)?;
+        }
+        Ok(state)
+    }
+}

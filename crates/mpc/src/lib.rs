@@ -1,0 +1,1 @@
+//! Secure three-party computation: parties, rounds, randomness, cost, and one folder a suite

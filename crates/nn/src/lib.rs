@@ -1,0 +1,1 @@
+//! Layers, losses, optimisers, the training step and model files

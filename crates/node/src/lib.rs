@@ -1,0 +1,1 @@
+//! One party's process: handshake, job, run folder

@@ -1,0 +1,120 @@
+//! Bits of words, and words of a few bits packed into bytes.
+
+use crate::UnpackError;
+
+/// Bit `i` of `x`, 0 or 1, for `i < 64`.
+pub fn bit(x: u64, i: u32) -> u64 {
+    x >> i & 1
+}
+
+/// The low `bits` bits of every value, the first value in the lowest bits, little-endian; the
+/// last byte is padded with zeros. `ceil(n bits / 8)` bytes for `n` values.
+///
+/// `bits` is in `1..=63` and comes from the protocol, never from a peer: anything else panics.
+pub fn pack(values: &[u64], bits: u8) -> Vec<u8> {
+    let mask = mask(bits);
+    let bits = usize::from(bits);
+    let length = (values.len() * bits).div_ceil(8);
+    // Whole words are written, so up to seven bytes too many before the end is cut.
+    let mut bytes = Vec::with_capacity(length + 8);
+    let (mut word, mut filled) = (0u64, 0);
+    for value in values {
+        let value = value & mask;
+        word |= value << filled;
+        filled += bits;
+        if filled >= 64 {
+            bytes.extend_from_slice(&word.to_le_bytes());
+            filled -= 64;
+            // What did not fit: `filled` high bits of the value, and filled < bits.
+            word = value >> (bits - filled);
+        }
+    }
+    bytes.extend_from_slice(&word.to_le_bytes());
+    bytes.truncate(length);
+    bytes
+}
+
+/// The `count` values below `2^bits` that [`pack`] put into `bytes`.
+///
+/// `bits` is in `1..=63` and comes from the protocol, never from a peer: anything else panics.
+///
+/// # Errors
+/// `bytes` is not `ceil(count bits / 8)` long, or its padding is not zero.
+pub fn unpack(bytes: &[u8], bits: u8, count: usize) -> Result<Vec<u64>, UnpackError> {
+    let mask = mask(bits);
+    UnpackError::check(bytes, count, bits)?;
+    let bits = usize::from(bits);
+    let value = |i: usize| {
+        let start = i * bits;
+        // At most 7 + 63 bits, so nine bytes hold the value.
+        let near = &bytes[start / 8..];
+        let mut low = [0; 8];
+        match near.first_chunk::<8>() {
+            Some(chunk) => low = *chunk,
+            None => low[..near.len()].copy_from_slice(near),
+        }
+        let high = near.get(8).copied().unwrap_or(0);
+        let wide = u128::from(u64::from_le_bytes(low)) | u128::from(high) << 64;
+        (wide >> (start % 8)) as u64 & mask
+    };
+    Ok((0..count).map(value).collect())
+}
+
+fn mask(bits: u8) -> u64 {
+    assert!(
+        (1..64).contains(&bits),
+        "packed values have 1 to 63 bits, not {bits}"
+    );
+    (1 << bits) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_value_is_lowest() {
+        assert_eq!(pack(&[1, 0, 1, 1], 1), [0b1101]);
+        assert_eq!(pack(&[0x123, 0x456], 12), [0x23, 0x61, 0x45]);
+        assert_eq!(
+            pack(&[u64::MAX; 2], 63),
+            [[0xff; 15].as_slice(), &[0x3f]].concat()
+        );
+        assert!(pack(&[], 5).is_empty());
+        assert_eq!(unpack(&[], 5, 0), Ok(vec![]));
+        assert_eq!([bit(5, 0), bit(5, 1), bit(1 << 63, 63)], [1, 0, 1]);
+    }
+
+    #[test]
+    fn unpack_refuses_wrong_length_and_padding() {
+        assert!(matches!(
+            unpack(&[0; 3], 12, 1),
+            Err(UnpackError::Length { expected: 2, .. })
+        ));
+        assert!(matches!(
+            unpack(&[0; 1], 12, 1),
+            Err(UnpackError::Length { expected: 2, .. })
+        ));
+        assert!(matches!(
+            unpack(&[0; 1], 63, usize::MAX),
+            Err(UnpackError::Length { .. })
+        ));
+        let error = unpack(&[0, 0x30], 12, 1).unwrap_err();
+        assert_eq!(error, UnpackError::Padding { found: 3, bits: 4 });
+        assert_eq!(
+            error.to_string(),
+            "packed values: the 4 padding bits of the last byte are 0x3, expected 0"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(values in proptest::collection::vec(any::<u64>(), 0..70), bits in 1u8..64) {
+            let bytes = pack(&values, bits);
+            prop_assert_eq!(bytes.len(), (values.len() * usize::from(bits)).div_ceil(8));
+            let low: Vec<u64> = values.iter().map(|v| v & mask(bits)).collect();
+            prop_assert_eq!(unpack(&bytes, bits, values.len()), Ok(low));
+        }
+    }
+}

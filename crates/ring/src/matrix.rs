@@ -1,0 +1,110 @@
+//! The wrapping matrix product over Z_(2^64), blocked and packed.
+//!
+//! Both factors are cut along the inner dimension into slices of `DEPTH`. A slice of `op(y)` is
+//! packed into panels of a few columns, a block of rows of a slice of `op(x)` into slivers of a
+//! few rows, both padded with zeros, so that the [`kernel`] reads memory in order whatever the
+//! transposes. Time and addresses depend on shapes only.
+
+mod kernel;
+mod pack;
+
+use crate::Tensor;
+use kernel::{Block, Kernel};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+/// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache.
+const DEPTH: usize = 256;
+/// Rows of `op(x)` in one block: its slivers stay in the second-level cache.
+const ROWS: usize = 128;
+/// Columns of `op(y)` packed at a time.
+const COLUMNS: usize = 512;
+/// Multiply-accumulates below which threads cost more than they save.
+const WORTH_THREADS: usize = 1 << 20;
+
+/// `op(x) op(y)` over Z_(2^64), where `op` transposes if the flag behind the factor is set.
+/// The result is `[rows of op(x), columns of op(y)]`.
+///
+/// Panics if the inner dimensions differ: the caller has checked the shapes.
+pub fn product(x: &Tensor, tx: bool, y: &Tensor, ty: bool) -> Tensor {
+    let rows = if tx { x.ncols() } else { x.nrows() };
+    let columns = if ty { y.nrows() } else { y.ncols() };
+    let mut out = Tensor::zeros((rows, columns));
+    product_into(&mut out, x, tx, y, ty);
+    out
+}
+
+/// `out += op(x) op(y)`, as [`product`].
+///
+/// Panics if the shapes do not fit: the caller has checked them.
+pub fn product_into(out: &mut Tensor, x: &Tensor, tx: bool, y: &Tensor, ty: bool) {
+    let x = if tx { x.t() } else { x.view() };
+    let y = if ty { y.t() } else { y.view() };
+    accumulate(Kernel::best(), out, x, y);
+}
+
+/// `out += x y` with the given kernel.
+fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView2<u64>) {
+    let (rows, inner, columns) = (x.nrows(), x.ncols(), y.ncols());
+    assert_eq!(inner, y.nrows(), "matrix product: inner dimensions differ");
+    assert_eq!(
+        out.dim(),
+        (rows, columns),
+        "matrix product: shape of the result"
+    );
+    if out.is_empty() || inner == 0 {
+        return;
+    }
+    if !out.is_standard_layout() {
+        *out = out.as_standard_layout().into_owned();
+    }
+    let out = out
+        .as_slice_mut()
+        .expect("the layout was just made standard");
+    let threads = rayon::current_num_threads();
+    let work = rows.saturating_mul(columns).saturating_mul(inner);
+    let parallel = threads > 1 && work > WORTH_THREADS;
+    let (height, lanes) = kernel.tile();
+    let share = if parallel {
+        rows.div_ceil(threads)
+    } else {
+        rows
+    };
+    let share = share.min(ROWS).next_multiple_of(height);
+
+    let mut panels = Vec::new();
+    for first_column in (0..columns).step_by(COLUMNS) {
+        let width = COLUMNS.min(columns - first_column);
+        for depth in (0..inner).step_by(DEPTH) {
+            let depth = depth..inner.min(depth + DEPTH);
+            let y = y.slice(ndarray::s![
+                depth.clone(),
+                first_column..first_column + width
+            ]);
+            pack::panels(&mut panels, y, lanes);
+            let x = x.slice(ndarray::s![.., depth]);
+            let task = |(index, out): (usize, &mut [u64])| {
+                let first = index * share;
+                let x = x.slice(ndarray::s![first..rows.min(first + share), ..]);
+                let mut slivers = Vec::new();
+                pack::slivers(&mut slivers, x, height);
+                kernel.run(Block {
+                    slivers: &slivers,
+                    panels: &panels,
+                    depth: x.ncols(),
+                    out,
+                    columns,
+                    first: first_column,
+                    width,
+                });
+            };
+            if parallel {
+                out.par_chunks_mut(share * columns)
+                    .enumerate()
+                    .for_each(task);
+            } else {
+                out.chunks_mut(share * columns).enumerate().for_each(task);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The inner kernel: one generic body, compiled for several instruction sets.
+//!
+//! A tile of the result, `M` rows by `N` lanes, stays in registers while the inner dimension runs.
+//! The compiler vectorises the body; AVX-512DQ has a 64-bit multiply (`vpmullq`), the others make
+//! one from three 32-bit multiplies. Which one runs is decided at run time.
+
+use super::pack::{LANE, Lane};
+
+/// An instruction set that the kernel was compiled for. A value of this type is a proof that this
+/// machine has it: only [`Kernel::available`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kernel(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    /// What every machine of the target has.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// Rows and lanes of a tile. The sums of a tile, a row of the panel and a factor fill the
+/// registers: 16 of 128 or 256 bits, or 32 of 512 bits.
+const PORTABLE: (usize, usize) = (2, 1);
+#[cfg(target_arch = "x86_64")]
+const AVX2: (usize, usize) = (4, 1);
+#[cfg(target_arch = "x86_64")]
+const AVX512: (usize, usize) = (8, 2);
+
+/// A block of rows of the result and its packed factors:
+/// columns `first..first + width` of `out` get `slivers * panels` added.
+pub(super) struct Block<'a> {
+    pub(super) slivers: &'a [u64],
+    pub(super) panels: &'a [Lane],
+    /// Inner dimension of both.
+    pub(super) depth: usize,
+    pub(super) out: &'a mut [u64],
+    /// Words of a row of `out`.
+    pub(super) columns: usize,
+    pub(super) first: usize,
+    pub(super) width: usize,
+}
+
+impl Kernel {
+    /// Those that this machine can run, the fastest first. Never empty.
+    pub(super) fn available() -> impl Iterator<Item = Self> {
+        let sets = [
+            #[cfg(target_arch = "x86_64")]
+            (is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl"))
+            .then_some(Set::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            is_x86_feature_detected!("avx2").then_some(Set::Avx2),
+            Some(Set::Portable),
+        ];
+        sets.into_iter().flatten().map(Self)
+    }
+
+    /// The fastest that this machine can run.
+    pub(super) fn best() -> Self {
+        if let Ok(k) = std::env::var("RK") {
+            return Self::available().nth(k.parse().unwrap()).unwrap();
+        }
+        Self::available().next().unwrap_or(Self(Set::Portable))
+    }
+
+    /// Rows and lanes of a tile: how the factors are to be packed.
+    pub(super) fn tile(self) -> (usize, usize) {
+        match self.0 {
+            Set::Portable => PORTABLE,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => AVX2,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => AVX512,
+        }
+    }
+
+    pub(super) fn run(self, block: Block) {
+        match self.0 {
+            Set::Portable => body::<{ PORTABLE.0 }, { PORTABLE.1 }>(block),
+            // SAFETY: `available` made this value, so the machine has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2(block) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512(block) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2(block: Block) {
+    body::<{ AVX2.0 }, { AVX2.1 }>(block);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn avx512(block: Block) {
+    body::<{ AVX512.0 }, { AVX512.1 }>(block);
+}
+
+#[inline(always)]
+fn body<const M: usize, const N: usize>(block: Block) {
+    let Block {
+        slivers,
+        panels,
+        depth,
+        out,
+        columns,
+        first,
+        width,
+    } = block;
+    for (j, panel) in panels.chunks_exact(N * depth).enumerate() {
+        let from = j * N * LANE;
+        let to = width.min(from + N * LANE);
+        for (sliver, out) in slivers
+            .chunks_exact(M * depth)
+            .zip(out.chunks_mut(M * columns))
+        {
+            let tile = tile::<M, N>(sliver, panel);
+            for (row, out) in tile.iter().zip(out.chunks_mut(columns)) {
+                let out = &mut out[first + from..first + to];
+                for (lane, out) in row.iter().zip(out.chunks_mut(LANE)) {
+                    for (sum, out) in lane.0.iter().zip(out) {
+                        *out = out.wrapping_add(*sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sums of `sliver` times `panel`. The rows are unrolled by hand: left with a loop over them,
+/// the compiler vectorises that one, with gathers.
+#[inline(always)]
+fn tile<const M: usize, const N: usize>(sliver: &[u64], panel: &[Lane]) -> [[Lane; N]; M] {
+    let mut sums = [[Lane([0; LANE]); N]; M];
+    for (x, y) in sliver
+        .as_chunks::<M>()
+        .0
+        .iter()
+        .zip(panel.as_chunks::<N>().0)
+    {
+        macro_rules! rows {
+            ($($i:literal)*) => {$(
+                if $i < M {
+                    for j in 0..N {
+                        sums[$i][j] = sums[$i][j].add_product(x[$i], y[j]);
+                    }
+                }
+            )*};
+        }
+        rows!(0 1 2 3 4 5 6 7);
+    }
+    sums
+}
+
+impl Lane {
+    #[inline(always)]
+    fn add_product(self, x: u64, y: Self) -> Self {
+        Self(std::array::from_fn(|l| {
+            self.0[l].wrapping_add(x.wrapping_mul(y.0[l]))
+        }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Elementwise arithmetic in Z_(2^64): every operation wraps.
+//!
+//! `ndarray`'s own operators panic on overflow in debug builds and are not for ring elements.
+//! Two operands must have one shape; the caller has checked it, and a mismatch panics.
+
+use crate::Tensor;
+use ndarray::Zip;
+
+/// `x + y`.
+pub fn add(x: &Tensor, y: &Tensor) -> Tensor {
+    zip(x, y, u64::wrapping_add)
+}
+
+/// `x - y`.
+pub fn sub(x: &Tensor, y: &Tensor) -> Tensor {
+    zip(x, y, u64::wrapping_sub)
+}
+
+/// The elementwise product `x * y`.
+pub fn mul(x: &Tensor, y: &Tensor) -> Tensor {
+    zip(x, y, u64::wrapping_mul)
+}
+
+/// `-x`.
+pub fn neg(x: &Tensor) -> Tensor {
+    x.mapv(u64::wrapping_neg)
+}
+
+/// `factor * x` for a public word.
+pub fn scale(x: &Tensor, factor: u64) -> Tensor {
+    x.mapv(|x| x.wrapping_mul(factor))
+}
+
+/// `2^by * x` for `by < 64`.
+pub fn shl(x: &Tensor, by: u8) -> Tensor {
+    x.mapv(|x| x << by)
+}
+
+/// The logical shift `x >> by` for `by < 64`: zeros enter from the top.
+pub fn shr_logical(x: &Tensor, by: u8) -> Tensor {
+    x.mapv(|x| x >> by)
+}
+
+/// The arithmetic shift `x >> by` for `by < 64`: copies of the sign bit enter from the top.
+pub fn shr_arithmetic(x: &Tensor, by: u8) -> Tensor {
+    x.mapv(|x| (x.cast_signed() >> by).cast_unsigned())
+}
+
+/// `x += y`.
+pub fn add_assign(x: &mut Tensor, y: &Tensor) {
+    zip_assign(x, y, u64::wrapping_add);
+}
+
+/// `x -= y`.
+pub fn sub_assign(x: &mut Tensor, y: &Tensor) {
+    zip_assign(x, y, u64::wrapping_sub);
+}
+
+fn zip(x: &Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) -> Tensor {
+    assert_eq!(
+        x.dim(),
+        y.dim(),
+        "elementwise operation on tensors of different shapes"
+    );
+    Zip::from(x).and(y).map_collect(|&x, &y| f(x, y))
+}
+
+fn zip_assign(x: &mut Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) {
+    assert_eq!(
+        x.dim(),
+        y.dim(),
+        "elementwise operation on tensors of different shapes"
+    );
+    Zip::from(x).and(y).for_each(|x, &y| *x = f(*x, y));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    const M: u64 = u64::MAX;
+
+    #[test]
+    fn every_operation_wraps() {
+        let (x, y) = (array![[0, 1, M]], array![[1, M, M]]);
+        assert_eq!(add(&x, &y), array![[1, 0, M - 1]]);
+        assert_eq!(sub(&x, &y), array![[M, 2, 0]]);
+        assert_eq!(mul(&x, &y), array![[0, M, 1]]);
+        assert_eq!(neg(&x), array![[0, M, 1]]);
+        assert_eq!(scale(&x, 3), array![[0, 3, M - 2]]);
+        assert_eq!(shl(&x, 63), array![[0, 1 << 63, 1 << 63]]);
+        assert_eq!(shr_logical(&x, 1), array![[0, 0, M >> 1]]);
+        assert_eq!(shr_arithmetic(&x, 1), array![[0, 0, M]]);
+        let mut z = x.clone();
+        add_assign(&mut z, &y);
+        sub_assign(&mut z, &y);
+        assert_eq!(z, x);
+    }
+
+    #[test]
+    fn empty_tensors_stay_empty() {
+        let empty = Tensor::zeros((0, 5));
+        assert_eq!(add(&empty, &empty).dim(), (0, 5));
+    }
+}
