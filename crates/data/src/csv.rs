@@ -33,9 +33,9 @@ pub struct Records {
     pub features: Vec<String>,
     /// Names of the classes; a label indexes them.
     pub classes: Vec<String>,
-    /// [records, features]: finite, neither scaled nor rounded.
+    /// Shape `[records, features]`: finite, neither scaled nor rounded.
     pub x: Array2<f64>,
-    /// [records].
+    /// Shape `[records]`.
     pub y: Vec<usize>,
 }
 
@@ -96,7 +96,7 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
     while next(&mut line)? {
         let place = Place {
             file: name,
-            line: line.position().map_or(0, ::csv::Position::line),
+            line: line_of(&line, bytes),
             columns: &columns,
         };
         if line.len() != columns.len() {
@@ -171,6 +171,20 @@ impl Records {
             test,
         })
     }
+}
+
+/// The line where a record begins. The reader's position is where the record before it ended, blank lines not counted.
+fn line_of(record: &ByteRecord, bytes: &[u8]) -> u64 {
+    let Some(end) = record.position() else {
+        return 0;
+    };
+    let rest = bytes.get(end.byte() as usize..).unwrap_or_default();
+    end.line()
+        + rest
+            .iter()
+            .take_while(|b| b"\r\n".contains(b))
+            .filter(|&&b| b == b'\n')
+            .count() as u64
 }
 
 /// Which column is meant: by name first, else by index.

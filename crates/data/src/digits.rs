@@ -21,7 +21,7 @@ const WHITE: u8 = 16;
 /// Records to train on; the other 360 of the 1,797 are held out. The same ones always, whatever seed a run has.
 const TRAIN: usize = 1_437;
 
-/// The dataset: 1,437 training and 360 test images, [., 784], in [0, 1) with 8 fraction bits.
+/// The dataset: 1,437 training and 360 test images of 784 values in [0, 1) with 8 fraction bits.
 ///
 /// # Errors
 /// None unless the embedded file was damaged when this crate was built.

@@ -60,7 +60,7 @@ fn part(dir: &Path, prefix: &str, size: Option<(usize, usize)>) -> Result<(Table
     ))
 }
 
-/// [images, pixels] as p/256.
+/// Shape `[images, pixels]` as p/256.
 fn values(images: &Images) -> Array2<f64> {
     let width = images.height * images.width;
     Array2::from_shape_fn((images.count, width), |(i, j)| {

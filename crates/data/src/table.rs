@@ -28,9 +28,9 @@ impl Dataset {
 /// Records with labels, in the clear.
 #[derive(Clone, PartialEq)]
 pub struct Table {
-    /// [records, features]. Every value is a multiple of 2^-frac.
+    /// Shape `[records, features]`. Every value is a multiple of 2^-frac.
     pub x: Array2<f64>,
-    /// [records]. Every label is below the dataset's number of classes.
+    /// `[records]`. Every label is below the dataset's number of classes.
     pub y: Vec<usize>,
     /// Fraction bits that represent `x` exactly.
     pub frac: u8,
@@ -82,7 +82,7 @@ impl Table {
         }
     }
 
-    /// The labels as rows with a single 1: [records, classes].
+    /// The labels as rows with a single 1: `[records, classes]`.
     ///
     /// # Panics
     /// If a label is not below `classes`.

@@ -1,1 +1,20 @@
-//! Secure three-party computation: parties, rounds, randomness, cost, and one folder a suite
+//! Secure three-party computation.
+//!
+//! What all suites share comes first: a [`Party`] with its addressed randomness ([`seeds`]), rounds that the reader can
+//! see ([`round`]), cost measured at the transport ([`cost`]) and [`simulate`], three parties in one test. Then one
+//! folder a suite: [`securenn`].
+
+pub mod cost;
+mod error;
+mod party;
+pub mod round;
+pub mod securenn;
+pub mod seeds;
+mod simulate;
+
+pub use cost::Cost;
+pub use error::{Error, Result};
+pub use party::{Op, Party};
+pub use seeds::{Key, Pair, Prg, Seeds};
+pub use simulate::{simulate, simulate_over};
+pub use trefoil_net::{Id, Part};

@@ -179,7 +179,7 @@ impl Part {
     /// The `n` values of `k` bits that this part must hold.
     pub fn to_bits(&self, n: usize, k: u8) -> Result<Vec<u64>, String> {
         self.check(Ring::Bits(k), n)?;
-        bits::unpack(&self.bytes, n, k).map_err(|e| e.to_string())
+        bits::unpack(&self.bytes, k, n).map_err(|e| e.to_string())
     }
 
     fn check(&self, ring: Ring, n: usize) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! header: `u8 version | u64 step | u32 op | u32 depth | u8 n, n bytes of label (UTF-8) | u8 parts`, then for each
 //! part `u8 ring | u8 bits per element | u64 elements`. The bytes of the parts follow from rings and lengths.
 
-use crate::{At, Error, Fault, Frame, Id, Part, Result, Ring};
+use crate::{At, Fault, Frame, Id, Part, Result, Ring};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 
 const VERSION: u8 = 1;

@@ -108,3 +108,111 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    /// Words without pattern (splitmix64), so that every bit of the products counts.
+    fn words(rows: usize, columns: usize, seed: u64) -> Tensor {
+        let mut state = seed;
+        Array2::from_shape_simple_fn((rows, columns), || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ z >> 31
+        })
+    }
+
+    fn naive(x: ArrayView2<u64>, y: ArrayView2<u64>) -> Tensor {
+        Array2::from_shape_fn((x.nrows(), y.ncols()), |(i, j)| {
+            (0..x.ncols()).fold(0, |sum: u64, p| {
+                sum.wrapping_add(x[[i, p]].wrapping_mul(y[[p, j]]))
+            })
+        })
+    }
+
+    fn check_all(rows: usize, inner: usize, columns: usize, seed: u64) {
+        let (x, y) = (words(rows, inner, seed), words(inner, columns, !seed));
+        let expected = naive(x.view(), y.view());
+        let (xt, yt) = (
+            x.t().as_standard_layout().into_owned(),
+            y.t().as_standard_layout().into_owned(),
+        );
+        assert_eq!(product(&x, false, &y, false), expected);
+        assert_eq!(product(&xt, true, &y, false), expected);
+        assert_eq!(product(&x, false, &yt, true), expected);
+        assert_eq!(product(&xt, true, &yt, true), expected);
+        let start = words(rows, columns, seed ^ 1);
+        let sum = crate::words::add(&start, &expected);
+        for kernel in Kernel::available() {
+            for (x, y) in [
+                (x.view(), y.view()),
+                (xt.t(), yt.t()),
+                (x.view(), yt.t()),
+                (xt.t(), y.view()),
+            ] {
+                let mut out = start.clone();
+                accumulate(kernel, &mut out, x, y);
+                assert_eq!(out, sum, "{kernel:?} on {rows} x {inner} x {columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn empty_and_single() {
+        for rows in [0, 1] {
+            for inner in [0, 1] {
+                for columns in [0, 1] {
+                    check_all(rows, inner, columns, 7);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_edge() {
+        // One below, at and one above the sizes of tiles, slices and blocks.
+        for inner in [DEPTH - 1, DEPTH, DEPTH + 1] {
+            check_all(9, inner, 17, 1);
+        }
+        for rows in [ROWS - 1, ROWS, ROWS + 1] {
+            check_all(rows, 3, 15, 2);
+        }
+        for columns in [COLUMNS - 1, COLUMNS, COLUMNS + 1] {
+            check_all(7, 3, columns, 3);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_result() {
+        let (x, y) = (words(203, 90, 1), words(90, 70, 2));
+        let expected = naive(x.view(), y.view());
+        const { assert!(203 * 90 * 70 > WORTH_THREADS) };
+        for threads in [1, 2, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            assert_eq!(pool.install(|| product(&x, false, &y, false)), expected);
+        }
+    }
+
+    #[test]
+    fn any_layout_of_the_result() {
+        let (x, y) = (words(3, 4, 1), words(4, 5, 2));
+        let mut out = Tensor::zeros((5, 3)).reversed_axes();
+        product_into(&mut out, &x, false, &y, false);
+        assert_eq!(out, product(&x, false, &y, false));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn agrees_with_the_definition(rows in 0usize..40, inner in 0usize..60, columns in 0usize..50, seed: u64) {
+            check_all(rows, inner, columns, seed);
+        }
+    }
+}

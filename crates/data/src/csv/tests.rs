@@ -24,7 +24,7 @@ fn a_label_column_by_name_and_by_index() {
         assert_eq!(r.y, [0, 1, 0]);
     }
     // A name goes before an index.
-    assert_eq!(parse(b"1,x\n5,0\n", "f", "1").unwrap().features, ["x"]);
+    assert_eq!(parse(b"1,x\n0,5\n", "f", "1").unwrap().features, ["x"]);
 }
 
 #[test]

@@ -21,8 +21,8 @@ enum Set {
     Avx512,
 }
 
-/// Rows and lanes of a tile. The sums of a tile, a row of the panel and a factor fill the
-/// registers: 16 of 128 or 256 bits, or 32 of 512 bits.
+/// Rows and lanes of a tile: its sums, a row of the panel and a factor fit in the registers, 16 of
+/// 128 bits, 16 of 256 bits and 32 of 512 bits.
 const PORTABLE: (usize, usize) = (2, 1);
 #[cfg(target_arch = "x86_64")]
 const AVX2: (usize, usize) = (4, 1);
@@ -61,9 +61,6 @@ impl Kernel {
 
     /// The fastest that this machine can run.
     pub(super) fn best() -> Self {
-        if let Ok(k) = std::env::var("RK") {
-            return Self::available().nth(k.parse().unwrap()).unwrap();
-        }
         Self::available().next().unwrap_or(Self(Set::Portable))
     }
 
@@ -78,6 +75,7 @@ impl Kernel {
         }
     }
 
+    /// Adds the product to the block.
     pub(super) fn run(self, block: Block) {
         match self.0 {
             Set::Portable => body::<{ PORTABLE.0 }, { PORTABLE.1 }>(block),
@@ -138,13 +136,10 @@ fn body<const M: usize, const N: usize>(block: Block) {
 /// the compiler vectorises that one, with gathers.
 #[inline(always)]
 fn tile<const M: usize, const N: usize>(sliver: &[u64], panel: &[Lane]) -> [[Lane; N]; M] {
+    const { assert!(M <= 8, "the unrolled loop ends at eight rows") };
     let mut sums = [[Lane([0; LANE]); N]; M];
-    for (x, y) in sliver
-        .as_chunks::<M>()
-        .0
-        .iter()
-        .zip(panel.as_chunks::<N>().0)
-    {
+    let (sliver, panel) = (sliver.as_chunks::<M>().0, panel.as_chunks::<N>().0);
+    for (x, y) in sliver.iter().zip(panel) {
         macro_rules! rows {
             ($($i:literal)*) => {$(
                 if $i < M {

@@ -21,11 +21,11 @@ pub(super) fn panels(packed: &mut Vec<Lane>, y: ArrayView2<u64>, lanes: usize) {
     );
     let panels = packed.chunks_exact_mut(lanes * y.nrows());
     for (panel, columns) in panels.zip(y.axis_chunks_iter(Axis(1), width)) {
-        // Along the memory of `y`, whichever way it lies.
         if columns.strides()[1] == 1 {
             for (to, from) in panel.chunks_exact_mut(lanes).zip(columns.rows()) {
-                let to = to.iter_mut().flat_map(|lane| &mut lane.0);
-                to.zip(from).for_each(|(to, &from)| *to = from);
+                for (to, from) in to.iter_mut().zip(from.axis_chunks_iter(Axis(0), LANE)) {
+                    to.0.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                }
             }
         } else {
             for (j, from) in columns.columns().into_iter().enumerate() {

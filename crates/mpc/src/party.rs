@@ -1,0 +1,104 @@
+use crate::{Cost, Pair, Prg, Result, Seeds, round::Round};
+use trefoil_net::{At, Id, Net};
+
+/// The number of an operation within a step: half of the address of every message and draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op(pub(crate) u32);
+
+/// One of the three: who it is, how it reaches the others, what it shares with them, and what it has spent.
+///
+/// A protocol is one function that all three call with their own `Party`; where they differ it says `match p.id`.
+pub struct Party {
+    /// Which of the three.
+    pub id: Id,
+    /// What has been spent so far.
+    pub cost: Cost,
+    /// Keys and draws.
+    pub seeds: Seeds,
+    pub(crate) net: Box<dyn Net>,
+    pub(crate) depth: u32,
+    pub(crate) fault: Option<crate::Error>,
+    layer: String,
+    step: u64,
+    ops: u32,
+}
+
+impl Party {
+    /// A party at step 0.
+    pub fn new(id: Id, net: impl Net + 'static, seeds: Seeds) -> Party {
+        Party {
+            id,
+            cost: Cost::default(),
+            seeds,
+            net: Box::new(net),
+            depth: 0,
+            fault: None,
+            layer: String::new(),
+            step: 0,
+            ops: 0,
+        }
+    }
+
+    /// The next operation. All three count alike, since they run the same program.
+    pub fn op(&mut self) -> Op {
+        self.ops += 1;
+        Op(self.ops)
+    }
+
+    /// Starts a step; operations count from 1 again. Steps only grow: an address is never used twice in a session.
+    pub fn begin_step(&mut self, step: u64) {
+        debug_assert!(step >= self.step, "steps only grow");
+        if step > self.step {
+            self.step = step;
+            self.ops = 0;
+            self.seeds.begin_step(step);
+        }
+    }
+
+    /// The stream of (pair, step, operation, label).
+    ///
+    /// # Errors
+    /// [`crate::Error::Reused`] if this address was drawn before; [`crate::Error::NoKey`] if this party is not of the pair.
+    pub fn draw(&mut self, op: Op, pair: Pair, label: &'static str) -> Result<Prg> {
+        self.seeds.draw(op.0, pair, label)
+    }
+
+    /// A round: what is sent now depends on everything received so far.
+    pub fn round(&mut self, op: Op, label: &'static str) -> Round<'_> {
+        Round::new(self, op, label, false)
+    }
+
+    /// Messages that depend on no data, which a helper may send ahead: no round.
+    pub fn offline(&mut self, op: Op, label: &'static str) -> Round<'_> {
+        Round::new(self, op, label, true)
+    }
+
+    /// Length of the longest chain of dependent messages that ends here.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// The other server; P2 has none, and gets P0.
+    pub fn peer(&self) -> Id {
+        if self.id == Id::P0 { Id::P1 } else { Id::P0 }
+    }
+
+    /// Bytes written to the transport towards `to`, headers and TLS included.
+    pub fn wire_bytes(&self, to: Id) -> u64 {
+        self.net.wire_bytes(to)
+    }
+
+    /// The layer that cost is booked to.
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// Books cost to another layer; gives the last one back.
+    pub fn set_layer(&mut self, layer: &str) -> String {
+        std::mem::replace(&mut self.layer, layer.to_owned())
+    }
+
+    pub(crate) fn at(&self, op: Op) -> At {
+        At { step: self.step, op: op.0 }
+    }
+}

@@ -1,0 +1,21 @@
+//! The SecureNN suite: two servers with additive shares and a helper that takes part in every comparison.
+//!
+//! Sources: SecureNN (Wagh, Gupta, Chandran; PETS 2019, eprint 2018/442) and SecureML (Mohassel, Zhang; S&P 2017). One
+//! protocol, one file; a deviation from the paper stands at the top of its file with its reason. [`SecureNn`] is the
+//! engine that runs networks on them.
+
+pub mod compute_msb;
+pub mod division;
+pub mod drelu;
+mod engine;
+pub mod matmul;
+pub mod maxpool;
+pub mod private_compare;
+pub mod relu;
+pub mod select_share;
+pub mod share;
+pub mod share_convert;
+pub mod truncate;
+
+pub use engine::{Num, SecureNn, Truncation};
+pub use share::Share;

@@ -1,0 +1,35 @@
+//! What the protocol tests share: inputs, and runs of a protocol by three parties.
+#![allow(dead_code)] // each test file uses its own part
+
+use trefoil_mpc::securenn::{Share, share};
+use trefoil_mpc::{Party, Prg, Result, simulate};
+use trefoil_ring::Tensor;
+
+/// The edges of the range of `bits` bits (below 2^bits in absolute value), then random values in it.
+pub fn edges(bits: u8, n: usize) -> Vec<u64> {
+    let max = (1i64 << bits.min(62)) - 1 + if bits > 62 { i64::MAX - ((1 << 62) - 1) } else { 0 };
+    let mut x: Vec<i64> = vec![0, 1, -1, 2, -2, max, -max, max - 1, 1 - max];
+    let shift = 63 - bits;
+    x.extend(Prg::from_seed(&[7; 32]).words(n).iter().enumerate().map(|(i, v)| (*v as i64 >> shift) >> (i % usize::from(bits))));
+    x.truncate(n.max(9));
+    x.into_iter().map(|v| v as u64).collect()
+}
+
+/// Shares `x`, runs `f` as three parties and opens the result at P0.
+pub fn on_shares(x: &Tensor, f: impl Fn(&mut Party, &Share) -> Result<Share> + Sync) -> Tensor {
+    let x = Share::from_words([x.nrows(), x.ncols()], Some(x.iter().copied().collect())).value.unwrap();
+    let [p0, p1, _] = simulate(1, |p| {
+        let public = Share::public(p, &x);
+        let shared = share::reshare(p, &public)?;
+        let y = f(p, &shared)?;
+        share::reconstruct(p, &y)
+    });
+    let (a, b) = (p0.unwrap().0.unwrap(), p1.unwrap().0.unwrap());
+    assert_eq!(a, b);
+    a
+}
+
+/// The same for a row of elements.
+pub fn opened(x: &[u64], f: impl Fn(&mut Party, &Share) -> Result<Share> + Sync) -> Vec<u64> {
+    on_shares(&Tensor::from_shape_fn((1, x.len()), |(_, j)| x[j]), f).into_iter().collect()
+}

@@ -1,0 +1,50 @@
+use super::{handshake, stream::Stream};
+use crate::identity::{Fingerprint, Identity};
+use crate::{Error, Result};
+use std::io::{self, ErrorKind};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Connects to `address` (`host:port`), where a listener with the certificate `expect` must answer. While nobody
+/// listens there, tries again for `retry_for`: peers start at different times.
+///
+/// # Errors
+/// Nobody listens, the certificate is another one, or the other end refuses this one.
+pub fn connect(address: &str, identity: &Identity, expect: Fingerprint, retry_for: Duration) -> Result<Stream> {
+    let config = handshake::client_config(identity, expect)?;
+    let deadline = Instant::now() + retry_for;
+    let mut pause = Duration::from_millis(10);
+    let tcp = loop {
+        match dial(address, deadline) {
+            Ok(tcp) => break tcp,
+            Err(e) if may_pass(&e) && Instant::now() + pause < deadline => thread::sleep(pause),
+            Err(source) => return Err(Error::Connect { address: address.to_owned(), source }),
+        }
+        pause = (2 * pause).min(Duration::from_millis(200));
+    };
+    handshake::client(tcp, address, config, expect)
+}
+
+fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        // Even with no time to retry, one try gets a second.
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(tcp) => return Ok(tcp),
+            Err(e) => last = e,
+        }
+    }
+    Err(last)
+}
+
+fn may_pass(e: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    use ErrorKind::{Interrupted, TimedOut};
+    matches!(
+        e.kind(),
+        ConnectionRefused | ConnectionReset | ConnectionAborted | HostUnreachable | NetworkUnreachable | TimedOut
+            | Interrupted
+    )
+}

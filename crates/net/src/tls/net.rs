@@ -1,0 +1,176 @@
+//! A network of three parties over TLS: one connection for each directed link, so that no lock is shared between
+//! reading and writing. The sender connects, the receiver listens.
+
+use super::stream::Stream;
+use crate::queue::Queue;
+use crate::{Error, Fault, Frame, Id, Net, Result, wire};
+use socket2::SockRef;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How a [`TlsNet`] behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long `recv` waits while no byte arrives, and `send` while the peer takes none.
+    pub timeout: Duration,
+    /// How long [`mesh`](super::mesh) waits for the peers to start.
+    pub gather: Duration,
+    /// The bound of each of the four queues in bytes; one frame that is larger may be in a queue on its own.
+    pub queue_bytes: usize,
+    /// The largest payload of a frame that is accepted, in bytes.
+    pub max_frame: usize,
+    /// The size of the sockets' buffers; `None` leaves it to the operating system.
+    pub socket_bytes: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            timeout: Duration::from_secs(30),
+            gather: Duration::from_secs(60),
+            queue_bytes: 256 << 20,
+            max_frame: 1 << 30,
+            socket_bytes: None,
+        }
+    }
+}
+
+/// One party's end of a network over TLS. Dropping it sends what is queued (for as long as its timeout), says
+/// farewell and ends its four threads.
+pub struct TlsNet {
+    outgoing: [(Id, Link); 2],
+    incoming: [(Id, Link); 2],
+    timeout: Duration,
+    /// Disconnected once both writers are done.
+    writers: Receiver<()>,
+}
+
+struct Link {
+    queue: Arc<Queue>,
+    written: Arc<AtomicU64>,
+    tcp: TcpStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TlsNet {
+    /// A network over streams to (`outgoing`) and from (`incoming`) the two peers.
+    ///
+    /// # Errors
+    /// The operating system gives no thread or no descriptor.
+    pub fn new(outgoing: [(Id, Stream); 2], incoming: [(Id, Stream); 2], options: Options) -> Result<TlsNet> {
+        let (done, writers) = channel();
+        let [a, b] = outgoing;
+        let outgoing = [writer(a, &options, done.clone())?, writer(b, &options, done)?];
+        let [a, b] = incoming;
+        let incoming = [reader(a, &options)?, reader(b, &options)?];
+        Ok(TlsNet { outgoing, incoming, timeout: options.timeout, writers })
+    }
+
+    /// The most bytes that one of the four queues ever held, frames half read or half written included.
+    pub fn peak_queued(&self) -> usize {
+        self.outgoing.iter().chain(&self.incoming).map(|(_, link)| link.queue.peak()).max().unwrap_or(0)
+    }
+}
+
+impl Net for TlsNet {
+    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+        let link = find(&self.outgoing, to).ok_or(Error::Closed { peer: to })?;
+        link.queue.reserve(wire::footprint(&frame), Some(self.timeout)).map_err(|fault| fault.of(to))?;
+        link.queue.push(frame);
+        Ok(())
+    }
+
+    fn recv(&mut self, from: Id) -> Result<Frame> {
+        let link = find(&self.incoming, from).ok_or(Error::Closed { peer: from })?;
+        let frame = link.queue.pop(Some(self.timeout)).map_err(|fault| fault.of(from))?;
+        link.queue.release(wire::footprint(&frame));
+        Ok(frame)
+    }
+
+    fn wire_bytes(&self, to: Id) -> u64 {
+        find(&self.outgoing, to).map_or(0, |link| link.written.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for TlsNet {
+    fn drop(&mut self) {
+        for (_, link) in &self.outgoing {
+            link.queue.end(Fault::Closed);
+        }
+        let deadline = Instant::now() + self.timeout;
+        // Nothing is ever sent there: it ends when both writers have dropped their ends, or with the deadline.
+        let _ = self.writers.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        for (_, link) in self.outgoing.iter_mut().chain(&mut self.incoming) {
+            link.queue.end(Fault::Closed);
+            let _ = link.tcp.shutdown(Shutdown::Both); // wakes the thread; fails where the peer has closed already
+            if let Some(thread) = link.thread.take() {
+                let _ = thread.join(); // a panic there has been reported by its hook
+            }
+        }
+    }
+}
+
+fn find(links: &[(Id, Link); 2], peer: Id) -> Option<&Link> {
+    links.iter().find(|(id, _)| *id == peer).map(|(_, link)| link)
+}
+
+fn writer((to, mut stream): (Id, Stream), options: &Options, done: Sender<()>) -> Result<(Id, Link)> {
+    let queue = Arc::new(Queue::new(options.queue_bytes, stream.sent()));
+    link(&stream, queue.clone(), options).and_then(|mut link| {
+        let run = move || {
+            let _done = done;
+            write(&mut stream, &queue);
+        };
+        link.thread = Some(thread::Builder::new().name(format!("to {to}")).spawn(run)?);
+        Ok((to, link))
+    })
+    .map_err(|source| Error::Io { peer: to, source })
+}
+
+fn reader((from, mut stream): (Id, Stream), options: &Options) -> Result<(Id, Link)> {
+    let queue = Arc::new(Queue::new(options.queue_bytes, stream.received()));
+    let max = options.max_frame;
+    link(&stream, queue.clone(), options).and_then(|mut link| {
+        let run = move || {
+            let Err(fault) = read(&mut stream, &queue, max);
+            queue.end(fault);
+        };
+        link.thread = Some(thread::Builder::new().name(format!("from {from}")).spawn(run)?);
+        Ok((from, link))
+    })
+    .map_err(|source| Error::Io { peer: from, source })
+}
+
+fn link(stream: &Stream, queue: Arc<Queue>, options: &Options) -> std::io::Result<Link> {
+    let tcp = stream.tcp().try_clone()?;
+    // The threads wait for ever; those who wait for them have the timeouts.
+    tcp.set_read_timeout(None)?;
+    tcp.set_write_timeout(None)?;
+    if let Some(bytes) = options.socket_bytes {
+        SockRef::from(&tcp).set_send_buffer_size(bytes)?;
+        SockRef::from(&tcp).set_recv_buffer_size(bytes)?;
+    }
+    Ok(Link { queue, written: stream.sent(), tcp, thread: None })
+}
+
+fn write(stream: &mut Stream, queue: &Queue) {
+    while let Ok(frame) = queue.pop(None) {
+        if let Err(fault) = stream.put(&frame) {
+            return queue.end(fault);
+        }
+        queue.release(wire::footprint(&frame));
+    }
+    let _ = stream.farewell(); // the peer may have gone first
+}
+
+fn read(stream: &mut Stream, queue: &Queue, max: usize) -> std::result::Result<std::convert::Infallible, Fault> {
+    loop {
+        let header = wire::read_header(stream, max)?.ok_or(Fault::Closed)?;
+        queue.reserve(header.footprint(), None)?;
+        queue.push(header.read_parts(stream)?);
+    }
+}

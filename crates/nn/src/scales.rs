@@ -1,0 +1,134 @@
+//! How many bits each quantity has, so that every product stays below 2^62.
+//!
+//! With f fraction bits (`--fraction-bits`):
+//!
+//! | quantity | fraction bits | range |
+//! |---|---|---|
+//! | inputs | their own: 8 for pixels | their own |
+//! | activations, logits | f | 2^8 |
+//! | weights, biases | f + g, where g is 8, or less if products need the room | 8 |
+//! | their update in a step | f + g | 2 |
+//! | probabilities minus labels | min(f, 16): softmax is no more exact than that | 1 |
+//! | gradient d = (p - y) rate / batch | min(f, 16) + r + k, with the rate written as m 2^-k, m of r <= 10 bits | 2^-k |
+//! | gradient by a hidden layer's output | 4 bits less | 2^(4-k) |
+//!
+//! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
+//! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
+
+use crate::{Error, Result};
+use trefoil_engine::{Engine, Format};
+
+/// Bits before the point: of activations, weights, updates.
+const ACTIVATION: i8 = 8;
+const WEIGHT: i8 = 3;
+const STEP: i8 = 1;
+/// Most fraction bits that weights have more than activations.
+const EXTRA: u8 = 8;
+/// Significant bits of the learning rate: at most, and at least.
+const RATE: [u8; 2] = [10, 8];
+/// Fraction bits of the momentum.
+pub const MOMENTUM: u8 = 16;
+/// |p - y| <= 1, so a row of d sums to at most 2, and |w| < 8: 16 times the range of d holds every d W.
+pub const WIDEN: u8 = 4;
+/// All integers stay below 2^62.
+const WORD: u8 = 62;
+
+/// The formats of a network's quantities.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scales {
+    /// Inputs.
+    pub input: Format,
+    /// Activations and logits.
+    pub activation: Format,
+    /// Weights and biases.
+    pub weight: Format,
+    /// What a step takes off a weight.
+    pub step: Format,
+    /// Fraction bits of probabilities.
+    pub probability: u8,
+    /// Significant bits of the learning rate.
+    pub rate: u8,
+}
+
+impl Scales {
+    /// The formats for a network of these sizes (inputs, hidden layers, classes).
+    ///
+    /// # Errors
+    /// [`Error::Config`] if no choice keeps every product in the ring.
+    pub fn new(fraction_bits: u8, sizes: &[usize], batch: usize, input: Format) -> Result<Scales> {
+        let f = fraction_bits;
+        let grow = |n: usize| Format::new(0, 0).sum(n).bits;
+        let hidden = grow(sizes.iter().skip(1).copied().max().unwrap_or(1));
+        let inputs = grow(sizes.first().copied().unwrap_or(1));
+        let probability = f.min(16);
+        let activation = Format::new(f, ACTIVATION);
+        let widest = activation.bits.max(input.bits);
+        // d^T x with momentum; without the bits of the rate.
+        let dw = probability + 2 + widest + grow(batch);
+        for extra in (0..=EXTRA).rev().filter(|_| (8..=24).contains(&f)) {
+            let weight = Format::new(f + extra, WEIGHT);
+            let forward = (activation.bits + hidden).max(input.bits.saturating_add(inputs)).saturating_add(weight.bits + 1);
+            let dx = probability + 1 + weight.bits + hidden;
+            let rate = WORD.saturating_sub(dw.max(dx)).min(RATE[0]);
+            if forward <= WORD && rate >= RATE[1] {
+                let step = Format::new(f + extra, STEP);
+                return Ok(Scales { input, activation, weight, step, probability, rate });
+            }
+        }
+        let found = format!("{f} fraction bits with layers {sizes:?}, batch {batch} and inputs of {} bits", input.bits);
+        Err(Error::config("scales", found, "8 to 24 fraction bits, few enough that every product stays below 2^62"))
+    }
+
+    /// The learning rate over the batch, as the gradient carries it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the rate is negative, not finite or too small for the fraction bits.
+    pub fn rate(&self, lr: f64, batch: usize) -> Result<Rate> {
+        let wanted = lr / batch as f64;
+        if !(0.0..1e6).contains(&wanted) {
+            return Err(Error::config("learning rate", lr, "0 or a finite positive number"));
+        }
+        let bits = self.rate;
+        // More fraction bits would push the momentum, aligned to them, out of the ring.
+        let most = (WORD - 2).saturating_sub(self.activation.frac.max(self.input.frac) + self.probability + bits).cast_signed();
+        let (mut mantissa, mut power) = (wanted, 0i8);
+        while mantissa >= 1.0 {
+            (mantissa, power) = (mantissa / 2.0, power + 1);
+        }
+        while mantissa < 0.5 && -power < most {
+            (mantissa, power) = (mantissa * 2.0, power - 1);
+        }
+        let unit = f64::from(bits).exp2();
+        let mantissa = (mantissa * unit).round() / unit;
+        let rate = Rate { mantissa, bits, power };
+        if (rate.value() - wanted).abs() > wanted / 64.0 {
+            let found = format!("{lr} with a batch of {batch}");
+            let least = 32.0 / unit * f64::from(-most).exp2() * batch as f64;
+            return Err(Error::config("learning rate", found, format!("0 or at least {least:.1e} at these fraction bits")));
+        }
+        Ok(rate)
+    }
+}
+
+/// A learning rate over a batch, as m 2^power where m has few bits.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Rate {
+    mantissa: f64,
+    bits: u8,
+    power: i8,
+}
+
+impl Rate {
+    /// The rate that training uses: within 2^-8 of the one asked for, relatively, save for tiny rates.
+    pub fn value(&self) -> f64 {
+        self.mantissa * f64::from(self.power).exp2()
+    }
+
+    /// x times the rate: local.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn times<E: Engine>(&self, e: &E, x: &E::Num) -> trefoil_engine::Result<E::Num> {
+        e.times_2(&e.times(x, self.mantissa, self.bits)?, self.power)
+    }
+}

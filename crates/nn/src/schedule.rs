@@ -1,0 +1,98 @@
+//! The learning rate of each epoch.
+
+use crate::{Error, Result};
+
+/// A learning-rate schedule. Epochs are counted from 1 in the text, as they are shown, and from 0 in the code.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Schedule {
+    /// The same rate throughout.
+    Constant(f64),
+    /// The first rate, then (epoch from which on, rate), in ascending order.
+    Steps(f64, Vec<(u64, f64)>),
+    /// Half a cosine, from this rate down to almost 0.
+    Cosine(f64),
+}
+
+const EXPECTED: &str = "constant, cosine or rates with the epoch they start at, such as 0.1,0.05@5,0.01@10";
+
+impl Schedule {
+    /// From "constant" or "cosine", which start at `lr`, or from rates with the epoch from which on they hold:
+    /// "0.1,0.05@5,0.01@10".
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what was found.
+    pub fn parse(text: &str, lr: f64) -> Result<Schedule> {
+        let wrong = || Error::config("learning-rate schedule", format!("{text:?}"), EXPECTED);
+        match text.trim() {
+            "constant" => return Ok(Schedule::Constant(rate(lr)?)),
+            "cosine" => return Ok(Schedule::Cosine(rate(lr)?)),
+            _ => {}
+        }
+        let mut parts = text.split(',').map(str::trim);
+        let number = |t: &str| t.trim().parse().map_err(|_| wrong()).and_then(rate);
+        let first = number(parts.next().ok_or_else(wrong)?)?;
+        let mut changes = Vec::new();
+        let mut last = 1u64;
+        for part in parts {
+            let (value, epoch) = part.split_once('@').ok_or_else(wrong)?;
+            let epoch: u64 = epoch.trim().parse().map_err(|_| wrong())?;
+            if epoch <= last {
+                return Err(Error::config("learning-rate schedule", format!("epoch {epoch} after epoch {last}"), "ascending epochs"));
+            }
+            last = epoch;
+            changes.push((epoch - 1, number(value)?));
+        }
+        Ok(if changes.is_empty() { Schedule::Constant(first) } else { Schedule::Steps(first, changes) })
+    }
+
+    /// The rate in `epoch`, counted from 0, of `epochs`.
+    pub fn rate(&self, epoch: u64, epochs: u64) -> f64 {
+        match self {
+            Schedule::Constant(lr) => *lr,
+            Schedule::Steps(first, changes) => changes.iter().rev().find(|(from, _)| *from <= epoch).map_or(*first, |(_, lr)| *lr),
+            Schedule::Cosine(lr) => lr * (1.0 + cos_pi(epoch as f64 / epochs.max(1) as f64)) / 2.0,
+        }
+    }
+}
+
+fn rate(lr: f64) -> Result<f64> {
+    if lr.is_finite() && lr >= 0.0 { Ok(lr) } else { Err(Error::config("learning rate", lr, "0 or a finite positive number")) }
+}
+
+/// cos(pi t) for t in [0, 1] by its power series: the same on every machine, which a library's cosine need not be.
+fn cos_pi(t: f64) -> f64 {
+    if t > 0.5 {
+        return -cos_pi(1.0 - t);
+    }
+    let square = (std::f64::consts::PI * t).powi(2);
+    (1..=12).rev().fold(1.0, |sum, k| 1.0 - sum * square / f64::from((2 * k - 1) * (2 * k)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_rates() {
+        let rates = |text: &str| {
+            let s = Schedule::parse(text, 0.2).unwrap();
+            (0..6).map(|e| s.rate(e, 6)).collect::<Vec<_>>()
+        };
+        assert_eq!(rates("constant"), [0.2; 6]);
+        assert_eq!(rates("0.3"), [0.3; 6]);
+        assert_eq!(rates("0.1, 0.05@3,0@5"), [0.1, 0.1, 0.05, 0.05, 0.0, 0.0]);
+        for (e, r) in rates("cosine").into_iter().enumerate() {
+            let want = 0.1 * (1.0 + (std::f64::consts::PI * e as f64 / 6.0).cos());
+            assert!((r - want).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn wrong_texts_are_refused() {
+        for text in ["", "fast", "0.1,", "0.1,0.2", "0.1,0.2@x", "0.1,0.2@1", "0.1,0.2@5,0.3@5", "-1", "NaN", "inf", "0.1,-1@2"] {
+            let error = Schedule::parse(text, 0.1).unwrap_err().to_string();
+            assert!(error.contains("found") && error.contains("expected"), "{error}");
+        }
+        assert!(Schedule::parse("constant", f64::NAN).is_err());
+    }
+}
