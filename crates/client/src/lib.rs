@@ -1,1 +1,88 @@
-//! Data owners and model owners: share, upload, reconstruct
+//! Those who compute nothing: data owners, who share their records, and the model owner, who gets the model.
+//!
+//! Both speak frames over TLS to each of the three parties, under certificates of their own. What is in the frames is the
+//! suite's affair: callers hand in how a matrix is dealt and how it is put together again.
+
+mod error;
+pub mod manifest;
+pub mod model_owner;
+pub mod owner;
+pub mod receive;
+
+pub use error::{Error, Result};
+pub use manifest::{Manifest, TensorInfo};
+
+use std::{borrow::Cow, time::Duration};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+use trefoil_net::{At, Frame, Id, Part};
+
+/// A computing party as a client reaches it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
+pub struct Address {
+    /// Which of the three.
+    pub id: Id,
+    /// `host:port`.
+    pub address: String,
+    /// Its certificate's fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
+/// The largest frame between a client and a party, in bytes of payload.
+const MAX_FRAME: usize = 64 << 20;
+/// Matrices travel in chunks of about this many elements.
+pub const CHUNK: usize = 1 << 20;
+
+/// The rows of each chunk of a matrix with `cols` columns.
+pub fn chunk_rows(cols: usize) -> usize {
+    (CHUNK / cols.max(1)).max(1)
+}
+
+/// A frame outside of any step.
+fn frame(label: &'static str, parts: Vec<Part>) -> Frame {
+    Frame { at: At::default(), depth: 0, label: Cow::Borrowed(label), parts }
+}
+
+/// Bytes as a tensor of a frame.
+fn bytes(x: &[u8]) -> Part {
+    Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8)
+}
+
+/// The next frame from `party`; it must be called `label`. A refusal becomes its text.
+fn expect(stream: &mut Stream, label: &'static str) -> Result<Vec<Part>> {
+    let found = stream.read_frame(MAX_FRAME)?;
+    let unexpected = |found: String| Error::Unexpected { peer: stream.address().to_owned(), found, expected: label.to_owned() };
+    match found {
+        None => Err(unexpected("the end of the connection".into())),
+        Some(f) if f.label == label => Ok(f.parts),
+        Some(f) if f.label == REFUSED => {
+            let text = f.parts.first().and_then(|p| p.to_bits(p.len(), 8).ok()).unwrap_or_default();
+            let text: Vec<u8> = text.into_iter().map(|b| b as u8).collect();
+            let why = String::from_utf8_lossy(&text).chars().filter(|c| !c.is_control()).take(500).collect();
+            Err(Error::Refused { peer: stream.address().to_owned(), why })
+        }
+        Some(f) => Err(unexpected(format!("{:?}", f.label))),
+    }
+}
+
+const REFUSED: &str = "client.refused";
+const MANIFEST: &str = "client.manifest";
+const ROWS: &str = "client.rows";
+const ACCEPTED: &str = "client.accepted";
+const FETCH: &str = "client.fetch";
+const MODEL: &str = "client.model";
+
+/// Tells a client why it is turned away; the connection is of no use afterwards.
+pub fn refuse(stream: &mut Stream, why: &str) {
+    // The client may be gone already; there is nobody else to tell.
+    let _ = stream.write_frame(&frame(REFUSED, vec![bytes(why.as_bytes())]));
+}
+
+/// How long a client waits for a party to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until a party that is not there yet listens.
+    pub connect: Duration,
+    /// For an answer.
+    pub answer: Duration,
+}

@@ -10,7 +10,11 @@ use trefoil_ring::{Tensor, fixed, matrix};
 
 /// The engine over Z_2^64 in the clear.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fixed;
+pub struct Fixed {
+    /// How many of the truncations so far a suite would be expected to get wrong if it truncated locally: the sum of
+    /// 2^(bits - 64) over all truncated elements, an upper bound by the ranges that formats promise.
+    pub local_wraps: f64,
+}
 
 /// A matrix over Z_2^64 with its format.
 #[derive(Clone, Debug)]
@@ -37,6 +41,14 @@ impl FixedNum {
                 let found = format!("2^{:.1}", ((v as i64).unsigned_abs() as f64).log2());
                 Err(Error::Range { what, found, bits })
             }
+        }
+    }
+}
+
+impl Fixed {
+    fn count(&mut self, before: Format, after: Format, elements: usize) {
+        if before.frac > after.frac {
+            self.local_wraps += elements as f64 * (f64::from(before.bits) - 64.0).exp2();
         }
     }
 }
@@ -101,21 +113,23 @@ impl Engine for Fixed {
 
     fn products<const N: usize>(&mut self, p: [Product<'_, FixedNum>; N]) -> Result<[FixedNum; N]> {
         crate::functions::each(p, |p| {
-            let ([rows, cols], frac) = p.check(|n| (n.shape(), n.format))?;
+            let ([rows, cols], before) = p.check(|n| (n.shape(), n.format))?;
+            self.count(before, p.out, rows * cols);
             let mut z = match p.kind {
                 Kind::Mul => Zip::from(&p.x.value).and(&p.y.value).map_collect(|x, y| x.wrapping_mul(*y)),
                 Kind::MatMul { tx, ty } => matrix::product(&p.x.value, tx, &p.y.value, ty),
             };
             if let Some(plus) = p.plus {
-                let shift = frac - plus.format.frac;
+                let shift = before.frac - plus.format.frac;
                 let plus = broadcast(&plus.value, [rows, cols], "addend")?;
                 Zip::from(&mut z).and(&plus).for_each(|z, p| *z = z.wrapping_add(p << shift));
             }
-            FixedNum::new(shift_down(&z, frac - p.out.frac), p.out).in_range("product")
+            FixedNum::new(shift_down(&z, before.frac - p.out.frac), p.out).in_range("product")
         })
     }
     fn truncate<const N: usize>(&mut self, x: [(&FixedNum, Format); N]) -> Result<[FixedNum; N]> {
         crate::functions::each(x, |(x, format)| {
+            self.count(x.format, format, x.value.len());
             FixedNum::new(shift_down(&x.value, x.format.frac - format.frac), format).in_range("truncation")
         })
     }

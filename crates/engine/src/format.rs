@@ -64,12 +64,12 @@ impl Format {
 }
 
 impl<N> Product<'_, N> {
-    /// The shape of the result and the fraction bits before truncation, from the operands' shapes and formats.
+    /// The shape of the result and its format before truncation, from the operands' shapes and formats.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit; [`Error::Range`] if the sum of products is not below 2^62 or the result
     /// has more fraction bits than the operands.
-    pub fn check(&self, of: impl Fn(&N) -> ([usize; 2], Format)) -> Result<([usize; 2], u8)> {
+    pub fn check(&self, of: impl Fn(&N) -> ([usize; 2], Format)) -> Result<([usize; 2], Format)> {
         let ((sx, fx), (sy, fy)) = (of(self.x), of(self.y));
         let (shape, inner) = match self.kind {
             Kind::Mul if sx == sy => (sx, 1),
@@ -100,7 +100,7 @@ impl<N> Product<'_, N> {
         if self.out.frac > frac {
             return Err(Error::Range { what: "result's fraction bits", found: self.out.frac.to_string(), bits: frac });
         }
-        Ok((shape, frac))
+        Ok((shape, z))
     }
 }
 

@@ -11,10 +11,12 @@ pub mod round;
 pub mod securenn;
 pub mod seeds;
 mod simulate;
+pub mod suite;
 
 pub use cost::Cost;
 pub use error::{Error, Result};
 pub use party::{Op, Party};
 pub use seeds::{Key, Pair, Prg, Seeds};
 pub use simulate::{simulate, simulate_over};
+pub use suite::Suite;
 pub use trefoil_net::{Id, Part};

@@ -80,33 +80,34 @@ pub struct Seeds {
     step: u64,
     drawn: HashSet<(u32, &'static str, Pair)>,
     labels: BTreeSet<&'static str>,
-    zeroed: Option<String>,
+    zeroed: BTreeSet<String>,
 }
 
 impl Seeds {
     /// The keys that `id` shares with the others.
-    pub fn new(id: Id, with: impl Fn(Id) -> Key) -> Seeds {
+    pub fn new(id: Id, with: [(Id, Key); 2]) -> Seeds {
         let mut keys = [None, None, None];
-        for other in id.others() {
-            keys[Pair::of(id, other) as usize] = Some(with(other));
+        for (other, key) in with {
+            keys[Pair::of(id, other) as usize] = Some(key);
         }
-        Seeds { id, keys, step: 0, drawn: HashSet::new(), labels: BTreeSet::new(), zeroed: None }
+        Seeds { id, keys, step: 0, drawn: HashSet::new(), labels: BTreeSet::new(), zeroed: BTreeSet::new() }
     }
 
     /// Fixed keys for tests and for `--insecure-mask-seed`: everyone who knows the seed knows every mask.
     pub fn insecure(id: Id, seed: u64) -> Seeds {
-        Seeds::new(id, |other| {
+        let with = |other: Id| {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&seed.to_le_bytes());
             key[8] = 1 + Pair::of(id, other) as u8;
-            Key(key)
-        })
+            (other, Key(key))
+        };
+        Seeds::new(id, id.others().map(with))
     }
 
     /// From now on every draw of `label` gives zeros (rotations: identity; multipliers: 1). This is the mutation that
     /// privacy tests must notice.
     pub fn insecure_zero(&mut self, label: &str) {
-        self.zeroed = Some(label.to_owned());
+        self.zeroed.insert(label.to_owned());
     }
 
     /// The labels drawn so far.
@@ -125,7 +126,7 @@ impl Seeds {
             return Err(Error::Reused { at, label, pair });
         }
         self.labels.insert(label);
-        if self.zeroed.as_deref() == Some(label) {
+        if self.zeroed.contains(label) {
             return Ok(Prg(Stream::Zero));
         }
         let key = self.keys[pair as usize].as_ref().ok_or(Error::NoKey { id: self.id, pair })?;

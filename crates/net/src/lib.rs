@@ -5,8 +5,8 @@
 //! network behaves but not what it says: [`shaped`], [`faulty`], [`recorded`].
 
 mod error;
-mod frame;
 pub mod faulty;
+mod frame;
 pub mod identity;
 pub mod local;
 mod queue;

@@ -1,5 +1,8 @@
 use trefoil_engine::{Engine, Result};
 
+/// The gradient by a layer's input, if it was wanted, and the gradients by its parameters.
+pub type Gradients<N> = (Option<N>, Vec<N>);
+
 /// One layer of a network.
 pub trait Layer<E: Engine>: Clone {
     /// What the backward pass needs of the forward pass: the input, the bit.
@@ -19,14 +22,7 @@ pub trait Layer<E: Engine>: Clone {
     ///
     /// # Errors
     /// Those of the engine.
-    fn backward(
-        &self,
-        e: &mut E,
-        kept: &Self::Kept,
-        d: &E::Num,
-        carry: &[E::Num],
-        want_dx: bool,
-    ) -> Result<(Option<E::Num>, Vec<E::Num>)>;
+    fn backward(&self, e: &mut E, kept: &Self::Kept, d: &E::Num, carry: &[E::Num], want_dx: bool) -> Result<Gradients<E::Num>>;
 
     /// What training changes.
     fn params(&mut self) -> Vec<&mut E::Num>;

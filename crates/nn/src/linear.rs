@@ -3,7 +3,7 @@
 //! Forward: one product, the bias joins it before truncation. Backward: dW = d^T x and dx = d W share their rounds;
 //! momentum joins dW before truncation; db is a sum, which is local.
 
-use crate::Layer;
+use crate::{Gradients, Layer};
 use trefoil_engine::{Engine, Format, Product, Result, Sum};
 
 /// A fully connected layer.
@@ -30,13 +30,10 @@ impl<E: Engine> Layer<E> for Linear<E::Num> {
         Ok((z, x.clone()))
     }
 
-    fn backward(&self, e: &mut E, x: &E::Num, d: &E::Num, carry: &[E::Num], want_dx: bool) -> Result<(Option<E::Num>, Vec<E::Num>)> {
-        // What joins a product must not have more fraction bits than the product.
-        let short = match carry.first() {
-            Some(c) => e.format(c).frac.saturating_sub(e.format(d).frac + e.format(x).frac),
-            None => 0,
-        };
-        let lifted = lift(e, d, short)?;
+    fn backward(&self, e: &mut E, x: &E::Num, d: &E::Num, carry: &[E::Num], want_dx: bool) -> Result<Gradients<E::Num>> {
+        // The product needs as many fraction bits as its result and what joins it.
+        let need = carry.first().map_or(0, |c| e.format(c).frac).max(self.step.frac);
+        let lifted = lift(e, d, need.saturating_sub(e.format(d).frac + e.format(x).frac))?;
         let dw = Product::matmul(&lifted, true, x, false, self.step);
         let dw = match carry.first() {
             Some(c) => dw.plus(c),

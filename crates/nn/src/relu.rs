@@ -1,6 +1,6 @@
 //! max(x, 0), element by element. The bit of the forward pass serves the backward pass.
 
-use crate::Layer;
+use crate::{Gradients, Layer};
 use trefoil_engine::{Engine, Result};
 
 /// The layer; it has no parameters.
@@ -15,7 +15,7 @@ impl<E: Engine> Layer<E> for Relu {
         e.relu(x)
     }
 
-    fn backward(&self, e: &mut E, bit: &E::Bit, d: &E::Num, _: &[E::Num], want_dx: bool) -> Result<(Option<E::Num>, Vec<E::Num>)> {
+    fn backward(&self, e: &mut E, bit: &E::Bit, d: &E::Num, _: &[E::Num], want_dx: bool) -> Result<Gradients<E::Num>> {
         if !want_dx {
             return Ok((None, Vec::new()));
         }

@@ -6,11 +6,11 @@
 //! |---|---|---|
 //! | inputs | their own: 8 for pixels | their own |
 //! | activations, logits | f | 2^8 |
-//! | weights, biases | f + g, where g is 8, or less if products need the room | 8 |
+//! | weights, biases | f + g, where g is 8, or less if products need the room | 16 |
 //! | their update in a step | f + g | 2 |
 //! | probabilities minus labels | min(f, 16): softmax is no more exact than that | 1 |
 //! | gradient d = (p - y) rate / batch | min(f, 16) + r + k, with the rate written as m 2^-k, m of r <= 10 bits | 2^-k |
-//! | gradient by a hidden layer's output | 4 bits less | 2^(4-k) |
+//! | gradient by a hidden layer's output | 5 bits less | 2^(5-k) |
 //!
 //! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
 //! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
@@ -20,7 +20,7 @@ use trefoil_engine::{Engine, Format};
 
 /// Bits before the point: of activations, weights, updates.
 const ACTIVATION: i8 = 8;
-const WEIGHT: i8 = 3;
+const WEIGHT: i8 = 4;
 const STEP: i8 = 1;
 /// Most fraction bits that weights have more than activations.
 const EXTRA: u8 = 8;
@@ -28,10 +28,14 @@ const EXTRA: u8 = 8;
 const RATE: [u8; 2] = [10, 8];
 /// Fraction bits of the momentum.
 pub const MOMENTUM: u8 = 16;
-/// |p - y| <= 1, so a row of d sums to at most 2, and |w| < 8: 16 times the range of d holds every d W.
-pub const WIDEN: u8 = 4;
+/// A row of |p - y| sums to at most 2, and |w| < 16: 32 times the range of d holds every d W.
+pub const WIDEN: u8 = 5;
+/// The learning rate over the batch stays below this: far beyond any use, and the gradient keeps its fraction bits.
+const MOST_RATE: f64 = 1024.0;
 /// All integers stay below 2^62.
 const WORD: u8 = 62;
+/// Weights have at most this many bits, so that the range monitor can square them.
+const SQUARED: u8 = 30;
 
 /// The formats of a network's quantities.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,8 +62,10 @@ impl Scales {
     pub fn new(fraction_bits: u8, sizes: &[usize], batch: usize, input: Format) -> Result<Scales> {
         let f = fraction_bits;
         let grow = |n: usize| Format::new(0, 0).sum(n).bits;
-        let hidden = grow(sizes.iter().skip(1).copied().max().unwrap_or(1));
-        let inputs = grow(sizes.first().copied().unwrap_or(1));
+        let widest_of = |sizes: &[usize]| grow(sizes.iter().copied().max().unwrap_or(1));
+        let (inputs, layers) = sizes.split_first().map_or((0, sizes), |(n, layers)| (grow(*n), layers));
+        let hidden = widest_of(layers.split_last().map_or(layers, |(_, hidden)| hidden));
+        let behind_hidden = widest_of(layers.get(1..).unwrap_or_default());
         let probability = f.min(16);
         let activation = Format::new(f, ACTIVATION);
         let widest = activation.bits.max(input.bits);
@@ -68,9 +74,9 @@ impl Scales {
         for extra in (0..=EXTRA).rev().filter(|_| (8..=24).contains(&f)) {
             let weight = Format::new(f + extra, WEIGHT);
             let forward = (activation.bits + hidden).max(input.bits.saturating_add(inputs)).saturating_add(weight.bits + 1);
-            let dx = probability + 1 + weight.bits + hidden;
+            let dx = probability + 1 + weight.bits + behind_hidden;
             let rate = WORD.saturating_sub(dw.max(dx)).min(RATE[0]);
-            if forward <= WORD && rate >= RATE[1] {
+            if forward <= WORD && rate >= RATE[1] && weight.bits <= SQUARED {
                 let step = Format::new(f + extra, STEP);
                 return Ok(Scales { input, activation, weight, step, probability, rate });
             }
@@ -85,8 +91,8 @@ impl Scales {
     /// [`Error::Config`] if the rate is negative, not finite or too small for the fraction bits.
     pub fn rate(&self, lr: f64, batch: usize) -> Result<Rate> {
         let wanted = lr / batch as f64;
-        if !(0.0..1e6).contains(&wanted) {
-            return Err(Error::config("learning rate", lr, "0 or a finite positive number"));
+        if !(0.0..MOST_RATE).contains(&wanted) {
+            return Err(Error::config("learning rate", lr, format!("at least 0 and below {}", MOST_RATE * batch as f64)));
         }
         let bits = self.rate;
         // More fraction bits would push the momentum, aligned to them, out of the ring.
@@ -122,6 +128,11 @@ impl Rate {
     /// The rate that training uses: within 2^-8 of the one asked for, relatively, save for tiny rates.
     pub fn value(&self) -> f64 {
         self.mantissa * f64::from(self.power).exp2()
+    }
+
+    /// The exponent; it shifts the gradient's point.
+    pub fn power(&self) -> i8 {
+        self.power
     }
 
     /// x times the rate: local.

@@ -37,7 +37,11 @@ impl Schedule {
             let (value, epoch) = part.split_once('@').ok_or_else(wrong)?;
             let epoch: u64 = epoch.trim().parse().map_err(|_| wrong())?;
             if epoch <= last {
-                return Err(Error::config("learning-rate schedule", format!("epoch {epoch} after epoch {last}"), "ascending epochs"));
+                return Err(Error::config(
+                    "learning-rate schedule",
+                    format!("epoch {epoch} after epoch {last}"),
+                    "ascending epochs",
+                ));
             }
             last = epoch;
             changes.push((epoch - 1, number(value)?));
@@ -49,7 +53,9 @@ impl Schedule {
     pub fn rate(&self, epoch: u64, epochs: u64) -> f64 {
         match self {
             Schedule::Constant(lr) => *lr,
-            Schedule::Steps(first, changes) => changes.iter().rev().find(|(from, _)| *from <= epoch).map_or(*first, |(_, lr)| *lr),
+            Schedule::Steps(first, changes) => {
+                changes.iter().rev().find(|(from, _)| *from <= epoch).map_or(*first, |(_, lr)| *lr)
+            }
             Schedule::Cosine(lr) => lr * (1.0 + cos_pi(epoch as f64 / epochs.max(1) as f64)) / 2.0,
         }
     }

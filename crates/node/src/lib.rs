@@ -1,1 +1,38 @@
-//! One party's process: handshake, job, run folder
+//! One party's process, and the launcher that runs three of them on one machine.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`job`] | what is to be trained, as all three agree on it |
+//! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
+//! | [`party`] | one party from its configuration to its report |
+//! | [`witness`] | counts what a party receives |
+//! | [`launch`] | three party processes, and what they say |
+//! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
+//! | [`plain`] | the float baseline alone |
+//! | [`bench`] | steps of a network on random records |
+//! | [`wraps`] | how many truncations are expected to fail |
+//! | [`summary`], [`run_folder`] | the evidence that a run leaves |
+
+pub mod bench;
+pub mod demo;
+mod error;
+pub mod handshake;
+pub mod job;
+pub mod launch;
+pub mod machine;
+pub mod party;
+pub mod plain;
+pub mod run_folder;
+pub mod summary;
+pub mod witness;
+pub mod wraps;
+
+pub use error::{Error, Result};
+pub use job::{Job, SuiteName};
+pub use trefoil_client as client;
+pub use trefoil_data as data;
+pub use trefoil_net as net;
+pub use trefoil_nn as nn;
+
+/// The version of the conversation between parties; parties of another one are refused.
+pub const PROTOCOL: u32 = 1;

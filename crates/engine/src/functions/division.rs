@@ -20,22 +20,16 @@ pub fn division<E: Engine>(e: &mut E, x: &E::Num, y: &E::Num, frac: u8) -> Resul
     let bits = e.format(&y).bits + frac + 1;
     // What is left of 2^frac x, and the quotient so far.
     let mut rest = e.times(x, f64::from(frac).exp2(), 0)?;
-    let mut q: Option<E::Num> = None;
     let out = Format { frac, bits: frac + 1 };
+    let mut q = e.public(&Array2::zeros((rows, columns)), out)?;
     for i in 0..=frac {
         let part = e.times(&y, f64::from(frac - i).exp2(), 0)?;
-        let bit_value = e.public(&Array2::from_elem((rows, columns), (-f64::from(i)).exp2()), out)?;
+        let value = e.public(&Array2::from_elem((rows, columns), (-f64::from(i)).exp2()), out)?;
         let difference = e.sub(&rest, &part)?;
         let [fits] = e.drelu([&e.claim(&difference, bits)])?;
-        let [taken, bit] = e.select([(&fits, &part), (&fits, &bit_value)])?;
+        let [taken, bit] = e.select([(&fits, &part), (&fits, &value)])?;
         rest = e.claim(&e.sub(&rest, &taken)?, bits);
-        q = Some(match q {
-            Some(q) => e.claim(&e.add(&q, &bit)?, out.bits),
-            None => bit,
-        });
+        q = e.claim(&e.add(&q, &bit)?, out.bits);
     }
-    match q {
-        Some(q) => Ok(q),
-        None => e.public(&Array2::zeros((rows, columns)), out),
-    }
+    Ok(q)
 }

@@ -3,6 +3,7 @@
 
 mod argmax;
 mod chebyshev;
+mod division;
 mod exp;
 mod ln;
 mod maximum;
@@ -11,6 +12,7 @@ mod softmax;
 
 pub use argmax::argmax;
 pub use chebyshev::{coefficients, series};
+pub use division::division;
 pub use exp::{EXP_FLOOR, exp};
 pub use ln::ln;
 pub use maximum::row_max;

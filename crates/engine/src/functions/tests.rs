@@ -22,7 +22,7 @@ fn exp_is_within_its_stated_error() {
         // The input is rounded to 2^-17.
         worst(&mut e, &x.mapv(|v| (v * 65536.0).round() / 65536.0), &y, f64::exp)
     }
-    let (float, fixed) = (run(Float), run(Fixed));
+    let (float, fixed) = (run(Float), run(Fixed::default()));
     println!("exp: float {float:e}, fixed {fixed:e}");
     assert!(float < 17f64.exp2().recip() && fixed < 16f64.exp2().recip());
 }
@@ -30,7 +30,7 @@ fn exp_is_within_its_stated_error() {
 #[test]
 fn reciprocal_is_within_its_stated_error() {
     for most in [2.0, 10.0, 64.0] {
-        let mut e = Fixed;
+        let mut e = Fixed::default();
         let x = column(50_000, 1.0, most).mapv(|v| (v * 16f64.exp2()).round() / 16f64.exp2());
         let s = e.public(&x, Format::new(24, 7)).unwrap();
         let y = reciprocal(&mut e, &s, most).unwrap();
@@ -43,7 +43,7 @@ fn reciprocal_is_within_its_stated_error() {
 #[test]
 fn ln_is_within_its_stated_error() {
     for (most, bound) in [(2.0, 14f64), (10.0, 14.0), (64.0, 7.0)] {
-        let mut e = Fixed;
+        let mut e = Fixed::default();
         let x = column(50_000, 1.0, most).mapv(|v| (v * 16f64.exp2()).round() / 16f64.exp2());
         let s = e.public(&x, Format::new(24, 7)).unwrap();
         let y = ln(&mut e, &s, most, Format::new(16, 4)).unwrap();
@@ -55,7 +55,7 @@ fn ln_is_within_its_stated_error() {
 
 #[test]
 fn softmax_argmax_and_maximum_are_those_of_float() {
-    let mut fixed = Fixed;
+    let mut fixed = Fixed::default();
     let x = Array2::from_shape_fn((500, 10), |(i, j)| (((i * 7919 + j * 104_729) % 20_011) as f64 - 10_000.0) / 700.0);
     let s = fixed.public(&x, Format::new(16, 8)).unwrap();
     let p = softmax(&mut fixed, &s, Format::new(16, 1)).unwrap();

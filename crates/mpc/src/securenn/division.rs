@@ -15,6 +15,13 @@ use super::{Share, drelu::drelu, matmul::matmul};
 use crate::{Party, Result};
 use trefoil_engine::Kind;
 
+/// Rounds and bytes for `n` elements.
+pub const fn cost(n: usize, f: u8) -> (u64, u64) {
+    let (rounds, bytes) = super::relu::cost(n);
+    let f = f as u64;
+    (rounds * (f + 1), bytes * (f + 1) - 16 * f * n as u64)
+}
+
 /// floor(2^f x / y), element by element.
 ///
 /// # Errors

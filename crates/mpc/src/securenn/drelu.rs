@@ -8,8 +8,14 @@
 //! | paper      | 8      | 8 l log p + 19 l bits: 600 with 7-bit residues          |
 //! | here       | 7      | 392: ShareConvert 200, ComputeMSB 192                   |
 
-use super::{Share, compute_msb::compute_msb, share_convert::share_convert};
+use super::{Share, compute_msb, compute_msb::compute_msb, share_convert, share_convert::share_convert};
 use crate::{Party, Result};
+
+/// Rounds and bytes for `n` elements.
+pub const fn cost(n: usize) -> (u64, u64) {
+    let ((r, b), (s, c)) = (share_convert::cost(n), compute_msb::cost(n));
+    (r + s, b + c)
+}
 
 /// \[a >= 0\], element by element.
 ///

@@ -161,9 +161,9 @@ impl Engine for SecureNn {
         let mut factors: Vec<Factors<'_>> = Vec::with_capacity(N);
         let mut fracs = Vec::with_capacity(N);
         for p in &ps {
-            let (shape, frac) = p.check(|n| (n.share.shape, n.format))?;
+            let (shape, before) = p.check(|n| (n.share.shape, n.format))?;
             factors.push((p.kind, &p.x.share, &p.y.share, shape));
-            fracs.push(frac);
+            fracs.push(before.frac);
         }
         let mut zs = matmul(&mut self.party, &factors)?;
         for ((z, p), frac) in zs.iter_mut().zip(&ps).zip(&fracs) {

@@ -89,6 +89,11 @@ fn exchange(p: &mut Party, op: Op, x: &[&Share], a: &[Tensor]) -> Result<Vec<Opt
         .collect()
 }
 
+/// Rounds and bytes of [`matmul`] that opens `opened` elements which were not open yet, and has `out` elements of results.
+pub const fn cost(opened: usize, out: usize) -> (u64, u64) {
+    (if opened == 0 { 0 } else { 1 }, 16 * opened as u64 + 8 * out as u64)
+}
+
 /// A product to be computed: kind, X, Y and the shape of Z.
 pub type Factors<'a> = (Kind, &'a Share, &'a Share, [usize; 2]);
 

@@ -29,6 +29,17 @@ pub fn maxpool(p: &mut Party, x: &Share) -> Result<Share> {
     Ok(x)
 }
 
+/// Rounds and bytes of [`maxpool`] for `rows` rows of `n` elements.
+pub const fn cost(rows: usize, mut n: usize) -> (u64, u64) {
+    let mut sum = (0, 0);
+    while n > 1 {
+        n = n.div_ceil(2);
+        let (rounds, bytes) = super::relu::cost(rows * n);
+        sum = (sum.0 + rounds, sum.1 + bytes);
+    }
+    sum
+}
+
 /// The maximum of each row, and the place of the first maximum as a one-hot row of bits over Z_L.
 ///
 /// # Errors

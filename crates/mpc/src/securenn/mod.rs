@@ -8,6 +8,7 @@ pub mod compute_msb;
 pub mod division;
 pub mod drelu;
 mod engine;
+mod input;
 pub mod matmul;
 pub mod maxpool;
 pub mod private_compare;

@@ -12,7 +12,7 @@
 //! |            | rounds | bytes an element            |
 //! |------------|--------|-----------------------------|
 //! | paper      | 1      | 128 (2 l residues of 8 bits)|
-//! | here       | 1      | 112 (7 bits)                |
+//! | here       | 1      | 112 (7 bits), n rounded up to whole blocks of 64 |
 //!
 //! Deviations.
 //! - **The zero sharing z_i** (P0 adds, P1 subtracts) is not in the paper's listing. Without it P2, which dealt both shares of the bits
@@ -41,8 +41,18 @@ pub fn bits_of(x: &[u64]) -> Vec<Residue> {
 }
 
 /// How many residues the bits of `n` elements take.
-pub fn residues(n: usize) -> usize {
+pub const fn residues(n: usize) -> usize {
     n.div_ceil(L) * L * L
+}
+
+/// Bytes of the bits of `n` elements, one share: 56 an element in whole blocks of 64.
+pub const fn bits_bytes(n: usize) -> u64 {
+    residues(n) as u64 / 8 * 7
+}
+
+/// Rounds and bytes for `n` elements.
+pub const fn cost(n: usize) -> (u64, u64) {
+    (1, 2 * bits_bytes(n))
 }
 
 /// P2 deals the bits of x, which it knows: P0's share comes from their generator, P1's is left to be sent with

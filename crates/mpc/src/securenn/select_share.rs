@@ -9,9 +9,14 @@
 //!
 //! Deviation: the paper's final fresh zero sharing is left out, since the product's share is uniform already (matmul.rs).
 
-use super::{Share, matmul::matmul};
+use super::{Share, matmul, matmul::matmul};
 use crate::{Party, Result};
 use trefoil_engine::Kind;
+
+/// Rounds and bytes for `n` elements.
+pub const fn cost(n: usize) -> (u64, u64) {
+    matmul::cost(2 * n, n)
+}
 
 /// x + a (y - x).
 ///

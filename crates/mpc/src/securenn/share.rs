@@ -116,6 +116,11 @@ pub fn reshare(p: &mut Party, x: &Share) -> Result<Share> {
     Ok(if p.id == Id::P0 { x.add(&mask) } else { x.sub(&mask) })
 }
 
+/// Rounds and bytes of [`reconstruct`] for `n` elements.
+pub const fn reconstruct_cost(n: usize) -> (u64, u64) {
+    (1, 16 * n as u64)
+}
+
 /// Opens a matrix to P0 and P1; `None` at P2. 1 round, 2 words an element.
 ///
 /// # Errors

@@ -18,9 +18,15 @@
 //! Deviations: of each pair of shares that P2 deals, P0's comes from their generator; the final zero sharing is left out, since
 //! delta_0 is uniform over Z_(L-1) and used once, so that y_j is uniform already.
 
-use super::private_compare::{deal_bits, private_compare, residues};
+use super::private_compare::{self, bits_bytes, deal_bits, private_compare, residues};
 use crate::{Id, Pair, Part, Party, Result};
 use trefoil_ring::odd;
+
+/// Rounds and bytes for `n` elements.
+pub const fn cost(n: usize) -> (u64, u64) {
+    let (rounds, compare) = private_compare::cost(n);
+    (3 + rounds, compare + bits_bytes(n) + 32 * n as u64)
+}
 
 /// y over Z_(L-1) from `a` over Z_L, `n` elements; `a` and y are empty at P2.
 ///

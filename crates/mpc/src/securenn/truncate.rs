@@ -24,6 +24,11 @@ pub fn truncate(p: &mut Party, vs: &[(&Share, u8)]) -> Result<Vec<Share>> {
     Ok(vs.iter().map(|(v, f)| if *f > 0 { done.next() } else { None }.unwrap_or_else(|| (*v).clone())).collect())
 }
 
+/// Rounds and bytes of the dealer-assisted form for `n` elements, 1 <= f.
+pub const fn cost(n: usize, f: u8) -> (u64, u64) {
+    (1, 24 * n as u64 + (n as u64 * f as u64).div_ceil(8))
+}
+
 const R_0: &str = "securenn.truncate.r_0";
 const R_1: &str = "securenn.truncate.r_1";
 const HIGH_0: &str = "securenn.truncate.high_0";

@@ -1,8 +1,15 @@
 //! What the protocol tests share: inputs, and runs of a protocol by three parties.
 #![allow(dead_code)] // each test file uses its own part
 
-use trefoil_mpc::securenn::{Share, share};
-use trefoil_mpc::{Party, Prg, Result, simulate};
+pub mod privacy;
+pub mod programs;
+pub mod stats;
+pub mod views;
+
+use std::time::Duration;
+use trefoil_mpc::securenn::{SecureNn, Share, Truncation, share};
+use trefoil_mpc::{Party, Prg, Result, Seeds, simulate};
+use trefoil_net::local;
 use trefoil_ring::Tensor;
 
 /// The edges of the range of `bits` bits (below 2^bits in absolute value), then random values in it.
@@ -32,4 +39,13 @@ pub fn on_shares(x: &Tensor, f: impl Fn(&mut Party, &Share) -> Result<Share> + S
 /// The same for a row of elements.
 pub fn opened(x: &[u64], f: impl Fn(&mut Party, &Share) -> Result<Share> + Sync) -> Vec<u64> {
     on_shares(&Tensor::from_shape_fn((1, x.len()), |(_, j)| x[j]), f).into_iter().collect()
+}
+
+/// Runs the engine as `p`: it takes the party for the time being.
+pub fn with_engine<T>(p: &mut Party, f: impl FnOnce(&mut SecureNn) -> trefoil_engine::Result<T>) -> Result<T> {
+    let gone = Party::new(p.id, local::network(Duration::ZERO).into_iter().next().unwrap(), Seeds::insecure(p.id, 0));
+    let mut engine = SecureNn::new(std::mem::replace(p, gone), Truncation::Dealer);
+    let result = f(&mut engine);
+    *p = engine.party;
+    Ok(result.unwrap())
 }

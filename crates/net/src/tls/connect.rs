@@ -1,3 +1,5 @@
+//! Calling another process.
+
 use super::{handshake, stream::Stream};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};
@@ -44,7 +46,6 @@ fn may_pass(e: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut};
     matches!(
         e.kind(),
-        ConnectionRefused | ConnectionReset | ConnectionAborted | HostUnreachable | NetworkUnreachable | TimedOut
-            | Interrupted
+        ConnectionRefused | ConnectionReset | ConnectionAborted | HostUnreachable | NetworkUnreachable | TimedOut | Interrupted
     )
 }

@@ -50,12 +50,7 @@ pub(super) fn server_config(identity: &Identity, allowed: &[Fingerprint]) -> Res
     Ok(Arc::new(config))
 }
 
-pub(super) fn client(
-    tcp: TcpStream,
-    address: &str,
-    config: Arc<ClientConfig>,
-    expect: Fingerprint,
-) -> Result<Stream> {
+pub(super) fn client(tcp: TcpStream, address: &str, config: Arc<ClientConfig>, expect: Fingerprint) -> Result<Stream> {
     let failed = |e: io::Error| match stranger(&e) {
         Some(found) => Error::Fingerprint { address: address.to_owned(), found, expected: expect },
         None => Error::Handshake { address: address.to_owned(), why: why(&e) },
@@ -118,9 +113,7 @@ fn tls_error(e: &io::Error) -> Option<&rustls::Error> {
 /// The fingerprint that was found where none such is allowed.
 fn stranger(e: &io::Error) -> Option<Fingerprint> {
     match tls_error(e)? {
-        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-            other.0.downcast_ref::<Stranger>().map(|s| s.0)
-        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref::<Stranger>().map(|s| s.0),
         _ => None,
     }
 }
@@ -165,5 +158,28 @@ fn why(e: &io::Error) -> String {
         None if e.kind() == ErrorKind::TimedOut => format!("not done within {} s", PATIENCE.as_secs()),
         None if is_end(e) => "the peer closed the connection".to_owned(),
         None => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::tests::stolen;
+    use crate::tls::{Listener, connect};
+
+    /// A certificate is public: without its key it opens nothing, in either direction.
+    #[test]
+    fn stolen_certificate() {
+        let [p0, p1, thief] = ["P0", "P1", "thief"].map(|name| Identity::generate(name).unwrap());
+        let thief = stolen(&p1, &thief);
+        let all = [p0.fingerprint(), p1.fingerprint()];
+        for (server, client) in [(&p0, &thief), (&thief, &p0)] {
+            let listener = Listener::bind("127.0.0.1:0", server, &all).unwrap();
+            let address = listener.local_addr().to_string();
+            assert_eq!(client.fingerprint() == p1.fingerprint(), server.fingerprint() == p0.fingerprint());
+            let e = connect(&address, client, server.fingerprint(), PATIENCE).err().unwrap().to_string();
+            assert!(e.contains("BadSignature") || e.ends_with("certificate (its key does not fit)"), "{e}");
+            assert!(listener.accept(PATIENCE).is_err());
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! Being called, by those who are allowed to.
+
 use super::{handshake, stream::Stream};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};

@@ -1,3 +1,5 @@
+//! The start of a network: everybody calls everybody.
+
 use super::{Listener, Options, Stream, TlsNet, connect};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Id, Result};

@@ -5,12 +5,14 @@ use super::stream::Stream;
 use crate::queue::Queue;
 use crate::{Error, Fault, Frame, Id, Net, Result, wire};
 use socket2::SockRef;
+use std::convert::Infallible;
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How a [`TlsNet`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -98,18 +100,23 @@ impl Net for TlsNet {
 
 impl Drop for TlsNet {
     fn drop(&mut self) {
+        // Incoming first: a peer that is being dropped too would wait for this one to read, and this one for it.
+        self.incoming.iter_mut().for_each(|(_, link)| link.stop());
         for (_, link) in &self.outgoing {
             link.queue.end(Fault::Closed);
         }
-        let deadline = Instant::now() + self.timeout;
-        // Nothing is ever sent there: it ends when both writers have dropped their ends, or with the deadline.
-        let _ = self.writers.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-        for (_, link) in self.outgoing.iter_mut().chain(&mut self.incoming) {
-            link.queue.end(Fault::Closed);
-            let _ = link.tcp.shutdown(Shutdown::Both); // wakes the thread; fails where the peer has closed already
-            if let Some(thread) = link.thread.take() {
-                let _ = thread.join(); // a panic there has been reported by its hook
-            }
+        // Nothing is ever sent there: it ends when both writers have dropped their ends, or with the timeout.
+        let _ = self.writers.recv_timeout(self.timeout);
+        self.outgoing.iter_mut().for_each(|(_, link)| link.stop());
+    }
+}
+
+impl Link {
+    fn stop(&mut self) {
+        self.queue.end(Fault::Closed);
+        let _ = self.tcp.shutdown(Shutdown::Both); // wakes the thread; fails where the peer has closed already
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic there has been reported by its hook
         }
     }
 }
@@ -120,32 +127,34 @@ fn find(links: &[(Id, Link); 2], peer: Id) -> Option<&Link> {
 
 fn writer((to, mut stream): (Id, Stream), options: &Options, done: Sender<()>) -> Result<(Id, Link)> {
     let queue = Arc::new(Queue::new(options.queue_bytes, stream.sent()));
-    link(&stream, queue.clone(), options).and_then(|mut link| {
-        let run = move || {
-            let _done = done;
-            write(&mut stream, &queue);
-        };
-        link.thread = Some(thread::Builder::new().name(format!("to {to}")).spawn(run)?);
-        Ok((to, link))
-    })
-    .map_err(|source| Error::Io { peer: to, source })
+    link(&stream, queue.clone(), options)
+        .and_then(|mut link| {
+            let run = move || {
+                let _done = done;
+                write(&mut stream, &queue);
+            };
+            link.thread = Some(thread::Builder::new().name(format!("to {to}")).spawn(run)?);
+            Ok((to, link))
+        })
+        .map_err(|source| Error::Io { peer: to, source })
 }
 
 fn reader((from, mut stream): (Id, Stream), options: &Options) -> Result<(Id, Link)> {
     let queue = Arc::new(Queue::new(options.queue_bytes, stream.received()));
     let max = options.max_frame;
-    link(&stream, queue.clone(), options).and_then(|mut link| {
-        let run = move || {
-            let Err(fault) = read(&mut stream, &queue, max);
-            queue.end(fault);
-        };
-        link.thread = Some(thread::Builder::new().name(format!("from {from}")).spawn(run)?);
-        Ok((from, link))
-    })
-    .map_err(|source| Error::Io { peer: from, source })
+    link(&stream, queue.clone(), options)
+        .and_then(|mut link| {
+            let run = move || {
+                let Err(fault) = read(&mut stream, &queue, max);
+                queue.end(fault);
+            };
+            link.thread = Some(thread::Builder::new().name(format!("from {from}")).spawn(run)?);
+            Ok((from, link))
+        })
+        .map_err(|source| Error::Io { peer: from, source })
 }
 
-fn link(stream: &Stream, queue: Arc<Queue>, options: &Options) -> std::io::Result<Link> {
+fn link(stream: &Stream, queue: Arc<Queue>, options: &Options) -> io::Result<Link> {
     let tcp = stream.tcp().try_clone()?;
     // The threads wait for ever; those who wait for them have the timeouts.
     tcp.set_read_timeout(None)?;
@@ -167,7 +176,7 @@ fn write(stream: &mut Stream, queue: &Queue) {
     let _ = stream.farewell(); // the peer may have gone first
 }
 
-fn read(stream: &mut Stream, queue: &Queue, max: usize) -> std::result::Result<std::convert::Infallible, Fault> {
+fn read(stream: &mut Stream, queue: &Queue, max: usize) -> std::result::Result<Infallible, Fault> {
     loop {
         let header = wire::read_header(stream, max)?.ok_or(Fault::Closed)?;
         queue.reserve(header.footprint(), None)?;

@@ -21,9 +21,7 @@ pub fn three<T: Send>(options: Options, f: impl Fn(Id, TlsNet) -> T + Sync) -> [
     let identities = identities();
     let prints = identities.each_ref().map(Identity::fingerprint);
     let listeners = identities.each_ref().map(|i| Listener::bind("127.0.0.1:0", i, &prints).unwrap());
-    let peers = |me: Id| {
-        me.others().map(|id| (id, listeners[id.index()].local_addr().to_string(), prints[id.index()]))
-    };
+    let peers = |me: Id| me.others().map(|id| (id, listeners[id.index()].local_addr().to_string(), prints[id.index()]));
     thread::scope(|s| {
         let parties = Id::ALL.map(|me| {
             let (listener, identity, peers, f) = (&listeners[me.index()], &identities[me.index()], peers(me), &f);

@@ -1,0 +1,54 @@
+//! Ways in and out: an owner's share of a record, and the model's way to its owner.
+//!
+//! Input: x_0 is expanded from a seed that goes to P0, x_1 = x - x_0 goes to P1; P2 gets nothing. One word an element to P1, 32
+//! bytes to P0. Opening to the model owner: P0 and P1 send their shares; the owner adds them up.
+
+use super::{Num, SecureNn, Share};
+use crate::{Id, Part, Party, Prg, suite::Suite};
+use trefoil_engine::Format;
+use trefoil_ring::Tensor;
+
+impl Suite for SecureNn {
+    const NAME: &'static str = "securenn";
+
+    fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3] {
+        let x_0 = Prg::from_seed(&seed).words(x.len());
+        let x_1: Vec<u64> = x.iter().zip(x_0).map(|(x, x_0)| x.wrapping_sub(x_0)).collect();
+        [vec![Part::bits(&seed.map(u64::from), 8)], vec![Part::words(&x_1)], vec![]]
+    }
+
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Vec<u64>, String> {
+        match (id, parts) {
+            (Id::P0, [seed]) => {
+                let seed = seed.to_bits(32, 8)?;
+                Ok(Prg::from_seed(&std::array::from_fn(|i| seed[i] as u8)).words(n))
+            }
+            (Id::P1, [x_1]) => x_1.to_words(n),
+            (Id::P2, []) => Ok(vec![]),
+            (_, parts) => Err(format!("{} tensors, expected {}", parts.len(), usize::from(id != Id::P2))),
+        }
+    }
+
+    fn input(&self, shape: [usize; 2], format: Format, kept: Vec<u64>) -> Num {
+        Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(kept)), format)
+    }
+
+    fn export(&self, x: &Num) -> Vec<Part> {
+        match self.party.id {
+            Id::P2 => vec![],
+            _ => vec![Part::words(x.share.words())],
+        }
+    }
+
+    fn reconstruct(n: usize, parts: &[Vec<Part>; 3]) -> Result<Vec<u64>, String> {
+        let share = |id: Id| match &parts[id.index()][..] {
+            [x] => x.to_words(n).map_err(|e| format!("{id} sent {e}")),
+            other => Err(format!("{id} sent {} tensors, expected 1", other.len())),
+        };
+        Ok(share(Id::P0)?.iter().zip(share(Id::P1)?).map(|(a, b)| a.wrapping_add(b)).collect())
+    }
+
+    fn party(&mut self) -> &mut Party {
+        &mut self.party
+    }
+}

@@ -1,0 +1,35 @@
+//! What a suite offers beside its engine: how an owner splits a record, how a party takes it, how the model is opened.
+
+use crate::{Id, Part, Party};
+use trefoil_engine::{Engine, Format};
+use trefoil_ring::Tensor;
+
+/// A suite: an engine over a [`Party`], and the ways in and out for those who compute nothing.
+pub trait Suite: Engine {
+    /// The name on the command line and in the handshake.
+    const NAME: &'static str;
+
+    /// Owner: the messages that carry `x` to P0, P1 and P2. `seed` is fresh from the operating system for each call.
+    fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3];
+
+    /// Party: the words that it must keep of a dealt matrix of `n` elements; what they mean is the suite's affair.
+    ///
+    /// # Errors
+    /// A text that says what was found and expected.
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Vec<u64>, String>;
+
+    /// Party: the matrix from the words that [`Suite::accept`] kept, chunks of rows one after the other.
+    fn input(&self, shape: [usize; 2], format: Format, kept: Vec<u64>) -> Self::Num;
+
+    /// Party: its messages to the model owner.
+    fn export(&self, x: &Self::Num) -> Vec<Part>;
+
+    /// Model owner: the matrix of `n` elements from what the three parties sent.
+    ///
+    /// # Errors
+    /// A text that says which party sent something unfit, or that the parties contradict one another.
+    fn reconstruct(n: usize, parts: &[Vec<Part>; 3]) -> Result<Vec<u64>, String>;
+
+    /// The party that computes.
+    fn party(&mut self) -> &mut Party;
+}

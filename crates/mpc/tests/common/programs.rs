@@ -1,0 +1,116 @@
+//! The protocols as programs whose views are tested. Every element is the same secret, and one server holds all of it: a view must
+//! look the same for the least random of all sharings, not only for a random one.
+
+use trefoil_engine::{Engine, Format, Index, Kind, Product, functions};
+use trefoil_mpc::securenn::{
+    Num, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert, truncate,
+};
+use trefoil_mpc::{Id, Party, Result};
+use trefoil_net::Ring;
+use trefoil_ring::{Tensor, odd};
+
+/// A secret, as many times as `n` says, all of it at one server.
+#[derive(Clone, Copy)]
+pub struct Input {
+    pub n: usize,
+    pub secret: u64,
+    pub holder: Id,
+}
+
+impl Input {
+    fn words(self, p: &Party, f: impl Fn(u64) -> u64) -> Vec<u64> {
+        match p.id {
+            Id::P2 => vec![],
+            id => vec![if id == self.holder { f(self.secret) } else { 0 }; self.n],
+        }
+    }
+
+    fn share(self, p: &Party) -> Share {
+        Share::from_words([1, self.n], (p.id != Id::P2).then(|| self.words(p, |v| v)))
+    }
+}
+
+/// This party's shares of a program's results.
+pub type End = Vec<(Ring, Vec<u64>)>;
+
+/// A protocol: its name, whether P2's bit in it is one that nobody may know, and what a party runs.
+pub struct Program {
+    pub name: &'static str,
+    pub hidden_bit: bool,
+    pub run: fn(&mut Party, Input) -> Result<End>,
+}
+
+/// All of them.
+pub const PROGRAMS: [Program; 7] = [
+    Program { name: "reshare", hidden_bit: false, run: |p, x| Ok(words(&share::reshare(p, &x.share(p))?)) },
+    Program { name: "product", hidden_bit: false, run: product },
+    Program { name: "truncate", hidden_bit: false, run: |p, x| Ok(words(&truncate::truncate(p, &[(&x.share(p), 16)])?[0])) },
+    Program { name: "private compare", hidden_bit: false, run: compare },
+    Program { name: "share convert", hidden_bit: true, run: convert },
+    Program { name: "compute msb", hidden_bit: true, run: msb },
+    Program { name: "relu", hidden_bit: true, run: |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()) },
+];
+
+fn words(x: &Share) -> End {
+    x.value.iter().map(|_| (Ring::Word, x.words().to_vec())).collect()
+}
+
+/// Two products of one value, the second with what is open already, beside a product of two others.
+fn product(p: &mut Party, x: Input) -> Result<End> {
+    let (a, b, c) = (x.share(p), x.share(p), x.share(p));
+    let z = matmul::matmul(p, &[(Kind::Mul, &a, &b, a.shape), (Kind::Mul, &a, &a, a.shape)])?;
+    let y = matmul::matmul(p, &[(Kind::Mul, &a, &c, a.shape)])?;
+    Ok(z.iter().chain(&y).flat_map(words).collect())
+}
+
+/// Both values of beta in turn, so that half of the elements have a zero. The bits of x lie open at one server.
+fn compare(p: &mut Party, x: Input) -> Result<End> {
+    let n = x.n;
+    let beta: Vec<u64> = (0..n as u64).map(|i| i & 1).collect();
+    let bits = match p.id {
+        Id::P2 => return private_compare::private_compare(p, n, &[], &[], &[]).map(|_| vec![]),
+        id if id == x.holder => private_compare::bits_of(&vec![x.secret; n]),
+        _ => private_compare::bits_of(&vec![0; n]),
+    };
+    private_compare::private_compare(p, n, &bits, &vec![x.secret.wrapping_sub(1); n], &beta)?;
+    Ok(vec![])
+}
+
+fn convert(p: &mut Party, x: Input) -> Result<End> {
+    let doubled = x.words(p, |v| v.wrapping_mul(2));
+    let y = share_convert::share_convert(p, x.n, &doubled)?;
+    Ok(if p.id == Id::P2 { vec![] } else { vec![(Ring::Odd, y)] })
+}
+
+fn msb(p: &mut Party, x: Input) -> Result<End> {
+    let a = x.words(p, odd::from_word);
+    let y = compute_msb::compute_msb(p, x.n, &a)?;
+    Ok(if p.id == Id::P2 { vec![] } else { vec![(Ring::Word, y)] })
+}
+
+/// A small program in the manner of a training step that calls every protocol: the list of labels is taken from it.
+pub fn training(p: &mut Party, secret: u64) -> Result<End> {
+    const F: u8 = 16;
+    let x = Input { n: 24, secret: (secret as i64).clamp(-1 << 20, 1 << 20) as u64, holder: Id::P0 }.share(p);
+    let x = share::reshare(p, &x)?.gather(Index::Flat([4, 6], &(0..24).collect::<Vec<_>>()));
+    let logits = super::with_engine(p, |e| {
+        let num = Num::new(x.clone(), Format { frac: F, bits: 21 });
+        let weights = e.public(&ndarray::Array2::from_elem((3, 6), 0.25), Format::new(F, 1))?;
+        let num = e.prepare(&num)?;
+        let [h] = e.products([Product::matmul(&num, false, &weights, true, Format { frac: F, bits: 30 })])?;
+        let (h, positive) = e.relu(&h)?;
+        let probabilities = functions::softmax(e, &e.claim(&h, 22), Format::new(F, 1))?;
+        functions::argmax(e, &h)?;
+        let [d] = e.select([(&positive, &probabilities)])?;
+        let [dw] = e.products([Product::matmul(&d, true, &num, false, Format { frac: F, bits: 30 })])?;
+        e.open(&dw)?;
+        Ok(h)
+    })?;
+    let one = Share::public(p, &Tensor::from_elem((4, 1), 1 << F));
+    let (top, place) = maxpool::dmaxpool(p, &logits.share)?;
+    let bit = place.gather(Index::Cols(&[0]));
+    let picked = select_share::select_share(p, &bit, &top, &one)?;
+    division::division(p, &one.scale(0), &picked, 4)?;
+    share::reconstruct(p, &picked)?;
+    Ok(vec![])
+}

@@ -1,0 +1,115 @@
+//! What each party sees of a protocol: every frame that it received, field by field, and the share that it ends with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use trefoil_mpc::{Error, Id, Party, Result, Seeds, simulate_over};
+use trefoil_net::{Frame, Net, Ring, local};
+use trefoil_ring::odd;
+
+/// Frames in the order of their arrival, with sender.
+pub type Log = Arc<Mutex<Vec<(Id, Frame)>>>;
+
+/// A network that keeps a copy of what it receives.
+pub struct Tape<N> {
+    net: N,
+    log: Log,
+}
+
+impl<N: Net> Net for Tape<N> {
+    fn send(&mut self, to: Id, frame: Frame) -> trefoil_net::Result<()> {
+        self.net.send(to, frame)
+    }
+    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
+        let frame = self.net.recv(from)?;
+        self.log.lock().unwrap().push((from, frame.clone()));
+        Ok(frame)
+    }
+}
+
+/// A protocol with its inputs, as a party runs it. It ends with this party's share of the output, if there is one.
+pub type Program<'a> = dyn Fn(&mut Party) -> Result<Vec<(Ring, Vec<u64>)>> + Sync + 'a;
+
+/// Runs a program; gives what each party received, and ended with.
+pub fn taped(seeds: impl Fn(Id) -> Seeds, program: &Program<'_>) -> [(Vec<(Id, Frame)>, Vec<(Ring, Vec<u64>)>); 3] {
+    let logs: [Log; 3] = Default::default();
+    let mut nets = local::network(Duration::from_secs(60)).into_iter();
+    let nets = [0, 1, 2].map(|i: usize| Tape { net: nets.next().unwrap(), log: logs[i].clone() });
+    let ends = simulate_over(nets, seeds, |p| program(p).map_err(Error::from));
+    let mut ends = ends.into_iter().map(|end| end.unwrap().0);
+    logs.map(|log| (std::mem::take(&mut *log.lock().unwrap()), ends.next().unwrap()))
+}
+
+/// The labels that any party draws in a program.
+pub fn labels(program: &Program<'_>) -> std::collections::BTreeSet<&'static str> {
+    let nets = local::network(Duration::from_secs(60));
+    let drawn = simulate_over(nets, |id| Seeds::insecure(id, 1), |p| {
+        program(p)?;
+        Ok::<_, Error>(p.seeds.labels().clone())
+    });
+    drawn.into_iter().flat_map(|party| party.unwrap().0).collect()
+}
+
+/// One tensor that a party sees: where it comes from, its ring, its elements.
+#[derive(Clone)]
+pub struct Field {
+    pub receiver: Id,
+    /// Sender, label and place among the tensors of the frame; or "output" and the place.
+    pub name: String,
+    pub ring: Ring,
+    pub values: Vec<u64>,
+}
+
+/// At most so many residues of a tensor are looked at; there are 64 for each element.
+pub const MOST: usize = 1 << 20;
+
+/// Everything that the three see of one run, tensors of the same label one after the other.
+pub fn fields(runs: [(Vec<(Id, Frame)>, Vec<(Ring, Vec<u64>)>); 3]) -> Vec<Field> {
+    let mut out = vec![];
+    for (receiver, (frames, end)) in Id::ALL.into_iter().zip(runs) {
+        let mut seen: BTreeMap<String, Field> = BTreeMap::new();
+        for (from, frame) in frames {
+            for (place, part) in frame.parts.iter().enumerate() {
+                let name = format!("{from} {} {place}", frame.label);
+                let field = || Field { receiver, name: name.clone(), ring: part.ring(), values: vec![] };
+                let mut values = elements(part);
+                values.truncate(MOST);
+                seen.entry(name.clone()).or_insert_with(field).values.extend(values);
+            }
+        }
+        out.extend(seen.into_values());
+        out.extend(end.into_iter().enumerate().map(|(i, (ring, values))| Field { receiver, name: format!("output {i}"), ring, values }));
+    }
+    out
+}
+
+fn elements(part: &trefoil_net::Part) -> Vec<u64> {
+    let n = part.len();
+    match part.ring() {
+        Ring::Word => part.to_words(n).unwrap(),
+        Ring::Odd => part.to_odds(n).unwrap(),
+        Ring::Residue => part.to_residues(n).unwrap().iter().map(|r| u64::from(r.get())).collect(),
+        Ring::Bits(k) => part.to_bits(n, k).unwrap(),
+    }
+}
+
+/// The difference and the sum of two elements of a ring.
+pub fn combine(ring: Ring, a: u64, b: u64) -> [u64; 2] {
+    match ring {
+        Ring::Word => [a.wrapping_sub(b), a.wrapping_add(b)],
+        Ring::Odd => [odd::sub(a, b), odd::add(a, b)],
+        Ring::Residue => [(a + 67 - b) % 67, (a + b) % 67],
+        Ring::Bits(k) => [a.wrapping_sub(b), a.wrapping_add(b)].map(|v| v & ((1 << k) - 1)),
+    }
+}
+
+/// The histograms that chi-square looks at: of the value where there are few, else of its top and its low byte.
+pub fn histograms(ring: Ring, values: impl Iterator<Item = u64> + Clone) -> Vec<Vec<u64>> {
+    let faces: &[(usize, u8)] = match ring {
+        Ring::Word | Ring::Odd => &[(256, 56), (256, 0)],
+        Ring::Residue => &[(67, 0)],
+        Ring::Bits(k) if k <= 8 => &[(1 << k, 0)],
+        Ring::Bits(k) => &[(256, k - 8), (256, 0)],
+    };
+    faces.iter().map(|&(bins, shift)| super::stats::histogram(values.clone().map(|v| (v >> shift) % bins as u64), bins)).collect()
+}

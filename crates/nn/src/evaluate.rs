@@ -1,0 +1,129 @@
+//! Accuracy, loss and the range of the weights, on hidden data and weights. Only aggregates are opened: the number of
+//! correct records, the sum of the losses, the number of blocks of weights out of range.
+
+use crate::cross_entropy;
+use crate::{Error, Result, State, Trainer, train::Data};
+use ndarray::Array2;
+use trefoil_engine::functions::argmax;
+use trefoil_engine::{Engine, Format, Index, Opened, Product, Sum};
+
+/// Records whose loss is measured, at most.
+pub const LOSS_ROWS: usize = 1024;
+/// Records that are evaluated at a time.
+pub const CHUNK: usize = 1000;
+/// A loss of this much is no training any more: guessing costs ln(classes).
+pub const DIVERGED: f64 = 100.0;
+/// Weights in a block of the range monitor.
+pub const BLOCK: usize = 8;
+/// Fraction bits that the monitor takes off the squares, so that a block's sum stays in the ring.
+const DROPPED: u8 = 12;
+/// Integers stay below 2^62.
+const MAX_BITS: u8 = 62;
+
+impl Trainer {
+    /// How many records of `data` the network puts into the right class, `chunk` at a time; `None` at a party to which
+    /// nothing is opened.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn evaluate<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        data: &Data<E::Num>,
+        chunk: usize,
+    ) -> Result<Option<usize>> {
+        let opened = e.within("evaluate", |e| {
+            let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
+            let mut correct: Option<E::Num> = None;
+            for rows in rows.chunks(chunk.max(1)) {
+                let part = data.select(e, rows);
+                let (logits, _) = state.network.forward(e, &part.x)?;
+                let bits = argmax(e, &logits)?;
+                // The label's place, where the network agrees.
+                let [hit] = e.select([(&bits, &part.y)])?;
+                let hits = e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows);
+                correct = Some(match correct {
+                    Some(sum) => e.add(&sum, &hits)?,
+                    None => hits,
+                });
+            }
+            match correct {
+                Some(sum) => e.open(&sum),
+                None => Ok(None),
+            }
+        })?;
+        Ok(element(opened).map(|n| n.round() as usize))
+    }
+
+    /// The mean cross entropy of the records; `None` at a party to which nothing is opened.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn loss<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
+        let rows = e.shape(&data.x)[0];
+        let opened = e.within("loss", |e| {
+            let (logits, _) = state.network.forward(e, &data.x)?;
+            let sum = cross_entropy::loss(e, &logits, &data.y)?;
+            e.open(&sum)
+        })?;
+        Ok(element(opened).map(|sum| sum / rows as f64))
+    }
+
+    /// The number of blocks of [`BLOCK`] neighbouring weights whose norm is as large as a single weight may be (16).
+    /// None means that every weight is in range; healthy blocks are far below. One product a weight and one comparison
+    /// a block.
+    ///
+    /// Exact for weights below 2^31 units (128 at 24 fraction bits); beyond that squares wrap, and a block is found with
+    /// a chance of about one half.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn weights_out_of_range<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Option<u64>> {
+        let weight = self.scales().weight;
+        let opened = e.within("range", |e| {
+            let mut network = state.network.clone();
+            // Blocks are columns; the last block of a matrix is filled up with its first elements.
+            let blocks: Vec<E::Num> = network.params::<E>().into_iter().map(|w| in_blocks(e, w)).collect();
+            let w = e.beside(&blocks.iter().collect::<Vec<_>>())?;
+            // Wide enough for weights that have left their range: all squares below 2^62 before truncation.
+            let square = Format { frac: 2 * weight.frac - DROPPED, bits: MAX_BITS - DROPPED };
+            let [squares] = e.products([Product::mul(&w, &w, square)])?;
+            let norms = e.sum(&squares, Sum::Rows);
+            let [_, n] = e.shape(&norms);
+            let limit = e.public(&Array2::from_elem((1, 1), self.bound().powi(2)), square)?;
+            let above = e.sub(&norms, &limit)?;
+            let [out] = e.drelu([&above])?;
+            let one = e.public(&Array2::ones((1, n)), Format { frac: 0, bits: 1 })?;
+            let [out] = e.select([(&out, &one)])?;
+            let count = e.sum(&out, Sum::Cols);
+            e.open(&count)
+        })?;
+        Ok(element(opened).map(|n| n.round() as u64))
+    }
+
+    pub(crate) fn check_weights<E: Engine>(&self, e: &mut E, state: &State<E::Num>, epoch: u64) -> Result<()> {
+        match self.weights_out_of_range(e, state)? {
+            None | Some(0) => Ok(()),
+            Some(blocks) => Err(Error::Weights { epoch, blocks, size: BLOCK, bound: self.bound() }),
+        }
+    }
+
+    /// What every weight must stay below.
+    fn bound(&self) -> f64 {
+        let weight = self.scales().weight;
+        f64::from(weight.bits - weight.frac).exp2()
+    }
+}
+
+fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {
+    let [rows, columns] = e.shape(w);
+    let n = rows * columns;
+    let blocks = n.div_ceil(BLOCK);
+    let at: Vec<usize> = (0..BLOCK * blocks).map(|i| ((i % blocks) * BLOCK + i / blocks) % n).collect();
+    e.gather(w, Index::Flat([BLOCK, blocks], &at))
+}
+
+fn element(opened: Opened) -> Option<f64> {
+    opened.and_then(|m| m.first().copied())
+}

@@ -1,0 +1,321 @@
+//! The training step, and the loop around it.
+
+use crate::cross_entropy::{SoftmaxKind, gradient};
+use crate::evaluate::{CHUNK, DIVERGED, LOSS_ROWS};
+use crate::order::{Use, order};
+use crate::{Error, Init, Network, Result, Scales, Schedule, Sgd};
+use ndarray::Array2;
+use std::time::{Duration, Instant};
+use trefoil_engine::{Engine, Fixed, Format, Index, Result as EngineResult};
+
+/// Everything public that determines a training.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// Inputs, hidden layers, classes: 784, 256, 10.
+    pub sizes: Vec<usize>,
+    /// Fraction bits and range of the inputs: `Format::new(8, 0)` for pixels p/256.
+    pub input: Format,
+    /// Training records.
+    pub rows: usize,
+    /// Records in a step. Batches are full: what is left over at the end of an epoch waits for the next order.
+    pub batch: usize,
+    /// Times that the records are gone through.
+    pub epochs: u64,
+    /// Learning rate by epoch.
+    pub schedule: Schedule,
+    /// Momentum; 0 for none.
+    pub momentum: f64,
+    /// How logits become probabilities.
+    pub softmax: SoftmaxKind,
+    /// Fraction bits of activations.
+    pub fraction_bits: u8,
+    /// Spread of the initial weights.
+    pub init: Init,
+    /// Public seed of the initial weights and the order of the records.
+    pub seed: u64,
+}
+
+/// All that changes in training. A checkpoint is this and the number of steps taken.
+#[derive(Clone)]
+pub struct State<N> {
+    /// Weights and biases.
+    pub network: Network<N>,
+    /// A velocity for each parameter, in the order of [`Network::params`]; empty without momentum.
+    pub velocity: Vec<N>,
+}
+
+/// Records with their labels.
+#[derive(Clone)]
+pub struct Data<N> {
+    /// [rows, inputs], in the format that [`Config`] names.
+    pub x: N,
+    /// One-hot labels, [rows, classes], without fraction bits: [`LABEL`].
+    pub y: N,
+}
+
+/// The format of one-hot labels.
+pub const LABEL: Format = Format { frac: 0, bits: 1 };
+
+impl<N> Data<N> {
+    /// Public data, for training in the clear: `x` as [`Data::x`], `y` one-hot.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn public<E: Engine<Num = N>>(e: &E, x: &Array2<f64>, y: &Array2<f64>, input: Format) -> EngineResult<Self> {
+        Ok(Data { x: e.public(x, input)?, y: e.public(y, LABEL)? })
+    }
+
+    /// The records at these places.
+    pub fn select<E: Engine<Num = N>>(&self, e: &E, rows: &[usize]) -> Self {
+        Data { x: e.gather(&self.x, Index::Rows(rows)), y: e.gather(&self.y, Index::Rows(rows)) }
+    }
+}
+
+/// What a training reports, between steps.
+pub enum Event<'a, N> {
+    /// The data is prepared; steps follow.
+    Start,
+    /// A step is done.
+    Step {
+        /// Steps taken since the start of the training, this one included.
+        step: u64,
+        /// What this step took.
+        time: Duration,
+        /// After the step.
+        state: &'a State<N>,
+    },
+    /// An epoch is done, and its state was found good.
+    Epoch {
+        /// Counted from 1.
+        epoch: u64,
+        /// The mean over a fixed sample of training records; `None` at a party to which nothing is opened.
+        loss: Option<f64>,
+        /// Correct among the test records; `None` likewise.
+        correct: Option<usize>,
+        /// The number of test records.
+        of: usize,
+        /// After the epoch.
+        state: &'a State<N>,
+    },
+}
+
+/// What hears of a training's progress. Its error stops the training.
+pub type Report<'a, E, X> = dyn FnMut(&mut E, Event<'_, <E as Engine>::Num>) -> std::result::Result<(), X> + 'a;
+
+/// A training that has been checked to fit into the ring.
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    config: Config,
+    scales: Scales,
+    sgd: Sgd,
+    local_wraps: f64,
+}
+
+impl Trainer {
+    /// Checks the configuration, running one step and one evaluation on zeros.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what does not fit; [`Error::Engine`] if a product could leave the ring.
+    pub fn new(config: Config) -> Result<Trainer> {
+        let c = &config;
+        if c.sizes.len() < 2 || c.sizes.contains(&0) || c.sizes.last().is_some_and(|&n| !(2..=64).contains(&n)) {
+            return Err(Error::config(
+                "network",
+                format!("{:?}", c.sizes),
+                "inputs, hidden layers and 2 to 64 classes, none of them 0",
+            ));
+        }
+        if c.batch == 0 || c.batch > c.rows {
+            return Err(Error::config("batch", c.batch, format!("1 to {}, the number of training records", c.rows)));
+        }
+        let steps = c.epochs.checked_mul((c.rows / c.batch) as u64);
+        if c.epochs == 0 || steps.is_none() {
+            return Err(Error::config("epochs", c.epochs, "at least 1 and fewer than 2^64 steps"));
+        }
+        let scales = Scales::new(c.fraction_bits, &c.sizes, c.batch, c.input)?;
+        let sgd = Sgd::new(c.momentum, scales)?;
+        let mut trainer = Trainer { scales, sgd, config, local_wraps: 0.0 };
+        trainer.local_wraps = trainer.try_on_zeros()?;
+        Ok(trainer)
+    }
+
+    /// Every product's range depends on shapes and formats alone, so zeros show whether they fit. The format of the
+    /// gradient also depends on the exponent of the rate, so each exponent is tried.
+    fn try_on_zeros(&self) -> Result<f64> {
+        let (c, e) = (&self.config, &mut Fixed::default());
+        let (mut formats, mut step_wraps) = (Vec::new(), 0.0);
+        let zeros = |rows, e: &Fixed| {
+            Data::public(e, &Array2::zeros((rows, c.sizes[0])), &Array2::zeros((rows, self.classes())), c.input)
+        };
+        let batch = zeros(c.batch, e)?;
+        for epoch in 0..c.epochs {
+            let lr = c.schedule.rate(epoch, c.epochs);
+            let rate = self.scales.rate(lr, c.batch)?;
+            if !formats.contains(&rate.power()) {
+                formats.push(rate.power());
+                let tried = self.step_on(e, &mut self.initial(e)?, &batch, epoch);
+                tried.map_err(|e| e.within(&format!("trial step at learning rate {lr}")))?;
+                step_wraps = e.local_wraps / formats.len() as f64;
+            }
+        }
+        let state = self.initial(e)?;
+        self.loss(e, &state, &zeros(c.rows.min(LOSS_ROWS), e)?)?;
+        self.evaluate(e, &state, &zeros(1, e)?, CHUNK)?;
+        self.weights_out_of_range(e, &state)?;
+        Ok(step_wraps)
+    }
+
+    /// How many truncations of the whole training's steps would be expected to go wrong if they were local (SecureML's): an
+    /// upper bound from shapes and promised ranges, before anything is trained.
+    pub fn local_wraps(&self) -> f64 {
+        self.local_wraps * self.total_steps() as f64
+    }
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+    /// The formats of all quantities.
+    pub fn scales(&self) -> &Scales {
+        &self.scales
+    }
+    /// Full batches in an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        (self.config.rows / self.config.batch) as u64
+    }
+    /// Steps of the whole training.
+    pub fn total_steps(&self) -> u64 {
+        self.steps_per_epoch() * self.config.epochs
+    }
+    fn classes(&self) -> usize {
+        self.config.sizes.last().copied().unwrap_or_default()
+    }
+
+    /// The state before the first step: the same public weights on every engine.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
+        let c = &self.config;
+        let mut network = Network::initial(e, &c.sizes, c.init, c.seed, &self.scales)?;
+        let zeros = |w: &mut E::Num| {
+            let [rows, columns] = e.shape(w);
+            e.public(&Array2::zeros((rows, columns)), self.scales.step)
+        };
+        let velocity = if self.sgd.has_momentum() {
+            network.params::<E>().into_iter().map(zeros).collect::<EngineResult<_>>()?
+        } else {
+            Vec::new()
+        };
+        Ok(State { network, velocity })
+    }
+
+    /// Step number `step`, counted from 0, on its batch of `data`.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn step<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, data: &Data<E::Num>, step: u64) -> EngineResult<()> {
+        let epoch = step / self.steps_per_epoch();
+        let batch = data.select(e, self.batch(&self.epoch_order(epoch), step));
+        self.step_on(e, state, &batch, epoch)
+    }
+
+    fn epoch_order(&self, epoch: u64) -> Vec<usize> {
+        order(self.config.rows, self.config.seed, Use::Epoch(epoch))
+    }
+
+    /// The records of a step, from the order of its epoch.
+    fn batch<'a>(&self, order: &'a [usize], step: u64) -> &'a [usize] {
+        let size = self.config.batch;
+        let at = (step % self.steps_per_epoch()) as usize * size;
+        &order[at..at + size]
+    }
+
+    fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, epoch: u64) -> EngineResult<()> {
+        let c = &self.config;
+        // `new` has tried every epoch's rate.
+        let rate = self.scales.rate(c.schedule.rate(epoch, c.epochs), c.batch).map_err(|e| protocol(Box::new(e)))?;
+        let (logits, kept) = state.network.forward(e, &batch.x)?;
+        let d = e.within("softmax", |e| gradient(e, c.softmax, &logits, &batch.y, rate, &self.scales))?;
+        let carry = self.sgd.carry(e, &state.velocity)?;
+        let update = state.network.backward(e, &kept, &d, &carry)?;
+        e.within("sgd", |e| self.sgd.apply(e, state.network.params::<E>(), &mut state.velocity, update))
+    }
+
+    /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each
+    /// step and each epoch; its error stops the training there. The last state that it was given is a good one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the data is not of the configured shape; [`Error::Diverged`] or [`Error::Weights`] naming
+    /// the epoch; those of the engine; those of `report`.
+    pub fn train<E: Engine, X: From<Error>>(
+        &self,
+        e: &mut E,
+        mut state: State<E::Num>,
+        from: u64,
+        data: &Data<E::Num>,
+        test: &Data<E::Num>,
+        report: &mut Report<'_, E, X>,
+    ) -> std::result::Result<State<E::Num>, X> {
+        self.fits(e, data, Some(self.config.rows), "training data")?;
+        self.fits(e, test, None, "test data")?;
+        let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
+        let data = e.within("data", |e| prepare(e, data)).map_err(Error::Engine)?;
+        let test = e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?;
+        let sample: Vec<usize> = order(self.config.rows, self.config.seed, Use::LossSample).into_iter().take(LOSS_ROWS).collect();
+        let sample = data.select(e, &sample);
+
+        report(e, Event::Start)?;
+        let per_epoch = self.steps_per_epoch();
+        for epoch in from / per_epoch..self.config.epochs {
+            let steps = from.max(epoch * per_epoch)..(epoch + 1) * per_epoch;
+            let order = self.epoch_order(epoch);
+            let mut stopped = None;
+            let driven = e.drive(state, steps, |e, state, step| {
+                let start = Instant::now();
+                let batch = data.select(e, self.batch(&order, step));
+                self.step_on(e, state, &batch, epoch)
+                    .map_err(|e| e.within(&format!("epoch {}, step {}", epoch + 1, step + 1)))?;
+                report(e, Event::Step { step: step + 1, time: start.elapsed(), state }).map_err(|x| {
+                    stopped = Some(x);
+                    protocol("stopped between steps".into())
+                })
+            });
+            state = match (driven, stopped) {
+                (_, Some(x)) => return Err(x),
+                (driven, None) => driven.map_err(Error::Engine)?,
+            };
+            let epoch = epoch + 1;
+            let loss = self.loss(e, &state, &sample)?;
+            if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
+                return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
+            }
+            self.check_weights(e, &state, epoch)?;
+            let correct = self.evaluate(e, &state, &test, CHUNK)?;
+            let of = e.shape(&test.x)[0];
+            report(e, Event::Epoch { epoch, loss, correct, of, state: &state })?;
+        }
+        Ok(state)
+    }
+
+    fn fits<E: Engine>(&self, e: &E, data: &Data<E::Num>, rows: Option<usize>, what: &'static str) -> Result<()> {
+        let (x, y) = (e.shape(&data.x), e.shape(&data.y));
+        let rows = rows.unwrap_or(x[0].max(1));
+        let expected = ([rows, self.config.sizes[0]], [rows, self.classes()]);
+        if (x, y) != expected {
+            return Err(Error::config(
+                what,
+                format!("records {x:?} and labels {y:?}"),
+                format!("{:?} and {:?}", expected.0, expected.1),
+            ));
+        }
+        if e.format(&data.x) != self.config.input || e.format(&data.y) != LABEL {
+            let found = format!("{:?} and {:?}", e.format(&data.x), e.format(&data.y));
+            return Err(Error::config(what, found, format!("{:?} and {LABEL:?}", self.config.input)));
+        }
+        Ok(())
+    }
+}
+
+fn protocol(source: Box<dyn std::error::Error + Send + Sync>) -> trefoil_engine::Error {
+    trefoil_engine::Error::Protocol(source)
+}

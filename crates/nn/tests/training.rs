@@ -1,0 +1,247 @@
+//! One body, every engine in the clear: steps against the reference, whole trainings, sabotage, and how a training ends.
+
+mod common;
+
+use common::{Reference, blobs, config, noise, one_hot};
+use ndarray::Array2;
+use trefoil_engine::{Engine, Fixed, Float, Format};
+use trefoil_nn::{Config, Data, Error, Event, Schedule, SoftmaxKind, State, Trainer};
+
+fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
+    Data::public(e, x, &one_hot(labels, *t.config().sizes.last().unwrap()), t.config().input).unwrap()
+}
+
+fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
+    let mut network = state.network.clone();
+    network.params::<E>().into_iter().map(|w| e.open(w).unwrap().unwrap()).collect()
+}
+
+/// Trains on blobs; the accuracy on others, and the losses by epoch.
+fn accuracy<E: Engine>(e: &mut E, config: Config, labels: impl Fn(usize) -> usize) -> Result<(f64, Vec<f64>), Error> {
+    let t = Trainer::new(config)?;
+    let (x, y) = blobs(t.config().rows, 7);
+    let train = data(e, &t, &x, &y.iter().enumerate().map(|(i, _)| labels(i)).collect::<Vec<_>>());
+    let (x, y) = blobs(300, 8);
+    let test = data(e, &t, &x, &y);
+    let (mut last, mut losses) = (0.0, Vec::new());
+    let start = t.initial(e)?;
+    t.train(e, start, 0, &train, &test, &mut |_, event| {
+        if let Event::Epoch { loss, correct, of, .. } = event {
+            losses.push(loss.unwrap());
+            last = correct.unwrap() as f64 / of as f64;
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok((last, losses))
+}
+
+#[test]
+fn the_reference_has_the_gradients_of_its_loss() {
+    let shapes = [(5, 6), (1, 5), (4, 5), (1, 4), (3, 4), (1, 3)];
+    let mut r = Reference::new(shapes.iter().enumerate().map(|(i, &(m, n))| noise(m, n, 20 + i as u64) - 0.5).collect());
+    let (x, y) = (noise(8, 6, 3), one_hot(&[0, 1, 2, 0, 1, 2, 0, 1], 3));
+    let gradients = r.gradients(&x, &y);
+    for (k, g) in gradients.iter().enumerate() {
+        for (at, g) in g.indexed_iter() {
+            let h = 1e-6;
+            r.params[k][at] += h;
+            let above = r.loss(&x, &y);
+            r.params[k][at] -= 2.0 * h;
+            let below = r.loss(&x, &y);
+            r.params[k][at] += h;
+            assert!(((above - below) / (2.0 * h) - g).abs() < 1e-7, "parameter {k} {at:?}");
+        }
+    }
+}
+
+/// Steps on one batch, and the loss after them. Checks gradients, momentum, batch order and the learning rate at once.
+fn follows_the_reference<E: Engine>(e: &mut E, momentum: f64, steps: u64, within: f64) {
+    let sizes = [6, 12, 5, 3];
+    let lr = 0.25;
+    let t = Trainer::new(Config { momentum, epochs: steps, schedule: Schedule::Constant(lr), ..config(&sizes, 16, 16) }).unwrap();
+    let x = noise(16, 6, 3);
+    let labels: Vec<usize> = (0..16).map(|i| (i * i) % 3).collect();
+    let all = data(e, &t, &x, &labels);
+    let mut state = t.initial(e).unwrap();
+    let mut reference = Reference::new(params(e, &state));
+    for step in 0..steps {
+        t.step(e, &mut state, &all, step).unwrap();
+        reference.step(&x, &one_hot(&labels, 3), lr, momentum);
+    }
+    for (got, want) in params(e, &state).iter().zip(&reference.params) {
+        let worst = (got - want).iter().fold(0f64, |m, v| m.max(v.abs()));
+        assert!(worst < within, "{worst:e} after {steps} steps");
+    }
+    let loss = t.loss(e, &state, &all).unwrap().unwrap();
+    assert!((loss - reference.loss(&x, &one_hot(&labels, 3))).abs() < 10.0 * within + 1e-3);
+}
+
+#[test]
+fn steps_are_those_of_the_reference() {
+    follows_the_reference(&mut Float, 0.0, 1, 1e-7);
+    follows_the_reference(&mut Fixed::default(), 0.0, 1, 3e-5);
+    // Rounding errors grow with the steps, by the ReLUs that they flip.
+    follows_the_reference(&mut Float, 0.9, 50, 1e-3);
+    follows_the_reference(&mut Fixed::default(), 0.9, 10, 1e-3);
+    follows_the_reference(&mut Fixed::default(), 0.9, 50, 5e-2);
+}
+
+#[test]
+fn a_separable_problem_is_learnt() {
+    for softmax in [SoftmaxKind::Exact, SoftmaxKind::Asm] {
+        for sizes in [&[8, 3][..], &[8, 16, 3], &[8, 16, 16, 3]] {
+            let c = Config { softmax, epochs: 6, ..config(sizes, 600, 16) };
+            let (float, losses) = accuracy(&mut Float, c.clone(), |i| i % 3).unwrap();
+            let (fixed, _) = accuracy(&mut Fixed::default(), c, |i| i % 3).unwrap();
+            println!("{softmax:?} {sizes:?}: float {float}, fixed {fixed}, losses {losses:.3?}");
+            assert!(float > 0.95 && fixed > 0.95 && (float - fixed).abs() < 0.02);
+        }
+    }
+}
+
+#[test]
+fn other_fraction_bits_work_as_well() {
+    for fraction_bits in [10, 13, 18, 20] {
+        let (fixed, _) =
+            accuracy(&mut Fixed::default(), Config { fraction_bits, ..config(&[8, 16, 3], 600, 16) }, |i| i % 3).unwrap();
+        assert!(fixed > 0.95, "{fraction_bits} fraction bits: {fixed}");
+    }
+}
+
+#[test]
+fn sabotage_leaves_chance() {
+    fn run<E: Engine>(e: &mut E) {
+        let c = || config(&[8, 16, 3], 600, 16);
+        let labels = noise(600, 1, 99);
+        let (shuffled, _) = accuracy(e, c(), |i| (labels[[i, 0]] * 256.0) as usize % 3).unwrap();
+        let (idle, _) = accuracy(e, Config { schedule: Schedule::Constant(0.0), ..c() }, |i| i % 3).unwrap();
+        assert!(shuffled < 0.75 && idle < 0.75, "shuffled labels {shuffled}, rate 0 {idle}");
+        // A zeroed layer makes all records alike.
+        let t = Trainer::new(c()).unwrap();
+        let mut state = t.initial(e).unwrap();
+        state.network.layers[1].w = e.public(&Array2::zeros((3, 16)), t.scales().weight).unwrap();
+        let (x, y) = blobs(300, 8);
+        let test = data(e, &t, &x, &y);
+        assert_eq!(t.evaluate(e, &state, &test, 77).unwrap(), Some(100));
+    }
+    run(&mut Float);
+    run(&mut Fixed::default());
+}
+
+#[test]
+fn a_training_resumes_where_it_stopped() {
+    let t = Trainer::new(Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }).unwrap();
+    assert_eq!((t.steps_per_epoch(), t.total_steps()), (3, 6));
+    let e = &mut Fixed::default();
+    let (x, y) = blobs(60, 7);
+    let all = data(e, &t, &x, &y);
+    let mut states = Vec::new();
+    let start = t.initial(e).unwrap();
+    let end = t.train(e, start.clone(), 0, &all, &all, &mut |_, event| {
+        if let Event::Step { step, state, .. } = event {
+            states.push((step, state.clone()));
+        }
+        Ok::<(), Error>(())
+    });
+    let end = params(e, &end.unwrap());
+    assert_eq!(states.len(), 6);
+    for (step, state) in states {
+        let again = t.train(e, state, step, &all, &all, &mut |_, _| Ok::<(), Error>(())).unwrap();
+        assert_eq!(params(e, &again), end, "from step {step}");
+    }
+    // The caller's error comes back as it is, right after the step.
+    #[derive(Debug)]
+    enum Caller {
+        Stop(u64),
+        Nn,
+    }
+    impl From<Error> for Caller {
+        fn from(_: Error) -> Caller {
+            Caller::Nn
+        }
+    }
+    let stopped = t.train(e, start, 0, &all, &all, &mut |_, event| match event {
+        Event::Step { step: 4, .. } => Err(Caller::Stop(4)),
+        _ => Ok(()),
+    });
+    assert!(matches!(stopped, Err(Caller::Stop(4))));
+}
+
+#[test]
+fn divergence_ends_a_training_and_names_the_place() {
+    // The loss, where nothing else notices; the weights, where the loss is small; a product that leaves its range.
+    fn run<E: Engine>(e: &mut E, weight: f64, lr: f64) -> Error {
+        let schedule = Schedule::parse(&format!("0,{lr}@2"), 0.0).unwrap();
+        let t = Trainer::new(Config { schedule, momentum: 0.0, ..config(&[8, 16, 3], 600, 16) }).unwrap();
+        let (x, y) = blobs(600, 7);
+        let all = data(e, &t, &x, &y);
+        let mut state = t.initial(e).unwrap();
+        let format = t.scales().weight;
+        let w = e.public(&Array2::from_shape_fn((3, 16), |(i, _)| weight * i as f64), Format { bits: 40, ..format }).unwrap();
+        state.network.layers[1].w = e.claim(&w, format.bits);
+        t.train(e, state, 0, &all, &all, &mut |_, _| Ok::<(), Error>(())).err().unwrap()
+    }
+    assert!(matches!(run(&mut Float, 1000.0, 0.0), Error::Diverged { epoch: 1, .. }));
+    let error = run(&mut Fixed::default(), 8.0, 0.0);
+    assert!(matches!(error, Error::Weights { epoch: 1, blocks: 4, .. }), "{error}");
+    let error = run(&mut Fixed::default(), 2.0, 4.0).to_string();
+    assert!(error.starts_with("epoch 2, step ") && error.contains("out of range"), "{error}");
+}
+
+#[test]
+fn weights_out_of_range_are_counted() {
+    fn run<E: Engine>(e: &mut E) {
+        let t = Trainer::new(config(&[8, 16, 3], 600, 16)).unwrap();
+        let mut state = t.initial(e).unwrap();
+        assert_eq!(t.weights_out_of_range(e, &state).unwrap(), Some(0));
+        let weight = t.scales().weight;
+        for (value, blocks) in [(9.0, 0), (-9.0, 0), (15.9, 1), (-15.9, 1), (16.01, 3), (-17.5, 3), (40.0, 3)] {
+            // One in each of two blocks of fc1, and one in the last and shorter block of fc2's bias.
+            let mut w = Array2::zeros((16, 8));
+            (w[[0, 0]], w[[15, 7]]) = (value, value);
+            let wide = Format { bits: 40, ..weight };
+            let public = |e: &E, w: &Array2<f64>| e.claim(&e.public(w, wide).unwrap(), weight.bits);
+            state.network.layers[0].w = public(e, &w);
+            state.network.layers[1].b = public(e, &Array2::from_shape_vec((1, 3), vec![0.0, 0.0, value]).unwrap());
+            // The last block is filled up with its own elements: it holds the value twice.
+            let found = t.weights_out_of_range(e, &state).unwrap();
+            assert_eq!(found, Some(blocks), "{value}");
+        }
+    }
+    run(&mut Float);
+    run(&mut Fixed::default());
+}
+
+#[test]
+fn unfit_configurations_are_refused() {
+    let good = || config(&[8, 16, 3], 600, 16);
+    assert!(Trainer::new(good()).is_ok());
+    let bad = [
+        Config { sizes: vec![8], ..good() },
+        Config { sizes: vec![8, 0, 3], ..good() },
+        Config { sizes: vec![8, 1], ..good() },
+        Config { sizes: vec![8, 65], ..good() },
+        Config { batch: 0, ..good() },
+        Config { batch: 601, ..good() },
+        Config { epochs: 0, ..good() },
+        Config { epochs: u64::MAX, ..good() },
+        Config { momentum: 1.0, ..good() },
+        Config { momentum: f64::NAN, ..good() },
+        Config { fraction_bits: 7, ..good() },
+        Config { fraction_bits: 25, ..good() },
+        Config { input: Format::new(8, 40), ..good() },
+        Config { schedule: Schedule::Constant(1e-12), ..good() },
+        Config { schedule: Schedule::Constant(f64::INFINITY), ..good() },
+    ];
+    for c in bad {
+        let shown = format!("{c:?}");
+        let error = Trainer::new(c).expect_err(&shown).to_string();
+        assert!(error.contains("found") && error.contains("expected") && !error.contains('\n'), "{error}");
+    }
+    let e = &mut Float;
+    let t = Trainer::new(good()).unwrap();
+    let (x, y) = blobs(599, 7);
+    let (short, start) = (data(e, &t, &x, &y), t.initial(e).unwrap());
+    let error = t.train(e, start, 0, &short, &short, &mut |_, _| Ok::<(), Error>(())).err().unwrap();
+    assert!(error.to_string().starts_with("training data: found records [599, 8]"), "{error}");
+}

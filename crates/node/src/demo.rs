@@ -1,0 +1,319 @@
+//! A whole training on one machine: keys, three party processes, data owners, model owner, and the float baseline.
+
+use crate::launch::Fleet;
+use crate::party::{CostLine, Event, PartyConfig, Report};
+use crate::run_folder::RunFolder;
+use crate::summary::{Summary, by_link, by_party, median, together};
+use crate::{Error, Job, Result, SuiteName, machine, plain};
+use ndarray::{Array2, concatenate};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use trefoil_client::{Address, Patience, model_owner, owner};
+use trefoil_data::{Dataset, Table};
+use trefoil_engine::{Format, fixed};
+use trefoil_mpc::{Suite, securenn::SecureNn};
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
+use trefoil_nn::network::names;
+use trefoil_nn::train::LABEL;
+use trefoil_nn::{Model, Trainer};
+use trefoil_ring::Tensor;
+
+/// What to run, beside the job.
+pub struct Demo {
+    /// The training.
+    pub job: Job,
+    /// How many data owners the records are split between.
+    pub owners: usize,
+    /// Threads of each party.
+    pub threads: usize,
+    /// How long a party waits for another.
+    pub timeout: Duration,
+    /// Where the evidence goes.
+    pub run_dir: PathBuf,
+    /// The program that has the `party` command: this one.
+    pub program: PathBuf,
+    /// A shaped network, "40ms,100Mbps".
+    pub network: Option<String>,
+    /// Masks from a seed: insecure.
+    pub insecure_mask_seed: Option<u64>,
+    /// Every frame received, for study: insecure.
+    pub insecure_record: Option<PathBuf>,
+}
+
+/// What a run says while it goes on.
+#[allow(missing_docs)] // the names say it
+pub enum Progress<'a> {
+    Phase(&'a str),
+    Step { step: u64, total: u64, seconds: f64, bytes: u64 },
+    Epoch { epoch: u64, loss: f64, accuracy: f64 },
+    FloatEpoch { epoch: u64, loss: f64, accuracy: f64 },
+}
+
+/// A finished run.
+pub struct Outcome {
+    /// As in `summary.json`.
+    pub summary: Summary,
+    /// The reports of P0, P1 and P2.
+    pub reports: [Report; 3],
+    /// Their costs as one, by layer and label.
+    pub cost: Vec<CostLine>,
+    /// Seconds of each step at P0.
+    pub step_seconds: Vec<f64>,
+}
+
+/// What training in three processes gave.
+struct Secure {
+    reports: [Report; 3],
+    steps: Vec<f64>,
+    epochs: Vec<(u64, f64, f64)>,
+    params: Vec<Array2<f64>>,
+    seconds_sharing: f64,
+}
+
+/// Runs the demo. `stop` ends it cleanly; `progress` is called as it goes.
+///
+/// # Errors
+/// Everything that can go wrong, named, with an exit code.
+pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome> {
+    let job = &demo.job;
+    let trainer = job.trainer()?;
+    let mut folder = RunFolder::create(&demo.run_dir, demo)?;
+    let parts = (data.train.split(demo.owners, job.seed)?, data.test.split(demo.owners, job.seed)?);
+
+    let started = Instant::now();
+    let secure = match job.suite {
+        SuiteName::Securenn => secure::<SecureNn>(demo, &trainer, &parts, &mut folder, stop, progress)?,
+    };
+    let input = if job.input_frac == 8 { "p/256" } else { "standardised" };
+    let model = Model::new(&secure.params, input)?;
+    let model_file = folder.path("model.safetensors");
+    model.save(&model_file)?;
+    let seconds_total = started.elapsed().as_secs_f64();
+
+    let (train, test) = (joined(&parts.0, data.train.frac), joined(&parts.1, data.test.frac));
+    let model_test_accuracy = Model::load(&model_file)?.accuracy(&test.x, &test.y)?;
+    progress(Progress::Phase("float baseline"));
+    let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
+    let float = plain::train(job, &trainer, &train, &test, stop, &mut on_epoch)?;
+
+    let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let steps = secure.steps.len() as u64;
+    let reports = secure.reports;
+    let per_step = |x: u64| x / steps.max(1);
+    let summary = Summary {
+        suite: job.suite.to_string(),
+        network: job.network_name(),
+        dataset: job.dataset.clone(),
+        train_rows: job.train_rows,
+        test_rows: job.test_rows,
+        owners: demo.owners,
+        epochs: job.epochs,
+        batch: job.batch,
+        lr: job.lr,
+        momentum: job.momentum,
+        steps,
+        seconds_per_step_median: median(&secure.steps),
+        seconds_total,
+        seconds_sharing: secure.seconds_sharing,
+        seconds_float: float.seconds,
+        bytes_per_step: per_step(reports.iter().flat_map(|r| r.step_bytes).sum()),
+        bytes_sent: by_party(&reports, |r| r.sent.iter().sum()),
+        wire_bytes_sent: by_party(&reports, |r| r.wire.iter().sum()),
+        bytes_by_link_per_step: by_link(|a, b| per_step(reports[a.index()].step_bytes[b.index()])),
+        rounds_per_step: reports[0].step_rounds.max(reports[1].step_rounds) as f64 / steps.max(1) as f64,
+        secure_test_accuracy: secure.epochs.last().map_or(0.0, |e| e.2),
+        model_test_accuracy,
+        float_test_accuracy: float.accuracy(),
+        max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
+        fraction_bits: job.fraction_bits,
+        seed: job.seed,
+        softmax: job.softmax.clone(),
+        truncation: job.truncation.clone(),
+        expected_wraps: crate::wraps::expected(job, &trainer)?,
+        peak_rss_bytes: by_party(&reports, |r| r.peak_rss),
+        threads: demo.threads,
+        masks: if demo.insecure_mask_seed.is_some() { "insecure: from a seed" } else { "from the operating system" }.into(),
+        machine: machine::describe(),
+        version: machine::version(),
+    };
+    let cost = together(&reports);
+    folder.finish(&summary, &cost, &secure.epochs, &float.epochs)?;
+    Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
+}
+
+/// The owners' parts, one after the other: the order in which the parties hold them.
+fn joined(parts: &[Table], frac: u8) -> Table {
+    let views: Vec<_> = parts.iter().map(|t| t.x.view()).collect();
+    let x = concatenate(ndarray::Axis(0), &views).unwrap_or_default();
+    Table { x, y: parts.iter().flat_map(|t| t.y.clone()).collect(), frac }
+}
+
+fn secure<S: Suite>(
+    demo: &Demo,
+    trainer: &Trainer,
+    parts: &(Vec<Table>, Vec<Table>),
+    folder: &mut RunFolder,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Secure> {
+    let job = &demo.job;
+    progress(Progress::Phase("keys and connections"));
+    let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
+    let owners = (0..demo.owners).map(|i| Identity::generate(&format!("owner-{}", i + 1))).collect::<std::result::Result<Vec<_>, _>>()?;
+    let model_owner = Identity::generate("model-owner")?;
+    let config = |id: Id| PartyConfig {
+        id,
+        listen: "127.0.0.1:0".into(),
+        key: keys[id.index()].to_pem().to_string(),
+        parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
+        owners: owners.iter().map(Identity::fingerprint).collect(),
+        model_owner: model_owner.fingerprint(),
+        job: job.clone(),
+        timeout: demo.timeout.as_secs_f64(),
+        threads: demo.threads,
+        network: demo.network.clone(),
+        insecure_mask_seed: demo.insecure_mask_seed,
+        insecure_record: demo.insecure_record.clone(),
+    };
+    let fleet = Fleet::start(&demo.program, &Id::ALL.map(config), &demo.run_dir, stop)?;
+    let addresses = Id::ALL.map(|id| Address {
+        id,
+        address: fleet.addresses[id.index()].clone(),
+        fingerprint: keys[id.index()].fingerprint(),
+    });
+    let patience = Patience { connect: demo.timeout, answer: demo.timeout * 10 };
+
+    progress(Progress::Phase("data owners share their records"));
+    let mut run = Watch { fleet: &fleet, patience: patience.answer, total: trainer.total_steps(), steps: vec![], epochs: vec![], sharing: 0.0 };
+    std::thread::scope(|scope| -> Result<()> {
+        let uploads: Vec<_> = owners
+            .iter()
+            .zip(parts.0.iter().zip(&parts.1))
+            .map(|(identity, (train, test))| {
+                let addresses = &addresses;
+                scope.spawn(move || -> Result<()> {
+                    let tensors = matrices(job, train, test)?;
+                    owner::upload(addresses, identity, &job.digest(), &tensors, S::deal, patience)?;
+                    Ok(())
+                })
+            })
+            .collect();
+        // The parties' word first: where a party fails, the owners lose it as well.
+        let shared = run.until_shared();
+        let mut failed = None;
+        for upload in uploads {
+            if shared.is_err() {
+                // Ending the parties ends the uploads too.
+                continue;
+            }
+            failed = failed.or(upload.join().map_err(|_| Error::config("data owner", "a panic", "an upload")).and_then(|r| r).err());
+        }
+        shared?;
+        failed.map_or(Ok(()), Err)
+    })?;
+    progress(Progress::Phase("training on shares"));
+    run.until_trained(folder, progress)?;
+
+    progress(Progress::Phase("model owner reconstructs the model"));
+    let weights = trainer.scales().weight;
+    let shapes: Vec<(String, [usize; 2])> = job
+        .network
+        .windows(2)
+        .flat_map(|w| [[w[1], w[0]], [1, w[1]]])
+        .zip(names(job.network.len() - 1))
+        .map(|(shape, name)| (name, shape))
+        .collect();
+    let tensors = model_owner::fetch(&addresses, &model_owner, &job.digest(), &shapes, S::reconstruct, patience)?;
+    let params = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
+    let reports = run.until_done()?;
+    let Watch { steps, epochs, sharing, .. } = run;
+    fleet.finish();
+    Ok(Secure { reports, steps, epochs, params, seconds_sharing: sharing })
+}
+
+/// An owner's four matrices as ring elements.
+fn matrices(job: &Job, train: &Table, test: &Table) -> Result<Vec<(String, Tensor, u8)>> {
+    let classes = job.network[job.network.len() - 1];
+    let encode = |name: &str, x: &Array2<f64>, format: Format| -> Result<(String, Tensor, u8)> {
+        Ok((name.to_owned(), fixed::encode(x, format)?, format.frac))
+    };
+    Ok(vec![
+        encode("train.x", &train.x, job.input())?,
+        encode("train.y", &train.one_hot(classes), LABEL)?,
+        encode("test.x", &test.x, job.input())?,
+        encode("test.y", &test.one_hot(classes), LABEL)?,
+    ])
+}
+
+/// Follows the parties through a run.
+struct Watch<'f, 's> {
+    fleet: &'f Fleet<'s>,
+    patience: Duration,
+    total: u64,
+    steps: Vec<f64>,
+    epochs: Vec<(u64, f64, f64)>,
+    sharing: f64,
+}
+
+impl Watch<'_, '_> {
+    fn next(&self) -> Result<(Id, Event)> {
+        self.fleet.next(Instant::now() + self.patience)
+    }
+
+    fn until_shared(&mut self) -> Result<()> {
+        let mut parties = 0;
+        while parties < 3 {
+            if let (_, Event::Shared { seconds, .. }) = self.next()? {
+                self.sharing = self.sharing.max(seconds);
+                parties += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn until_trained(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        let mut parties = 0;
+        let mut bytes = std::collections::BTreeMap::<u64, (u64, u8)>::new();
+        while parties < 3 {
+            let (id, event) = self.next()?;
+            folder.event(id, &event)?;
+            match event {
+                Event::Trained => parties += 1,
+                Event::Step { step, seconds, bytes: sent, .. } => {
+                    if id == Id::P0 {
+                        self.steps.push(seconds);
+                    }
+                    let sum = bytes.entry(step).or_default();
+                    *sum = (sum.0 + sent, sum.1 + 1);
+                    if sum.1 == 3 {
+                        let all = sum.0;
+                        bytes.remove(&step);
+                        let seconds = self.steps.last().copied().unwrap_or_default();
+                        progress(Progress::Step { step, total: self.total, seconds, bytes: all });
+                    }
+                }
+                Event::Epoch { epoch, loss: Some(loss), accuracy: Some(accuracy), .. } if id == Id::P0 => {
+                    self.epochs.push((epoch, loss, accuracy));
+                    progress(Progress::Epoch { epoch, loss, accuracy });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn until_done(&mut self) -> Result<[Report; 3]> {
+        let mut reports: [Option<Report>; 3] = Default::default();
+        loop {
+            reports = match reports {
+                [Some(a), Some(b), Some(c)] => return Ok([a, b, c]),
+                other => other,
+            };
+            if let (id, Event::Done(report)) = self.next()? {
+                reports[id.index()] = Some(*report);
+            }
+        }
+    }
+}
