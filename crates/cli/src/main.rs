@@ -1,1 +1,20 @@
-fn main() {}
+//! `trefoil`: train a neural network on data that its owners may not show to each other.
+
+mod args;
+mod commands;
+mod output;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = match commands::parse() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    match command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => output::fail(&e, e.exit_code()),
+    }
+}

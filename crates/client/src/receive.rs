@@ -8,8 +8,8 @@ use trefoil_net::tls::Stream;
 pub struct Upload {
     /// What the owner announced.
     pub manifest: Manifest,
-    /// For each matrix, the words that this party keeps.
-    pub tensors: Vec<Vec<u64>>,
+    /// For each matrix, the words that this party keeps: what they are is the suite's affair.
+    pub tensors: Vec<[Vec<u64>; 2]>,
     /// Payload received, in bytes.
     pub bytes: u64,
 }
@@ -22,7 +22,7 @@ pub struct Upload {
 pub fn upload(
     stream: &mut Stream,
     allow: impl FnOnce(&Manifest) -> Result<()>,
-    accept: impl Fn(usize, &[Part]) -> std::result::Result<Vec<u64>, String>,
+    accept: impl Fn(usize, &[Part]) -> std::result::Result<[Vec<u64>; 2], String>,
 ) -> Result<Upload> {
     let result = take(stream, allow, accept);
     if let Err(e @ Error::Upload { .. }) = &result {
@@ -34,7 +34,7 @@ pub fn upload(
 fn take(
     stream: &mut Stream,
     allow: impl FnOnce(&Manifest) -> Result<()>,
-    accept: impl Fn(usize, &[Part]) -> std::result::Result<Vec<u64>, String>,
+    accept: impl Fn(usize, &[Part]) -> std::result::Result<[Vec<u64>; 2], String>,
 ) -> Result<Upload> {
     let manifest = Manifest::parse(&expect(stream, MANIFEST)?)?;
     allow(&manifest)?;
@@ -42,14 +42,15 @@ fn take(
     let mut tensors = vec![];
     let mut bytes = 0;
     for info in &manifest.tensors {
-        let mut kept = vec![];
+        let mut kept = [vec![], vec![]];
         let mut left = info.rows;
         while left > 0 {
             let rows = left.min(chunk_rows(info.cols));
             let parts = expect(stream, ROWS)?;
             bytes += parts.iter().map(|p| p.bytes().len() as u64).sum::<u64>();
-            let words = accept(rows * info.cols, &parts).map_err(|e| Error::upload("rows", e, format!("{rows} rows of {}", info.name)))?;
-            kept.extend(words);
+            let [a, b] = accept(rows * info.cols, &parts).map_err(|e| Error::upload("rows", e, format!("{rows} rows of {}", info.name)))?;
+            kept[0].extend(a);
+            kept[1].extend(b);
             left -= rows;
         }
         tensors.push(kept);

@@ -125,12 +125,19 @@ impl Engine for Float {
 /// Matrices that cannot stand side by side.
 pub(crate) const NOTHING: Error = Error::Shape { what: "matrices side by side", left: [0, 0], right: [0, 0] };
 
+/// Refuses a shape that cannot be repeated to another: each side must be the same, or 1.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub fn fits(found: [usize; 2], shape: [usize; 2], what: &'static str) -> Result<()> {
+    let side = |i: usize| found[i] == shape[i] || found[i] == 1;
+    if side(0) && side(1) { Ok(()) } else { Err(Error::Shape { what, left: shape, right: found }) }
+}
+
 /// `y` repeated to `shape` if it is one row, one column or one element.
 pub(crate) fn broadcast<T: Copy>(y: &Array2<T>, shape: [usize; 2], what: &'static str) -> Result<Array2<T>> {
     let found = [y.nrows(), y.ncols()];
-    if (found[0] != shape[0] && found[0] != 1) || (found[1] != shape[1] && found[1] != 1) {
-        return Err(Error::Shape { what, left: shape, right: found });
-    }
+    fits(found, shape, what)?;
     y.broadcast(shape).map(|y| y.to_owned()).ok_or(Error::Shape { what, left: shape, right: found })
 }
 

@@ -12,7 +12,7 @@ pub mod functions;
 
 pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
-pub use float::{Float, FloatNum};
+pub use float::{Float, FloatNum, fits};
 pub use format::Format;
 
 use ndarray::Array2;
@@ -212,6 +212,14 @@ pub trait Engine: Sized {
         let [b] = self.drelu([x])?;
         let [y] = self.select([(&b, x)])?;
         Ok((y, b))
+    }
+
+    /// The largest element of each row, exactly; one column.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn row_max(&mut self, x: &Self::Num) -> Result<Self::Num> {
+        functions::row_max(self, x)
     }
 
     /// Runs `f` under the name of a layer: cost is booked to it, and errors name it.

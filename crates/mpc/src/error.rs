@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[allow(missing_docs)] // the messages say what the fields are
 pub enum Error {
     #[error("step {}, operation {}, {label}: {source}", .at.step, .at.op)]
-    Net { at: At, label: &'static str, source: trefoil_net::Error },
+    Net { at: At, label: &'static str, source: Box<trefoil_net::Error> },
     #[error("step {}, operation {}, {label}: {peer} sent {what} {found}, expected {expected}", .at.step, .at.op)]
     Unexpected { at: At, label: &'static str, peer: Id, what: &'static str, found: String, expected: String },
     #[error("step {}, operation {}: {label} of {pair:?} drawn twice", .at.step, .at.op)]

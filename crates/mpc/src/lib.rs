@@ -7,6 +7,7 @@
 pub mod cost;
 mod error;
 mod party;
+pub mod masked;
 pub mod round;
 pub mod securenn;
 pub mod seeds;

@@ -57,7 +57,7 @@ impl<'p> Round<'p> {
                 let frame = Frame { at, depth, label: Cow::Borrowed(label), parts };
                 let layer = party.layer().to_owned();
                 party.cost.sent(&layer, label, to, frame.payload());
-                party.net.send(to, frame).map_err(|source| Error::Net { at, label, source })?;
+                party.net.send(to, frame).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
             }
         }
         Ok(Receive { party, at, label, got: [None, None, None], started })
@@ -113,12 +113,15 @@ impl Receive<'_> {
         }
         let part = self.got[from.index()].as_mut().and_then(VecDeque::pop_front);
         let part = part.ok_or_else(|| self.unexpected(from, "tensors", "too few".into(), "one more".into()))?;
-        read(&part).map_err(|found| self.unexpected(from, "a tensor of", found, "what the protocol says".into()))
+        read(&part).map_err(|e| {
+            let (found, expected) = e.split_once(", expected ").unwrap_or((&e, "what the protocol says"));
+            self.unexpected(from, "a tensor:", found.into(), expected.into())
+        })
     }
 
     fn frame(&mut self, from: Id) -> Result<Frame> {
         let (at, label) = (self.at, self.label);
-        let frame = self.party.net.recv(from).map_err(|source| Error::Net { at, label, source })?;
+        let frame = self.party.net.recv(from).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
         if frame.at != at || frame.label != label {
             let name = |at: At, label: &str| format!("{label} of step {}, operation {}", at.step, at.op);
             return Err(self.unexpected(from, "message", name(frame.at, &frame.label), name(at, label)));

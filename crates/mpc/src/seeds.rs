@@ -4,8 +4,8 @@
 //! address gives a key of its own (HMAC-SHA256), and that key a stream (AES-128 in counter mode). Drawing an address
 //! twice is an error, so that no mask serves two values.
 
-use aes::cipher::{KeyIvInit, StreamCipher};
 use crate::{Error, Result};
+use aes::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{BTreeSet, HashSet};

@@ -12,17 +12,23 @@ pub trait Suite: Engine {
     /// Owner: the messages that carry `x` to P0, P1 and P2. `seed` is fresh from the operating system for each call.
     fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3];
 
-    /// Party: the words that it must keep of a dealt matrix of `n` elements; what they mean is the suite's affair.
+    /// Party: the words that it must keep of a dealt matrix of `n` elements, two vectors whose meaning is the suite's affair.
     ///
     /// # Errors
     /// A text that says what was found and expected.
-    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Vec<u64>, String>;
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String>;
+
+    /// Party: a hash of what another party must hold too, to be compared with it; `None` where nothing is held in common.
+    fn common(id: Id, kept: &[Vec<u64>; 2]) -> Option<[u8; 32]>;
 
     /// Party: the matrix from the words that [`Suite::accept`] kept, chunks of rows one after the other.
-    fn input(&self, shape: [usize; 2], format: Format, kept: Vec<u64>) -> Self::Num;
+    fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Self::Num;
 
     /// Party: its messages to the model owner.
-    fn export(&self, x: &Self::Num) -> Vec<Part>;
+    ///
+    /// # Errors
+    /// Those of the network, where the matrix needs a last round.
+    fn export(&mut self, x: &Self::Num) -> crate::Result<Vec<Part>>;
 
     /// Model owner: the matrix of `n` elements from what the three parties sent.
     ///

@@ -67,7 +67,8 @@ fn local<E: Exact>(e: &mut E, shape: [usize; 2], out: &mut Results) -> Result<()
     }
     let sum = e.add(&narrow, &wide)?;
     put(e, "add, the second with more fraction bits", &sum);
-    for (name, x) in [("times", e.times(&narrow, -3.3, 12)?), ("times 2^3", e.times_2(&wide, 3)?), ("claim", e.claim(&wide, 51))] {
+    for (name, x) in [("times", e.times(&narrow, -3.3, 12)?), ("times 2^3", e.times_2(&wide, 3)?), ("claim", e.claim(&wide, 51))]
+    {
         put(e, name, &x);
     }
     let (r, c): (Vec<usize>, Vec<usize>) = ((0..rows).rev().chain(0..rows).collect(), (0..cols).rev().chain(0..cols).collect());
@@ -130,6 +131,13 @@ fn interactive<E: Exact>(e: &mut E, shape: [usize; 2], out: &mut Results) -> Res
         put(e, "row maximum", 0, &max, out);
         bits.push(("argmax", functions::argmax(e, &x)?));
     }
+    // 0 <= x <= y, both ends included.
+    let y = matrix([rows, 1], 20).mapv(|v| 1 + (v & 0xf_ffff));
+    let below = Tensor::from_shape_fn((rows, cols.min(10)), |(i, j)| [0, y[[i, 0]], y[[i, 0]] / (j as u64 + 1)][j.min(2)]);
+    let format = Format { frac: 8, bits: 21 };
+    let (below, y) = (e.secret(&below, format), e.secret(&y, format));
+    let quotient = functions::division(e, &below, &y, 12)?;
+    put(e, "division", 0, &quotient, out);
     for (name, b) in bits {
         let words = e.bits(&b);
         out.push((format!("{name} {shape:?}"), 0, words));
@@ -165,7 +173,9 @@ fn every_operation_gives_what_fixed_gives() {
 /// A column from `low` to `high`, on a grid that 20 fraction bits hold exactly.
 fn column(rows: usize, low: f64, high: f64) -> Array2<f64> {
     let last = rows.max(2) - 1;
-    Array2::from_shape_fn((rows, 1), |(i, _)| ((low + (high - low) * i as f64 / last as f64) * 20f64.exp2()).round() / 20f64.exp2())
+    Array2::from_shape_fn((rows, 1), |(i, _)| {
+        ((low + (high - low) * i as f64 / last as f64) * 20f64.exp2()).round() / 20f64.exp2()
+    })
 }
 
 /// Logits for softmax: rows of random size, with ties, and rows of extremes.
@@ -182,7 +192,11 @@ fn worst(y: Option<Array2<f64>>, want: &Array2<f64>) -> f64 {
 }
 
 /// The errors of all functions on `rows` rows, with their stated bounds.
-fn errors<E: Engine>(e: &mut E, rows: usize, secret: impl Fn(&mut E, &Array2<f64>, Format) -> Result<E::Num>) -> Result<Vec<(String, f64, f64)>> {
+fn errors<E: Engine>(
+    e: &mut E,
+    rows: usize,
+    secret: impl Fn(&mut E, &Array2<f64>, Format) -> Result<E::Num>,
+) -> Result<Vec<(String, f64, f64)>> {
     let mut out = vec![];
     let x = column(rows, -30.0, 0.0);
     let num = secret(e, &x, Format::new(20, 6))?;

@@ -47,9 +47,12 @@ fn no_bits(n: usize) -> Vec<trefoil_ring::residue::Residue> {
 fn additive_protocols_cost_what_they_state() {
     check("reconstruct", share::reconstruct_cost, |n| (1, 16 * n), |p, x| share::reconstruct(p, x).map(drop));
     // Algorithm 2: one product, two openings and a dealt triple of 8-byte words.
-    check("select share", select_share::cost, |n| (2, 80 * n), |p, x| {
-        select_share::select_share(p, &x.scale(2), x, &x.scale(3)).map(drop)
-    });
+    check(
+        "select share",
+        select_share::cost,
+        |n| (2, 80 * n),
+        |p, x| select_share::select_share(p, &x.scale(2), x, &x.scale(3)).map(drop),
+    );
     for f in [1, 13, 16, 62] {
         check("truncate", |n| truncate::cost(n, f), |n| (1, 32 * n), |p, x| truncate::truncate(p, &[(x, f)]).map(drop));
     }
@@ -79,20 +82,33 @@ fn a_matrix_product_costs_what_it_states() {
 
 #[test]
 fn comparisons_cost_what_they_state() {
-    check("private compare", private_compare::cost, |n| (1, 128 * n), |p, x| {
-        let n = x.len();
-        let known: &[u64] = if p.id == Id::P2 { &[] } else { &vec![0; n] };
-        let bits = if p.id == Id::P2 { vec![] } else { no_bits(n) };
-        private_compare::private_compare(p, n, &bits, known, known).map(drop)
-    });
+    check(
+        "private compare",
+        private_compare::cost,
+        |n| (1, 128 * n),
+        |p, x| {
+            let n = x.len();
+            let known: &[u64] = if p.id == Id::P2 { &[] } else { &vec![0; n] };
+            let bits = if p.id == Id::P2 { vec![] } else { no_bits(n) };
+            private_compare::private_compare(p, n, &bits, known, known).map(drop)
+        },
+    );
     // Residues of 7 bits in the papers' formulas: 4 l log p + 6 l, 4 l log p + 13 l and 8 l log p + 19 l bits.
-    check("share convert", share_convert::cost, |n| (4, 272 * n), |p, x| {
-        share_convert::share_convert(p, x.len(), x.scale(2).words()).map(drop)
-    });
-    check("compute msb", compute_msb::cost, |n| (5, 328 * n), |p, x| {
-        let odd: Vec<u64> = x.words().iter().map(|a| trefoil_ring::odd::from_word(*a)).collect();
-        compute_msb::compute_msb(p, x.len(), &odd).map(drop)
-    });
+    check(
+        "share convert",
+        share_convert::cost,
+        |n| (4, 272 * n),
+        |p, x| share_convert::share_convert(p, x.len(), x.scale(2).words()).map(drop),
+    );
+    check(
+        "compute msb",
+        compute_msb::cost,
+        |n| (5, 328 * n),
+        |p, x| {
+            let odd: Vec<u64> = x.words().iter().map(|a| trefoil_ring::odd::from_word(*a)).collect();
+            compute_msb::compute_msb(p, x.len(), &odd).map(drop)
+        },
+    );
     check("drelu", drelu::cost, |n| (8, 600 * n), |p, x| drelu::drelu(p, x).map(drop));
     check("relu", relu::cost, |n| (10, 704 * n), |p, x| relu::relu(p, x).map(drop));
 }
@@ -115,6 +131,11 @@ fn division_and_maxpool_cost_what_they_state() {
     for (rows, n) in [(1, 1), (64, 2), (64, 4), (64, 9), (10, 25)] {
         let ours = maxpool::cost(rows, n);
         assert_eq!(measured([rows, n], |p, x| maxpool::maxpool(p, x).map(drop)), ours, "{rows} x {n}");
+        let places = maxpool::dmaxpool_cost(rows, n);
+        assert_eq!(measured([rows, n], |p, x| maxpool::dmaxpool(p, x).map(drop)), places, "{rows} x {n}");
+        if rows == 64 && n.is_power_of_two() {
+            assert_eq!(places.1, (rows * (n - 1) * (432 + 40 * n)) as u64);
+        }
         let (rows, n) = (rows.next_multiple_of(64) as u64, n as u64);
         // A DReLU and two SelectShare for each comparison.
         assert!(ours.0 <= 9 * (n - 1) && ours.1 <= rows * (n - 1) * (600 + 160), "{rows} x {n}: {ours:?}");

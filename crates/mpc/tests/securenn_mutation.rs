@@ -17,8 +17,10 @@ const REDUNDANT: [(&str, &str); 0] = [];
 #[test]
 fn every_mask_is_missed_when_it_is_gone() {
     let drawn = labels(&|p| training(p, 3 << 16));
-    let inputs = |n| [Id::P0, Id::P1].into_iter().flat_map(move |holder| [1, (1 << 62) - 1].map(|secret| Input { n, secret, holder }));
-    let own: Vec<_> = PROGRAMS.iter().map(|program| labels(&|p| (program.run)(p, Input { n: 64, secret: 1, holder: Id::P0 }))).collect();
+    let inputs =
+        |n| [Id::P0, Id::P1].into_iter().flat_map(move |holder| [1, (1 << 62) - 1].map(|secret| Input { n, secret, holder }));
+    let own: Vec<_> =
+        PROGRAMS.iter().map(|program| labels(&|p| (program.run)(p, Input { n: 64, secret: 1, holder: Id::P0 }))).collect();
     assert!(own.iter().flatten().all(|label| drawn.contains(label)), "the training program calls every protocol");
 
     // What follows says something only if nothing is noticed while all masks are there.
@@ -28,9 +30,8 @@ fn every_mask_is_missed_when_it_is_gone() {
     }
     for label in &drawn {
         let programs = || PROGRAMS.iter().zip(&own).filter(|(_, own)| own.contains(label)).map(|(program, _)| program);
-        let caught = programs().find_map(|program| {
-            inputs(N).find_map(|input| failures(program, input, 5, Some(label)).into_iter().next())
-        });
+        let caught = programs()
+            .find_map(|program| inputs(N).find_map(|input| failures(program, input, 5, Some(label)).into_iter().next()));
         println!("{label}: {}", caught.as_deref().unwrap_or("nothing noticed"));
         let redundant = REDUNDANT.iter().any(|(name, _)| name == label);
         assert!(caught.is_some() != redundant, "{label}: noticed {caught:?}, listed as redundant: {redundant}");

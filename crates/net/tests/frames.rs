@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::Path;
 use trefoil_net::{At, Error, Frame, Id, Part, Ring, wire};
+use trefoil_ring::residue::Residue;
 
 /// Remembers the largest allocation of each thread.
 struct Watched;
@@ -73,6 +74,7 @@ fn sample() -> Frame {
         Part::odds(&[0, u64::MAX - 1]),
         Part::bits(&[1, 0, 1, 1, 0, 1, 1, 1, 1], 1),
         Part::bits(&[], 63),
+        Part::residues(&[Residue::ONE; 3]),
     ];
     Frame { at: At { step: 1 << 40, op: 12 }, depth: 99, label: "mätmul.open".into(), parts }
 }

@@ -24,3 +24,41 @@ pub fn asm<E: Engine>(e: &mut E, u: &E::Num, frac: u8) -> Result<E::Num> {
     let sum = e.add(&sum, &e.times(&guard, n as f64, 0)?)?;
     functions::division(e, &x, &sum, frac)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+    use trefoil_engine::{Fixed, Float};
+
+    fn run<E: Engine>(e: &mut E, frac: u8) -> Array2<f64> {
+        let u = arr2(&[
+            [1.0, 3.0, -2.0, 0.0],
+            [-1.0, -2.0, 0.0, -0.5],
+            [0.0, 0.0, 0.25, -100.0],
+            [200.0, 100.0, 100.0, 0.0],
+            [1.0, 1.0, 1.0, -1.0],
+        ]);
+        let u = e.public(&u, Format::new(16, 8)).unwrap();
+        let p = asm(e, &u, frac).unwrap();
+        e.open(&p).unwrap().unwrap()
+    }
+
+    #[test]
+    fn quotients_are_exact_to_the_last_bit() {
+        let want = arr2(&[
+            [0.25, 0.75, 0.0, 0.0],
+            [0.25; 4],
+            [0.0, 0.0, 1.0, 0.0],
+            [0.5, 0.25, 0.25, 0.0],
+            [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.0],
+        ]);
+        for frac in [8, 16] {
+            let unit = f64::from(frac).exp2();
+            let want = want.mapv(|p| (p * unit).floor() / unit);
+            assert_eq!(run(&mut Fixed::default(), frac), want);
+            // Floating point has no last place: the divisor of the row without a positive element is not exact.
+            assert!((run(&mut Float, frac) - &want).iter().all(|d| d.abs() <= 1.0 / unit));
+        }
+    }
+}

@@ -143,3 +143,62 @@ impl Rate {
         e.times_2(&e.times(x, self.mantissa, self.bits)?, self.power)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Init, Schedule, SoftmaxKind, Trainer};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_papers_networks_fit() {
+        let pixels = Format::new(8, 0);
+        let s = Scales::new(16, &[784, 256, 10], 128, pixels).unwrap();
+        assert_eq!((s.weight, s.step, s.rate), (Format::new(24, 4), Format::new(24, 1), 10));
+        assert_eq!(Scales::new(16, &[784, 128, 128, 10], 128, pixels).unwrap().weight.frac, 24);
+        // The thesis's 20 fraction bits leave less room.
+        assert!(Scales::new(20, &[784, 128, 128, 10], 128, pixels).unwrap().weight.frac < 24);
+        assert!(Scales::new(16, &[784, 256, 10], 1 << 20, pixels).is_err());
+    }
+
+    proptest! {
+        /// What is accepted here is accepted by the check of every operation of a training.
+        #[test]
+        fn accepted_scales_fit(f in 8u8..=24, inputs in 1usize..40, hidden in prop::collection::vec(1usize..40, 0..3), classes in 2usize..12,
+            batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, asm in any::<bool>()) {
+            let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([classes]).collect();
+            let input = Format { frac: input, bits: input + 3 };
+            if let Ok(scales) = Scales::new(f, &sizes, batch, input) {
+                let config = Config {
+                    sizes, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9,
+                    softmax: if asm { SoftmaxKind::Asm } else { SoftmaxKind::Exact }, fraction_bits: f, init: Init::Glorot, seed: 0,
+                };
+                if scales.rate(lr, batch).is_ok() {
+                    prop_assert!(Trainer::new(config).is_ok());
+                }
+            }
+        }
+
+        #[test]
+        fn rates_are_close(lr in 1e-4f64..100.0, batch in 1usize..1000) {
+            let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0)).unwrap();
+            if let Ok(rate) = s.rate(lr, batch) {
+                let wanted = lr / batch as f64;
+                prop_assert!((rate.value() / wanted - 1.0).abs() <= 1.0 / 64.0);
+                prop_assert!(wanted < 2f64.powi(-18) || (rate.value() / wanted - 1.0).abs() <= 1.0 / 1024.0);
+            }
+        }
+    }
+
+    #[test]
+    fn no_rate_is_a_rate_and_tiny_ones_are_refused() {
+        let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0)).unwrap();
+        assert_eq!(s.rate(0.0, 128).unwrap().value(), 0.0);
+        assert_eq!(s.rate(0.5, 128).unwrap().value(), 0.5 / 128.0);
+        let error = s.rate(1e-7, 128).unwrap_err().to_string();
+        assert!(error.contains("found 0.0000001 with a batch of 128, expected 0 or at least "), "{error}");
+        for lr in [-0.1, f64::NAN, f64::INFINITY, 1e9] {
+            assert!(s.rate(lr, 128).is_err());
+        }
+    }
+}

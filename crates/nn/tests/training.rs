@@ -5,7 +5,7 @@ mod common;
 use common::{Reference, blobs, config, noise, one_hot};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
-use trefoil_nn::{Config, Data, Error, Event, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Config, Data, Error, Event, Model, Schedule, SoftmaxKind, State, Trainer};
 
 fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
     Data::public(e, x, &one_hot(labels, *t.config().sizes.last().unwrap()), t.config().input).unwrap()
@@ -244,4 +244,31 @@ fn unfit_configurations_are_refused() {
     let (short, start) = (data(e, &t, &x, &y), t.initial(e).unwrap());
     let error = t.train(e, start, 0, &short, &short, &mut |_, _| Ok::<(), Error>(())).err().unwrap();
     assert!(error.to_string().starts_with("training data: found records [599, 8]"), "{error}");
+}
+
+/// The demonstration's network on its data: the accuracy on shares and that of the model.
+fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
+    let digits = trefoil_data::digits::load().unwrap();
+    let (train, test) = (&digits.train, &digits.test);
+    let schedule = Schedule::parse("cosine", 0.1).unwrap();
+    let t = Trainer::new(Config { epochs: 12, schedule, ..config(&[784, 256, 10], train.rows(), 128) }).unwrap();
+    let (all, held_out) = (data(e, &t, &train.x, &train.y), data(e, &t, &test.x, &test.y));
+    let start = t.initial(e).unwrap();
+    let mut accuracy = 0.0;
+    let end = t.train(e, start, 0, &all, &held_out, &mut |_, event| {
+        if let Event::Epoch { correct, of, .. } = event {
+            accuracy = correct.unwrap() as f64 / of as f64;
+        }
+        Ok::<(), Error>(())
+    });
+    let model = Model::new(&params(e, &end.unwrap()), "p/256").unwrap();
+    (accuracy, model.accuracy(&test.x, &test.y).unwrap())
+}
+
+#[test]
+fn digits_are_learnt_alike() {
+    let ((float, float_model), (fixed, fixed_model)) = (digits(&mut Float), digits(&mut Fixed::default()));
+    println!("float {float} and as a model {float_model}, fixed {fixed} and as a model {fixed_model}");
+    assert!(float > 0.97 && fixed > 0.97 && (float - fixed).abs() <= 0.01);
+    assert!((float - float_model).abs() <= 0.003 && (fixed - fixed_model).abs() <= 0.003);
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::{Address, Patience, model_owner, owner};
 use trefoil_data::{Dataset, Table};
 use trefoil_engine::{Format, fixed};
-use trefoil_mpc::{Suite, securenn::SecureNn};
+use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
 use trefoil_nn::network::names;
@@ -85,9 +85,9 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let started = Instant::now();
     let secure = match job.suite {
         SuiteName::Securenn => secure::<SecureNn>(demo, &trainer, &parts, &mut folder, stop, progress)?,
+        SuiteName::Masked => secure::<Masked>(demo, &trainer, &parts, &mut folder, stop, progress)?,
     };
-    let input = if job.input_frac == 8 { "p/256" } else { "standardised" };
-    let model = Model::new(&secure.params, input)?;
+    let model = Model::new(&secure.params, input_name(job.input_frac))?;
     let model_file = folder.path("model.safetensors");
     model.save(&model_file)?;
     let seconds_total = started.elapsed().as_secs_f64();
@@ -126,6 +126,8 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         secure_test_accuracy: secure.epochs.last().map_or(0.0, |e| e.2),
         model_test_accuracy,
         float_test_accuracy: float.accuracy(),
+        secure_loss: secure.epochs.last().map_or(0.0, |e| e.1),
+        float_loss: float.epochs.last().map_or(0.0, |e| e.0),
         max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
         fraction_bits: job.fraction_bits,
         seed: job.seed,
@@ -143,8 +145,13 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
 }
 
+/// How a model file names the scaling of features with these fraction bits.
+pub fn input_name(frac: u8) -> &'static str {
+    if frac == 8 { "p/256" } else { "standardised" }
+}
+
 /// The owners' parts, one after the other: the order in which the parties hold them.
-fn joined(parts: &[Table], frac: u8) -> Table {
+pub fn joined(parts: &[Table], frac: u8) -> Table {
     let views: Vec<_> = parts.iter().map(|t| t.x.view()).collect();
     let x = concatenate(ndarray::Axis(0), &views).unwrap_or_default();
     Table { x, y: parts.iter().flat_map(|t| t.y.clone()).collect(), frac }

@@ -21,16 +21,16 @@ pub fn hello(fields: impl serde::Serialize) -> Map<String, Value> {
     map
 }
 
-/// Sends `mine` to both peers, and compares theirs with it field by field.
+/// Sends `mine` to each of `peers`, and compares theirs with it field by field.
 ///
 /// # Errors
 /// [`Error::Differs`] names the first field that differs; network errors.
-pub fn compare(net: &mut dyn Net, me: Id, label: &'static str, mine: &Map<String, Value>, until: Instant) -> Result<()> {
+pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<String, Value>, until: Instant) -> Result<()> {
     let text = serde_json::to_vec(mine).unwrap_or_default();
-    for peer in me.others() {
+    for &peer in peers {
         net.send(peer, frame(label, &text))?;
     }
-    for peer in me.others() {
+    for &peer in peers {
         let theirs: Map<String, Value> = serde_json::from_slice(&bytes(net, peer, label, until)?)
             .map_err(|e| Error::Handshake(format!("{peer} sent no list of fields: {e}")))?;
         let name = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string().chars().take(200).collect());

@@ -12,6 +12,8 @@ use trefoil_nn::{Config, Init, Schedule, Trainer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuiteName {
+    /// Masked values, and a helper that runs ahead.
+    Masked,
     /// Additive shares, and a helper in every comparison.
     Securenn,
 }
@@ -19,6 +21,7 @@ pub enum SuiteName {
 impl std::fmt::Display for SuiteName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            SuiteName::Masked => f.write_str("masked"),
             SuiteName::Securenn => f.write_str("securenn"),
         }
     }
@@ -28,8 +31,9 @@ impl std::str::FromStr for SuiteName {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         match text {
+            "masked" => Ok(SuiteName::Masked),
             "securenn" => Ok(SuiteName::Securenn),
-            other => Err(Error::config("suite", other, "securenn")),
+            other => Err(Error::config("suite", other, "masked or securenn")),
         }
     }
 }

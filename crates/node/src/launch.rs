@@ -35,13 +35,12 @@ impl<'s> Fleet<'s> {
         for config in configs {
             let log = logs.join(format!("{}.log", config.id));
             let log = File::create(&log).map_err(Error::file(&log))?;
-            let mut child = Command::new(program)
-                .arg("party")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(log)
-                .spawn()
-                .map_err(Error::file(program))?;
+            let mut command = Command::new(program);
+            command.arg("party").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+            // Ctrl-C on a terminal goes to a whole process group: it is for the launcher, which ends its parties.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let mut child = command.spawn().map_err(Error::file(program))?;
             let gone = || Error::config(config.id, "no pipes", "standard input and output");
             let (mut stdin, stdout) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
             let line = serde_json::to_string(config).map_err(|e| Error::config(config.id, e, "a configuration"))?;

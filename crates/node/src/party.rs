@@ -4,11 +4,13 @@ use crate::handshake::{compare, hello, keys};
 use crate::witness::{Seen, Witness};
 use crate::{Error, Job, Result, SuiteName, machine};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use trefoil_client::{Manifest, TensorInfo, model_owner, receive, refuse};
 use trefoil_engine::Format;
+use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::identity::{Fingerprint, Identity};
@@ -136,7 +138,7 @@ pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[Strin
 
     let until = Instant::now() + timeout;
     let fields = (&config.job, &config.owners, config.model_owner, config.insecure_mask_seed, &config.network);
-    compare(&mut net, me, "node.hello", &agreed(fields), until)?;
+    compare(&mut net, &me.others(), "node.hello", &agreed(fields), until)?;
     let seeds = match config.insecure_mask_seed {
         Some(seed) => Seeds::insecure(me, seed),
         None => keys(&mut net, me, until)?,
@@ -148,9 +150,18 @@ pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[Strin
     let until = started + timeout * 10;
     let uploads = match config.job.suite {
         SuiteName::Securenn => collect::<SecureNn>(config, &listener, until)?,
+        SuiteName::Masked => collect::<Masked>(config, &listener, until)?,
     };
     let digests: Vec<String> = uploads.iter().map(|(u, _)| hex::encode(u.manifest.digest())).collect();
-    compare(&mut net, me, "node.data", &hello(std::collections::BTreeMap::from([("uploads", digests)])), until)?;
+    compare(&mut net, &me.others(), "node.data", &hello(BTreeMap::from([("uploads", digests)])), until)?;
+    let common = match config.job.suite {
+        SuiteName::Securenn => common::<SecureNn>(me, &uploads),
+        SuiteName::Masked => common::<Masked>(me, &uploads),
+    };
+    if me != Id::P2 {
+        let peer = if me == Id::P0 { Id::P1 } else { Id::P0 };
+        compare(&mut net, &[peer], "node.common", &hello(BTreeMap::from([("masked records", common)])), until)?;
+    }
     let mut received = vec![];
     for (upload, mut stream) in uploads {
         receive::accepted(&mut stream)?;
@@ -161,6 +172,7 @@ pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[Strin
     let party = Party::new(me, net, seeds);
     match config.job.suite {
         SuiteName::Securenn => train(SecureNn::new(party, truncation), config, &trainer, received, &listener, &seen, emit),
+        SuiteName::Masked => train(Masked::new(party), config, &trainer, received, &listener, &seen, emit),
     }
 }
 
@@ -265,13 +277,18 @@ fn collect<S: Suite>(config: &PartyConfig, listener: &Listener, until: Instant) 
     Ok(uploads.into_iter().flatten().collect())
 }
 
+/// Hashes of what P0 and P1 hold in common, where the suite has such.
+fn common<S: Suite>(me: Id, uploads: &[(receive::Upload, Stream)]) -> Vec<Option<String>> {
+    uploads.iter().flat_map(|(u, _)| &u.tensors).map(|kept| S::common(me, kept).map(hex::encode)).collect()
+}
+
 /// The owners' matrices joined in order: training data and test data.
 fn join<E: Suite>(e: &E, job: &Job, uploads: Vec<receive::Upload>) -> Result<[Data<E::Num>; 2]> {
-    let mut joined: [(usize, Vec<u64>); 4] = Default::default();
+    let mut joined: [(usize, [Vec<u64>; 2]); 4] = Default::default();
     for upload in uploads {
         for ((rows, words), (info, kept)) in joined.iter_mut().zip(upload.manifest.tensors.iter().zip(upload.tensors)) {
             *rows += info.rows;
-            words.extend(kept);
+            words.iter_mut().zip(kept).for_each(|(words, kept)| words.extend(kept));
         }
     }
     let found = (joined[0].0, joined[2].0);
@@ -284,7 +301,7 @@ fn join<E: Suite>(e: &E, job: &Job, uploads: Vec<receive::Upload>) -> Result<[Da
     }
     let [a, b, c, d] = joined;
     let [ax, ay, bx, by] = shapes(job);
-    let num = |(rows, words): (usize, Vec<u64>), (_, cols, format)| e.input([rows, cols], format, words);
+    let num = |(rows, words): (usize, [Vec<u64>; 2]), (_, cols, format)| e.input([rows, cols], format, words);
     Ok([Data { x: num(a, ax), y: num(b, ay) }, Data { x: num(c, bx), y: num(d, by) }])
 }
 
@@ -320,16 +337,16 @@ fn train<E: Suite>(
     };
     let state = trainer.train(&mut e, state, 0, &data, &test, &mut report)?;
     emit(Event::Trained);
-    hand_over(&e, config, state, listener)?;
+    hand_over(&mut e, config, state, listener)?;
     let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     emit(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen))));
     Ok(())
 }
 
 /// Waits for the model owner, and gives it this party's share of each parameter.
-fn hand_over<E: Suite>(e: &E, config: &PartyConfig, mut state: State<E::Num>, listener: &Listener) -> Result<()> {
+fn hand_over<E: Suite>(e: &mut E, config: &PartyConfig, mut state: State<E::Num>, listener: &Listener) -> Result<()> {
     let until = Instant::now() + Duration::from_secs_f64(config.timeout * 10.0);
-    let matrices: Vec<_> = state.network.params::<E>().into_iter().map(|p| e.export(p)).collect();
+    let matrices = state.network.params::<E>().into_iter().map(|p| e.export(p)).collect::<trefoil_mpc::Result<Vec<_>>>()?;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -35,6 +35,9 @@ pub struct Summary {
     /// From the written model file.
     pub model_test_accuracy: f64,
     pub float_test_accuracy: f64,
+    /// On a sample of training records at the end, opened from shares.
+    pub secure_loss: f64,
+    pub float_loss: f64,
     /// The largest difference of a weight or bias to the float run.
     pub max_weight_difference: f64,
     pub fraction_bits: u8,

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod fixed;
 pub mod matrix;
 pub mod odd;
+pub mod planes;
 pub mod residue;
 pub mod words;
 

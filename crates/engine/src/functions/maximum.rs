@@ -1,6 +1,6 @@
 //! The maximum of each row, as a tournament: log2(columns) rounds of comparisons.
 
-use crate::{Engine, Index, Result};
+use crate::{Engine, Index, Result, Sum};
 
 /// The largest element of each row, exactly; one column.
 ///
@@ -21,4 +21,15 @@ pub fn row_max<E: Engine>(e: &mut E, x: &E::Num) -> Result<E::Num> {
         x = e.claim(&x, bits);
     }
     Ok(x)
+}
+
+/// The same from the comparison of all pairs at once: deeper circuits cost some engines more than wider ones.
+///
+/// # Errors
+/// Those of the engine.
+pub fn row_max_of_pairs<E: Engine>(e: &mut E, x: &E::Num) -> Result<E::Num> {
+    let best = super::argmax(e, x)?;
+    let [only] = e.select([(&best, x)])?;
+    let bits = e.format(x).bits;
+    Ok(e.claim(&e.sum(&only, Sum::Cols), bits))
 }

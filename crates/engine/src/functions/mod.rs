@@ -15,7 +15,7 @@ pub use chebyshev::{coefficients, series};
 pub use division::division;
 pub use exp::{EXP_FLOOR, exp};
 pub use ln::ln;
-pub use maximum::row_max;
+pub use maximum::{row_max, row_max_of_pairs};
 pub use reciprocal::reciprocal;
 pub use softmax::{Softmax, softmax};
 

@@ -16,7 +16,9 @@ pub fn reciprocal<E: Engine>(e: &mut E, s: &E::Num, most: f64) -> Result<E::Num>
     let one = e.public(&Array2::ones((1, 1)), unit)?;
     let b = 8.0 / (4.0 * most + (1.0 + most).powi(2));
     let slope = e.times(s, -b, 24)?;
-    let a = e.public(&Array2::from_elem((1, 1), b * (1.0 + most)), e.format(&slope))?;
+    // a is at most 2, and 2 where `most` is 1: one bit more than 1/s needs.
+    let wider = Format { bits: e.format(&slope).bits + 1, ..e.format(&slope) };
+    let a = e.public(&Array2::from_elem((1, 1), b * (1.0 + most)), wider)?;
     let [mut y] = e.truncate([(&e.add(&slope, &a)?, unit)])?;
     let [sy] = e.products([Product::mul(s, &y, Format { bits: INNER + 2, ..unit })])?;
     let mut err = e.claim(&e.sub(&e.claim(&sy, INNER), &one)?, unit.bits); // -e; squares from here on

@@ -1,6 +1,6 @@
 //! Softmax, true to its definition: row maximum, exp, sum, reciprocal.
 
-use super::{INNER, exp, ln, reciprocal, row_max};
+use super::{INNER, exp, ln, reciprocal};
 use crate::{Engine, Format, Index, Product, Result, Sum};
 
 /// What softmax and the cross entropy's value have in common.
@@ -18,7 +18,7 @@ impl<N: Clone> Softmax<N> {
     /// # Errors
     /// Those of the engine.
     pub fn of<E: Engine<Num = N>>(e: &mut E, x: &N) -> Result<Self> {
-        let max = row_max(e, x)?;
+        let max = e.row_max(x)?;
         let shifted = e.sub(x, &max)?;
         let exp = exp(e, &shifted, Format::new(24, 1))?;
         let sum = e.sum(&exp, Sum::Cols);

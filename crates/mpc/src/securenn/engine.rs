@@ -3,8 +3,8 @@
 use super::matmul::{Factors, matmul, open_masked};
 use super::{Share, drelu::drelu, share::reconstruct, truncate};
 use crate::{Party, Result};
-use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fixed};
 use trefoil_engine::Result as EngineResult;
+use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fixed};
 use trefoil_ring::{Tensor, words};
 
 /// How products lose their extra fraction bits.
@@ -68,10 +68,7 @@ fn broadcast(y: &Share, shape: [usize; 2], what: &'static str) -> EngineResult<S
     if y.shape == shape {
         return Ok(y.clone());
     }
-    let fits = (y.shape[0] == 1 || y.shape[0] == shape[0]) && (y.shape[1] == 1 || y.shape[1] == shape[1]);
-    if !fits {
-        return Err(Error::Shape { what, left: shape, right: y.shape });
-    }
+    trefoil_engine::fits(y.shape, shape, what)?;
     Ok(y.map(shape, |y| y.broadcast(shape).map_or_else(|| Tensor::zeros((shape[0], shape[1])), |y| y.to_owned())))
 }
 
@@ -209,8 +206,7 @@ impl Engine for SecureNn {
         let first = bits.first().ok_or(Error::Shape { what: "and of no bits", left: [0, 0], right: [0, 0] })?;
         bits.iter().try_for_each(|b| same_shape(first, b, "and"))?;
         while bits.len() > 1 {
-            let factors: Vec<Factors<'_>> =
-                bits.as_chunks::<2>().0.iter().map(|[a, b]| (Kind::Mul, a, b, a.shape)).collect();
+            let factors: Vec<Factors<'_>> = bits.as_chunks::<2>().0.iter().map(|[a, b]| (Kind::Mul, a, b, a.shape)).collect();
             let mut halves = matmul(&mut self.party, &factors)?;
             halves.extend(bits.as_chunks::<2>().1.iter().cloned());
             bits = halves;

@@ -17,27 +17,32 @@ impl Suite for SecureNn {
         [vec![Part::bits(&seed.map(u64::from), 8)], vec![Part::words(&x_1)], vec![]]
     }
 
-    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Vec<u64>, String> {
-        match (id, parts) {
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {
+        let x_j = match (id, parts) {
             (Id::P0, [seed]) => {
                 let seed = seed.to_bits(32, 8)?;
-                Ok(Prg::from_seed(&std::array::from_fn(|i| seed[i] as u8)).words(n))
+                Prg::from_seed(&std::array::from_fn(|i| seed[i] as u8)).words(n)
             }
-            (Id::P1, [x_1]) => x_1.to_words(n),
-            (Id::P2, []) => Ok(vec![]),
-            (_, parts) => Err(format!("{} tensors, expected {}", parts.len(), usize::from(id != Id::P2))),
-        }
+            (Id::P1, [x_1]) => x_1.to_words(n)?,
+            (Id::P2, []) => vec![],
+            (_, parts) => return Err(format!("{} tensors, expected {}", parts.len(), usize::from(id != Id::P2))),
+        };
+        Ok([x_j, vec![]])
     }
 
-    fn input(&self, shape: [usize; 2], format: Format, kept: Vec<u64>) -> Num {
+    fn common(_: Id, _: &[Vec<u64>; 2]) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn input(&self, shape: [usize; 2], format: Format, [kept, _]: [Vec<u64>; 2]) -> Num {
         Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(kept)), format)
     }
 
-    fn export(&self, x: &Num) -> Vec<Part> {
-        match self.party.id {
+    fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {
+        Ok(match self.party.id {
             Id::P2 => vec![],
             _ => vec![Part::words(x.share.words())],
-        }
+        })
     }
 
     fn reconstruct(n: usize, parts: &[Vec<Part>; 3]) -> Result<Vec<u64>, String> {

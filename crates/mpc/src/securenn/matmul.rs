@@ -84,9 +84,7 @@ fn exchange(p: &mut Party, op: Op, x: &[&Share], a: &[Tensor]) -> Result<Vec<Opt
     let own: Vec<Share> = x.iter().zip(a).map(|(x, a)| x.map(x.shape, |x| words::sub(x, a))).collect();
     let round = own.iter().fold(p.round(op, "securenn.matmul.open"), |r, e| r.send(peer, Part::words(e.words())));
     let mut round = round.then()?;
-    own.iter()
-        .map(|e| Ok(e.add(&Share::from_words(e.shape, Some(round.words(peer, e.len())?))).value))
-        .collect()
+    own.iter().map(|e| Ok(e.add(&Share::from_words(e.shape, Some(round.words(peer, e.len())?))).value)).collect()
 }
 
 /// Rounds and bytes of [`matmul`] that opens `opened` elements which were not open yet, and has `out` elements of results.

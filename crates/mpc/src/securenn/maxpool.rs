@@ -6,7 +6,8 @@
 //! |            | rounds                      | bytes a row of n                |
 //! |------------|-----------------------------|---------------------------------|
 //! | paper      | 9 (n - 1)                   | (n - 1) (DReLU + 2 SelectShare) |
-//! | here       | 8 ceil(log2 n)              | (n - 1) 432 for n a power of 2  |
+//! | here       | 8 ceil(log2 n)              | (n - 1) 432 for n a power of 2; |
+//! |            |                             | DMaxPool (n - 1) (432 + 40 n)   |
 //!
 //! Deviation: a tournament, not n - 1 sequential comparisons. The place travels with the value: at each level the product of the
 //! comparison's bit with the one-hot places of both sides joins the round of the value's product.
@@ -36,6 +37,18 @@ pub const fn cost(rows: usize, mut n: usize) -> (u64, u64) {
         n = n.div_ceil(2);
         let (rounds, bytes) = super::relu::cost(rows * n);
         sum = (sum.0 + rounds, sum.1 + bytes);
+    }
+    sum
+}
+
+/// Rounds and bytes of [`dmaxpool`]: each pair's product carries n places beside the value.
+pub const fn dmaxpool_cost(rows: usize, n: usize) -> (u64, u64) {
+    let (mut sum, mut left) = ((0, 0), n);
+    while left > 1 {
+        left = left.div_ceil(2);
+        let pairs = rows * left;
+        let ((r, b), (s, c)) = (super::drelu::cost(pairs), super::matmul::cost(2 * pairs * (n + 1), pairs * (n + 1)));
+        sum = (sum.0 + r + s, sum.1 + b + c);
     }
     sum
 }

@@ -90,7 +90,11 @@ impl Share {
     /// Elements rearranged; what is opened stays opened.
     pub fn gather(&self, index: Index<'_>) -> Share {
         let opened = self.opened.get().map(|o| OnceLock::from(o.gather(index)));
-        Share { shape: index.shape(self.shape), value: self.value.as_ref().map(|x| index.of(x)), opened: Arc::new(opened.unwrap_or_default()) }
+        Share {
+            shape: index.shape(self.shape),
+            value: self.value.as_ref().map(|x| index.of(x)),
+            opened: Arc::new(opened.unwrap_or_default()),
+        }
     }
 
     /// The sum over rows or columns.

@@ -43,7 +43,10 @@ pub fn share_convert(p: &mut Party, n: usize, a: &[u64]) -> Result<Vec<u64>> {
             let delta = a_0.iter().zip(&a_1).map(|(a, b)| odd::wrap(*a, *b).into());
             let bits = deal_bits(p, op, n, &x)?;
             let delta = deal_odd(p, op, n, "securenn.share_convert.delta_0", delta)?;
-            p.round(op, "securenn.share_convert.deal").send(Id::P1, Part::residues(&bits)).send(Id::P1, Part::odds(&delta)).then()?;
+            p.round(op, "securenn.share_convert.deal")
+                .send(Id::P1, Part::residues(&bits))
+                .send(Id::P1, Part::odds(&delta))
+                .then()?;
             let eta = private_compare(p, n, &[], &[], &[])?;
             let eta = deal_odd(p, op, n, "securenn.share_convert.eta_0", eta.into_iter())?;
             p.round(op, "securenn.share_convert.eta").send(Id::P1, Part::odds(&eta)).then()?;

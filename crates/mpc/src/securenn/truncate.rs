@@ -59,7 +59,9 @@ fn truncate_some(p: &mut Party, op: crate::Op, vs: &[(&Share, u8)]) -> Result<Ve
             let offset = if first { 1u64 << 62 } else { 0 };
             let own: Vec<Vec<u64>> = vs
                 .iter()
-                .map(|(v, _)| v.words().iter().zip(r.words(v.len())).map(|(v, r)| v.wrapping_add(r).wrapping_add(offset)).collect())
+                .map(|(v, _)| {
+                    v.words().iter().zip(r.words(v.len())).map(|(v, r)| v.wrapping_add(r).wrapping_add(offset)).collect()
+                })
                 .collect();
             let dealt = dealt(p, op, vs)?;
             let peer = p.peer();

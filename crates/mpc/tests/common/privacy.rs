@@ -94,7 +94,9 @@ pub fn helpers_sums(views: &[Field], hidden_bit: bool) -> Vec<String> {
     ratios.pop();
     let mut tests = if hidden_bit { vec![("bits", bits)] } else { vec![] };
     tests.extend([("non-zero sums", sums), ("places of the zero", places), ("ratios", ratios)]);
-    wrong.extend(tests.into_iter().filter_map(|(what, h)| not_uniform(&h).map(|z| format!("P2's {what}: not uniform ({z:.0} sigma)"))));
+    wrong.extend(
+        tests.into_iter().filter_map(|(what, h)| not_uniform(&h).map(|z| format!("P2's {what}: not uniform ({z:.0} sigma)"))),
+    );
     wrong
 }
 

@@ -48,7 +48,11 @@ pub const PROGRAMS: [Program; 7] = [
     Program { name: "private compare", hidden_bit: false, run: compare },
     Program { name: "share convert", hidden_bit: true, run: convert },
     Program { name: "compute msb", hidden_bit: true, run: msb },
-    Program { name: "relu", hidden_bit: true, run: |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()) },
+    Program {
+        name: "relu",
+        hidden_bit: true,
+        run: |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()),
+    },
 ];
 
 fn words(x: &Share) -> End {

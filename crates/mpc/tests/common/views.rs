@@ -1,41 +1,34 @@
 //! What each party sees of a protocol: every frame that it received, field by field, and the share that it ends with.
 
+use super::programs::End;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use trefoil_mpc::{Error, Id, Party, Result, Seeds, simulate_over};
-use trefoil_net::{Frame, Net, Ring, local};
+use trefoil_net::recorded::Recorded;
+use trefoil_net::{Frame, Ring, local};
 use trefoil_ring::odd;
 
-/// Frames in the order of their arrival, with sender.
-pub type Log = Arc<Mutex<Vec<(Id, Frame)>>>;
-
-/// A network that keeps a copy of what it receives.
-pub struct Tape<N> {
-    net: N,
-    log: Log,
-}
-
-impl<N: Net> Net for Tape<N> {
-    fn send(&mut self, to: Id, frame: Frame) -> trefoil_net::Result<()> {
-        self.net.send(to, frame)
-    }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
-        let frame = self.net.recv(from)?;
-        self.log.lock().unwrap().push((from, frame.clone()));
-        Ok(frame)
-    }
-}
-
 /// A protocol with its inputs, as a party runs it. It ends with this party's share of the output, if there is one.
-pub type Program<'a> = dyn Fn(&mut Party) -> Result<Vec<(Ring, Vec<u64>)>> + Sync + 'a;
+pub type Program<'a> = dyn Fn(&mut Party) -> Result<End> + Sync + 'a;
+
+/// What each party received, with sender, in the order of arrival; and what it ended with.
+pub type Runs = [(Vec<(Id, Frame)>, End); 3];
+
+type Log = Arc<Mutex<Vec<(Id, Frame)>>>;
 
 /// Runs a program; gives what each party received, and ended with.
-pub fn taped(seeds: impl Fn(Id) -> Seeds, program: &Program<'_>) -> [(Vec<(Id, Frame)>, Vec<(Ring, Vec<u64>)>); 3] {
+pub fn taped(seeds: impl Fn(Id) -> Seeds, program: &Program<'_>) -> Runs {
     let logs: [Log; 3] = Default::default();
     let mut nets = local::network(Duration::from_secs(60)).into_iter();
-    let nets = [0, 1, 2].map(|i: usize| Tape { net: nets.next().unwrap(), log: logs[i].clone() });
-    let ends = simulate_over(nets, seeds, |p| program(p).map_err(Error::from));
+    let nets = [0, 1, 2].map(|i: usize| {
+        let log = logs[i].clone();
+        Recorded::new(nets.next().unwrap(), move |from: Id, frame: &Frame| {
+            log.lock().unwrap().push((from, frame.clone()));
+            Ok(())
+        })
+    });
+    let ends = simulate_over(nets, seeds, program);
     let mut ends = ends.into_iter().map(|end| end.unwrap().0);
     logs.map(|log| (std::mem::take(&mut *log.lock().unwrap()), ends.next().unwrap()))
 }
@@ -43,10 +36,14 @@ pub fn taped(seeds: impl Fn(Id) -> Seeds, program: &Program<'_>) -> [(Vec<(Id, F
 /// The labels that any party draws in a program.
 pub fn labels(program: &Program<'_>) -> std::collections::BTreeSet<&'static str> {
     let nets = local::network(Duration::from_secs(60));
-    let drawn = simulate_over(nets, |id| Seeds::insecure(id, 1), |p| {
-        program(p)?;
-        Ok::<_, Error>(p.seeds.labels().clone())
-    });
+    let drawn = simulate_over(
+        nets,
+        |id| Seeds::insecure(id, 1),
+        |p| {
+            program(p)?;
+            Ok::<_, Error>(p.seeds.labels().clone())
+        },
+    );
     drawn.into_iter().flat_map(|party| party.unwrap().0).collect()
 }
 
@@ -64,7 +61,7 @@ pub struct Field {
 pub const MOST: usize = 1 << 20;
 
 /// Everything that the three see of one run, tensors of the same label one after the other.
-pub fn fields(runs: [(Vec<(Id, Frame)>, Vec<(Ring, Vec<u64>)>); 3]) -> Vec<Field> {
+pub fn fields(runs: Runs) -> Vec<Field> {
     let mut out = vec![];
     for (receiver, (frames, end)) in Id::ALL.into_iter().zip(runs) {
         let mut seen: BTreeMap<String, Field> = BTreeMap::new();
@@ -78,7 +75,12 @@ pub fn fields(runs: [(Vec<(Id, Frame)>, Vec<(Ring, Vec<u64>)>); 3]) -> Vec<Field
             }
         }
         out.extend(seen.into_values());
-        out.extend(end.into_iter().enumerate().map(|(i, (ring, values))| Field { receiver, name: format!("output {i}"), ring, values }));
+        out.extend(end.into_iter().enumerate().map(|(i, (ring, values))| Field {
+            receiver,
+            name: format!("output {i}"),
+            ring,
+            values,
+        }));
     }
     out
 }

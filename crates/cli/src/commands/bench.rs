@@ -1,0 +1,99 @@
+//! `trefoil bench`: seconds, bytes and rounds of a training step.
+
+use crate::output::{note, print};
+use crate::progress::Reporter;
+use crate::table::{Table, bytes};
+use clap::Args;
+use std::path::PathBuf;
+use trefoil_node::bench::{self, Measurement, NAMES};
+use trefoil_node::net::shaped::Profile;
+use trefoil_node::{Error, Result, SuiteName, machine};
+
+/// Options of `trefoil bench`.
+#[derive(Args)]
+pub struct Bench {
+    /// What to measure
+    #[arg(value_name = "NAME", required = true, value_parser = clap::builder::PossibleValuesParser::new(NAMES))]
+    names: Vec<String>,
+
+    /// Protocol suite
+    #[arg(long, value_name = "SUITE", default_value = "securenn")]
+    suite: SuiteName,
+
+    /// local as it is, or round-trip time and rate of each link, such as 40ms,100Mbps
+    #[arg(long, value_name = "PROFILE", default_value = "local")]
+    network: Profile,
+
+    /// Steps that count, after three to warm up
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    iterations: usize,
+
+    /// Write the measurements to a file, as a JSON list
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Threads of each party [default: a third of this machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl Bench {
+    /// Measures one after the other.
+    pub fn run(self) -> Result<()> {
+        let stop = super::stop_flag()?;
+        let threads = super::threads(self.threads)?;
+        let program = super::this_program()?;
+        let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
+        let network = self.network.to_string();
+        print(format_args!(
+            "machine  {}\nversion  {}\nsuite    {}\nnetwork  {network}\nthreads  {threads} for each party\nbatch    128, random records\n\n",
+            machine::describe(),
+            machine::version(),
+            self.suite,
+        ));
+        let mut done: Vec<Measurement> = vec![];
+        for name in &self.names {
+            note(format_args!("{name}: {} steps", self.iterations));
+            let mut reporter = Reporter::new();
+            let bench = bench::Bench {
+                suite: self.suite,
+                network: &network,
+                iterations: self.iterations,
+                threads,
+                program: &program,
+                scratch: scratch.path(),
+            };
+            let measured = bench::measure(name, &bench, stop, &mut |e| reporter.on(e));
+            reporter.finish();
+            done.push(measured?);
+        }
+        print(table(&done));
+        if let Some(path) = &self.json {
+            let text = serde_json::to_string_pretty(&done).map_err(|e| Error::config("measurements", e, "numbers and texts"))?;
+            std::fs::write(path, text + "\n").map_err(|source| Error::File { path: path.display().to_string(), source })?;
+        }
+        Ok(())
+    }
+}
+
+/// A row for each measurement.
+fn table(done: &[Measurement]) -> Table {
+    let mut table =
+        Table::new(["name", "steps", "median s", "min s", "max s", "all links", "busiest link", "rounds", "peak memory"]);
+    for m in done {
+        let most = |x: &std::collections::BTreeMap<String, u64>| bytes(x.values().copied().max().unwrap_or(0));
+        let seconds = |s: f64| format!("{s:.4}");
+        table.row([
+            m.name.clone(),
+            m.iterations.to_string(),
+            seconds(m.median_s),
+            seconds(m.min_s),
+            seconds(m.max_s),
+            bytes(m.bytes_total),
+            most(&m.bytes_by_link),
+            format!("{:.0}", m.rounds),
+            most(&m.peak_rss_bytes),
+        ]);
+    }
+    table
+}

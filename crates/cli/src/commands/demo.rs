@@ -1,0 +1,200 @@
+//! `trefoil demo`: three processes train on secret shares.
+
+use crate::args::{DataArgs, TrainArgs};
+use crate::output::{json, note, print};
+use crate::progress::Reporter;
+use crate::table::{Table, bytes, percent};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use trefoil_node::demo::{self, Outcome};
+use trefoil_node::net::shaped::Profile;
+use trefoil_node::{Error, Result, SuiteName, wraps};
+
+/// Options of `trefoil demo`.
+#[derive(Args)]
+pub struct Demo {
+    #[command(flatten)]
+    data: DataArgs,
+
+    #[command(flatten)]
+    train: TrainArgs,
+
+    /// Protocol suite
+    #[arg(long, value_name = "SUITE", default_value = "securenn")]
+    suite: SuiteName,
+
+    /// How products lose their extra fraction bits: dealer (never wrong within its range), or local (wrong now and then)
+    #[arg(long, value_name = "KIND", default_value = "dealer")]
+    truncation: String,
+
+    /// Train even if local truncation is expected to destroy the model
+    #[arg(long)]
+    insecure_accept_wraps: bool,
+
+    /// Threads of each party [default: a third of this machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// How long a party waits for another
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+
+    /// Folder for the evidence [default: runs/DATASET-TIME]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+
+    /// Print the summary as JSON on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+
+    /// local as it is, or round-trip time and rate of each link, such as 40ms,100Mbps
+    #[arg(long, value_name = "PROFILE", default_value = "local")]
+    network: Profile,
+
+    /// INSECURE, for tests: masks from this seed instead of the operating system
+    #[arg(long, value_name = "N")]
+    insecure_mask_seed: Option<u64>,
+
+    /// INSECURE, for study: write every frame that each party receives to this folder, as JSON lines
+    #[arg(long, value_name = "DIR")]
+    insecure_record: Option<PathBuf>,
+}
+
+impl Demo {
+    /// Trains, and shows what came of it.
+    pub fn run(self) -> Result<()> {
+        let stop = super::stop_flag()?;
+        let threads = super::threads(self.threads)?;
+        let data = self.data.load()?;
+        let job = self.train.job(&data, &self.data, self.suite, &self.truncation)?;
+        let trainer = job.trainer()?;
+        self.check_wraps(wraps::expected(&job, &trainer)?)?;
+        note(format_args!(
+            "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",
+            data.name,
+            job.train_rows,
+            self.train.owners,
+            job.test_rows,
+            job.network_name(),
+            trainer.total_steps(),
+            job.batch,
+        ));
+        let run_dir =
+            self.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", data.name, utc(SystemTime::now()))));
+        let demo = demo::Demo {
+            job,
+            owners: self.train.owners,
+            threads,
+            timeout: Duration::from_secs(self.timeout),
+            run_dir,
+            program: super::this_program()?,
+            network: super::profile(self.network),
+            insecure_mask_seed: self.insecure_mask_seed,
+            insecure_record: self.insecure_record,
+        };
+        let mut reporter = Reporter::new();
+        let outcome = demo::run(&demo, &data, stop, &mut |e| reporter.on(e));
+        reporter.finish();
+        let outcome = outcome?;
+        if self.json {
+            return json(&outcome.summary);
+        }
+        print(format_args!("\n{}\n{}\n", results(&outcome), seen(&outcome)));
+        print(format_args!("{}\n", files(&demo.run_dir)));
+        Ok(())
+    }
+
+    /// Refuses a training whose truncations are expected to go wrong.
+    fn check_wraps(&self, expected: f64) -> Result<()> {
+        if expected > wraps::MOST && !self.insecure_accept_wraps {
+            let most = format!("at most {:.1e}, or --insecure-accept-wraps", wraps::MOST);
+            return Err(Error::config("wrapped truncations in this training", format!("{expected:.1e} expected"), most));
+        }
+        if expected > 0.0 {
+            note(format_args!("local truncation: {expected:.1e} wraps are to be expected in this training"));
+        }
+        Ok(())
+    }
+}
+
+/// The results next to those in the clear.
+fn results(outcome: &Outcome) -> Table {
+    let s = &outcome.summary;
+    let mut table = Table::new([format!("{} on {}", s.network, s.dataset), "result".into()]);
+    table.row(["accuracy, opened from shares".into(), percent(s.secure_test_accuracy)]);
+    table.row(["accuracy of the model file".into(), percent(s.model_test_accuracy)]);
+    table.row(["accuracy in the clear (float)".into(), percent(s.float_test_accuracy)]);
+    table.row(["loss on shares".into(), format!("{:.4}", s.secure_loss)]);
+    table.row(["loss in the clear (float)".into(), format!("{:.4}", s.float_loss)]);
+    table.row(["largest difference of a weight".into(), format!("{:.5}", s.max_weight_difference)]);
+    table.row(["seconds per step (median)".into(), format!("{:.4}", s.seconds_per_step_median)]);
+    table.row(["bytes per step, all links".into(), bytes(s.bytes_per_step)]);
+    table.row(["rounds per step".into(), format!("{:.0}", s.rounds_per_step)]);
+    table.row(["steps".into(), s.steps.to_string()]);
+    table.row(["seconds in all, sharing included".into(), format!("{:.1}", s.seconds_total)]);
+    table.row(["seconds in the clear (float)".into(), format!("{:.1}", s.seconds_float)]);
+    table.row([
+        "wrapped truncations expected".into(),
+        if s.expected_wraps == 0.0 { "0".into() } else { format!("{:.1e}", s.expected_wraps) },
+    ]);
+    table
+}
+
+/// What each party saw.
+fn seen(outcome: &Outcome) -> Table {
+    let r = &outcome.reports;
+    let mut table = Table::new(["what each party saw", "P0", "P1", "P2"]);
+    let mut row = |name: &str, cells: [String; 3]| table.row([vec![name.to_owned()], cells.to_vec()].concat());
+    row("holds", ["one of two shares", "one of two shares", "masks, no share"].map(str::to_owned));
+    row("from the data owners", [0, 1, 2].map(|i| bytes(r[i].from_owners)));
+    row("from the other parties", [0, 1, 2].map(|i| bytes(r[i].bytes_seen)));
+    row("  in frames", [0, 1, 2].map(|i| r[i].frames_seen.to_string()));
+    row(
+        "  chi-square of sampled words (255 +- 23 for noise)",
+        [0, 1, 2].map(|i| r[i].chi_square.map_or("no words".into(), |x| format!("{x:.0}"))),
+    );
+    row("values opened to it (losses, accuracies, checks)", [0, 1, 2].map(|i| r[i].opened.to_string()));
+    table
+}
+
+/// The run folder and what is in it.
+fn files(dir: &Path) -> String {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    format!("{}: {}", dir.display(), names.join(", "))
+}
+
+/// The time as 20260131T235959Z.
+fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March, so that the leap day is the last; eras of 400 years have 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month_name) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + 400 * era + u64::from(month_name <= 2);
+    format!("{year:04}{month_name:02}{day:02}T{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (951_782_399, "20000228T235959Z"),
+            (951_782_400, "20000229T000000Z"),
+            (1_735_689_599, "20241231T235959Z"),
+            (4_107_542_400, "21000301T000000Z"),
+        ] {
+            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! One file a command.
+
+mod bench;
+mod completions;
+mod data;
+mod demo;
+mod evaluate;
+mod party;
+mod plain;
+
+use crate::output;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use trefoil_node::{Error, Result, machine};
+
+static VERSION: LazyLock<String> = LazyLock::new(machine::version);
+
+/// Train a neural network on data that its owners may not show to each other.
+#[derive(Parser)]
+#[command(name = "trefoil", version = VERSION.as_str(), arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command with its options.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train on secret shares, in three processes on this machine, and compare with training in the clear
+    Demo(demo::Demo),
+    /// Train in the clear: the baseline alone
+    Plain(plain::Plain),
+    /// Accuracy of a model file, in the clear
+    Evaluate(evaluate::Evaluate),
+    /// Fetch datasets
+    Data(data::Data),
+    /// Measure training steps
+    Bench(bench::Bench),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Completions),
+    /// One computing party: configuration on standard input, events on standard output
+    #[command(hide = true)]
+    Party,
+}
+
+/// The command that the program was called with. Where there is none: what to end with, all being said.
+pub fn parse() -> std::result::Result<Command, ExitCode> {
+    Cli::try_parse().map(|cli| cli.command).map_err(|e| {
+        if !e.use_stderr() || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            e.exit();
+        }
+        output::fail(one_line(&e.render().to_string()), 2)
+    })
+}
+
+/// The message of clap's error without the usage that follows it.
+fn one_line(text: &str) -> String {
+    let message = text.split("\n\nUsage:").next().unwrap_or(text).split("\n\nFor more").next().unwrap_or(text);
+    let words: Vec<&str> = message.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Everything that can go wrong, with an exit code.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Command::Demo(demo) => demo.run(),
+            Command::Plain(plain) => plain.run(),
+            Command::Evaluate(evaluate) => evaluate.run(),
+            Command::Data(data) => data.run(),
+            Command::Bench(bench) => bench.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Party => party::run(),
+        }
+    }
+}
+
+/// Set by Ctrl-C and by a request to terminate; a second one ends this process at once.
+///
+/// # Errors
+/// The system lets no handler in.
+fn stop_flag() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let handler = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|e| Error::config("Ctrl-C", e, "a signal handler"))?;
+    Ok(&STOP)
+}
+
+/// The path of this program, which is also the parties'.
+fn this_program() -> Result<std::path::PathBuf> {
+    std::env::current_exe().map_err(|e| Error::config("this program", e, "its path"))
+}
+
+/// Threads for each of three parties that share this machine.
+fn threads(asked: Option<usize>) -> Result<usize> {
+    match asked {
+        Some(0) => Err(Error::config("--threads", 0, "at least 1")),
+        Some(n) => Ok(n),
+        None => Ok((std::thread::available_parallelism().map_or(1, usize::from) / 3).max(1)),
+    }
+}
+
+/// A network profile for the parties; none where nothing is to be changed.
+fn profile(network: trefoil_node::net::shaped::Profile) -> Option<String> {
+    (network != Default::default()).then(|| network.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        for (args, words) in [
+            (&["demo", "--dataset", "cifar"][..], ["cifar", "digits, mnist, csv"]),
+            (&["demo", "--epochs", "many"], ["many", "--epochs"]),
+            (&["demo", "--network", "40"], ["40", "--network"]),
+            (&["evaluate"], ["not provided", "MODEL"]),
+            (&["bench", "--frob"], ["unexpected argument", "--frob"]),
+        ] {
+            let e = Cli::try_parse_from([&["trefoil"], args].concat()).err().map(|e| one_line(&e.render().to_string())).unwrap();
+            assert!(!e.contains('\n') && !e.contains("Usage") && !e.starts_with("error"), "{e}");
+            assert!(words.iter().all(|w| e.contains(w)), "{e}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The other commands.
+
+use crate::common::{json, path, refused, run, text};
+use serde_json::Value;
+
+#[test]
+fn version_help_and_completions() {
+    let version = text(&run(&["--version"]).stdout);
+    assert_eq!(version.trim(), format!("trefoil {}", trefoil_node::machine::version()));
+    let help = text(&run(&["--help"]).stdout);
+    assert!(help.contains("demo") && !help.contains("party"), "{help}");
+    let nothing = run(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    for shell in ["bash", "zsh", "fish"] {
+        let out = run(&["completions", shell]);
+        assert!(out.status.success() && text(&out.stdout).contains("insecure-record"));
+    }
+}
+
+/// The baseline alone is the demo's baseline: the same weights, batches and records in the same order.
+#[test]
+fn plain() {
+    let args = ["plain", "--hidden", "32", "--epochs", "2", "--batch", "64", "--lr", "0.1", "--json"];
+    let trained = json(&args);
+    assert!(trained["float_test_accuracy"].as_f64().unwrap() > 0.85, "{trained}");
+    assert_eq!(trained["steps"], 44);
+    assert_eq!(trained["float_test_accuracy"], json(&args)["float_test_accuracy"]);
+    let out = run(&args[..args.len() - 1]);
+    assert!(text(&out.stdout).contains("784-32-10") && text(&out.stderr).contains("epoch 2: loss"));
+}
+
+#[test]
+fn fetching_without_a_network() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nobody listens there any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    refused(&run(&["data", "fetch", "mnist", "--data-dir", path(dir.path()), "--url", &url]), 3, &[&url, "cannot download"]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn bench_writes_its_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bench.json");
+    let out = run(&["bench", "train-784x256x10", "--iterations", "2", "--json", path(&file)]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("train-784x256x10"));
+    let list: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let [measured] = &list.as_array().unwrap()[..] else { panic!("{list}") };
+    let mut fields: Vec<&str> = measured.as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    let mut expected = [
+        "name",
+        "suite",
+        "network",
+        "iterations",
+        "median_s",
+        "min_s",
+        "max_s",
+        "bytes_total",
+        "bytes_by_link",
+        "rounds",
+        "peak_rss_bytes",
+        "threads",
+        "machine",
+        "commit",
+    ];
+    expected.sort_unstable();
+    assert_eq!(fields, expected);
+    assert_eq!((&measured["iterations"], &measured["network"]), (&2.into(), &"local".into()));
+    let links = measured["bytes_by_link"].as_object().unwrap();
+    let sum: u64 = links.values().map(|v| v.as_u64().unwrap()).sum();
+    assert_eq!(links.len(), 6);
+    assert!(sum.abs_diff(measured["bytes_total"].as_u64().unwrap()) <= 6, "{measured}");
+}

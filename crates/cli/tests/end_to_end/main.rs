@@ -1,0 +1,11 @@
+//! The real program, as people start it: three processes over TLS.
+
+mod bad_input;
+mod commands;
+mod common;
+mod demo;
+mod handshake;
+mod peers;
+mod privacy;
+#[cfg(target_os = "linux")]
+mod signals;

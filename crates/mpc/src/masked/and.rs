@@ -1,0 +1,127 @@
+//! XORs of products of masked bits, all in one round.
+//!
+//! Source: ABY2.0, section 4 (multi-input AND). With x_i = M_i XOR mu_i, the product over T is the XOR over the subsets S of T of
+//! (product of M_i, i in T \ S)(product of mu_i, i in S). The term without mu is added by P1 only; single mu are shared between P0 and
+//! P1 already; P2 deals every product of two or more, P0's share from k02, P1's sent: one bit for each *distinct* product.
+//!
+//! Every result is opened under a new mask mu = mu_0 XOR mu_1 (k02, k12). 1 round, 2 bits a result; 1 bit a distinct product ahead.
+
+use crate::{Id, Op, Pair, Part, Party, Result};
+use trefoil_ring::planes;
+
+/// Variables as one party sees them, plane after plane.
+#[derive(Clone, Default)]
+pub struct Vars {
+    /// M_i at P0 and P1; empty at P2.
+    pub open: Vec<u64>,
+    /// mu_0 at P0, mu_1 at P1, mu at P2.
+    pub mu: Vec<u64>,
+}
+
+/// XORs of products: for each result its terms, for each term the variables in it, in ascending order.
+pub type Formula = Vec<Vec<Vec<usize>>>;
+
+/// The distinct products of two or more mu that a formula needs, in order.
+pub fn monomials(formula: &Formula) -> Vec<Vec<usize>> {
+    let mut all: Vec<Vec<usize>> = formula.iter().flatten().flat_map(|term| subsets(term)).filter(|s| s.len() >= 2).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    (0..1u32 << term.len()).map(|mask| (0..term.len()).filter(|i| mask >> i & 1 == 1).map(|i| term[i]).collect())
+}
+
+/// Evaluates each (variables, formula) over `n` bits.
+///
+/// # Errors
+/// Those of the network.
+pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<Vars>> {
+    let op = p.op();
+    let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| f.len() * planes::words(*n)))?;
+    let shares = dealt(p, op, jobs)?;
+    if p.id == Id::P2 {
+        return Ok(fresh.into_iter().map(|mu| Vars { open: vec![], mu }).collect());
+    }
+    let id = p.id;
+    let own: Vec<Vec<u64>> = jobs.iter().zip(&shares).zip(&fresh).map(|((job, mono), mu)| xor(id, job, mono, mu)).collect();
+    let peer = p.peer();
+    let round = own.iter().fold(p.round(op, "masked.and.open"), |round, z| round.send(peer, Part::words(z)));
+    let mut round = round.then()?;
+    own.into_iter()
+        .zip(fresh)
+        .map(|(z, mu)| {
+            let theirs = round.words(peer, z.len())?;
+            Ok(Vars { open: z.iter().zip(theirs).map(|(a, b)| a ^ b).collect(), mu })
+        })
+        .collect()
+}
+
+/// Fresh masks of the given numbers of words: mu_j at P_j, mu_0 XOR mu_1 at P2.
+pub(crate) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = usize>) -> Result<Vec<Vec<u64>>> {
+    let mut mu_0 = if p.id == Id::P1 { None } else { Some(p.draw(op, Pair::K02, "masked.and.mu_0")?) };
+    let mut mu_1 = if p.id == Id::P0 { None } else { Some(p.draw(op, Pair::K12, "masked.and.mu_1")?) };
+    Ok(lengths
+        .map(|n| match (&mut mu_0, &mut mu_1) {
+            (Some(a), Some(b)) => a.words(n).iter().zip(b.words(n)).map(|(a, b)| a ^ b).collect(),
+            (Some(a), None) | (None, Some(a)) => a.words(n),
+            (None, None) => vec![],
+        })
+        .collect())
+}
+
+/// The servers' shares of every monomial of mu, monomial after monomial; empty at P2, which deals them.
+fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<Vec<u64>>> {
+    let label = "masked.and.deal";
+    let lengths: Vec<usize> = jobs.iter().map(|(_, f, n)| monomials(f).len() * planes::words(*n)).collect();
+    if p.id == Id::P1 {
+        let mut from = p.offline(op, label).then()?;
+        return lengths.iter().map(|n| from.words(Id::P2, *n)).collect();
+    }
+    let mut share_0 = p.draw(op, Pair::K02, "masked.and.monomial_0")?;
+    let share_0: Vec<Vec<u64>> = lengths.iter().map(|n| share_0.words(*n)).collect();
+    if p.id == Id::P0 {
+        return Ok(share_0);
+    }
+    let mut parts = vec![];
+    for ((vars, formula, n), mut share) in jobs.iter().zip(share_0) {
+        let width = planes::words(*n);
+        for (monomial, out) in monomials(formula).iter().zip(share.chunks_mut(width.max(1))) {
+            for (k, out) in out.iter_mut().enumerate() {
+                *out ^= monomial.iter().fold(u64::MAX, |and, v| and & vars.mu[v * width + k]);
+            }
+        }
+        parts.push(Part::words(&share));
+    }
+    parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+    Ok(vec![vec![]; jobs.len()])
+}
+
+/// A server's share of every result, under its new mask.
+fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &[u64]) -> Vec<u64> {
+    let width = planes::words(*n);
+    let known = monomials(formula);
+    let mut out = mu.to_vec();
+    for (terms, out) in formula.iter().zip(out.chunks_mut(width.max(1))) {
+        for term in terms {
+            for s in subsets(term) {
+                // The factor made of mu_i, i in S.
+                let from_mu: Option<&[u64]> = match s[..] {
+                    [] => None,
+                    [v] => Some(&vars.mu[v * width..]),
+                    _ => known.iter().position(|m| *m == s).map(|at| &mono[at * width..]),
+                };
+                if from_mu.is_none() && id == Id::P0 {
+                    continue;
+                }
+                let open: Vec<&[u64]> = term.iter().filter(|v| !s.contains(v)).map(|v| &vars.open[v * width..]).collect();
+                for (k, out) in out.iter_mut().enumerate() {
+                    let and = from_mu.map_or(u64::MAX, |mu| mu[k]);
+                    *out ^= open.iter().fold(and, |and, m| and & m[k]);
+                }
+            }
+        }
+    }
+    out
+}

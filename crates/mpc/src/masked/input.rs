@@ -1,0 +1,92 @@
+//! Ways in and out: an owner's masks for its records, and the model's way to its owner.
+//!
+//! Input: seeds s_0 (to P0 and P2) and s_1 (to P1 and P2); m = x + PRG(s_0) + PRG(s_1) to P0 and P1, who compare a hash of it. One word to
+//! each server an element, 64 bytes to P2.
+//!
+//! Opening to the model owner: P0 sends m and H(l_0), P1 sends l_1 and H(m), P2 sends l_0 and H(l_1). Each of the three is vouched for by
+//! both parties that know it; the owner outputs m - l_0 - l_1 or nothing.
+
+use super::{Masked, Num, share::{Share, elements, tensor}};
+use crate::{Id, Part, Party, Prg, suite::Suite};
+use sha2::{Digest, Sha256};
+use trefoil_engine::Format;
+use trefoil_ring::Tensor;
+
+fn seed(part: &Part) -> Result<Prg, String> {
+    let x = part.to_bits(32, 8)?;
+    Ok(Prg::from_seed(&std::array::from_fn(|i| x[i] as u8)))
+}
+
+fn hash(x: &[u64]) -> [u8; 32] {
+    let mut h = Sha256::new();
+    x.iter().for_each(|w| h.update(w.to_le_bytes()));
+    h.finalize().into()
+}
+
+fn bytes(x: &[u8; 32]) -> Part {
+    Part::bits(&x.map(u64::from), 8)
+}
+
+impl Suite for Masked {
+    const NAME: &'static str = "masked";
+
+    fn deal(x: &Tensor, master: [u8; 32]) -> [Vec<Part>; 3] {
+        let seeds = Prg::from_seed(&master).words(8);
+        let s: [[u8; 32]; 2] = std::array::from_fn(|j| std::array::from_fn(|i| (seeds[4 * j + i / 8] >> (8 * (i % 8))) as u8));
+        let (l_0, l_1) = (Prg::from_seed(&s[0]).words(x.len()), Prg::from_seed(&s[1]).words(x.len()));
+        let m: Vec<u64> = x.iter().zip(l_0).zip(l_1).map(|((x, l_0), l_1)| x.wrapping_add(l_0).wrapping_add(l_1)).collect();
+        let m = Part::words(&m);
+        [vec![bytes(&s[0]), m.clone()], vec![bytes(&s[1]), m], vec![bytes(&s[0]), bytes(&s[1])]]
+    }
+
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {
+        match (id, parts) {
+            (Id::P2, [s_0, s_1]) => Ok([seed(s_0)?.words(n), seed(s_1)?.words(n)]),
+            (Id::P0 | Id::P1, [s_j, m]) => Ok([m.to_words(n)?, seed(s_j)?.words(n)]),
+            (_, parts) => Err(format!("{} tensors, expected 2", parts.len())),
+        }
+    }
+
+    fn common(id: Id, kept: &[Vec<u64>; 2]) -> Option<[u8; 32]> {
+        (id != Id::P2).then(|| hash(&kept[0]))
+    }
+
+    fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Num {
+        let [a, b] = kept.map(|x| tensor(shape, x));
+        let share = match self.party.id {
+            Id::P0 => Share::new(shape, Some(a), [Some(b), None]),
+            Id::P1 => Share::new(shape, Some(a), [None, Some(b)]),
+            Id::P2 => Share::new(shape, None, [Some(a), Some(b)]),
+        };
+        Num::new(share, format)
+    }
+
+    fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {
+        super::lift::lift(&mut self.party, &[&x.share])?;
+        let x = &x.share;
+        let (m, l_0, l_1) = (elements(x.m()), elements(x.mask(0)), elements(x.mask(1)));
+        Ok(match self.party.id {
+            Id::P0 => vec![Part::words(m), bytes(&hash(l_0))],
+            Id::P1 => vec![Part::words(l_1), bytes(&hash(m))],
+            Id::P2 => vec![Part::words(l_0), bytes(&hash(l_1))],
+        })
+    }
+
+    fn reconstruct(n: usize, parts: &[Vec<Part>; 3]) -> Result<Vec<u64>, String> {
+        let of = |id: Id| match &parts[id.index()][..] {
+            [x, h] => Ok((x.to_words(n).map_err(|e| format!("{id} sent {e}"))?, h.clone())),
+            other => Err(format!("{id} sent {} tensors, expected 2", other.len())),
+        };
+        let ((m, h_0), (l_1, h_m), (l_0, h_1)) = (of(Id::P0)?, of(Id::P1)?, of(Id::P2)?);
+        for (x, h, who) in [(&m, h_m, "P0 and P1 on m"), (&l_0, h_0, "P0 and P2 on l_0"), (&l_1, h_1, "P1 and P2 on l_1")] {
+            if bytes(&hash(x)) != h {
+                return Err(format!("{who} contradict each other"));
+            }
+        }
+        Ok(m.iter().zip(l_0).zip(l_1).map(|((m, l_0), l_1)| m.wrapping_sub(l_0).wrapping_sub(l_1)).collect())
+    }
+
+    fn party(&mut self) -> &mut Party {
+        &mut self.party
+    }
+}

@@ -1,0 +1,68 @@
+//! The lift: the round that makes m whole after a truncation.
+//!
+//! P_j holds e_j, a multiple of 2^(64-f) under a fresh mask; both send its f bits. 1 round, 2 f bits an element; none where the values
+//! are whole already. See product.rs for where e_j comes from and docs/masked.md for why.
+
+use super::share::{Lift, Share, tensor};
+use crate::round::{Receive, Round};
+use crate::{Id, Part, Party, Result};
+use std::sync::Arc;
+
+/// The lifts that `shares` wait for, each once.
+pub(crate) fn waiting<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Vec<Share> {
+    let mut out: Vec<Share> = vec![];
+    for x in shares {
+        let Some(lift) = x.pending() else { continue };
+        if !out.iter().filter_map(Share::pending).any(|seen| Arc::ptr_eq(seen, lift)) {
+            out.push(x.clone());
+        }
+    }
+    out
+}
+
+/// Adds what the other server needs to a round.
+pub(crate) fn send<'p>(round: Round<'p>, peer: Id, shares: &[Share]) -> Round<'p> {
+    shares.iter().filter_map(Share::pending).fold(round, |round, lift| {
+        let own = lift.own.iter().flatten().map(|e| e >> (64 - lift.f)).collect::<Vec<_>>();
+        round.send(peer, Part::bits(&own, lift.f))
+    })
+}
+
+/// Takes what the other server sent, and makes the values whole. At P2, which takes no part, it only notes that they are.
+pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> Result<()> {
+    let mut from = from;
+    for x in shares {
+        let Some(lift) = x.pending().cloned() else { continue };
+        let whole = match &mut from {
+            Some((round, peer)) => Some(add(x, &lift, &round.bits(*peer, x.len(), lift.f)?)),
+            None => None,
+        };
+        // Set once: `waiting` has named each lift once, and those that are whole not at all.
+        let _ = lift.whole.set(whole);
+    }
+    Ok(())
+}
+
+/// m + e_0 + e_1.
+fn add(x: &Share, lift: &Lift, theirs: &[u64]) -> trefoil_ring::Tensor {
+    let m = x.m().into_iter().flatten().zip(lift.own.iter().flatten()).zip(theirs);
+    tensor(x.shape, m.map(|((m, own), theirs)| m.wrapping_add(*own).wrapping_add(theirs << (64 - lift.f))).collect())
+}
+
+/// Makes every share whole, in one round.
+///
+/// # Errors
+/// Those of the network.
+pub fn lift(p: &mut Party, shares: &[&Share]) -> Result<()> {
+    let shares = waiting(shares.iter().copied());
+    if shares.is_empty() {
+        return Ok(());
+    }
+    let op = p.op();
+    if p.id == Id::P2 {
+        return finish(None, &shares);
+    }
+    let peer = p.peer();
+    let mut round = send(p.round(op, "masked.lift"), peer, &shares).then()?;
+    finish(Some((&mut round, peer)), &shares)
+}
