@@ -1,7 +1,7 @@
 use crate::{Error, Kind, Product, Result};
 
-/// The integer behind a product or sum stays below 2^62 in absolute value: comparisons and truncations need it.
-pub const MAX_BITS: u8 = 62;
+/// The integer behind a product or sum stays below 2^61 in absolute value: comparisons and truncations need it.
+pub const MAX_BITS: u8 = 61;
 
 /// How reals are held as ring elements: x is round(x 2^frac), and |x 2^frac| < 2^bits is promised.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -26,7 +26,7 @@ impl Format {
     /// The left shifts that align two formats, and the format of the aligned sum.
     ///
     /// # Errors
-    /// [`Error::Range`] if the sum does not stay below 2^62.
+    /// [`Error::Range`] if the sum does not stay below 2^61.
     pub fn align(self, y: Format, what: &'static str) -> Result<(u8, u8, Format)> {
         let frac = self.frac.max(y.frac);
         let (sx, sy) = (frac - self.frac, frac - y.frac);
@@ -38,7 +38,7 @@ impl Format {
     /// The format of x times the constant `c` of `frac` fraction bits.
     ///
     /// # Errors
-    /// [`Error::Range`] if it does not stay below 2^62.
+    /// [`Error::Range`] if it does not stay below 2^61.
     pub fn times(self, c: f64, frac: u8) -> Result<Format> {
         let size = (c.abs() * f64::from(frac).exp2()).round();
         if !size.is_finite() || size >= f64::from(MAX_BITS).exp2() {
@@ -67,7 +67,7 @@ impl<N> Product<'_, N> {
     /// The shape of the result and its format before truncation, from the operands' shapes and formats.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes do not fit; [`Error::Range`] if the sum of products is not below 2^62 or the result
+    /// [`Error::Shape`] if the shapes do not fit; [`Error::Range`] if the sum of products is not below 2^61 or the result
     /// has more fraction bits than the operands.
     pub fn check(&self, of: impl Fn(&N) -> ([usize; 2], Format)) -> Result<([usize; 2], Format)> {
         let ((sx, fx), (sy, fy)) = (of(self.x), of(self.y));

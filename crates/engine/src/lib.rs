@@ -173,10 +173,19 @@ pub trait Engine: Sized {
     fn prepare(&mut self, x: &Self::Num) -> Result<Self::Num> {
         Ok(x.clone())
     }
+    /// Finishes together what operations have left for later. An engine that puts part of a truncation off does it once for
+    /// a value that several others are made from, if it is asked before they are.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn settle(&mut self, x: &[&Self::Num]) -> Result<()> {
+        let _ = x;
+        Ok(())
+    }
     /// N independent products.
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::Range`] if the factors' ranges do not keep every product within 2^62; those of the protocol.
+    /// [`Error::Shape`]; [`Error::Range`] if the factors' ranges do not keep every product within 2^61; those of the protocol.
     fn products<const N: usize>(&mut self, p: [Product<'_, Self::Num>; N]) -> Result<[Self::Num; N]>;
     /// Each matrix with its fraction bits reduced to its format's.
     ///

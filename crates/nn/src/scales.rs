@@ -1,4 +1,4 @@
-//! How many bits each quantity has, so that every product stays below 2^62.
+//! How many bits each quantity has, so that every product stays below 2^61.
 //!
 //! With f fraction bits (`--fraction-bits`):
 //!
@@ -32,8 +32,8 @@ pub const MOMENTUM: u8 = 16;
 pub const WIDEN: u8 = 5;
 /// The learning rate over the batch stays below this: far beyond any use, and the gradient keeps its fraction bits.
 const MOST_RATE: f64 = 1024.0;
-/// All integers stay below 2^62.
-const WORD: u8 = 62;
+/// All integers stay below 2^61.
+const WORD: u8 = 61;
 /// Weights have at most this many bits, so that the range monitor can square them.
 const SQUARED: u8 = 30;
 
@@ -82,7 +82,7 @@ impl Scales {
             }
         }
         let found = format!("{f} fraction bits with layers {sizes:?}, batch {batch} and inputs of {} bits", input.bits);
-        Err(Error::config("scales", found, "8 to 24 fraction bits, few enough that every product stays below 2^62"))
+        Err(Error::config("scales", found, "8 to 24 fraction bits, few enough that every product stays below 2^61"))
     }
 
     /// The learning rate over the batch, as the gradient carries it.

@@ -55,6 +55,7 @@ impl Sgd {
         mut update: Vec<E::Num>,
     ) -> EngineResult<()> {
         truncate_rows(e, self.scales, &mut update)?;
+        e.settle(&update.iter().collect::<Vec<_>>())?;
         for (w, u) in params.into_iter().zip(&update) {
             let next = e.sub(w, u)?;
             *w = e.claim(&next, self.scales.weight.bits);

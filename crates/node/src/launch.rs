@@ -51,11 +51,11 @@ impl<'s> Fleet<'s> {
                 for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                     let event = serde_json::from_str(&line)
                         .unwrap_or_else(|e| Event::Failed { message: format!("said something that is no event: {e}"), code: 1 });
-                    if sender.send((id, event)).is_err() {
+                    let last = matches!(event, Event::Done(_) | Event::Failed { .. });
+                    if sender.send((id, event)).is_err() || last {
                         return;
                     }
                 }
-                // Whatever came before this line has been said; after `Done` nobody listens any more.
                 let _ = sender.send((id, Event::Failed { message: "ended without a report".into(), code: 1 }));
             });
         }
@@ -104,8 +104,14 @@ impl<'s> Fleet<'s> {
                 failures.push((id, message, code));
             }
         }
-        // A network error (4) or a silent end (1) may be the consequence of another's failure; anything else is a cause.
-        let cause = failures.iter().position(|(_, _, code)| ![1, 4].contains(code)).unwrap_or(0);
+        // A network error (4) may be the consequence of another's failure; anything else is a cause, a silent end (1) too. Among
+        // network errors, one that blames a party which reports nothing itself says more than one that blames a victim.
+        let reported = |id: Id| failures.iter().any(|(by, _, _)| *by == id);
+        let blames = |message: &str, id: Id| message.contains(&format!("{id}: "));
+        let cause = failures.iter().position(|(_, _, code)| ![1, 4].contains(code));
+        let cause = cause.or_else(|| failures.iter().position(|(_, _, code)| *code == 1));
+        let cause = cause.or_else(|| failures.iter().position(|(_, m, _)| Id::ALL.iter().any(|id| !reported(*id) && blames(m, *id))));
+        let cause = cause.unwrap_or(0);
         let (id, message, code) = failures.swap_remove(cause);
         Error::Party { id, message, code }
     }

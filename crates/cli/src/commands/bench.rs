@@ -25,8 +25,8 @@ pub struct Bench {
     network: Profile,
 
     /// Steps that count, after three to warm up
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    iterations: usize,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    iterations: u64,
 
     /// Write the measurements to a file, as a JSON list
     #[arg(long, value_name = "FILE")]
@@ -58,7 +58,7 @@ impl Bench {
             let bench = bench::Bench {
                 suite: self.suite,
                 network: &network,
-                iterations: self.iterations,
+                iterations: self.iterations as usize,
                 threads,
                 program: &program,
                 scratch: scratch.path(),

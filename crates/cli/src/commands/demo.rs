@@ -24,7 +24,8 @@ pub struct Demo {
     #[arg(long, value_name = "SUITE", default_value = "securenn")]
     suite: SuiteName,
 
-    /// How products lose their extra fraction bits: dealer (never wrong within its range), or local (wrong now and then)
+    /// How products of the securenn suite lose their extra fraction bits: dealer (never wrong within its range), or local
+    /// (wrong now and then)
     #[arg(long, value_name = "KIND", default_value = "dealer")]
     truncation: String,
 
@@ -67,6 +68,9 @@ impl Demo {
         let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
         let data = self.data.load()?;
+        if self.suite == SuiteName::Masked && self.truncation == "local" {
+            return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
+        }
         let job = self.train.job(&data, &self.data, self.suite, &self.truncation)?;
         let trainer = job.trainer()?;
         self.check_wraps(wraps::expected(&job, &trainer)?)?;
@@ -109,7 +113,7 @@ impl Demo {
     fn check_wraps(&self, expected: f64) -> Result<()> {
         if expected > wraps::MOST && !self.insecure_accept_wraps {
             let most = format!("at most {:.1e}, or --insecure-accept-wraps", wraps::MOST);
-            return Err(Error::config("wrapped truncations in this training", format!("{expected:.1e} expected"), most));
+            return Err(Error::config("number of local truncations that will wrap", format!("{expected:.1e}"), most));
         }
         if expected > 0.0 {
             note(format_args!("local truncation: {expected:.1e} wraps are to be expected in this training"));
@@ -146,7 +150,11 @@ fn seen(outcome: &Outcome) -> Table {
     let r = &outcome.reports;
     let mut table = Table::new(["what each party saw", "P0", "P1", "P2"]);
     let mut row = |name: &str, cells: [String; 3]| table.row([vec![name.to_owned()], cells.to_vec()].concat());
-    row("holds", ["one of two shares", "one of two shares", "masks, no share"].map(str::to_owned));
+    let holds = match outcome.summary.suite.as_str() {
+        "masked" => ["masked values, half a mask", "masked values, half a mask", "masks, no value"],
+        _ => ["one of two shares", "one of two shares", "masks it dealt, no share"],
+    };
+    row("holds", holds.map(str::to_owned));
     row("from the data owners", [0, 1, 2].map(|i| bytes(r[i].from_owners)));
     row("from the other parties", [0, 1, 2].map(|i| bytes(r[i].bytes_seen)));
     row("  in frames", [0, 1, 2].map(|i| r[i].frames_seen.to_string()));

@@ -17,7 +17,8 @@ fn names(field: &str, failures: &[Failure]) {
 
 #[test]
 fn one_party_with_another_job() {
-    let changes: [(&str, fn(&mut PartyConfig)); 8] = [
+    type Change = fn(&mut PartyConfig);
+    let changes: [(&str, Change); 8] = [
         ("batch", |c| c.job.batch = 4),
         ("network", |c| c.job.network = vec![4, 16, 2]),
         ("fraction_bits", |c| c.job.fraction_bits = 14),

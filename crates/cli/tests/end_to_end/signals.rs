@@ -26,7 +26,21 @@ fn running(pid: u32) -> bool {
 
 fn training() -> Run {
     let dir = tempfile::tempdir().unwrap();
-    let args = ["demo", "--hidden", "32", "--epochs", "1000", "--batch", "64", "--timeout", "4", "--run-dir", path(dir.path())];
+    let args = [
+        "demo",
+        "--hidden",
+        "32",
+        "--epochs",
+        "1000",
+        "--lr-schedule",
+        "0.01",
+        "--batch",
+        "64",
+        "--timeout",
+        "4",
+        "--run-dir",
+        path(dir.path()),
+    ];
     let mut launcher = trefoil(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(launcher.stderr.take().unwrap());
     let mut line = String::new();

@@ -1,6 +1,7 @@
 //! The engine on the masked suite: what layers call, in terms of the protocols beside it.
 
 use super::and::{Formula, Vars, evaluate};
+use super::lift::lift;
 use super::product::{Factors, products};
 use super::share::reconstruct;
 use super::{Bit, Share, drelu::drelu, select::select, truncate::truncate};
@@ -48,6 +49,9 @@ impl Masked {
         Ok(Num::new(share, format))
     }
 }
+
+/// product.rs leaves room for its rounding below this.
+const MOST_SHIFT: u8 = 58;
 
 /// `y` repeated to `shape` if it is one row, one column or one element.
 fn broadcast(y: &Share, shape: [usize; 2], what: &'static str) -> EngineResult<Share> {
@@ -118,6 +122,10 @@ impl Engine for Masked {
         x.flip(&self.party, flip)
     }
 
+    fn settle(&mut self, x: &[&Num]) -> EngineResult<()> {
+        Ok(lift(&mut self.party, &x.iter().map(|x| &x.share).collect::<Vec<_>>())?)
+    }
+
     fn products<const N: usize>(&mut self, ps: [Product<'_, Num>; N]) -> EngineResult<[Num; N]> {
         let mut factors: Vec<Factors<'_>> = Vec::with_capacity(N);
         for p in &ps {
@@ -130,7 +138,11 @@ impl Engine for Masked {
                     Some(plus.linear(shape, |x| words::shl(x, shift)))
                 }
             };
-            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, plus, shape, f: before.frac - p.out.frac });
+            let f = before.frac - p.out.frac;
+            if f > MOST_SHIFT {
+                return Err(Error::Range { what: "truncated bits", found: f.to_string(), bits: MOST_SHIFT });
+            }
+            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, plus, shape, f });
         }
         let out = products(&mut self.party, &factors)?;
         Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))

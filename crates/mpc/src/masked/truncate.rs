@@ -1,13 +1,15 @@
 //! Truncation alone: x / 2^f without opening anything.
 //!
 //! x is masked already: c = m + 2^62 is known to both servers, and its mask r = l_0 + l_1 to P2. So the second half of product.rs
-//! applies as it stands. Rounded down or up without bias, for -2^62 <= x < 2^62; it cannot fail.
+//! applies, with the new mask l' = (r >> f) + 2^(64-f) (a_0 + a_1), a_j from k02 and k12; l'_0 from k02, l'_1 sent. The result is
+//! floor(x / 2^f) or one more, without bias, for -2^62 <= x < 2^62; it cannot fail.
 //!
-//! Rounds: none, and 1 for the lift. Bytes an element: 8 + f/8 ahead of time, 2 f/8 for the lift.
+//! Rounds: none, and 1 for the lift. Bits an element: 64 + f ahead of time, 2f for the lift.
 
-use super::product::Shift;
-use super::share::{Share, elements};
-use crate::{Id, Party, Result};
+use super::product::share;
+use super::share::{Share, elements, tensor};
+use crate::round::Receive;
+use crate::{Id, Op, Pair, Part, Party, Prg, Result};
 
 /// Each x / 2^f; f = 0 leaves a share as it is.
 ///
@@ -46,4 +48,75 @@ pub fn truncate(p: &mut Party, xs: &[(&Share, u8)]) -> Result<Vec<Share>> {
     }
     let mut done = done.into_iter();
     Ok(xs.iter().map(|(x, f)| if *f > 0 { done.next() } else { None }.unwrap_or_else(|| (*x).clone())).collect())
+}
+
+/// The randomness of a truncation: a_j, q_0 and l'_0 from generators, q_1 and l'_1 from P2.
+struct Shift {
+    a: [Option<Prg>; 2],
+    q_0: Option<Prg>,
+    l_0: Option<Prg>,
+}
+
+/// A server's part of a truncation of n elements: a_j, q_j and l'_j.
+struct Shifted {
+    a: Vec<u64>,
+    q: Vec<u64>,
+    l: Vec<u64>,
+}
+
+impl Shift {
+    fn draw(p: &mut Party, op: Op) -> Result<Shift> {
+        let of = |p: &mut Party, pair, label| Ok(Some(p.draw(op, pair, label)?));
+        let (a_0, a_1) = ("masked.truncate.a_0", "masked.truncate.a_1");
+        let a = [
+            if p.id == Id::P1 { None } else { of(p, Pair::K02, a_0)? },
+            if p.id == Id::P0 { None } else { of(p, Pair::K12, a_1)? },
+        ];
+        if p.id == Id::P1 {
+            return Ok(Shift { a, q_0: None, l_0: None });
+        }
+        Ok(Shift { a, q_0: of(p, Pair::K02, "masked.truncate.q_0")?, l_0: of(p, Pair::K02, "masked.truncate.l_0")? })
+    }
+
+    /// P2: the result's masks, and what P1 must be sent, for values opened under the mask r.
+    fn deal(&mut self, shape: [usize; 2], r: &[u64], f: u8) -> (Share, [Part; 2]) {
+        let n = r.len();
+        let bits = |prg: &mut Option<Prg>| prg.as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
+        let (a_0, a_1, q_0) = (bits(&mut self.a[0]), bits(&mut self.a[1]), bits(&mut self.q_0));
+        let l_0 = self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n));
+        let low = (1u64 << f) - 1;
+        let q_1: Vec<u64> = r.iter().zip(&q_0).map(|(r, q_0)| (r >> 63).wrapping_sub(*q_0) & low).collect();
+        let l_1: Vec<u64> = (0..n)
+            .map(|i| (r[i] >> f).wrapping_add(a_0[i].wrapping_add(a_1[i]) << (64 - f)).wrapping_sub(l_0[i]))
+            .collect();
+        let parts = [Part::bits(&q_1, f), Part::words(&l_1)];
+        // P2's lift is empty, but it knows that there is one: all three count operations alike.
+        (Share::new(shape, None, [Some(tensor(shape, l_0)), Some(tensor(shape, l_1))]).with_lift(f, None), parts)
+    }
+
+    /// P0's part.
+    fn first(&mut self, n: usize, f: u8) -> Shifted {
+        let bits = |prg: &mut Option<Prg>| prg.as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
+        let (a, q) = (bits(&mut self.a[0]), bits(&mut self.q_0));
+        Shifted { a, q, l: self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n)) }
+    }
+
+    /// P1's part.
+    fn second(&mut self, from: &mut Receive<'_>, n: usize, f: u8) -> Result<Shifted> {
+        let a = self.a[1].as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
+        Ok(Shifted { a, q: from.bits(Id::P2, n, f)?, l: from.words(Id::P2, n)? })
+    }
+}
+
+impl Shifted {
+    /// From the opened c = z + r + 2^62: (c >> f) - 2^(62-f), and e_j for the lift.
+    fn apply(self, first: bool, shape: [usize; 2], c: &[u64], f: u8) -> Share {
+        let low = c.iter().map(|c| (c >> f).wrapping_sub(1 << (62 - f))).collect();
+        let own = c.iter().zip(&self.a).zip(&self.q).map(|((c, a), q)| {
+            let w = 1 - (c >> 63);
+            a.wrapping_add(w.wrapping_mul(*q)) << (64 - f)
+        });
+        let own = tensor(shape, own.collect());
+        share(first, shape, tensor(shape, low), tensor(shape, self.l)).with_lift(f, Some(own))
+    }
 }
