@@ -87,8 +87,8 @@ impl Reporter {
         self.rate.add(seconds, bytes);
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| new_bar(total));
-            bar.set_position(step);
             bar.set_message(self.rate.to_string());
+            bar.set_position(step);
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
             let left = self.rate.seconds_left(total.saturating_sub(step));

@@ -7,6 +7,7 @@ mod error;
 pub mod manifest;
 pub mod model_owner;
 pub mod owner;
+pub mod query;
 pub mod receive;
 
 pub use error::{Error, Result};

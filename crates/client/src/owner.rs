@@ -9,7 +9,8 @@ use trefoil_ring::Tensor;
 
 /// Shares `tensors` with the three parties, and returns once all three have accepted all of it.
 ///
-/// `deal` splits a chunk of rows into the messages for P0, P1 and P2, from a seed that is fresh for each chunk.
+/// `deal` splits a chunk of rows into the messages for P0, P1 and P2, from a seed that `seed` gives, another one for each chunk:
+/// [`fresh_seed`] outside of tests.
 ///
 /// # Errors
 /// A party cannot be reached, is not who it should be, or refuses; the operating system gives no randomness.
@@ -19,6 +20,7 @@ pub fn upload(
     job: &str,
     tensors: &[(String, Tensor, u8)],
     deal: impl Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3],
+    mut seed: impl FnMut() -> Result<[u8; 32]>,
     patience: Patience,
 ) -> Result<Manifest> {
     let info = |(name, x, frac): &(String, Tensor, u8)| TensorInfo { name: name.clone(), rows: x.nrows(), cols: x.ncols(), frac: *frac };
@@ -35,10 +37,8 @@ pub fn upload(
     }
     for (_, x, _) in tensors {
         for chunk in x.axis_chunks_iter(Axis(0), chunk_rows(x.ncols())) {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed).map_err(Error::NoRandomness)?;
             let chunk = chunk.slice_axis(Axis(0), Slice::from(..)).to_owned();
-            for (stream, parts) in streams.iter_mut().zip(deal(&chunk, seed)) {
+            for (stream, parts) in streams.iter_mut().zip(deal(&chunk, seed()?)) {
                 stream.write_frame(&frame(ROWS, parts))?;
             }
         }
@@ -49,4 +49,14 @@ pub fn upload(
         let _ = stream.close();
     }
     Ok(manifest)
+}
+
+/// 256 bits from the operating system.
+///
+/// # Errors
+/// [`Error::NoRandomness`]: without it nothing is shared.
+pub fn fresh_seed() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(Error::NoRandomness)?;
+    Ok(seed)
 }

@@ -4,10 +4,12 @@ use crate::launch::Fleet;
 use crate::party::{CostLine, Event, PartyConfig, Report};
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
-use crate::{Error, Job, Result, SuiteName, machine, plain};
+use crate::{Job, Result, SuiteName, machine, plain};
+use sha2::Digest;
 use ndarray::{Array2, concatenate};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use trefoil_client::{Address, Patience, model_owner, owner};
 use trefoil_data::{Dataset, Table};
@@ -132,7 +134,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         fraction_bits: job.fraction_bits,
         seed: job.seed,
         softmax: job.softmax.clone(),
-        truncation: job.truncation.clone(),
+        truncation: if job.suite == SuiteName::Masked { "exact".into() } else { job.truncation.clone() },
         expected_wraps: crate::wraps::expected(job, &trainer)?,
         peak_rss_bytes: by_party(&reports, |r| r.peak_rss),
         threads: demo.threads,
@@ -183,6 +185,7 @@ fn secure<S: Suite>(
         network: demo.network.clone(),
         insecure_mask_seed: demo.insecure_mask_seed,
         insecure_record: demo.insecure_record.clone(),
+        bench: None,
     };
     let fleet = Fleet::start(&demo.program, &Id::ALL.map(config), &demo.run_dir, stop)?;
     let addresses = Id::ALL.map(|id| Address {
@@ -195,30 +198,27 @@ fn secure<S: Suite>(
     progress(Progress::Phase("data owners share their records"));
     let mut run = Watch { fleet: &fleet, patience: patience.answer, total: trainer.total_steps(), steps: vec![], epochs: vec![], sharing: 0.0 };
     std::thread::scope(|scope| -> Result<()> {
-        let uploads: Vec<_> = owners
-            .iter()
-            .zip(parts.0.iter().zip(&parts.1))
-            .map(|(identity, (train, test))| {
-                let addresses = &addresses;
-                scope.spawn(move || -> Result<()> {
+        let (sender, outcomes) = std::sync::mpsc::channel();
+        for (i, (identity, (train, test))) in owners.iter().zip(parts.0.iter().zip(&parts.1)).enumerate() {
+            let (addresses, sender) = (&addresses, sender.clone());
+            let seed = seeds(demo.insecure_mask_seed, i);
+            scope.spawn(move || {
+                let upload = || -> Result<()> {
                     let tensors = matrices(job, train, test)?;
-                    owner::upload(addresses, identity, &job.digest(), &tensors, S::deal, patience)?;
+                    owner::upload(addresses, identity, &job.digest(), &tensors, S::deal, seed, patience)?;
                     Ok(())
-                })
-            })
-            .collect();
-        // The parties' word first: where a party fails, the owners lose it as well.
-        let shared = run.until_shared();
-        let mut failed = None;
-        for upload in uploads {
-            if shared.is_err() {
-                // Ending the parties ends the uploads too.
-                continue;
-            }
-            failed = failed.or(upload.join().map_err(|_| Error::config("data owner", "a panic", "an upload")).and_then(|r| r).err());
+                };
+                // Nobody listens any more only where the run has failed already.
+                let _ = sender.send(upload());
+            });
         }
-        shared?;
-        failed.map_or(Ok(()), Err)
+        drop(sender);
+        let shared = run.until_shared(&outcomes);
+        if shared.is_err() {
+            // The uploads end with the parties.
+            fleet.end();
+        }
+        shared
     })?;
     progress(Progress::Phase("training on shares"));
     run.until_trained(folder, progress)?;
@@ -238,6 +238,19 @@ fn secure<S: Suite>(
     let Watch { steps, epochs, sharing, .. } = run;
     fleet.finish();
     Ok(Secure { reports, steps, epochs, params, seconds_sharing: sharing })
+}
+
+/// Where an owner's masks come from: the operating system, unless the run asks for insecure ones by name.
+fn seeds(insecure: Option<u64>, owner: usize) -> impl FnMut() -> trefoil_client::Result<[u8; 32]> {
+    let mut chunk = 0u64;
+    move || match insecure {
+        None => owner::fresh_seed(),
+        Some(seed) => {
+            chunk += 1;
+            let text = format!("insecure owner seed {seed} {owner} {chunk}");
+            Ok(sha2::Sha256::digest(text.as_bytes()).into())
+        }
+    }
 }
 
 /// An owner's four matrices as ring elements.
@@ -269,12 +282,21 @@ impl Watch<'_, '_> {
         self.fleet.next(Instant::now() + self.patience)
     }
 
-    fn until_shared(&mut self) -> Result<()> {
-        let mut parties = 0;
+    /// Until all three parties have everything; an owner's failure counts as well, unless a party knows the cause.
+    fn until_shared(&mut self, owners: &Receiver<Result<()>>) -> Result<()> {
+        let (mut parties, mut failed) = (0, None);
         while parties < 3 {
-            if let (_, Event::Shared { seconds, .. }) = self.next()? {
+            if let Some((_, Event::Shared { seconds, .. })) = self.fleet.poll()? {
                 self.sharing = self.sharing.max(seconds);
                 parties += 1;
+            }
+            if let Some((at, e)) = failed.take() {
+                if Instant::now() > at + Duration::from_secs(1) {
+                    return Err(e);
+                }
+                failed = Some((at, e));
+            } else if let Ok(Err(e)) = owners.try_recv() {
+                failed = Some((Instant::now(), e));
             }
         }
         Ok(())

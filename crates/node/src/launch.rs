@@ -11,13 +11,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use trefoil_net::Id;
 
 /// Three running parties. Dropping it ends them.
 pub struct Fleet<'s> {
-    children: Vec<(Child, ChildStdin)>,
+    children: Mutex<Vec<(Child, ChildStdin)>>,
     events: Receiver<(Id, Event)>,
     stop: &'s AtomicBool,
     /// Where P0, P1 and P2 listen.
@@ -31,7 +32,7 @@ impl<'s> Fleet<'s> {
     /// A process cannot be started, or a party fails before it listens.
     pub fn start(program: &Path, configs: &[PartyConfig; 3], logs: &Path, stop: &'s AtomicBool) -> Result<Fleet<'s>> {
         let (sender, events) = channel();
-        let mut fleet = Fleet { children: vec![], events, stop, addresses: Default::default() };
+        let mut fleet = Fleet { children: Mutex::default(), events, stop, addresses: Default::default() };
         for config in configs {
             let log = logs.join(format!("{}.log", config.id));
             let log = File::create(&log).map_err(Error::file(&log))?;
@@ -45,7 +46,7 @@ impl<'s> Fleet<'s> {
             let (mut stdin, stdout) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
             let line = serde_json::to_string(config).map_err(|e| Error::config(config.id, e, "a configuration"))?;
             writeln!(stdin, "{line}").map_err(Error::file(program))?;
-            fleet.children.push((child, stdin));
+            fleet.children().push((child, stdin));
             let (id, sender) = (config.id, sender.clone());
             std::thread::spawn(move || {
                 for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
@@ -71,7 +72,7 @@ impl<'s> Fleet<'s> {
             }
         }
         let line = serde_json::to_string(&fleet.addresses).map_err(|e| Error::config("addresses", e, "three texts"))?;
-        for (_, stdin) in &mut fleet.children {
+        for (_, stdin) in fleet.children().iter_mut() {
             writeln!(stdin, "{line}").map_err(Error::file(program))?;
         }
         Ok(fleet)
@@ -83,15 +84,27 @@ impl<'s> Fleet<'s> {
     /// A party failed, nothing was said until `deadline`, or the run was stopped.
     pub fn next(&self, deadline: Instant) -> Result<(Id, Event)> {
         loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
+            match self.poll()? {
+                Some(event) => return Ok(event),
+                None if Instant::now() < deadline => {}
+                None => return Err(Error::config("parties", "silence", "progress within the timeout")),
             }
-            match self.events.recv_timeout(Duration::from_millis(50)) {
-                Ok((id, Event::Failed { message, code })) => return Err(self.first_cause(id, message, code)),
-                Ok(event) => return Ok(event),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-                Err(_) => return Err(Error::config("parties", "silence", "progress within the timeout")),
-            }
+        }
+    }
+
+    /// The same without a deadline: `None` if nothing was said for a moment.
+    ///
+    /// # Errors
+    /// A party failed, or the run was stopped.
+    pub fn poll(&self) -> Result<Option<(Id, Event)>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        match self.events.recv_timeout(Duration::from_millis(50)) {
+            Ok((id, Event::Failed { message, code })) => Err(self.first_cause(id, message, code)),
+            Ok(event) => Ok(Some(event)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::config("parties", "silence", "progress within the timeout")),
         }
     }
 
@@ -116,10 +129,23 @@ impl<'s> Fleet<'s> {
         Error::Party { id, message, code }
     }
 
+    /// Ends the processes at once; connections to them break.
+    pub fn end(&self) {
+        for (child, _) in self.children().iter_mut() {
+            // It may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<(Child, ChildStdin)>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the processes to end by themselves, for a while.
-    pub fn finish(mut self) {
+    pub fn finish(self) {
         let until = Instant::now() + Duration::from_secs(10);
-        for (child, _) in &mut self.children {
+        for (child, _) in self.children().iter_mut() {
             while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -129,11 +155,7 @@ impl<'s> Fleet<'s> {
 
 impl Drop for Fleet<'_> {
     fn drop(&mut self) {
-        for (child, _) in &mut self.children {
-            // It may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.end();
     }
 }
 

@@ -1,12 +1,13 @@
 //! One party, from its configuration to its report.
 
+use crate::bench::Operation;
 use crate::handshake::{compare, hello, keys};
 use crate::witness::{Seen, Witness};
 use crate::{Error, Job, Result, SuiteName, machine};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use trefoil_client::{Manifest, TensorInfo, model_owner, receive, refuse};
 use trefoil_engine::Format;
@@ -17,7 +18,7 @@ use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, Stream, mesh};
 use trefoil_net::{Id, Net, recorded, shaped};
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Data, Event as Training, State, Trainer};
+use trefoil_nn::{Data, Event as Training, State};
 
 /// Everything that a party is told. It holds its private key, so it has no `Debug`; it holds no data and no mask.
 #[derive(Clone, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct PartyConfig {
     pub insecure_mask_seed: Option<u64>,
     /// Where to write every frame received: insecure, for study.
     pub insecure_record: Option<PathBuf>,
+    /// A measurement in place of a training.
+    #[serde(default)]
+    pub bench: Option<Operation>,
 }
 
 /// What a party says while it runs: one JSON object a line.
@@ -118,7 +122,12 @@ pub struct Report {
 /// # Errors
 /// Everything that can go wrong in a run, named.
 pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[String; 3]>, emit: &mut dyn FnMut(Event)) -> Result<()> {
-    let trainer = config.job.trainer()?;
+    let timeout = Duration::try_from_secs_f64(config.timeout).ok().filter(|t| !t.is_zero() && t.as_secs() <= 86_400);
+    let timeout = timeout.ok_or_else(|| Error::config("timeout", config.timeout, "more than 0 and at most 86400 seconds"))?;
+    // A job that cannot be trained is refused before anyone connects.
+    if config.bench.is_none() {
+        config.job.trainer()?;
+    }
     let truncation = config.job.truncation()?;
     // A pool that exists already (in tests) keeps its size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
@@ -130,50 +139,87 @@ pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[Strin
     let listener = Listener::bind(&config.listen, &identity, &allowed)?;
     let addresses = addresses(listener.local_addr().to_string())?;
 
-    let timeout = Duration::from_secs_f64(config.timeout);
     let peers = me.others().map(|p| (p, addresses[p.index()].clone(), config.parties[p.index()]));
     let options = Options { timeout, gather: timeout, ..Options::default() };
     let net = decorated(mesh(me, &listener, &identity, peers, options)?, config)?;
     let (mut net, seen) = Witness::new(net);
 
     let until = Instant::now() + timeout;
-    let fields = (&config.job, &config.owners, config.model_owner, config.insecure_mask_seed, &config.network);
-    compare(&mut net, &me.others(), "node.hello", &agreed(fields), until)?;
+    compare(&mut net, &me.others(), "node.hello", &agreed(config), until)?;
     let seeds = match config.insecure_mask_seed {
         Some(seed) => Seeds::insecure(me, seed),
         None => keys(&mut net, me, until)?,
     };
     emit(Event::Connected);
-
-    let started = Instant::now();
-    // Owners may take longer than a round does: each gets this long, and the peers wait as long for the slowest.
-    let until = started + timeout * 10;
-    let uploads = match config.job.suite {
-        SuiteName::Securenn => collect::<SecureNn>(config, &listener, until)?,
-        SuiteName::Masked => collect::<Masked>(config, &listener, until)?,
-    };
-    let digests: Vec<String> = uploads.iter().map(|(u, _)| hex::encode(u.manifest.digest())).collect();
-    compare(&mut net, &me.others(), "node.data", &hello(BTreeMap::from([("uploads", digests)])), until)?;
-    let common = match config.job.suite {
-        SuiteName::Securenn => common::<SecureNn>(me, &uploads),
-        SuiteName::Masked => common::<Masked>(me, &uploads),
-    };
-    if me != Id::P2 {
-        let peer = if me == Id::P0 { Id::P1 } else { Id::P0 };
-        compare(&mut net, &[peer], "node.common", &hello(BTreeMap::from([("masked records", common)])), until)?;
-    }
-    let mut received = vec![];
-    for (upload, mut stream) in uploads {
-        receive::accepted(&mut stream)?;
-        received.push(upload);
-    }
-    emit(Event::Shared { rows: config.job.train_rows, seconds: started.elapsed().as_secs_f64() });
-
-    let party = Party::new(me, net, seeds);
+    let node = Node { config, listener: &listener, seen: &seen, timeout };
     match config.job.suite {
-        SuiteName::Securenn => train(SecureNn::new(party, truncation), config, &trainer, received, &listener, &seen, emit),
-        SuiteName::Masked => train(Masked::new(party), config, &trainer, received, &listener, &seen, emit),
+        SuiteName::Securenn => node.work(net, seeds, |party| SecureNn::new(party, truncation), emit),
+        SuiteName::Masked => node.work(net, seeds, Masked::new, emit),
     }
+}
+
+/// A connected party, before it knows its suite's engine.
+struct Node<'a> {
+    config: &'a PartyConfig,
+    listener: &'a Listener,
+    seen: &'a Mutex<Seen>,
+    timeout: Duration,
+}
+
+impl Node<'_> {
+    /// Does what the configuration asks for, on the engine that `engine` makes.
+    fn work<S: Suite>(
+        &self,
+        mut net: impl Net + 'static,
+        seeds: Seeds,
+        engine: impl FnOnce(Party) -> S,
+        emit: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let config = self.config;
+        if let Some(bench) = &config.bench {
+            let mut e = engine(Party::new(config.id, net, seeds));
+            let mut tally = Tally::default();
+            bench.run(&mut e, &config.job, self.listener, self.timeout, &mut |e, iteration, seconds| match iteration {
+                0 => tally.before(e.party()),
+                step => {
+                    let (bytes, rounds) = tally.after(e.party());
+                    emit(Event::Step { step, seconds, bytes, rounds });
+                    tally.before(e.party());
+                }
+            })?;
+            emit(Event::Done(Box::new(tally.report(e.party(), 0, &seen_so_far(self.seen)))));
+            return Ok(());
+        }
+        let uploads = self.gather::<S>(&mut net, emit)?;
+        train(engine(Party::new(config.id, net, seeds)), config, uploads, self.listener, self.seen, emit)
+    }
+
+    /// The uploads of all owners, as all three parties have them.
+    fn gather<S: Suite>(&self, net: &mut dyn Net, emit: &mut dyn FnMut(Event)) -> Result<Vec<receive::Upload>> {
+        let (config, me) = (self.config, self.config.id);
+        let started = Instant::now();
+        // Owners may take longer than a round does: each gets this long, and the peers wait as long for the slowest.
+        let until = started + self.timeout * 10;
+        let uploads = collect::<S>(config, self.listener, until)?;
+        let digests: Vec<String> = uploads.iter().map(|(u, _)| hex::encode(u.manifest.digest())).collect();
+        compare(net, &me.others(), "node.data", &hello(BTreeMap::from([("uploads", digests)])), until)?;
+        if me != Id::P2 {
+            let peer = if me == Id::P0 { Id::P1 } else { Id::P0 };
+            let common = hello(BTreeMap::from([("masked records", common::<S>(me, &uploads))]));
+            compare(net, &[peer], "node.common", &common, until)?;
+        }
+        let mut received = vec![];
+        for (upload, mut stream) in uploads {
+            receive::accepted(&mut stream)?;
+            received.push(upload);
+        }
+        emit(Event::Shared { rows: config.job.train_rows, seconds: started.elapsed().as_secs_f64() });
+        Ok(received)
+    }
+}
+
+fn seen_so_far(seen: &Mutex<Seen>) -> Seen {
+    seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
 }
 
 /// The network with the decorators that the configuration asks for.
@@ -192,15 +238,14 @@ fn decorated(net: impl Net + 'static, config: &PartyConfig) -> Result<Box<dyn Ne
 }
 
 /// The fields that parties compare, under the names that people know.
-fn agreed(
-    (job, owners, model_owner, masks, network): (&Job, &Vec<Fingerprint>, Fingerprint, Option<u64>, &Option<String>),
-) -> serde_json::Map<String, serde_json::Value> {
-    let mut map = hello(job);
-    let masks = if masks.is_some() { "from an insecure seed" } else { "from the operating system" };
+fn agreed(config: &PartyConfig) -> serde_json::Map<String, serde_json::Value> {
+    let mut map = hello(&config.job);
+    let masks = if config.insecure_mask_seed.is_some() { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());
-    map.insert("model owner".into(), model_owner.to_string().into());
-    map.insert("owners".into(), owners.iter().map(ToString::to_string).collect::<Vec<_>>().into());
-    map.insert("shaped network".into(), network.clone().into());
+    map.insert("model owner".into(), config.model_owner.to_string().into());
+    map.insert("owners".into(), config.owners.iter().map(ToString::to_string).collect::<Vec<_>>().into());
+    map.insert("shaped network".into(), config.network.clone().into());
+    map.insert("benchmark".into(), config.bench.as_ref().map(|b| format!("{b:?}")).into());
     map
 }
 
@@ -308,12 +353,12 @@ fn join<E: Suite>(e: &E, job: &Job, uploads: Vec<receive::Upload>) -> Result<[Da
 fn train<E: Suite>(
     mut e: E,
     config: &PartyConfig,
-    trainer: &Trainer,
     uploads: Vec<receive::Upload>,
     listener: &Listener,
-    seen: &Arc<Mutex<Seen>>,
+    seen: &Mutex<Seen>,
     emit: &mut dyn FnMut(Event),
 ) -> Result<()> {
+    let trainer = config.job.trainer()?;
     let from_owners = uploads.iter().map(|u| u.bytes).sum();
     let [data, test] = join(&e, &config.job, uploads)?;
     let state = trainer.initial(&e)?;
@@ -338,8 +383,7 @@ fn train<E: Suite>(
     let state = trainer.train(&mut e, state, 0, &data, &test, &mut report)?;
     emit(Event::Trained);
     hand_over(&mut e, config, state, listener)?;
-    let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    emit(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen))));
+    emit(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen_so_far(seen)))));
     Ok(())
 }
 
@@ -365,7 +409,7 @@ fn hand_over<E: Suite>(e: &mut E, config: &PartyConfig, mut state: State<E::Num>
 
 /// Cost of training steps alone, apart from evaluation and sharing.
 #[derive(Default)]
-struct Tally {
+pub(crate) struct Tally {
     last: (u32, [u64; 3]),
     bytes: [u64; 3],
     rounds: u64,
@@ -373,12 +417,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn before(&mut self, p: &mut Party) {
+    pub(crate) fn before(&mut self, p: &mut Party) {
         self.last = (p.depth(), p.cost.sent);
     }
 
     /// Bytes and rounds since `before`, added to the sums.
-    fn after(&mut self, p: &mut Party) -> (u64, u64) {
+    pub(crate) fn after(&mut self, p: &mut Party) -> (u64, u64) {
         let mut bytes = 0;
         for i in 0..3 {
             let grown = p.cost.sent[i] - self.last.1[i];
@@ -390,7 +434,7 @@ impl Tally {
         (bytes, rounds)
     }
 
-    fn report(self, p: &mut Party, from_owners: u64, seen: &Seen) -> Report {
+    pub(crate) fn report(self, p: &mut Party, from_owners: u64, seen: &Seen) -> Report {
         let line = |((layer, label), e): (&(String, &'static str), &trefoil_mpc::cost::Entry)| CostLine {
             layer: layer.clone(),
             label: (*label).to_owned(),

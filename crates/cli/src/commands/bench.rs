@@ -1,7 +1,6 @@
-//! `trefoil bench`: seconds, bytes and rounds of a training step.
+//! `trefoil bench`: seconds, bytes and rounds of training steps, inference and single operations.
 
 use crate::output::{note, print};
-use crate::progress::Reporter;
 use crate::table::{Table, bytes};
 use clap::Args;
 use std::path::PathBuf;
@@ -17,14 +16,18 @@ pub struct Bench {
     names: Vec<String>,
 
     /// Protocol suite
-    #[arg(long, value_name = "SUITE", default_value = "securenn")]
+    #[arg(long, value_name = "SUITE", default_value = "masked")]
     suite: SuiteName,
 
     /// local as it is, or round-trip time and rate of each link, such as 40ms,100Mbps
     #[arg(long, value_name = "PROFILE", default_value = "local")]
     network: Profile,
 
-    /// Steps that count, after three to warm up
+    /// Three threads of this process and no TLS, in place of three processes
+    #[arg(long, conflicts_with = "network")]
+    in_process: bool,
+
+    /// Iterations that count, after three to warm up
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     iterations: u64,
 
@@ -46,26 +49,24 @@ impl Bench {
         let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
         let network = self.network.to_string();
         print(format_args!(
-            "machine  {}\nversion  {}\nsuite    {}\nnetwork  {network}\nthreads  {threads} for each party\nbatch    128, random records\n\n",
+            "machine  {}\nversion  {}\nsuite    {}\nnetwork  {network}\nthreads  {threads} for each party\n\n",
             machine::describe(),
             machine::version(),
             self.suite,
         ));
         let mut done: Vec<Measurement> = vec![];
         for name in &self.names {
-            note(format_args!("{name}: {} steps", self.iterations));
-            let mut reporter = Reporter::new();
+            note(format_args!("{name}: {} iterations", self.iterations));
             let bench = bench::Bench {
                 suite: self.suite,
                 network: &network,
                 iterations: self.iterations as usize,
                 threads,
+                in_process: self.in_process,
                 program: &program,
                 scratch: scratch.path(),
             };
-            let measured = bench::measure(name, &bench, stop, &mut |e| reporter.on(e));
-            reporter.finish();
-            done.push(measured?);
+            done.push(bench::measure(name, &bench, stop, &mut |_, _| {})?);
         }
         print(table(&done));
         if let Some(path) = &self.json {
@@ -79,7 +80,7 @@ impl Bench {
 /// A row for each measurement.
 fn table(done: &[Measurement]) -> Table {
     let mut table =
-        Table::new(["name", "steps", "median s", "min s", "max s", "all links", "busiest link", "rounds", "peak memory"]);
+        Table::new(["name", "iterations", "median s", "min s", "max s", "all links", "busiest link", "rounds", "peak memory"]);
     for m in done {
         let most = |x: &std::collections::BTreeMap<String, u64>| bytes(x.values().copied().max().unwrap_or(0));
         let seconds = |s: f64| format!("{s:.4}");

@@ -21,7 +21,7 @@ pub struct Demo {
     train: TrainArgs,
 
     /// Protocol suite
-    #[arg(long, value_name = "SUITE", default_value = "securenn")]
+    #[arg(long, value_name = "SUITE", default_value = "masked")]
     suite: SuiteName,
 
     /// How products of the securenn suite lose their extra fraction bits: dealer (never wrong within its range), or local

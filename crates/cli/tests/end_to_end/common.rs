@@ -99,6 +99,7 @@ impl Keys {
             network: None,
             insecure_mask_seed: None,
             insecure_record: None,
+            bench: None,
         }
     }
 }

@@ -4,8 +4,11 @@
 //! (product of M_i, i in T \ S)(product of mu_i, i in S). The term without mu is added by P1 only; single mu are shared between P0 and
 //! P1 already; P2 deals every product of two or more, P0's share from k02, P1's sent: one bit for each *distinct* product.
 //!
+//! `all`, the AND of masked bits, is made of these.
+//!
 //! Every result is opened under a new mask mu = mu_0 XOR mu_1 (k02, k12). 1 round, 2 bits a result; 1 bit a distinct product ahead.
 
+use super::Bit;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
 
@@ -124,4 +127,55 @@ fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &
         }
     }
     out
+}
+
+/// The AND of bits of one shape: four to a group, group after group. 1 round a level; P2 deals a share of each input's mask first.
+///
+/// # Errors
+/// Those of the network.
+pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
+    let [first, _, ..] = bits else { return Ok(bits.first().map_or_else(|| Bit::new([0, 0], vec![]), |only| (*only).clone())) };
+    let (shape, n) = (first.shape, first.len());
+    let mut vars = share_masks(p, bits)?;
+    let mut count = bits.len();
+    while count > 1 {
+        let groups: Formula = (0..count).collect::<Vec<_>>().chunks(4).map(|group| vec![group.to_vec()]).collect();
+        count = groups.len();
+        vars = evaluate(p, &[(vars, &groups, n)])?.swap_remove(0);
+    }
+    Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
+}
+
+/// Rounds, bytes ahead of time and bytes in the rounds, of the AND of `count` bits for `n` elements.
+pub const fn all_cost(count: usize, n: usize) -> (u64, u64, u64) {
+    // Products of two or more of k masks.
+    const PRODUCTS: [u64; 5] = [0, 0, 1, 4, 11];
+    let plane = 8 * n.div_ceil(64) as u64;
+    let (mut left, mut rounds, mut ahead, mut online) = (count as u64, 0, 0, 0);
+    while left > 1 {
+        if rounds == 0 {
+            ahead += left;
+        }
+        ahead += left / 4 * PRODUCTS[4] + PRODUCTS[(left % 4) as usize];
+        left = left.div_ceil(4);
+        online += 2 * left;
+        rounds += 1;
+    }
+    (rounds, plane * ahead, plane * online)
+}
+
+/// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.
+fn share_masks(p: &mut Party, bits: &[&Bit]) -> Result<Vars> {
+    let (op, label, share_0) = (p.op(), "masked.and.masks", "masked.and.mask_0");
+    let planes: Vec<u64> = bits.iter().flat_map(|b| b.plane.iter().copied()).collect();
+    Ok(match p.id {
+        Id::P0 => Vars { mu: p.draw(op, Pair::K02, share_0)?.words(planes.len()), open: planes },
+        Id::P1 => Vars { mu: p.offline(op, label).then()?.words(Id::P2, planes.len())?, open: planes },
+        Id::P2 => {
+            let share_0 = p.draw(op, Pair::K02, share_0)?.words(planes.len());
+            let share_1: Vec<u64> = planes.iter().zip(share_0).map(|(l, s)| l ^ s).collect();
+            p.offline(op, label).send(Id::P1, Part::words(&share_1)).then()?;
+            Vars { open: vec![], mu: planes }
+        }
+    })
 }

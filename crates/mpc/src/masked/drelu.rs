@@ -32,6 +32,21 @@ pub fn chunks(b: u8) -> Vec<u8> {
     (0..low.div_ceil(4)).map(|i| (low - 4 * i).min(4)).collect()
 }
 
+/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of width b; a lift on the way is apart.
+pub const fn cost(n: usize, b: u8) -> (u64, u64, u64) {
+    let low = b as u64 - 1;
+    let (chunks, rest) = (low.div_ceil(4), low % 4);
+    let onehot = 16 * (low / 4) + if rest > 0 { 1 << rest } else { 0 };
+    let groups = chunks.div_ceil(4);
+    // Distinct products of masks: for G and P of a full group, and for G alone of one to four.
+    const BOTH: u64 = 22;
+    const ALONE: [u64; 4] = [0, 1, 5, 15];
+    let products = (groups - 1) * BOTH + ALONE[(chunks - 4 * (groups - 1)) as usize - 1] + ALONE[groups as usize - 1];
+    let opened = (2 * chunks - 1) + (2 * groups - 1) + 1;
+    let plane = 8 * n.div_ceil(64) as u64;
+    (3, plane * (onehot + products), plane * 2 * opened)
+}
+
 /// \[x >= 0\] for each x with its width b, 2 <= b <= 64, all in the same three rounds. `riders` are shares whose lift travels along.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! The engine on the masked suite: what layers call, in terms of the protocols beside it.
 
-use super::and::{Formula, Vars, evaluate};
+use super::and::all;
 use super::lift::lift;
 use super::product::{Factors, products};
 use super::share::reconstruct;
 use super::{Bit, Share, drelu::drelu, select::select, truncate::truncate};
-use crate::{Id, Pair, Part, Party, Result};
+use crate::Party;
 use trefoil_engine::Result as EngineResult;
 use trefoil_engine::{Engine, Error, Format, Index, Opened, Product, Sum, fixed, functions};
 use trefoil_ring::{Tensor, words};
@@ -191,36 +191,4 @@ impl Engine for Masked {
     fn begin_step(&mut self, step: u64) {
         self.party.begin_step(step);
     }
-}
-
-/// The AND of bits of one shape: four to a group, group after group. 1 round a level; P2 deals a share of each input's mask first.
-fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
-    let (shape, n) = (bits[0].shape, bits[0].len());
-    if bits.len() == 1 {
-        return Ok(bits[0].clone());
-    }
-    let mut vars = share_masks(p, bits)?;
-    let mut count = bits.len();
-    while count > 1 {
-        let groups: Formula = (0..count).collect::<Vec<_>>().chunks(4).map(|group| vec![group.to_vec()]).collect();
-        count = groups.len();
-        vars = evaluate(p, &[(vars, &groups, n)])?.swap_remove(0);
-    }
-    Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
-}
-
-/// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.
-fn share_masks(p: &mut Party, bits: &[&Bit]) -> Result<Vars> {
-    let (op, label, share_0) = (p.op(), "masked.and.masks", "masked.and.mask_0");
-    let planes: Vec<u64> = bits.iter().flat_map(|b| b.plane.iter().copied()).collect();
-    Ok(match p.id {
-        Id::P0 => Vars { mu: p.draw(op, Pair::K02, share_0)?.words(planes.len()), open: planes },
-        Id::P1 => Vars { mu: p.offline(op, label).then()?.words(Id::P2, planes.len())?, open: planes },
-        Id::P2 => {
-            let share_0 = p.draw(op, Pair::K02, share_0)?.words(planes.len());
-            let share_1: Vec<u64> = planes.iter().zip(share_0).map(|(l, s)| l ^ s).collect();
-            p.offline(op, label).send(Id::P1, Part::words(&share_1)).then()?;
-            Vars { open: vec![], mu: planes }
-        }
-    })
 }

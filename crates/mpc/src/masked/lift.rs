@@ -8,6 +8,11 @@ use crate::round::{Receive, Round};
 use crate::{Id, Part, Party, Result};
 use std::sync::Arc;
 
+/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of which f bits are open.
+pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
+    (1, 0, 2 * super::product::packed(n, f))
+}
+
 /// The lifts that `shares` wait for, each once.
 pub(crate) fn waiting<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Vec<Share> {
     let mut out: Vec<Share> = vec![];

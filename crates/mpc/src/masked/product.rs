@@ -1,14 +1,16 @@
 //! Products, of matrices or element by element, with exact truncation by f bits.
 //!
 //! Source: ASTRA's multiplication. The truncation is worked out in docs/masked.md. Z = (X Y + plus) / 2^f for |X Y + plus| < 2^61 (the
-//! whole inner sum) and f <= 58. The error is below 1.5 units and has mean zero; nothing can fail. Without truncation Z is exact.
+//! whole inner sum) and f <= 58: floor or ceiling of the quotient, without bias; nothing can fail. Without truncation Z is exact.
 //!
-//! ahead of time, P2: gamma = l_x l_y from the full masks. The new mask l' = l'_0 + l'_1 (k02, k12). r = 2^f l' + rho, rho = rho_0 + rho_1 mod
-//! 2^f (k02, k12): uniform for each server, which knows half of l' and of rho. a = l' >> (64-f) and q = msb(r) in Z_2^f. To P1:
-//! v_1 = gamma + r - v_0, a_1 = a - a_0, q_1 = q - q_0; v_0, a_0, q_0 from k02.
-//! 1. P0: c_0 = -m_x l_y0 - l_x0 m_y + v_0. P1: c_1 = m_x (m_y - l_y1) - l_x1 m_y + v_1 + 2^62 - 2^(f-1). c_j >> f is exchanged, 64 - f bits.
+//! ahead of time, P2: gamma = l_x l_y from the full masks. The new mask l' = l'_0 + l'_1 (k02, k12). r = 2^f l': uniform on the multiples
+//! of 2^f for each server, which knows half of l'. a = l' >> (64-f) and q = msb(r) in Z_2^f. To P1: v_1 = gamma + r - v_0, a_1 = a - a_0,
+//! q_1 = q - q_0; v_0, a_0, q_0 from k02.
+//! 1. P0: c_0 = -m_x l_y0 - l_x0 m_y + v_0. P1: c_1 = m_x (m_y - l_y1) - l_x1 m_y + v_1 + 2^62 - 1. c_j >> f is exchanged, 64 - f bits.
 //!    C = (c_0 >> f) + (c_1 >> f) mod 2^(64-f) is c >> f or one less.
 //! 2. (lift.rs) w = 1 - msb(C); e_j = 2^(64-f) (a_j + w q_j); m' = C + 1 - 2^(62-f) + e_0 + e_1.
+//!
+//! The low f bits of c_0 and of c_1 are uniform, sum to z - 1 modulo 2^f and are never sent: whether they carry is the rounding.
 //!
 //! For f = 0: r = l', m' = c_0 + c_1, no offset and no lift.
 //!
@@ -18,8 +20,7 @@
 //! | f > 0   | 1, and 1 for the lift        | 64 + 2f ahead, 128 - 2f, and 2f for the lift       |
 //!
 //! Deviations from protocols.md, which has 128 + f ahead and 128 + 2f: the new mask comes first and r is made from it, so that the mask
-//! needs no word of its own; and what c loses below 2^f is cut off before it is sent, not after. The price is a rounding error of
-//! up to 1.5 units in place of 1.
+//! needs no word of its own; and what c has below 2^f stays with the servers.
 
 use super::share::{Share, elements, tensor};
 use crate::{Id, Op, Pair, Part, Party, Result};
@@ -42,6 +43,14 @@ pub struct Factors<'a> {
     pub f: u8,
 }
 
+/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of results; the lift is apart.
+pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
+    match f {
+        0 => (1, 8 * n as u64, 16 * n as u64),
+        _ => (1, 8 * n as u64 + 2 * packed(n, f), 2 * packed(n, 64 - f)),
+    }
+}
+
 /// Several independent products in one round (and one more before it, if a factor waits for its lift).
 ///
 /// # Errors
@@ -59,8 +68,6 @@ pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
 const V_0: &str = "masked.product.v_0";
 const L_0: &str = "masked.product.l_0";
 const L_1: &str = "masked.product.l_1";
-const RHO_0: &str = "masked.product.rho_0";
-const RHO_1: &str = "masked.product.rho_1";
 const A_0: &str = "masked.product.a_0";
 const Q_0: &str = "masked.product.q_0";
 const DEAL: &str = "masked.product.deal";
@@ -68,7 +75,6 @@ const OPEN: &str = "masked.product.c";
 
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
-    let (mut rho_0, mut rho_1) = (p.draw(op, Pair::K02, RHO_0)?, p.draw(op, Pair::K12, RHO_1)?);
     let (mut v_0, mut a_0, mut q_0) = (p.draw(op, Pair::K02, V_0)?, p.draw(op, Pair::K02, A_0)?, p.draw(op, Pair::K02, Q_0)?);
     let (mut parts, mut out) = (vec![], vec![]);
     for z in factors {
@@ -79,14 +85,8 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         }
         let (l_0, l_1) = (l_0.words(n), l_1.words(n));
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
-        // r = 2^f l' + rho: c / 2^f is masked by l' but for its top bits, which the lift sees to.
-        let mut r = l.clone();
-        if f > 0 {
-            let low = (1u64 << f) - 1;
-            let rho = rho_0.bits(n, f).into_iter().zip(rho_1.bits(n, f)).map(|(a, b)| (a + b) & low);
-            r.iter_mut().zip(rho).for_each(|(r, rho)| *r = (*r << f) | rho);
-        }
-        let v_1 = gamma.iter().zip(&r).zip(v_0.words(n)).map(|((g, r), v_0)| g.wrapping_add(*r).wrapping_sub(v_0));
+        // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
+        let v_1 = gamma.iter().zip(&l).zip(v_0.words(n)).map(|((g, l), v_0)| g.wrapping_add(l << f).wrapping_sub(v_0));
         parts.push(Part::words(&v_1.collect::<Vec<_>>()));
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         if f == 0 {
@@ -96,13 +96,18 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         let low = (1u64 << f) - 1;
         let a_1 = l.iter().zip(a_0.bits(n, f)).map(|(l, a_0)| (l >> (64 - f)).wrapping_sub(a_0) & low);
         parts.push(Part::bits(&a_1.collect::<Vec<_>>(), f));
-        let q_1 = r.iter().zip(q_0.bits(n, f)).map(|(r, q_0)| (r >> 63).wrapping_sub(q_0) & low);
+        let q_1 = l.iter().zip(q_0.bits(n, f)).map(|(l, q_0)| (l >> (63 - f) & 1).wrapping_sub(q_0) & low);
         parts.push(Part::bits(&q_1.collect::<Vec<_>>(), f));
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         out.push(share.with_lift(f, None));
     }
     parts.into_iter().fold(p.offline(op, DEAL), |round, part| round.send(Id::P1, part)).then()?;
     Ok(out)
+}
+
+/// Bytes of `n` integers of `k` bits.
+pub(crate) const fn packed(n: usize, k: u8) -> u64 {
+    (n as u64 * k as u64).div_ceil(8)
 }
 
 /// A server's randomness for one product.
@@ -142,8 +147,8 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
     let mut own: Vec<Tensor> = factors.iter().map(|z| cross_terms(p, z)).collect();
     let dealt = dealt(p, op, factors)?;
     for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt) {
-        // Half a unit less, since both halves are rounded down on their way.
-        let offset = if first || z.f == 0 { 0 } else { (1u64 << 62) - (1 << (z.f - 1)) };
+        // One less, since the low bits of both halves are cut off, and one is added to what remains.
+        let offset = if first || z.f == 0 { 0 } else { (1u64 << 62) - 1 };
         c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = c.wrapping_add(*v).wrapping_add(offset) >> z.f);
     }
     let part = |z: &Factors<'_>, c: &Tensor| match z.f {

@@ -13,6 +13,12 @@ use super::share::{Share, elements, tensor};
 use super::{Bit, lift::lift};
 use crate::{Id, Pair, Part, Party, Result};
 
+/// Rounds, bytes ahead of time and bytes in the round, for `n` elements; `again`: the bits have been used by a Select before.
+pub const fn cost(n: usize, again: bool) -> (u64, u64, u64) {
+    let n = n as u64;
+    (1, if again { 8 * n } else { 16 * n }, 16 * n)
+}
+
 /// b x for each (b, x), in one round.
 ///
 /// # Errors

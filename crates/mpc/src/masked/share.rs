@@ -160,6 +160,11 @@ pub(crate) fn elements(x: Option<&Tensor>) -> &[u64] {
     x.and_then(|x| x.as_slice()).unwrap_or(&[])
 }
 
+/// Rounds, bytes ahead of time and bytes in the round, for `n` elements of whole shares.
+pub const fn reconstruct_cost(n: usize) -> (u64, u64, u64) {
+    (1, 0, 16 * n as u64)
+}
+
 /// Opens a matrix to P0 and P1: each sends its mask share. 1 round, 2 words an element; `None` at P2.
 ///
 /// # Errors

@@ -11,6 +11,14 @@ use super::share::{Share, elements, tensor};
 use crate::round::Receive;
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};
 
+/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements; the lift is apart.
+pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
+    match f {
+        0 => (0, 0, 0),
+        _ => (0, 8 * n as u64 + super::product::packed(n, f), 0),
+    }
+}
+
 /// Each x / 2^f; f = 0 leaves a share as it is.
 ///
 /// # Errors

@@ -1,15 +1,19 @@
 //! What the protocol tests share: inputs, and runs of a protocol by three parties.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod liar;
+pub mod masked_programs;
+pub mod mutation;
 pub mod privacy;
 pub mod programs;
 pub mod stats;
+pub mod suites;
 pub mod views;
 
-use std::time::Duration;
-use trefoil_mpc::securenn::{SecureNn, Share, Truncation, share};
-use trefoil_mpc::{Party, Prg, Result, Seeds, simulate};
-use trefoil_net::local;
+pub use suites::{Tested, secret, with_engine};
+
+use trefoil_mpc::securenn::{Share, share};
+use trefoil_mpc::{Party, Prg, Result, masked, simulate};
 use trefoil_ring::Tensor;
 
 /// The edges of the range of `bits` bits (below 2^bits in absolute value), then random values in it.
@@ -41,11 +45,14 @@ pub fn opened(x: &[u64], f: impl Fn(&mut Party, &Share) -> Result<Share> + Sync)
     on_shares(&Tensor::from_shape_fn((1, x.len()), |(_, j)| x[j]), f).into_iter().collect()
 }
 
-/// Runs the engine as `p`: it takes the party for the time being.
-pub fn with_engine<T>(p: &mut Party, f: impl FnOnce(&mut SecureNn) -> trefoil_engine::Result<T>) -> Result<T> {
-    let gone = Party::new(p.id, local::network(Duration::ZERO).into_iter().next().unwrap(), Seeds::insecure(p.id, 0));
-    let mut engine = SecureNn::new(std::mem::replace(p, gone), Truncation::Dealer);
-    let result = f(&mut engine);
-    *p = engine.party;
-    Ok(result.unwrap())
+/// The same on the masked suite, with `x` as an owner hands it in.
+pub fn on_masked(x: &Tensor, f: impl Fn(&mut Party, &masked::Share) -> Result<masked::Share> + Sync) -> Tensor {
+    let [p0, p1, _] = simulate(1, |p| {
+        let x = masked_programs::dealt(p, x, 3);
+        let y = f(p, &x)?;
+        masked::share::reconstruct(p, &y)
+    });
+    let (a, b) = (p0.unwrap().0.unwrap(), p1.unwrap().0.unwrap());
+    assert_eq!(a, b);
+    a
 }

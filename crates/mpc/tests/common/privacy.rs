@@ -2,7 +2,7 @@
 
 use super::programs::{End, Input, Program};
 use super::stats::{deviation, not_alike, not_uniform};
-use super::views::{Field, combine, fields, histograms, taped};
+use super::views::{COMBINATIONS, Field, combine, fields, histograms, taped};
 use std::collections::BTreeMap;
 use trefoil_mpc::{Id, Key, Pair, Party, Result, Seeds};
 use trefoil_net::Ring;
@@ -36,7 +36,7 @@ pub fn each_is_uniform(views: &[Field]) -> Vec<String> {
 }
 
 /// What one field alone cannot show: a mask that serves two fields. Differences and sums of any two tensors that a party receives
-/// are uniform. (Outputs are left out: they are functions of what is received.)
+/// are uniform. (Shares of results are left out: they are functions of what is received.)
 pub fn pairs_are_uniform(views: &[Field]) -> Vec<String> {
     let views: Vec<&Field> = views.iter().filter(|f| !f.name.starts_with("output")).collect();
     let mut wrong = vec![];
@@ -47,9 +47,9 @@ pub fn pairs_are_uniform(views: &[Field]) -> Vec<String> {
             if !fit || (is_d(a) && is_d(b)) {
                 continue;
             }
-            for (k, what) in ["difference", "sum"].into_iter().enumerate() {
-                let both = a.values.iter().zip(&b.values).map(|(x, y)| combine(a.ring, *x, *y)[k]);
-                if histograms(a.ring, both).iter().any(|h| not_uniform(h).is_some()) {
+            for (k, what) in COMBINATIONS.into_iter().enumerate() {
+                let both = a.values.iter().zip(&b.values).filter_map(|(x, y)| combine(a.ring, k, *x, *y));
+                if both.clone().next().is_some() && histograms(a.ring, both).iter().any(|h| not_uniform(h).is_some()) {
                     wrong.push(format!("{what} of {} and {} of {}: not uniform", a.name, b.name, a.receiver));
                 }
             }
@@ -112,7 +112,7 @@ pub fn differences(a: &[Field], b: &[Field]) -> Vec<String> {
 
 /// All that `party` itself draws is held fixed, and only the key of the two others changes from session to session: what the party
 /// receives must be uniform at each place even so. A mask that the party knows would not serve.
-pub fn given_own_randomness(program: &Program, input: Input, party: Id, sessions: u64) -> Vec<String> {
+pub fn given_own_randomness(program: &Program, input: Input, party: Id, sessions: u64, without: Option<&str>) -> Vec<String> {
     let of_others = Pair::of(party.others()[0], party.others()[1]);
     let mut counts: BTreeMap<String, (usize, Vec<u64>)> = BTreeMap::new();
     for session in 0..sessions {
@@ -123,9 +123,13 @@ pub fn given_own_randomness(program: &Program, input: Input, party: Id, sessions
             }
             Key::from_bytes(key)
         };
-        let seeds = |id: Id| Seeds::new(id, id.others().map(|other| (other, key(Pair::of(id, other)))));
+        let seeds = |id: Id| {
+            let mut seeds = Seeds::new(id, id.others().map(|other| (other, key(Pair::of(id, other)))));
+            without.iter().for_each(|label| seeds.insecure_zero(label));
+            seeds
+        };
         let views = fields(taped(seeds, &|p: &mut Party| (program.run)(p, input)));
-        for f in views.iter().filter(|f| f.receiver == party && !f.name.starts_with("output")) {
+        for f in views.iter().filter(|f| f.receiver == party && !f.name.starts_with("output") && !f.name.starts_with("own")) {
             let (bins, shift) = match f.ring {
                 Ring::Word | Ring::Odd => (16, 60),
                 Ring::Residue => (67, 0),
@@ -146,3 +150,40 @@ pub fn given_own_randomness(program: &Program, input: Input, party: Id, sessions
     }
     wrong
 }
+
+/// Check 7 over many inputs: `n` elements of each secret, at each server in turn.
+pub fn all_is_uniform(programs: &[Program], n: impl Fn(&Program) -> usize) {
+    for program in programs {
+        let n = n(program);
+        for (i, secret) in SECRETS.into_iter().enumerate() {
+            for holder in [Id::P0, Id::P1].into_iter().skip(i % 2).take(1 + i / 2) {
+                let wrong = failures(program, Input { n, secret, holder }, 7 + i as u64, None);
+                assert!(wrong.is_empty(), "{wrong:#?}");
+            }
+        }
+    }
+}
+
+/// Check 8 over pairs of secrets.
+pub fn no_two_secrets_differ(programs: &[Program]) {
+    for program in programs {
+        for pair in SECRETS.windows(2) {
+            let view = |secret, seed| views(|p| (program.run)(p, Input { n: 64 * 256, secret, holder: Id::P1 }), seed, None);
+            let wrong = differences(&view(pair[0], 3), &view(pair[1], 4));
+            assert!(wrong.is_empty(), "{}: {pair:?}: {wrong:#?}", program.name);
+        }
+    }
+}
+
+/// What a party receives is uniform whatever it drew itself.
+pub fn all_is_uniform_given_own(programs: &[Program]) {
+    for program in programs {
+        for party in Id::ALL {
+            let wrong = given_own_randomness(program, Input { n: 64, secret: 5, holder: Id::P0 }, party, 400, None);
+            assert!(wrong.is_empty(), "{wrong:#?}");
+        }
+    }
+}
+
+/// 2^62 - 1 is the largest number that a comparison takes.
+pub const SECRETS: [u64; 4] = [0, 1, u64::MAX, (1 << 62) - 1];

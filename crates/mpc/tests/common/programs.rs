@@ -1,9 +1,9 @@
-//! The protocols as programs whose views are tested. Every element is the same secret, and one server holds all of it: a view must
+//! The protocols of the SecureNN suite as programs whose views are tested. Every element is the same secret, and one server holds all of it: a view must
 //! look the same for the least random of all sharings, not only for a random one.
 
 use trefoil_engine::{Engine, Format, Index, Kind, Product, functions};
 use trefoil_mpc::securenn::{
-    Num, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert, truncate,
+    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert, truncate,
 };
 use trefoil_mpc::{Id, Party, Result};
 use trefoil_net::Ring;
@@ -30,8 +30,9 @@ impl Input {
     }
 }
 
-/// This party's shares of a program's results.
-pub type End = Vec<(Ring, Vec<u64>)>;
+/// What a party ends with. "output": its share of a result, a function of what it drew and received; "opened": what it has opened;
+/// "own": what it knows beside that.
+pub type End = Vec<(&'static str, Ring, Vec<u64>)>;
 
 /// A protocol: its name, whether P2's bit in it is one that nobody may know, and what a party runs.
 pub struct Program {
@@ -56,7 +57,7 @@ pub const PROGRAMS: [Program; 7] = [
 ];
 
 fn words(x: &Share) -> End {
-    x.value.iter().map(|_| (Ring::Word, x.words().to_vec())).collect()
+    x.value.iter().map(|_| ("output", Ring::Word, x.words().to_vec())).collect()
 }
 
 /// Two products of one value, the second with what is open already, beside a product of two others.
@@ -83,33 +84,37 @@ fn compare(p: &mut Party, x: Input) -> Result<End> {
 fn convert(p: &mut Party, x: Input) -> Result<End> {
     let doubled = x.words(p, |v| v.wrapping_mul(2));
     let y = share_convert::share_convert(p, x.n, &doubled)?;
-    Ok(if p.id == Id::P2 { vec![] } else { vec![(Ring::Odd, y)] })
+    Ok(if p.id == Id::P2 { vec![] } else { vec![("output", Ring::Odd, y)] })
 }
 
 fn msb(p: &mut Party, x: Input) -> Result<End> {
     let a = x.words(p, odd::from_word);
     let y = compute_msb::compute_msb(p, x.n, &a)?;
-    Ok(if p.id == Id::P2 { vec![] } else { vec![(Ring::Word, y)] })
+    Ok(if p.id == Id::P2 { vec![] } else { vec![("output", Ring::Word, y)] })
 }
 
-/// A small program in the manner of a training step that calls every protocol: the list of labels is taken from it.
+/// A training step in small, on x of [4, 6]; the hidden layer.
+pub fn step<E: Engine>(e: &mut E, x: &E::Num) -> trefoil_engine::Result<E::Num> {
+    const F: u8 = 16;
+    let weights = e.public(&ndarray::Array2::from_elem((3, 6), 0.25), Format::new(F, 1))?;
+    let x = e.prepare(x)?;
+    let [h] = e.products([Product::matmul(&x, false, &weights, true, Format { frac: F, bits: 30 })])?;
+    let (h, positive) = e.relu(&h)?;
+    let probabilities = functions::softmax(e, &e.claim(&h, 22), Format::new(F, 1))?;
+    functions::argmax(e, &h)?;
+    let [d] = e.select([(&positive, &probabilities)])?;
+    let [dw] = e.products([Product::matmul(&d, true, &x, false, Format { frac: F, bits: 30 })])?;
+    e.open(&dw)?;
+    Ok(h)
+}
+
+/// A training step, and the protocols that it does not call.
 pub fn training(p: &mut Party, secret: u64) -> Result<End> {
     const F: u8 = 16;
     let x = Input { n: 24, secret: (secret as i64).clamp(-1 << 20, 1 << 20) as u64, holder: Id::P0 }.share(p);
     let x = share::reshare(p, &x)?.gather(Index::Flat([4, 6], &(0..24).collect::<Vec<_>>()));
-    let logits = super::with_engine(p, |e| {
-        let num = Num::new(x.clone(), Format { frac: F, bits: 21 });
-        let weights = e.public(&ndarray::Array2::from_elem((3, 6), 0.25), Format::new(F, 1))?;
-        let num = e.prepare(&num)?;
-        let [h] = e.products([Product::matmul(&num, false, &weights, true, Format { frac: F, bits: 30 })])?;
-        let (h, positive) = e.relu(&h)?;
-        let probabilities = functions::softmax(e, &e.claim(&h, 22), Format::new(F, 1))?;
-        functions::argmax(e, &h)?;
-        let [d] = e.select([(&positive, &probabilities)])?;
-        let [dw] = e.products([Product::matmul(&d, true, &num, false, Format { frac: F, bits: 30 })])?;
-        e.open(&dw)?;
-        Ok(h)
-    })?;
+    let num = Num::new(x, Format { frac: F, bits: 21 });
+    let logits = super::with_engine::<SecureNn, _>(p, |e| step(e, &num))?;
     let one = Share::public(p, &Tensor::from_elem((4, 1), 1 << F));
     let (top, place) = maxpool::dmaxpool(p, &logits.share)?;
     let bit = place.gather(Index::Cols(&[0]));

@@ -51,7 +51,7 @@ pub fn labels(program: &Program<'_>) -> std::collections::BTreeSet<&'static str>
 #[derive(Clone)]
 pub struct Field {
     pub receiver: Id,
-    /// Sender, label and place among the tensors of the frame; or "output" and the place.
+    /// Sender, label and place among the tensors of the frame; or what a program ends with, and the place.
     pub name: String,
     pub ring: Ring,
     pub values: Vec<u64>,
@@ -75,9 +75,9 @@ pub fn fields(runs: Runs) -> Vec<Field> {
             }
         }
         out.extend(seen.into_values());
-        out.extend(end.into_iter().enumerate().map(|(i, (ring, values))| Field {
+        out.extend(end.into_iter().enumerate().map(|(i, (what, ring, values))| Field {
             receiver,
-            name: format!("output {i}"),
+            name: format!("{what} {i}"),
             ring,
             values,
         }));
@@ -95,23 +95,28 @@ fn elements(part: &trefoil_net::Part) -> Vec<u64> {
     }
 }
 
-/// The difference and the sum of two elements of a ring.
-pub fn combine(ring: Ring, a: u64, b: u64) -> [u64; 2] {
+/// What is made of two tensors that one party sees.
+pub const COMBINATIONS: [&str; 3] = ["difference", "sum", "exclusive or"];
+
+/// One of [`COMBINATIONS`] of two elements of a ring; residues have no exclusive or.
+pub fn combine(ring: Ring, k: usize, a: u64, b: u64) -> Option<u64> {
     match ring {
-        Ring::Word => [a.wrapping_sub(b), a.wrapping_add(b)],
-        Ring::Odd => [odd::sub(a, b), odd::add(a, b)],
-        Ring::Residue => [(a + 67 - b) % 67, (a + b) % 67],
-        Ring::Bits(k) => [a.wrapping_sub(b), a.wrapping_add(b)].map(|v| v & ((1 << k) - 1)),
+        Ring::Word => Some([a.wrapping_sub(b), a.wrapping_add(b), a ^ b][k]),
+        Ring::Odd => [odd::sub(a, b), odd::add(a, b)].get(k).copied(),
+        Ring::Residue => [(a + 67 - b) % 67, (a + b) % 67].get(k).copied(),
+        Ring::Bits(bits) => Some([a.wrapping_sub(b), a.wrapping_add(b), a ^ b][k] & ((1 << bits) - 1)),
     }
 }
 
-/// The histograms that chi-square looks at: of the value where there are few, else of its top and its low byte.
+/// The histograms that chi-square looks at: of the value where there are few, else of its top and its lowest bits: eight, or four
+/// where there are too few values (bits of many elements are packed in a word).
 pub fn histograms(ring: Ring, values: impl Iterator<Item = u64> + Clone) -> Vec<Vec<u64>> {
-    let faces: &[(usize, u8)] = match ring {
-        Ring::Word | Ring::Odd => &[(256, 56), (256, 0)],
-        Ring::Residue => &[(67, 0)],
-        Ring::Bits(k) if k <= 8 => &[(1 << k, 0)],
-        Ring::Bits(k) => &[(256, k - 8), (256, 0)],
+    let wide = if values.clone().nth(5 << 8).is_some() { 8 } else { 4 };
+    let bits = match ring {
+        Ring::Word | Ring::Odd => 64,
+        Ring::Residue => return vec![super::stats::histogram(values, 67)],
+        Ring::Bits(k) => k,
     };
-    faces.iter().map(|&(bins, shift)| super::stats::histogram(values.clone().map(|v| (v >> shift) % bins as u64), bins)).collect()
+    let face = |shift: u8| super::stats::histogram(values.clone().map(|v| (v >> shift) % (1 << wide.min(bits))), 1 << wide.min(bits));
+    if bits <= wide { vec![face(0)] } else { vec![face(bits - wide), face(0)] }
 }

@@ -1,0 +1,119 @@
+//! The protocols of the masked suite as programs whose views are tested. Every element is the same secret, handed in by an owner.
+
+use super::programs::{End, Input, Program, step};
+use trefoil_engine::{Engine, Format, Kind, functions};
+use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
+use trefoil_mpc::{Id, Party, Result, Suite};
+use trefoil_net::Ring;
+use trefoil_ring::Tensor;
+
+/// This party's view of a matrix that an owner has handed in under masks from `seed`.
+pub fn dealt(p: &Party, x: &Tensor, seed: u8) -> Share {
+    let shape = [x.nrows(), x.ncols()];
+    let kept = Masked::accept(p.id, x.len(), &Masked::deal(x, [seed; 32])[p.id.index()]).unwrap();
+    let [a, b] = kept.map(|v| Tensor::from_shape_vec((shape[0], shape[1]), v).unwrap());
+    match p.id {
+        Id::P0 => Share::new(shape, Some(a), [Some(b), None]),
+        Id::P1 => Share::new(shape, Some(a), [None, Some(b)]),
+        Id::P2 => Share::new(shape, None, [Some(a), Some(b)]),
+    }
+}
+
+impl Input {
+    /// The secret, brought below 2^bits.
+    fn masked(self, p: &Party, bits: u8, seed: u8) -> Share {
+        let most = (1i64 << bits) - 1;
+        dealt(p, &Tensor::from_elem((1, self.n), (self.secret as i64).clamp(-most, most) as u64), seed)
+    }
+}
+
+/// All of them.
+pub const PROGRAMS: [Program; 6] = [
+    Program { name: "product", hidden_bit: false, run: products },
+    Program { name: "truncate", hidden_bit: false, run: truncations },
+    Program { name: "drelu", hidden_bit: false, run: comparisons },
+    Program { name: "select", hidden_bit: false, run: selects },
+    Program { name: "and of bits", hidden_bit: false, run: ands },
+    Program { name: "relu", hidden_bit: false, run: relu },
+];
+
+/// m, which the servers have opened, and the masks that this party knows beside it.
+fn seen(x: &Share) -> End {
+    let m = x.m().map(|m| ("opened", Ring::Word, m.iter().copied().collect()));
+    let l = [0, 1].into_iter().filter_map(|j| x.mask(j)).map(|l| ("own", Ring::Word, l.iter().copied().collect()));
+    m.into_iter().chain(l).collect()
+}
+
+fn seen_bit(p: &Party, b: &Bit) -> End {
+    vec![(if p.id == Id::P2 { "own" } else { "opened" }, Ring::Word, b.plane.clone())]
+}
+
+fn factors<'a>(x: &'a Share, y: &'a Share, f: u8) -> product::Factors<'a> {
+    product::Factors { kind: Kind::Mul, x, y, plus: None, shape: x.shape, f }
+}
+
+/// Products with and without truncation, one with an addend, of values that meet in two of them.
+fn products(p: &mut Party, x: Input) -> Result<End> {
+    let one = Input { secret: 1, ..x };
+    let (a, b, c) = (x.masked(p, 60, 1), one.masked(p, 1, 2), x.masked(p, 20, 3));
+    let plus = Some(c.clone());
+    let z = product::products(p, &[factors(&a, &a, 0), product::Factors { plus, ..factors(&a, &b, 16) }, factors(&a, &b, 40)])?;
+    lift::lift(p, &z.iter().collect::<Vec<_>>())?;
+    Ok([a, b, c].iter().chain(&z).flat_map(seen).collect())
+}
+
+fn truncations(p: &mut Party, x: Input) -> Result<End> {
+    let (a, b) = (x.masked(p, 62, 1), x.masked(p, 30, 2));
+    let z = truncate::truncate(p, &[(&a, 16), (&b, 9)])?;
+    lift::lift(p, &z.iter().collect::<Vec<_>>())?;
+    // P1's masks of the results are what P2 has sent it: they are among its frames already.
+    let kept = |(what, ..): &(&str, Ring, Vec<u64>)| p.id != Id::P1 || *what == "opened";
+    Ok([a, b].iter().flat_map(seen).chain(z.iter().flat_map(seen).filter(kept)).collect())
+}
+
+/// Widths with full groups of chunks, and with lone chunks.
+fn comparisons(p: &mut Party, x: Input) -> Result<End> {
+    let (a, b, c) = (x.masked(p, 62, 1), x.masked(p, 28, 2), x.masked(p, 19, 3));
+    let bits = drelu::drelu(p, &[(&a, 64), (&b, 29), (&c, 20)], &[])?;
+    Ok([a, b, c].iter().flat_map(seen).chain(bits.iter().flat_map(|b| seen_bit(p, b))).collect())
+}
+
+/// Two by one bit, one after the other, as forward and backward pass do.
+fn selects(p: &mut Party, x: Input) -> Result<End> {
+    let (a, b) = (x.masked(p, 19, 1), x.masked(p, 62, 2));
+    let bit = drelu::drelu(p, &[(&a, 20)], &[])?.swap_remove(0);
+    let y = select::select(p, &[(&bit, &a)])?;
+    let z = select::select(p, &[(&bit, &b)])?;
+    Ok([a, b].iter().chain(&y).chain(&z).flat_map(seen).chain(seen_bit(p, &bit)).collect())
+}
+
+fn ands(p: &mut Party, x: Input) -> Result<End> {
+    let inputs: Vec<Share> = (1..=5).map(|seed| x.masked(p, 9, seed)).collect();
+    let bits = drelu::drelu(p, &inputs.iter().map(|x| (x, 10)).collect::<Vec<_>>(), &[])?;
+    let all = and::all(p, &bits.iter().collect::<Vec<_>>())?;
+    Ok(bits.iter().chain([&all]).flat_map(|b| seen_bit(p, b)).collect())
+}
+
+/// A layer: a product whose lift travels with the comparison, and another's that travels along.
+fn relu(p: &mut Party, x: Input) -> Result<End> {
+    let one = Input { secret: 1, ..x };
+    let (a, b) = (x.masked(p, 44, 1), one.masked(p, 1, 2));
+    let z = product::products(p, &[factors(&a, &b, 16), factors(&a, &b, 24)])?;
+    let bit = drelu::drelu(p, &[(&z[0], 29)], &z[1..])?.swap_remove(0);
+    let y = select::select(p, &[(&bit, &z[0]), (&bit, &z[1])])?;
+    Ok(z.iter().chain(&y).flat_map(seen).chain(seen_bit(p, &bit)).collect())
+}
+
+/// A training step, and what it does not need: a truncation alone.
+pub fn training(p: &mut Party, secret: u64) -> Result<End> {
+    let x = Tensor::from_elem((4, 6), (secret as i64).clamp(-1 << 20, 1 << 20) as u64);
+    let x = dealt(p, &x, 1);
+    super::with_engine::<Masked, _>(p, |e| {
+        let x = Num::new(x, Format { frac: 16, bits: 21 });
+        let h = step(e, &x)?;
+        let [down] = e.truncate([(&h, Format { frac: 8, bits: 22 })])?;
+        functions::argmax(e, &down)?;
+        e.open(&down)
+    })?;
+    Ok(vec![])
+}

@@ -1,0 +1,70 @@
+//! The suites under test: one body runs over all of them.
+
+use super::programs::{self, End, Program};
+use super::masked_programs;
+use std::time::Duration;
+use trefoil_engine::Format;
+use trefoil_mpc::masked::{self, Masked};
+use trefoil_mpc::securenn::{self, SecureNn, Truncation};
+use trefoil_mpc::{Party, Result, Seeds, Suite};
+use trefoil_net::local;
+use trefoil_ring::Tensor;
+
+/// What the tests need to know of a suite.
+pub trait Tested: Suite {
+    /// Its protocols, as programs whose views are tested.
+    const PROGRAMS: &'static [Program];
+
+    /// An engine for a party.
+    fn engine(party: Party) -> Self;
+    /// Opens ring elements exactly; `None` at P2.
+    fn words(&mut self, x: &Self::Num) -> Option<Tensor>;
+    /// A small program in the manner of a training step that calls every protocol: the list of labels is taken from it.
+    fn training(p: &mut Party, secret: u64) -> Result<End>;
+}
+
+impl Tested for SecureNn {
+    const PROGRAMS: &'static [Program] = &programs::PROGRAMS;
+
+    fn engine(party: Party) -> Self {
+        SecureNn::new(party, Truncation::Dealer)
+    }
+    fn words(&mut self, x: &securenn::Num) -> Option<Tensor> {
+        securenn::share::reconstruct(&mut self.party, &x.share).unwrap()
+    }
+    fn training(p: &mut Party, secret: u64) -> Result<End> {
+        programs::training(p, secret)
+    }
+}
+
+impl Tested for Masked {
+    const PROGRAMS: &'static [Program] = &masked_programs::PROGRAMS;
+
+    fn engine(party: Party) -> Self {
+        Masked::new(party)
+    }
+    fn words(&mut self, x: &masked::Num) -> Option<Tensor> {
+        masked::share::reconstruct(&mut self.party, &x.share).unwrap()
+    }
+    fn training(p: &mut Party, secret: u64) -> Result<End> {
+        masked_programs::training(p, secret)
+    }
+}
+
+/// Runs the engine as `p`: it takes the party for the time being.
+pub fn with_engine<S: Tested, T>(p: &mut Party, f: impl FnOnce(&mut S) -> trefoil_engine::Result<T>) -> Result<T> {
+    let gone = || Party::new(p.id, local::network(Duration::ZERO).into_iter().next().unwrap(), Seeds::insecure(p.id, 0));
+    let (idle, last) = (gone(), gone());
+    let mut engine = S::engine(std::mem::replace(p, idle));
+    let result = f(&mut engine);
+    *p = std::mem::replace(engine.party(), last);
+    Ok(result.unwrap())
+}
+
+/// A matrix as an owner hands it in, under masks from `seed`. Two different matrices need two seeds.
+pub fn secret<S: Suite>(e: &mut S, x: &Tensor, format: Format, seed: u8) -> S::Num {
+    let id = e.party().id;
+    let parts = S::deal(x, [seed; 32]);
+    let kept = S::accept(id, x.len(), &parts[id.index()]).unwrap();
+    e.input([x.nrows(), x.ncols()], format, kept)
+}
