@@ -66,7 +66,8 @@ impl Manifest {
         if part.len() > MAX {
             return Err(Error::upload("manifest", format!("{} bytes", part.len()), format!("at most {MAX}")));
         }
-        let json: Vec<u8> = part.to_bits(part.len(), 8).map_err(|e| Error::upload("manifest", e, "bytes"))?.iter().map(|b| *b as u8).collect();
+        let json: Vec<u8> =
+            part.to_bits(part.len(), 8).map_err(|e| Error::upload("manifest", e, "bytes"))?.iter().map(|b| *b as u8).collect();
         serde_json::from_slice(&json).map_err(|e| Error::upload("manifest", e, "a manifest in JSON"))
     }
 }

@@ -1,9 +1,9 @@
 //! The model owner: asks each party for its share of the model, and puts it together.
 
 use crate::{Address, Error, FETCH, MODEL, Patience, Result, bytes, expect, frame, refuse};
+use trefoil_net::Part;
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::{Stream, connect};
-use trefoil_net::Part;
 use trefoil_ring::Tensor;
 
 /// Fetches the matrices of `shapes` (name, rows, columns) of the model of `job`.
@@ -55,7 +55,11 @@ pub fn serve(stream: &mut Stream, job: &str, matrices: Vec<Vec<Part>>) -> Result
         _ => vec![],
     };
     if text != job.as_bytes() {
-        let e = Error::Unexpected { peer: stream.address().to_owned(), found: "a request for another job".into(), expected: job.to_owned() };
+        let e = Error::Unexpected {
+            peer: stream.address().to_owned(),
+            found: "a request for another job".into(),
+            expected: job.to_owned(),
+        };
         refuse(stream, "this party has trained another job");
         return Err(e);
     }

@@ -2,9 +2,9 @@
 
 use crate::{ACCEPTED, Address, Error, MANIFEST, Manifest, Patience, ROWS, Result, TensorInfo, bytes, chunk_rows, expect, frame};
 use ndarray::{Axis, Slice};
+use trefoil_net::Part;
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::{Stream, connect};
-use trefoil_net::Part;
 use trefoil_ring::Tensor;
 
 /// Shares `tensors` with the three parties, and returns once all three have accepted all of it.
@@ -23,7 +23,8 @@ pub fn upload(
     mut seed: impl FnMut() -> Result<[u8; 32]>,
     patience: Patience,
 ) -> Result<Manifest> {
-    let info = |(name, x, frac): &(String, Tensor, u8)| TensorInfo { name: name.clone(), rows: x.nrows(), cols: x.ncols(), frac: *frac };
+    let info =
+        |(name, x, frac): &(String, Tensor, u8)| TensorInfo { name: name.clone(), rows: x.nrows(), cols: x.ncols(), frac: *frac };
     let manifest = Manifest::new(job, tensors.iter().map(info).collect())?;
     let mut streams: Vec<Stream> = vec![];
     for party in parties {

@@ -48,7 +48,8 @@ fn take(
             let rows = left.min(chunk_rows(info.cols));
             let parts = expect(stream, ROWS)?;
             bytes += parts.iter().map(|p| p.bytes().len() as u64).sum::<u64>();
-            let [a, b] = accept(rows * info.cols, &parts).map_err(|e| Error::upload("rows", e, format!("{rows} rows of {}", info.name)))?;
+            let [a, b] = accept(rows * info.cols, &parts)
+                .map_err(|e| Error::upload("rows", e, format!("{rows} rows of {}", info.name)))?;
             kept[0].extend(a);
             kept[1].extend(b);
             left -= rows;

@@ -45,9 +45,7 @@ pub struct Records {
 /// As those two, and [`DataError::Io`].
 pub fn load(path: &Path, label: &str, seed: u64) -> Result<Dataset> {
     let file = path.display().to_string();
-    let name = path
-        .file_stem()
-        .map_or_else(|| "csv".to_string(), |s| s.to_string_lossy().into_owned());
+    let name = path.file_stem().map_or_else(|| "csv".to_string(), |s| s.to_string_lossy().into_owned());
     parse(&file::read(path)?, &file, label)?.dataset(&name, &file, seed)
 }
 
@@ -62,30 +60,17 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
         return Err(mismatch(name, "gzip", "plain CSV text"));
     }
     // `flexible`: the number of fields is checked here, to say it in our words.
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(bytes);
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(bytes);
     let mut line = ByteRecord::new();
     let mut next = |record: &mut ByteRecord| {
-        reader
-            .read_byte_record(record)
-            .map_err(|e| mismatch(name, &e.to_string().replace('\n', " "), "CSV text"))
+        reader.read_byte_record(record).map_err(|e| mismatch(name, &e.to_string().replace('\n', " "), "CSV text"))
     };
     if !next(&mut line)? {
         return Err(empty(name, "no lines", "a header and one record"));
     }
-    let columns: Vec<String> = line
-        .iter()
-        .map(|f| String::from_utf8_lossy(f).into_owned())
-        .collect();
+    let columns: Vec<String> = line.iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect();
     if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
-        return Err(mismatch(
-            name,
-            "only numbers in the first line",
-            "a header with the columns' names",
-        ));
+        return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
     }
     let label = label_column(&columns, name, label)?;
     if columns.len() == 1 {
@@ -94,19 +79,10 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
 
     let (mut values, mut labels) = (Vec::new(), labels::Labels::default());
     while next(&mut line)? {
-        let place = Place {
-            file: name,
-            line: line_of(&line, bytes),
-            columns: &columns,
-        };
+        let place = Place { file: name, line: line_of(&line, bytes), columns: &columns };
         if line.len() != columns.len() {
             let (found, expected) = (line.len(), columns.len());
-            return Err(DataError::Fields {
-                file: name.to_string(),
-                line: place.line,
-                found,
-                expected,
-            });
+            return Err(DataError::Fields { file: name.to_string(), line: place.line, found, expected });
         }
         for (i, field) in line.iter().enumerate() {
             if i == label {
@@ -118,19 +94,9 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
     }
     let (classes, y) = labels.classes(name, &columns[label])?;
     let width = columns.len() - 1;
-    let features = columns
-        .into_iter()
-        .enumerate()
-        .filter(|&(i, _)| i != label)
-        .map(|(_, c)| c)
-        .collect();
+    let features = columns.into_iter().enumerate().filter(|&(i, _)| i != label).map(|(_, c)| c).collect();
     let x = Array2::from_shape_fn((y.len(), width), |(i, j)| values[i * width + j]);
-    Ok(Records {
-        features,
-        classes,
-        x,
-        y,
-    })
+    Ok(Records { features, classes, x, y })
 }
 
 impl Records {
@@ -142,18 +108,10 @@ impl Records {
     pub fn dataset(&self, name: &str, file: &str, seed: u64) -> Result<Dataset> {
         let records = self.y.len();
         if records < 2 {
-            return Err(empty(
-                file,
-                &format!("{records} records"),
-                "2, to train and to test",
-            ));
+            return Err(empty(file, &format!("{records} records"), "2, to train and to test"));
         }
         if self.classes.len() < 2 {
-            return Err(empty(
-                file,
-                &format!("{} class", self.classes.len()),
-                "2 classes",
-            ));
+            return Err(empty(file, &format!("{} class", self.classes.len()), "2 classes"));
         }
         let order = shuffle(records, seed, Stream::Test);
         let (test, train) = order.split_at((records / TEST_SHARE).max(1));
@@ -164,12 +122,7 @@ impl Records {
         };
         let (mut train, mut test) = (part(train), part(test));
         standardise(&mut train.x, &mut test.x);
-        Ok(Dataset {
-            name: name.to_string(),
-            classes: self.classes.len(),
-            train,
-            test,
-        })
+        Ok(Dataset { name: name.to_string(), classes: self.classes.len(), train, test })
     }
 }
 
@@ -179,45 +132,26 @@ fn line_of(record: &ByteRecord, bytes: &[u8]) -> u64 {
         return 0;
     };
     let rest = bytes.get(end.byte() as usize..).unwrap_or_default();
-    end.line()
-        + rest
-            .iter()
-            .take_while(|b| b"\r\n".contains(b))
-            .filter(|&&b| b == b'\n')
-            .count() as u64
+    end.line() + rest.iter().take_while(|b| b"\r\n".contains(b)).filter(|&&b| b == b'\n').count() as u64
 }
 
 /// Which column is meant: by name first, else by index.
 fn label_column(columns: &[String], name: &str, label: &str) -> Result<usize> {
-    let named: Vec<usize> = (0..columns.len())
-        .filter(|&i| columns[i] == label)
-        .collect();
+    let named: Vec<usize> = (0..columns.len()).filter(|&i| columns[i] == label).collect();
     match named[..] {
         [i] => Ok(i),
         [] => match label.parse::<usize>() {
             Ok(i) if i < columns.len() => Ok(i),
-            _ => Err(DataError::NoLabelColumn {
-                file: name.to_string(),
-                label: quote(label),
-                columns: listed(columns),
-            }),
+            _ => Err(DataError::NoLabelColumn { file: name.to_string(), label: quote(label), columns: listed(columns) }),
         },
-        _ => Err(mismatch(
-            name,
-            &format!("{} columns {}", named.len(), quote(label)),
-            "one",
-        )),
+        _ => Err(mismatch(name, &format!("{} columns {}", named.len(), quote(label)), "one")),
     }
 }
 
 /// The first 50 names, quoted.
 fn listed(columns: &[String]) -> String {
     let first: Vec<String> = columns.iter().take(50).map(|c| quote(c)).collect();
-    let more = if columns.len() > 50 {
-        format!(", ... ({} in all)", columns.len())
-    } else {
-        String::new()
-    };
+    let more = if columns.len() > 50 { format!(", ... ({} in all)", columns.len()) } else { String::new() };
     first.join(", ") + &more
 }
 
@@ -236,10 +170,7 @@ fn number(field: &[u8], cell: &Cell<'_>) -> Result<f64> {
 
 /// Nothing, or one of the usual words for it.
 fn is_hole(field: &[u8]) -> bool {
-    field.is_empty()
-        || ["?", "NA", "N/A", "null", "none"]
-            .iter()
-            .any(|w| field.eq_ignore_ascii_case(w.as_bytes()))
+    field.is_empty() || ["?", "NA", "N/A", "null", "none"].iter().any(|w| field.eq_ignore_ascii_case(w.as_bytes()))
 }
 
 /// Where a record stands, for messages.
@@ -251,11 +182,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn at(&self, column: usize) -> Cell<'a> {
-        Cell {
-            file: self.file,
-            line: self.line,
-            column: &self.columns[column],
-        }
+        Cell { file: self.file, line: self.line, column: &self.columns[column] }
     }
 }
 
@@ -279,19 +206,11 @@ impl Cell<'_> {
 }
 
 fn mismatch(name: &str, found: &str, expected: &str) -> DataError {
-    DataError::Mismatch {
-        file: name.to_string(),
-        found: found.to_string(),
-        expected: expected.to_string(),
-    }
+    DataError::Mismatch { file: name.to_string(), found: found.to_string(), expected: expected.to_string() }
 }
 
 fn empty(name: &str, found: &str, expected: &'static str) -> DataError {
-    DataError::Empty {
-        file: name.to_string(),
-        found: found.to_string(),
-        expected,
-    }
+    DataError::Empty { file: name.to_string(), found: found.to_string(), expected }
 }
 
 #[cfg(test)]

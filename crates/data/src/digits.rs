@@ -27,29 +27,13 @@ const TRAIN: usize = 1_437;
 /// None unless the embedded file was damaged when this crate was built.
 pub fn load() -> Result<Dataset> {
     let text = file::inflate(PACKED, NAME, 1 << 20)?;
-    let records = text
-        .trim_ascii_end()
-        .split(|&b| b == b'\n')
-        .enumerate()
-        .map(|(i, line)| record(i, line));
-    let (images, labels): (Vec<_>, Vec<_>) =
-        records.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-    let x = Array2::from_shape_fn((images.len(), SIDE * SIDE), |(i, j)| {
-        f64::from(images[i][j]) / 256.0
-    });
-    let all = Table {
-        x,
-        y: labels,
-        frac: mnist::FRAC,
-    };
+    let records = text.trim_ascii_end().split(|&b| b == b'\n').enumerate().map(|(i, line)| record(i, line));
+    let (images, labels): (Vec<_>, Vec<_>) = records.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let x = Array2::from_shape_fn((images.len(), SIDE * SIDE), |(i, j)| f64::from(images[i][j]) / 256.0);
+    let all = Table { x, y: labels, frac: mnist::FRAC };
     let order = shuffle(all.rows(), 0, Stream::Test);
     let (train, test) = order.split_at(TRAIN.min(order.len()));
-    Ok(Dataset {
-        name: "digits".to_string(),
-        classes: 10,
-        train: all.select(train),
-        test: all.select(test),
-    })
+    Ok(Dataset { name: "digits".to_string(), classes: 10, train: all.select(train), test: all.select(test) })
 }
 
 /// One line: 64 grey levels and the label.
@@ -57,9 +41,7 @@ fn record(index: usize, line: &[u8]) -> Result<(Vec<u8>, usize)> {
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.trim().parse::<u8>().ok();
     let values: Option<Vec<u8>> = line.split(|&b| b == b',').map(number).collect();
     match values.as_deref() {
-        Some([small @ .., label])
-            if small.len() == SMALL * SMALL && small.iter().all(|&v| v <= WHITE) && *label < 10 =>
-        {
+        Some([small @ .., label]) if small.len() == SMALL * SMALL && small.iter().all(|&v| v <= WHITE) && *label < 10 => {
             Ok((enlarge(small), usize::from(*label)))
         }
         _ => Err(DataError::Mismatch {
@@ -104,16 +86,8 @@ mod tests {
     #[test]
     fn sizes_range_and_classes() {
         let d = load().unwrap();
-        assert_eq!(
-            (d.train.rows(), d.test.rows(), d.features(), d.classes),
-            (1437, 360, 784, 10)
-        );
-        assert!(
-            d.train
-                .x
-                .iter()
-                .all(|&v| (0.0..1.0).contains(&v) && (v * 256.0).fract() == 0.0)
-        );
+        assert_eq!((d.train.rows(), d.test.rows(), d.features(), d.classes), (1437, 360, 784, 10));
+        assert!(d.train.x.iter().all(|&v| (0.0..1.0).contains(&v) && (v * 256.0).fract() == 0.0));
         for class in 0..10 {
             let count = d.test.y.iter().filter(|&&y| y == class).count();
             assert!((25..=47).contains(&count), "class {class}: {count} of 360");
@@ -136,17 +110,10 @@ mod tests {
     fn nearest_neighbours_agree() {
         let d = load().unwrap();
         let test = d.test.take(100);
-        let half: Vec<f64> = d
-            .train
-            .x
-            .rows()
-            .into_iter()
-            .map(|r| r.dot(&r) / 2.0)
-            .collect();
+        let half: Vec<f64> = d.train.x.rows().into_iter().map(|r| r.dot(&r) / 2.0).collect();
         let products = test.x.dot(&d.train.x.t());
         let right = products.rows().into_iter().zip(&test.y).filter(|(row, y)| {
-            let near =
-                (0..half.len()).min_by(|&a, &b| (half[a] - row[a]).total_cmp(&(half[b] - row[b])));
+            let near = (0..half.len()).min_by(|&a, &b| (half[a] - row[a]).total_cmp(&(half[b] - row[b])));
             near.is_some_and(|i| d.train.y[i] == **y)
         });
         assert!(right.count() >= 95);

@@ -18,9 +18,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A folder lacks a file.
-    #[error(
-        "{folder}: found no {name}, expected it there, plain or with .gz (`trefoil data fetch mnist` downloads it)"
-    )]
+    #[error("{folder}: found no {name}, expected it there, plain or with .gz (`trefoil data fetch mnist` downloads it)")]
     NoFile {
         /// The folder.
         folder: String,
@@ -156,9 +154,7 @@ pub enum DataError {
         expected: String,
     },
     /// Records cannot be split as asked.
-    #[error(
-        "found {records} records for {parts} parts, expected at least one record for each of at least one part"
-    )]
+    #[error("found {records} records for {parts} parts, expected at least one record for each of at least one part")]
     Split {
         /// Rows in the table.
         records: usize,

@@ -73,14 +73,8 @@ pub fn mnist(dir: &Path, base_url: &str) -> Result<Vec<Fetched>> {
 }
 
 fn fetch(files: &[Pinned], dir: &Path, base_url: &str, agent: &Agent) -> Result<Vec<Fetched>> {
-    fs::create_dir_all(dir).map_err(|source| DataError::Io {
-        file: dir.display().to_string(),
-        source,
-    })?;
-    files
-        .iter()
-        .map(|pinned| pinned.fetch(dir, base_url, agent))
-        .collect()
+    fs::create_dir_all(dir).map_err(|source| DataError::Io { file: dir.display().to_string(), source })?;
+    files.iter().map(|pinned| pinned.fetch(dir, base_url, agent)).collect()
 }
 
 impl Pinned {
@@ -90,45 +84,25 @@ impl Pinned {
         if let Ok(present) = file::read(&path)
             && self.verify(&present, "").is_ok()
         {
-            return Ok(Fetched {
-                path,
-                bytes: present.len() as u64,
-                downloaded: false,
-            });
+            return Ok(Fetched { path, bytes: present.len() as u64, downloaded: false });
         }
         let url = format!("{}/{}.gz", base_url.trim_end_matches('/'), self.name);
         let packed = self.download(&url, agent)?;
         self.verify(&packed, &url)?;
         file::replace(&path, &packed)?;
-        Ok(Fetched {
-            path,
-            bytes: packed.len() as u64,
-            downloaded: true,
-        })
+        Ok(Fetched { path, bytes: packed.len() as u64, downloaded: true })
     }
 
     /// At most as many bytes as the content has plain, with room for gzip's header.
     fn download(&self, url: &str, agent: &Agent) -> Result<Vec<u8>> {
         let cap = self.bytes + 1024;
-        let failed = |why| DataError::Fetch {
-            url: url.to_string(),
-            why,
-        };
+        let failed = |why| DataError::Fetch { url: url.to_string(), why };
         let response = agent.get(url).call().map_err(|e| failed(reason(&e)))?;
         let mut packed = Vec::new();
         let mut body = response.into_body().into_reader().take(cap + 1);
-        body.read_to_end(&mut packed).map_err(|e| {
-            failed(format!(
-                "the connection broke after {} bytes: {e}",
-                packed.len()
-            ))
-        })?;
+        body.read_to_end(&mut packed).map_err(|e| failed(format!("the connection broke after {} bytes: {e}", packed.len())))?;
         if packed.len() as u64 > cap {
-            return Err(DataError::TooLarge {
-                file: url.to_string(),
-                found: packed.len() as u128,
-                cap,
-            });
+            return Err(DataError::TooLarge { file: url.to_string(), found: packed.len() as u128, cap });
         }
         Ok(packed)
     }
@@ -139,11 +113,7 @@ impl Pinned {
         if found == self.sha256 {
             return Ok(());
         }
-        Err(DataError::Digest {
-            url: url.to_string(),
-            found,
-            expected: self.sha256.to_string(),
-        })
+        Err(DataError::Digest { url: url.to_string(), found, expected: self.sha256.to_string() })
     }
 }
 

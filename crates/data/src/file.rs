@@ -19,21 +19,14 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
 
 /// The content of a file of at most [`CAP`] bytes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let io = |source| DataError::Io {
-        file: path.display().to_string(),
-        source,
-    };
+    let io = |source| DataError::Io { file: path.display().to_string(), source };
     let file = File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
     // One byte past the cap tells a file that is too large from one that just fits, also where it has no length (a pipe).
     file.take(CAP + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > CAP {
         let found = fs::metadata(path).map_or(CAP + 1, |m| m.len().max(CAP + 1));
-        return Err(DataError::TooLarge {
-            file: path.display().to_string(),
-            found: found.into(),
-            cap: CAP,
-        });
+        return Err(DataError::TooLarge { file: path.display().to_string(), found: found.into(), cap: CAP });
     }
     Ok(bytes)
 }
@@ -46,35 +39,22 @@ pub(crate) struct Inflate<'a> {
 
 impl<'a> Inflate<'a> {
     pub(crate) fn new(bytes: &'a [u8], name: &'a str) -> Self {
-        Inflate {
-            decoder: GzDecoder::new(bytes),
-            name,
-        }
+        Inflate { decoder: GzDecoder::new(bytes), name }
     }
 
     /// Appends up to `n` decompressed bytes; fewer means the end. Memory grows with what is really there, not with `n`.
     pub(crate) fn read(&mut self, n: u64, out: &mut Vec<u8>) -> Result<usize> {
-        (&mut self.decoder)
-            .take(n)
-            .read_to_end(out)
-            .map_err(|e| self.broken(e.to_string()))
+        (&mut self.decoder).take(n).read_to_end(out).map_err(|e| self.broken(e.to_string()))
     }
 
     /// Fails where compressed bytes remain after the member's end.
     pub(crate) fn finish(self) -> Result<()> {
         let left = self.decoder.get_ref().len();
-        if left == 0 {
-            Ok(())
-        } else {
-            Err(self.broken(format!("{left} bytes after its end")))
-        }
+        if left == 0 { Ok(()) } else { Err(self.broken(format!("{left} bytes after its end"))) }
     }
 
     fn broken(&self, why: String) -> DataError {
-        DataError::Gzip {
-            file: self.name.to_string(),
-            why,
-        }
+        DataError::Gzip { file: self.name.to_string(), why }
     }
 }
 
@@ -83,11 +63,7 @@ pub(crate) fn inflate(bytes: &[u8], name: &str, cap: u64) -> Result<Vec<u8>> {
     let (mut stream, mut out) = (Inflate::new(bytes, name), Vec::new());
     stream.read(cap.saturating_add(1), &mut out)?;
     if out.len() as u64 > cap {
-        return Err(DataError::TooLarge {
-            file: name.to_string(),
-            found: out.len() as u128,
-            cap,
-        });
+        return Err(DataError::TooLarge { file: name.to_string(), found: out.len() as u128, cap });
     }
     stream.finish()?;
     Ok(out)
@@ -107,10 +83,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|source| {
         // The first error is the one to report; a part that cannot be removed changes nothing about it.
         let _ = fs::remove_file(beside);
-        DataError::Io {
-            file: path.display().to_string(),
-            source,
-        }
+        DataError::Io { file: path.display().to_string(), source }
     })
 }
 
@@ -129,18 +102,9 @@ mod tests {
     fn inflate_is_capped_and_strict() {
         let packed = gzip(&[7; 1000]);
         assert_eq!(inflate(&packed, "f", 1000).unwrap(), [7; 1000]);
-        assert!(matches!(
-            inflate(&packed, "f", 999),
-            Err(DataError::TooLarge { cap: 999, .. })
-        ));
+        assert!(matches!(inflate(&packed, "f", 999), Err(DataError::TooLarge { cap: 999, .. })));
         for cut in 0..packed.len() {
-            assert!(
-                matches!(
-                    inflate(&packed[..cut], "f", 1000),
-                    Err(DataError::Gzip { .. })
-                ),
-                "{cut}"
-            );
+            assert!(matches!(inflate(&packed[..cut], "f", 1000), Err(DataError::Gzip { .. })), "{cut}");
         }
         let mut more = packed.clone();
         more.push(0);
@@ -151,10 +115,7 @@ mod tests {
         let mut flipped = packed;
         let at = flipped.len() - 8;
         flipped[at] ^= 1;
-        assert!(
-            matches!(inflate(&flipped, "f", 1000), Err(DataError::Gzip { .. })),
-            "the checksum"
-        );
+        assert!(matches!(inflate(&flipped, "f", 1000), Err(DataError::Gzip { .. })), "the checksum");
     }
 
     #[test]

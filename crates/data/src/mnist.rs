@@ -21,12 +21,7 @@ pub const FRAC: u8 = 8;
 pub fn load(dir: &Path) -> Result<Dataset> {
     let (train, size) = part(dir, "train", None)?;
     let (test, _) = part(dir, "t10k", Some(size))?;
-    Ok(Dataset {
-        name: "mnist".to_string(),
-        classes: CLASSES,
-        train,
-        test,
-    })
+    Ok(Dataset { name: "mnist".to_string(), classes: CLASSES, train, test })
 }
 
 /// Records and image size of one part.
@@ -50,37 +45,23 @@ fn part(dir: &Path, prefix: &str, size: Option<(usize, usize)>) -> Result<(Table
             expected: format!("{}x{} as in the training images", size.0, size.1),
         });
     }
-    Ok((
-        Table {
-            x: values(&images),
-            y,
-            frac: FRAC,
-        },
-        found,
-    ))
+    Ok((Table { x: values(&images), y, frac: FRAC }, found))
 }
 
 /// Shape `[images, pixels]` as p/256.
 fn values(images: &Images) -> Array2<f64> {
     let width = images.height * images.width;
-    Array2::from_shape_fn((images.count, width), |(i, j)| {
-        f64::from(images.pixels[i * width + j]) / 256.0
-    })
+    Array2::from_shape_fn((images.count, width), |(i, j)| f64::from(images.pixels[i * width + j]) / 256.0)
 }
 
 /// The file of that name, plain or gzip, with a dash or a dot before `idx`.
 fn find(dir: &Path, name: &str) -> Result<PathBuf> {
     let dotted = name.replace("-idx", ".idx");
-    let names = [name, &dotted]
-        .into_iter()
-        .flat_map(|n| [n.to_string(), format!("{n}.gz")]);
+    let names = [name, &dotted].into_iter().flat_map(|n| [n.to_string(), format!("{n}.gz")]);
     names
         .map(|n| dir.join(n))
         .find(|p| p.is_file())
-        .ok_or_else(|| DataError::NoFile {
-            folder: dir.display().to_string(),
-            name: name.to_string(),
-        })
+        .ok_or_else(|| DataError::NoFile { folder: dir.display().to_string(), name: name.to_string() })
 }
 
 #[cfg(test)]
@@ -89,20 +70,12 @@ mod tests {
     use std::fs;
 
     fn labels(n: u32) -> Vec<u8> {
-        [0x0801_u32, n]
-            .iter()
-            .flat_map(|w| w.to_be_bytes())
-            .chain((0..n).map(|i| (i % 10) as u8))
-            .collect()
+        [0x0801_u32, n].iter().flat_map(|w| w.to_be_bytes()).chain((0..n).map(|i| (i % 10) as u8)).collect()
     }
 
     fn images(n: u32, side: u32) -> Vec<u8> {
         let body = (0..n * side * side).map(|i| (i % 256) as u8);
-        [0x0803_u32, n, side, side]
-            .iter()
-            .flat_map(|w| w.to_be_bytes())
-            .chain(body)
-            .collect()
+        [0x0803_u32, n, side, side].iter().flat_map(|w| w.to_be_bytes()).chain(body).collect()
     }
 
     fn folder() -> tempfile::TempDir {
@@ -118,10 +91,7 @@ mod tests {
     #[test]
     fn loads_a_folder() {
         let d = load(folder().path()).unwrap();
-        assert_eq!(
-            (d.train.rows(), d.test.rows(), d.features(), d.classes),
-            (12, 3, 256, 10)
-        );
+        assert_eq!((d.train.rows(), d.test.rows(), d.features(), d.classes), (12, 3, 256, 10));
         assert_eq!(d.train.x[[1, 255]], 255.0 / 256.0);
         assert_eq!(d.train.y[11], 1);
     }
@@ -131,15 +101,9 @@ mod tests {
         let dir = folder();
         let message = || load(dir.path()).unwrap_err().to_string();
         fs::write(dir.path().join("t10k-labels-idx1-ubyte"), labels(4)).unwrap();
-        assert!(
-            message().ends_with(
-                "t10k-labels-idx1-ubyte: found 4 labels, expected 3 as there are images"
-            )
-        );
+        assert!(message().ends_with("t10k-labels-idx1-ubyte: found 4 labels, expected 3 as there are images"));
         fs::write(dir.path().join("t10k-images.idx3-ubyte"), images(4, 8)).unwrap();
-        assert!(
-            message().ends_with("found images of 8x8, expected 16x16 as in the training images")
-        );
+        assert!(message().ends_with("found images of 8x8, expected 16x16 as in the training images"));
         fs::remove_file(dir.path().join("t10k-labels-idx1-ubyte")).unwrap();
         assert!(message().contains("found no t10k-labels-idx1-ubyte, expected it there"));
     }

@@ -81,24 +81,14 @@ mod tests {
     fn splitmix64_known_answers() {
         let mut rng = SplitMix64(1_234_567);
         let got: Vec<u64> = (0..3).map(|_| rng.next()).collect();
-        assert_eq!(
-            got,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        assert_eq!(got, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     /// Computed apart, from the module's text. A change here changes every split and batch order.
     #[test]
     fn permutations_are_stable() {
         assert_eq!(shuffle(10, 0, Stream::Test), [7, 4, 3, 8, 5, 9, 2, 0, 6, 1]);
-        assert_eq!(
-            shuffle(10, 7, Stream::Epoch(3)),
-            [5, 8, 6, 2, 0, 4, 1, 7, 3, 9]
-        );
+        assert_eq!(shuffle(10, 7, Stream::Epoch(3)), [5, 8, 6, 2, 0, 4, 1, 7, 3, 9]);
     }
 
     #[test]
@@ -135,11 +125,7 @@ mod tests {
             }
         }
         let want = runs as f64 / n as f64;
-        let chi: f64 = count
-            .iter()
-            .flatten()
-            .map(|c| (c - want).powi(2) / want)
-            .sum();
+        let chi: f64 = count.iter().flatten().map(|c| (c - want).powi(2) / want).sum();
         assert!(chi < 60.0, "{chi}");
     }
 }

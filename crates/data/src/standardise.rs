@@ -12,10 +12,7 @@ const LIMIT: f64 = 8.0;
 /// Standardises each column by the mean and (population) standard deviation that it has in `train`, clips to [-8, 8)
 /// and rounds to [`FRAC`] fraction bits. A column that is constant in `train` becomes 0. Every finite input will do.
 pub(crate) fn standardise(train: &mut Array2<f64>, test: &mut Array2<f64>) {
-    for (mut a, mut b) in train
-        .axis_iter_mut(Axis(1))
-        .zip(test.axis_iter_mut(Axis(1)))
-    {
+    for (mut a, mut b) in train.axis_iter_mut(Axis(1)).zip(test.axis_iter_mut(Axis(1))) {
         let map = Column::of(a.view());
         a.mapv_inplace(|v| map.apply(v));
         b.mapv_inplace(|v| map.apply(v));
@@ -37,11 +34,7 @@ impl Column {
         let variance = x.iter().map(|v| (v / scale - mean).powi(2)).sum::<f64>() / n;
         let constant = x.iter().all(|v| Some(v) == x.first());
         // Rounding can make the deviation of a constant column tiny instead of 0.
-        Column {
-            scale,
-            mean,
-            deviation: if constant { 0.0 } else { variance.sqrt() },
-        }
+        Column { scale, mean, deviation: if constant { 0.0 } else { variance.sqrt() } }
     }
 
     fn apply(&self, v: f64) -> f64 {
@@ -67,15 +60,7 @@ mod tests {
         let mut test = arr2(&[[2.0, 9.0], [2.5, 5.0], [1e9, 5.0], [-1e9, 5.0]]);
         standardise(&mut train, &mut test);
         assert_eq!(train, arr2(&[[-1.0, 0.0], [1.0, 0.0]]));
-        assert_eq!(
-            test,
-            arr2(&[
-                [0.0, 0.0],
-                [0.5, 0.0],
-                [8.0 - 1.0 / 4096.0, 0.0],
-                [-8.0, 0.0]
-            ])
-        );
+        assert_eq!(test, arr2(&[[0.0, 0.0], [0.5, 0.0], [8.0 - 1.0 / 4096.0, 0.0], [-8.0, 0.0]]));
     }
 
     proptest! {

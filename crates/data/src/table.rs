@@ -39,13 +39,7 @@ pub struct Table {
 /// Shape only: records are secrets of their owner and stay out of logs.
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Table({} x {}, frac {})",
-            self.rows(),
-            self.features(),
-            self.frac
-        )
+        write!(f, "Table({} x {}, frac {})", self.rows(), self.features(), self.frac)
     }
 }
 
@@ -75,11 +69,7 @@ impl Table {
     /// If an index is not below [`rows`](Self::rows).
     #[must_use]
     pub fn select(&self, index: &[usize]) -> Table {
-        Table {
-            x: self.x.select(Axis(0), index),
-            y: index.iter().map(|&i| self.y[i]).collect(),
-            frac: self.frac,
-        }
+        Table { x: self.x.select(Axis(0), index), y: index.iter().map(|&i| self.y[i]).collect(), frac: self.frac }
     }
 
     /// The labels as rows with a single 1: `[records, classes]`.
@@ -101,9 +91,7 @@ impl Table {
     /// # Errors
     /// [`DataError::Split`] without owners or with fewer records than owners.
     pub fn split(&self, owners: usize, seed: u64) -> Result<Vec<Table>> {
-        (0..owners.max(1))
-            .map(|owner| self.part(owner, owners, seed))
-            .collect()
+        (0..owners.max(1)).map(|owner| self.part(owner, owners, seed)).collect()
     }
 
     /// The part of one owner, counted from 0: `split(owners, seed)[owner]` without building the others.
@@ -113,10 +101,7 @@ impl Table {
     pub fn part(&self, owner: usize, owners: usize, seed: u64) -> Result<Table> {
         let records = self.rows();
         if owner >= owners || records < owners {
-            return Err(DataError::Split {
-                records,
-                parts: owners,
-            });
+            return Err(DataError::Split { records, parts: owners });
         }
         let order = shuffle(records, seed, Stream::Owners);
         let bound = |i: usize| (i as u128 * records as u128 / owners as u128) as usize;
@@ -129,11 +114,7 @@ mod tests {
     use super::*;
 
     fn table(n: usize) -> Table {
-        Table {
-            x: Array2::from_shape_fn((n, 2), |(i, j)| (2 * i + j) as f64),
-            y: (0..n).map(|i| i % 3).collect(),
-            frac: 0,
-        }
+        Table { x: Array2::from_shape_fn((n, 2), |(i, j)| (2 * i + j) as f64), y: (0..n).map(|i| i % 3).collect(), frac: 0 }
     }
 
     #[test]
@@ -141,16 +122,8 @@ mod tests {
         let t = table(10);
         let parts = t.split(3, 5).unwrap();
         assert_eq!(parts.iter().map(Table::rows).collect::<Vec<_>>(), [3, 3, 4]);
-        let mut seen: Vec<(u64, usize)> = parts
-            .iter()
-            .flat_map(|p| {
-                p.x.column(0)
-                    .iter()
-                    .map(|&v| v as u64)
-                    .zip(p.y.clone())
-                    .collect::<Vec<_>>()
-            })
-            .collect();
+        let mut seen: Vec<(u64, usize)> =
+            parts.iter().flat_map(|p| p.x.column(0).iter().map(|&v| v as u64).zip(p.y.clone()).collect::<Vec<_>>()).collect();
         seen.sort_unstable();
         assert!(seen.into_iter().eq((0..10).map(|i| (2 * i as u64, i % 3))));
         assert_eq!(parts, t.split(3, 5).unwrap());
@@ -160,10 +133,7 @@ mod tests {
     #[test]
     fn split_refuses_what_it_cannot_do() {
         for owners in [0, 11] {
-            assert!(matches!(
-                table(10).split(owners, 0),
-                Err(DataError::Split { .. })
-            ));
+            assert!(matches!(table(10).split(owners, 0), Err(DataError::Split { .. })));
         }
         assert!(table(10).part(3, 3, 0).is_err());
         assert_eq!(table(10).split(10, 0).unwrap().len(), 10);
@@ -174,10 +144,7 @@ mod tests {
         let t = table(4).take(3);
         assert_eq!((t.rows(), t.features()), (3, 2));
         assert_eq!(table(2).take(9).rows(), 2);
-        assert_eq!(
-            t.one_hot(3),
-            ndarray::arr2(&[[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]])
-        );
+        assert_eq!(t.one_hot(3), ndarray::arr2(&[[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]]));
     }
 
     #[test]

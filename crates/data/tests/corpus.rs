@@ -57,59 +57,33 @@ fn the_measure_counts() {
 
 /// Both IDX parsers. What deflate can make of the input is within its size class; 1 MiB is for buffers.
 fn parse_idx(bytes: &[u8], name: &str) -> (Result<()>, Result<()>) {
-    let ((images, labels), peak) = measured(|| {
-        (
-            idx::parse_images(bytes, name).map(drop),
-            idx::parse_labels(bytes, name, 10).map(drop),
-        )
-    });
-    assert!(
-        peak <= (1 << 20) + 16 * bytes.len().max(inflated(bytes)),
-        "{name}: {peak} bytes for {}",
-        bytes.len()
-    );
+    let ((images, labels), peak) =
+        measured(|| (idx::parse_images(bytes, name).map(drop), idx::parse_labels(bytes, name, 10).map(drop)));
+    assert!(peak <= (1 << 20) + 16 * bytes.len().max(inflated(bytes)), "{name}: {peak} bytes for {}", bytes.len());
     (images, labels)
 }
 
 /// Upper bound of the decompressed length.
 fn inflated(bytes: &[u8]) -> usize {
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        1032 * bytes.len()
-    } else {
-        0
-    }
+    if bytes.starts_with(&[0x1f, 0x8b]) { 1032 * bytes.len() } else { 0 }
 }
 
 fn parse_csv(bytes: &[u8], name: &str) -> Result<()> {
-    let (result, peak) = measured(|| {
-        csv::parse(bytes, name, "y")
-            .and_then(|r| r.dataset(name, name, 0))
-            .map(drop)
-    });
-    assert!(
-        peak <= (1 << 20) + 256 * bytes.len(),
-        "{name}: {peak} bytes for {}",
-        bytes.len()
-    );
+    let (result, peak) = measured(|| csv::parse(bytes, name, "y").and_then(|r| r.dataset(name, name, 0)).map(drop));
+    assert!(peak <= (1 << 20) + 256 * bytes.len(), "{name}: {peak} bytes for {}", bytes.len());
     result
 }
 
 /// Runs `read` on each file of a folder: true means that it was read.
 fn replay(folder: &str, read: impl Fn(&[u8], &str) -> bool) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/corpus")
-        .join(folder);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
     let mut count = [0, 0];
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         let ok = name.starts_with("ok-");
         assert!(ok || name.starts_with("bad-"), "{name}");
-        assert_eq!(
-            read(&fs::read(entry.path()).unwrap(), &name),
-            ok,
-            "{folder}/{name}"
-        );
+        assert_eq!(read(&fs::read(entry.path()).unwrap(), &name), ok, "{folder}/{name}");
         count[usize::from(ok)] += 1;
     }
     assert!(count[0] > 10 && count[1] > 3, "{folder}: {count:?}");
@@ -117,20 +91,14 @@ fn replay(folder: &str, read: impl Fn(&[u8], &str) -> bool) {
 
 fn one_line(e: &trefoil_data::DataError, name: &str) {
     let text = e.to_string();
-    assert!(
-        text.starts_with(&format!("{name}: ")) && text.contains("expected") && !text.contains('\n'),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("{name}: ")) && text.contains("expected") && !text.contains('\n'), "{text}");
 }
 
 #[test]
 fn idx_corpus() {
     replay("idx", |bytes, name| {
         let (images, labels) = parse_idx(bytes, name);
-        [&images, &labels]
-            .into_iter()
-            .filter_map(|r| r.as_ref().err())
-            .for_each(|e| one_line(e, name));
+        [&images, &labels].into_iter().filter_map(|r| r.as_ref().err()).for_each(|e| one_line(e, name));
         images.is_ok() || labels.is_ok()
     });
 }
@@ -148,28 +116,14 @@ fn csv_corpus() {
 
 /// A file of the corpus with a few bytes changed, and a piece cut off.
 fn mutated(folder: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/corpus")
-        .join(folder);
-    let mut paths: Vec<_> = fs::read_dir(path)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
+    let mut paths: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
     let files: Vec<Vec<u8>> = paths.iter().map(|p| fs::read(p).unwrap()).collect();
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
-    (
-        prop::sample::select(files),
-        changes,
-        any::<prop::sample::Index>(),
-        any::<bool>(),
-    )
-        .prop_map(|(mut bytes, changes, end, cut)| {
-            for (at, value) in changes
-                .into_iter()
-                .filter(|_| !bytes.is_empty())
-                .collect::<Vec<_>>()
-            {
+    (prop::sample::select(files), changes, any::<prop::sample::Index>(), any::<bool>()).prop_map(
+        |(mut bytes, changes, end, cut)| {
+            for (at, value) in changes.into_iter().filter(|_| !bytes.is_empty()).collect::<Vec<_>>() {
                 let at = at.index(bytes.len());
                 bytes[at] = value;
             }
@@ -177,7 +131,8 @@ fn mutated(folder: &'static str) -> impl Strategy<Value = Vec<u8>> {
                 bytes.truncate(end.index(bytes.len() + 1));
             }
             bytes
-        })
+        },
+    )
 }
 
 proptest! {

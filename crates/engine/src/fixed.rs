@@ -158,7 +158,11 @@ pub fn encode(x: &Array2<f64>, format: Format) -> Result<Tensor> {
     let bound = (f64::from(format.bits) - f64::from(format.frac)).exp2();
     match x.iter().find(|v| v.is_nan() || v.abs() >= bound) {
         Some(v) => Err(Error::Range { what: "constant", found: v.to_string(), bits: format.bits }),
-        None => fixed::encode_all(x, format.frac).map_err(|e| Error::Range { what: "constant", found: e.to_string(), bits: format.bits }),
+        None => fixed::encode_all(x, format.frac).map_err(|e| Error::Range {
+            what: "constant",
+            found: e.to_string(),
+            bits: format.bits,
+        }),
     }
 }
 

@@ -246,7 +246,12 @@ pub trait Engine: Sized {
     ///
     /// # Errors
     /// The first error of `body`.
-    fn drive<S>(&mut self, mut state: S, steps: Range<u64>, mut body: impl FnMut(&mut Self, &mut S, u64) -> Result<()>) -> Result<S> {
+    fn drive<S>(
+        &mut self,
+        mut state: S,
+        steps: Range<u64>,
+        mut body: impl FnMut(&mut Self, &mut S, u64) -> Result<()>,
+    ) -> Result<S> {
         for step in steps {
             self.begin_step(step);
             body(self, &mut state, step)?;

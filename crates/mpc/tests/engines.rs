@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{edges, with_engine};
+use common::{Tested, edges, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Result, Sum, functions};
-use trefoil_mpc::securenn::{Num, SecureNn, Share, share};
+use trefoil_mpc::masked::Masked;
+use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
 use trefoil_ring::Tensor;
 
@@ -28,17 +29,19 @@ impl Exact for Fixed {
     }
 }
 
-impl Exact for SecureNn {
-    fn secret(&mut self, x: &Tensor, format: Format) -> Num {
-        let public = Share::public(&self.party, x);
-        Num::new(share::reshare(&mut self.party, &public).unwrap(), format)
+impl<S: Tested> Exact for S {
+    fn secret(&mut self, x: &Tensor, format: Format) -> S::Num {
+        secret(self, x, format, 1)
     }
-    fn words(&mut self, x: &Num) -> Tensor {
-        self.bits(&x.share)
+    fn words(&mut self, x: &S::Num) -> Tensor {
+        let [rows, cols] = self.shape(x);
+        Tested::words(self, x).unwrap_or_else(|| Tensor::zeros((rows, cols)))
     }
-    fn bits(&mut self, x: &Share) -> Tensor {
-        let opened = share::reconstruct(&mut self.party, x).unwrap();
-        opened.unwrap_or_else(|| Tensor::zeros((x.shape[0], x.shape[1])))
+    fn bits(&mut self, x: &S::Bit) -> Tensor {
+        let [rows, cols] = self.bit_shape(x);
+        let one = self.public(&Array2::ones((rows, cols)), Format { frac: 0, bits: 1 }).unwrap();
+        let [x] = self.select([(x, &one)]).unwrap();
+        Exact::words(self, &x)
     }
 }
 
@@ -153,21 +156,30 @@ fn operations<E: Exact>(e: &mut E, shape: [usize; 2]) -> Result<Results> {
     })
 }
 
-#[test]
-fn every_operation_gives_what_fixed_gives() {
+fn every_operation<S: Tested>() {
     // Empty, one, edges alone, and a hundred thousand elements.
     for shape in [[0, 3], [0, 1], [1, 1], [1, 9], [5, 4], [100, 1000]] {
         let want = operations(&mut Fixed::default(), shape).unwrap();
-        let [p0, p1, p2] = simulate(1, |p| with_engine(p, |e| operations(e, shape)));
+        let [p0, p1, p2] = simulate(1, |p| with_engine::<S, _>(p, |e| operations(e, shape)));
         assert_eq!(p2.unwrap().0.len(), want.len());
         for got in [p0, p1] {
             for ((name, ulp, want), (_, _, got)) in want.iter().zip(got.unwrap().0) {
                 assert_eq!(want.dim(), got.dim(), "{name}");
                 let far = want.iter().zip(&got).find(|(want, got)| got.wrapping_sub(**want) > *ulp);
-                assert!(far.is_none(), "{name}: (Fixed, found) = {far:?}");
+                assert!(far.is_none(), "{name} on {}: (Fixed, found) = {far:?}", S::NAME);
             }
         }
     }
+}
+
+#[test]
+fn every_operation_of_secure_nn_gives_what_fixed_gives() {
+    every_operation::<SecureNn>();
+}
+
+#[test]
+fn every_operation_of_masked_gives_what_fixed_gives() {
+    every_operation::<Masked>();
 }
 
 /// A column from `low` to `high`, on a grid that 20 fraction bits hold exactly.
@@ -225,25 +237,36 @@ fn errors<E: Engine>(
     Ok(out)
 }
 
+fn check(engine: &str, found: Vec<(String, f64, f64)>) {
+    for (name, error, bound) in found {
+        assert!(error <= bound, "{name} on {engine}: {error:e}, stated {bound:e}");
+    }
+}
+
+fn every_function<S: Tested>() {
+    for rows in [0, 10, 100_000] {
+        let [p0, p1, _] = simulate(1, |p| {
+            with_engine::<S, _>(p, |e| errors(e, rows, |e, x, f| Ok(secret(e, &trefoil_engine::fixed::encode(x, f)?, f, 1))))
+        });
+        check(S::NAME, p0.unwrap().0);
+        check(S::NAME, p1.unwrap().0);
+    }
+}
+
 #[test]
-fn every_function_keeps_its_stated_error() {
-    let check = |engine: &str, found: Vec<(String, f64, f64)>| {
-        for (name, error, bound) in found {
-            assert!(error <= bound, "{name} on {engine}: {error:e}, stated {bound:e}");
-        }
-    };
+fn every_function_keeps_its_stated_error_in_the_clear() {
     for rows in [0, 10, 100_000] {
         check("Float", errors(&mut Float, rows, |e, x, f| e.public(x, f)).unwrap());
         check("Fixed", errors(&mut Fixed::default(), rows, |e, x, f| e.public(x, f)).unwrap());
-        let [p0, p1, _] = simulate(1, |p| {
-            with_engine(p, |e| {
-                errors(e, rows, |e, x, f| {
-                    let public = e.public(x, f)?;
-                    Ok(Num::new(share::reshare(&mut e.party, &public.share)?, f))
-                })
-            })
-        });
-        check("SecureNn at P0", p0.unwrap().0);
-        check("SecureNn at P1", p1.unwrap().0);
     }
+}
+
+#[test]
+fn every_function_of_secure_nn_keeps_its_stated_error() {
+    every_function::<SecureNn>();
+}
+
+#[test]
+fn every_function_of_masked_keeps_its_stated_error() {
+    every_function::<Masked>();
 }

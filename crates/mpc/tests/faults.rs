@@ -1,56 +1,19 @@
 //! Check 17, at the protocols: a frame that is not what the protocol says is an error of one line that names step, operation, label,
 //! peer, what was found and what was expected; never a short tensor, a value outside of its ring, or a hang.
 
-use std::time::Duration;
+mod common;
+
+use common::liar;
 use trefoil_mpc::securenn::{Share, private_compare, relu, share, truncate};
-use trefoil_mpc::{Error, Id, Part, Party, Result, Seeds, simulate_over};
-use trefoil_net::{Frame, Net, Ring, local};
+use trefoil_mpc::{Id, Part, Party, Result};
+use trefoil_net::{Frame, Ring};
 
-/// A network that changes one frame: the first that it sends to `to` under `label`.
-struct Liar<N> {
-    net: N,
-    to: Id,
-    label: &'static str,
-    lie: Option<fn(&mut Frame)>,
-}
-
-impl<N: Net> Net for Liar<N> {
-    fn send(&mut self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
-        if to == self.to && frame.label == self.label {
-            self.lie.take().into_iter().for_each(|lie| lie(&mut frame));
-        }
-        self.net.send(to, frame)
-    }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
-        self.net.recv(from)
-    }
-}
-
-/// The error of `to`, where `from` lies about one frame.
-fn error(
-    from: Id,
-    to: Id,
-    label: &'static str,
-    lie: fn(&mut Frame),
-    run: impl Fn(&mut Party, &Share) -> Result<()> + Sync,
-) -> String {
-    let mut ids = Id::ALL.into_iter();
-    let nets = local::network(Duration::from_secs(5)).map(|net| {
-        let lie = (ids.next() == Some(from)).then_some(lie);
-        Liar { net, to, label, lie }
-    });
-    let ends = simulate_over::<_, _, Error>(
-        nets,
-        |id| Seeds::insecure(id, 1),
-        |p| {
-            let x = Share::from_words([1, 64], (p.id != Id::P2).then(|| vec![5; 64]));
-            run(p, &x)
-        },
-    );
-    let end = ends.into_iter().nth(to.index()).unwrap();
-    let text = end.err().map(|e| e.to_string()).unwrap_or_else(|| "no error".into());
-    assert!(!text.contains('\n'));
-    text
+/// The error of `to`, where `from` lies about one frame of a SecureNN protocol on 64 elements.
+fn error(from: Id, to: Id, label: &'static str, lie: fn(&mut Frame), run: impl Fn(&mut Party, &Share) -> Result<()> + Sync) -> String {
+    liar::error(from, to, label, lie, |p| {
+        let x = Share::from_words([1, 64], (p.id != Id::P2).then(|| vec![5; 64]));
+        run(p, &x)
+    })
 }
 
 fn open(p: &mut Party, x: &Share) -> Result<()> {
@@ -164,4 +127,92 @@ fn padding_and_bits_are_checked() {
 fn a_party_that_ends_early_is_named() {
     let wrong = error(Id::P1, Id::P0, "never", |_| {}, |p, x| if p.id == Id::P1 { Ok(()) } else { relu(p, x) });
     assert!(wrong.contains("securenn.") && (wrong.contains("P1: ") || wrong.contains("P2: ")), "{wrong}");
+}
+
+mod of_masked {
+    use super::{liar, replace};
+    use crate::common::masked_programs::dealt;
+    use trefoil_engine::Kind;
+    use trefoil_mpc::masked::{Share, drelu, product, select, share, truncate};
+    use trefoil_mpc::{Id, Part, Party, Result};
+    use trefoil_net::Frame;
+    use trefoil_ring::Tensor;
+
+    const N: usize = 64;
+
+    fn error(from: Id, to: Id, label: &'static str, lie: fn(&mut Frame)) -> String {
+        liar::error(from, to, label, lie, layer)
+    }
+
+    /// Every protocol once: a product, a comparison that lifts it, a Select, a truncation alone, an opening.
+    fn layer(p: &mut Party) -> Result<()> {
+        let x: Share = dealt(p, &Tensor::from_elem((1, N), 5), 1);
+        let z = product::products(p, &[product::Factors { kind: Kind::Mul, x: &x, y: &x, plus: None, shape: x.shape, f: 16 }])?;
+        let bit = drelu::drelu(p, &[(&z[0], 20)], &[])?;
+        let y = select::select(p, &[(&bit[0], &z[0])])?;
+        let y = truncate::truncate(p, &[(&y[0], 9)])?;
+        share::reconstruct(p, &y[0]).map(drop)
+    }
+
+    /// Each message of the layer: who sends it to whom, its label, and its tensors.
+    const MESSAGES: [(Id, Id, &str, &[&str]); 14] = [
+        (Id::P2, Id::P1, "masked.product.deal", &["64 x Z_2^64", "64 x 16 bits", "64 x 16 bits"]),
+        (Id::P0, Id::P1, "masked.product.c", &["64 x 48 bits"]),
+        (Id::P1, Id::P0, "masked.product.c", &["64 x 48 bits"]),
+        // 19 bits: four chunks of 16 words and one of 8.
+        (Id::P2, Id::P1, "masked.drelu.deal", &["72 x Z_2^64"]),
+        (Id::P0, Id::P1, "masked.drelu.open", &["9 x Z_2^64", "64 x 16 bits"]),
+        (Id::P1, Id::P0, "masked.drelu.open", &["9 x Z_2^64", "64 x 16 bits"]),
+        (Id::P2, Id::P1, "masked.and.deal", &["22 x Z_2^64"]),
+        (Id::P0, Id::P1, "masked.and.open", &["3 x Z_2^64"]),
+        (Id::P2, Id::P1, "masked.select.deal", &["64 x Z_2^64", "64 x Z_2^64"]),
+        (Id::P1, Id::P0, "masked.select.open", &["64 x Z_2^64"]),
+        (Id::P2, Id::P1, "masked.truncate.deal", &["64 x 9 bits", "64 x Z_2^64"]),
+        (Id::P0, Id::P1, "masked.lift", &["64 x 9 bits"]),
+        (Id::P1, Id::P0, "masked.lift", &["64 x 9 bits"]),
+        (Id::P1, Id::P0, "masked.share.open", &["64 x Z_2^64"]),
+    ];
+
+    #[test]
+    fn every_message_is_checked() {
+        assert_eq!(error(Id::P1, Id::P0, "never", |_| {}), "no error");
+        for (from, to, label, parts) in MESSAGES {
+            let wrong = error(from, to, label, |f| f.label = "another".into());
+            assert!(wrong.contains(&format!("{label}: {from} sent message another of step 0, operation ")), "{wrong}");
+            let wrong = error(from, to, label, |f| f.at.op += 1);
+            assert!(wrong.contains(&format!("{label}: {from} sent message {label} of step 0, operation ")), "{wrong}");
+            let wrong = error(from, to, label, |f| f.parts.clear());
+            assert!(wrong.contains(&format!("{label}: {from} sent tensors too few, expected one more")), "{wrong}");
+            let wrong = error(from, to, label, |f| f.parts.push(Part::words(&[1])));
+            if label == "masked.share.open" {
+                // The last message: nothing follows that could report it.
+                assert_eq!(wrong, "no error");
+            } else {
+                assert!(wrong.contains(&format!("{label}: {from} sent tensors 1 too many, expected none")), "{wrong}");
+            }
+            let lies: [fn(&mut Frame); 3] = [
+                |f| replace(f, 0, Part::words(&[])),
+                |f| replace(f, 0, Part::odds(&[7; N])),
+                |f| {
+                    let last = f.parts.len() - 1;
+                    replace(f, last, Part::bits(&[0; N], 13));
+                },
+            ];
+            for (lie, expected) in lies.into_iter().zip([parts[0], parts[0], parts[parts.len() - 1]]) {
+                let wrong = error(from, to, label, lie);
+                let start = format!("{label}: {from} sent a tensor: ");
+                assert!(wrong.contains(&start) && wrong.ends_with(&format!(", expected {expected}")), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_party_that_ends_early_is_named() {
+        let ends = |p: &mut Party| if p.id == Id::P1 { Ok(()) } else { layer(p) };
+        let wrong = liar::error(Id::P1, Id::P0, "never", |_| {}, ends);
+        assert!(wrong.contains("masked.") && wrong.contains("P1: "), "{wrong}");
+        let ends = |p: &mut Party| if p.id == Id::P2 { Ok(()) } else { layer(p) };
+        let wrong = liar::error(Id::P2, Id::P1, "never", |_| {}, ends);
+        assert!(wrong.contains("masked.product.deal") && wrong.contains("P2: "), "{wrong}");
+    }
 }

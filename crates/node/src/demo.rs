@@ -5,8 +5,9 @@ use crate::party::{CostLine, Event, PartyConfig, Report};
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
 use crate::{Job, Result, SuiteName, machine, plain};
-use sha2::Digest;
 use ndarray::{Array2, concatenate};
+use sha2::Digest;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
@@ -170,7 +171,8 @@ fn secure<S: Suite>(
     let job = &demo.job;
     progress(Progress::Phase("keys and connections"));
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
-    let owners = (0..demo.owners).map(|i| Identity::generate(&format!("owner-{}", i + 1))).collect::<std::result::Result<Vec<_>, _>>()?;
+    let owners =
+        (0..demo.owners).map(|i| Identity::generate(&format!("owner-{}", i + 1))).collect::<std::result::Result<Vec<_>, _>>()?;
     let model_owner = Identity::generate("model-owner")?;
     let config = |id: Id| PartyConfig {
         id,
@@ -196,7 +198,7 @@ fn secure<S: Suite>(
     let patience = Patience { connect: demo.timeout, answer: demo.timeout * 10 };
 
     progress(Progress::Phase("data owners share their records"));
-    let mut run = Watch { fleet: &fleet, patience: patience.answer, total: trainer.total_steps(), steps: vec![], epochs: vec![], sharing: 0.0 };
+    let mut run = Watch::new(&fleet, patience.answer, trainer.total_steps());
     std::thread::scope(|scope| -> Result<()> {
         let (sender, outcomes) = std::sync::mpsc::channel();
         for (i, (identity, (train, test))) in owners.iter().zip(parts.0.iter().zip(&parts.1)).enumerate() {
@@ -213,7 +215,7 @@ fn secure<S: Suite>(
             });
         }
         drop(sender);
-        let shared = run.until_shared(&outcomes);
+        let shared = run.until_shared(&outcomes, folder, progress);
         if shared.is_err() {
             // The uploads end with the parties.
             fleet.end();
@@ -234,7 +236,7 @@ fn secure<S: Suite>(
         .collect();
     let tensors = model_owner::fetch(&addresses, &model_owner, &job.digest(), &shapes, S::reconstruct, patience)?;
     let params = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
-    let reports = run.until_done()?;
+    let reports = run.until_done(folder, progress)?;
     let Watch { steps, epochs, sharing, .. } = run;
     fleet.finish();
     Ok(Secure { reports, steps, epochs, params, seconds_sharing: sharing })
@@ -267,28 +269,43 @@ fn matrices(job: &Job, train: &Table, test: &Table) -> Result<Vec<(String, Tenso
     ])
 }
 
-/// Follows the parties through a run.
+/// Follows the parties through a run. A helper that runs ahead may be through before the others have begun, so that
+/// every event counts whenever it comes.
 struct Watch<'f, 's> {
     fleet: &'f Fleet<'s>,
     patience: Duration,
     total: u64,
+    shared: usize,
+    trained: usize,
+    reports: [Option<Report>; 3],
     steps: Vec<f64>,
     epochs: Vec<(u64, f64, f64)>,
     sharing: f64,
+    /// Bytes of each step and how many parties have told theirs.
+    bytes: BTreeMap<u64, (u64, u8)>,
 }
 
-impl Watch<'_, '_> {
+impl<'f, 's> Watch<'f, 's> {
+    fn new(fleet: &'f Fleet<'s>, patience: Duration, total: u64) -> Self {
+        let (steps, epochs, bytes) = (vec![], vec![], BTreeMap::new());
+        Watch { fleet, patience, total, shared: 0, trained: 0, reports: Default::default(), steps, epochs, sharing: 0.0, bytes }
+    }
+
     fn next(&self) -> Result<(Id, Event)> {
         self.fleet.next(Instant::now() + self.patience)
     }
 
     /// Until all three parties have everything; an owner's failure counts as well, unless a party knows the cause.
-    fn until_shared(&mut self, owners: &Receiver<Result<()>>) -> Result<()> {
-        let (mut parties, mut failed) = (0, None);
-        while parties < 3 {
-            if let Some((_, Event::Shared { seconds, .. })) = self.fleet.poll()? {
-                self.sharing = self.sharing.max(seconds);
-                parties += 1;
+    fn until_shared(
+        &mut self,
+        owners: &Receiver<Result<()>>,
+        folder: &mut RunFolder,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        let mut failed = None;
+        while self.shared < 3 {
+            if let Some((id, event)) = self.fleet.poll()? {
+                self.take(id, event, folder, progress)?;
             }
             if let Some((at, e)) = failed.take() {
                 if Instant::now() > at + Duration::from_secs(1) {
@@ -303,46 +320,52 @@ impl Watch<'_, '_> {
     }
 
     fn until_trained(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
-        let mut parties = 0;
-        let mut bytes = std::collections::BTreeMap::<u64, (u64, u8)>::new();
-        while parties < 3 {
+        while self.trained < 3 {
             let (id, event) = self.next()?;
-            folder.event(id, &event)?;
-            match event {
-                Event::Trained => parties += 1,
-                Event::Step { step, seconds, bytes: sent, .. } => {
-                    if id == Id::P0 {
-                        self.steps.push(seconds);
-                    }
-                    let sum = bytes.entry(step).or_default();
-                    *sum = (sum.0 + sent, sum.1 + 1);
-                    if sum.1 == 3 {
-                        let all = sum.0;
-                        bytes.remove(&step);
-                        let seconds = self.steps.last().copied().unwrap_or_default();
-                        progress(Progress::Step { step, total: self.total, seconds, bytes: all });
-                    }
-                }
-                Event::Epoch { epoch, loss: Some(loss), accuracy: Some(accuracy), .. } if id == Id::P0 => {
-                    self.epochs.push((epoch, loss, accuracy));
-                    progress(Progress::Epoch { epoch, loss, accuracy });
-                }
-                _ => {}
-            }
+            self.take(id, event, folder, progress)?;
         }
         Ok(())
     }
 
-    fn until_done(&mut self) -> Result<[Report; 3]> {
-        let mut reports: [Option<Report>; 3] = Default::default();
+    fn until_done(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<[Report; 3]> {
         loop {
-            reports = match reports {
+            match std::mem::take(&mut self.reports) {
                 [Some(a), Some(b), Some(c)] => return Ok([a, b, c]),
-                other => other,
-            };
-            if let (id, Event::Done(report)) = self.next()? {
-                reports[id.index()] = Some(*report);
+                other => self.reports = other,
             }
+            let (id, event) = self.next()?;
+            self.take(id, event, folder, progress)?;
         }
+    }
+
+    fn take(&mut self, id: Id, event: Event, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        folder.event(id, &event)?;
+        match event {
+            Event::Shared { seconds, .. } => {
+                self.sharing = self.sharing.max(seconds);
+                self.shared += 1;
+            }
+            Event::Trained => self.trained += 1,
+            Event::Done(report) => self.reports[id.index()] = Some(*report),
+            Event::Step { step, seconds, bytes: sent, .. } => {
+                if id == Id::P0 {
+                    self.steps.push(seconds);
+                }
+                let sum = self.bytes.entry(step).or_default();
+                *sum = (sum.0 + sent, sum.1 + 1);
+                if sum.1 == 3 {
+                    let all = sum.0;
+                    self.bytes.remove(&step);
+                    let seconds = self.steps.last().copied().unwrap_or_default();
+                    progress(Progress::Step { step, total: self.total, seconds, bytes: all });
+                }
+            }
+            Event::Epoch { epoch, loss: Some(loss), accuracy: Some(accuracy), .. } if id == Id::P0 => {
+                self.epochs.push((epoch, loss, accuracy));
+                progress(Progress::Epoch { epoch, loss, accuracy });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -11,8 +11,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_net::Id;
 
@@ -123,7 +123,8 @@ impl<'s> Fleet<'s> {
         let blames = |message: &str, id: Id| message.contains(&format!("{id}: "));
         let cause = failures.iter().position(|(_, _, code)| ![1, 4].contains(code));
         let cause = cause.or_else(|| failures.iter().position(|(_, _, code)| *code == 1));
-        let cause = cause.or_else(|| failures.iter().position(|(_, m, _)| Id::ALL.iter().any(|id| !reported(*id) && blames(m, *id))));
+        let cause =
+            cause.or_else(|| failures.iter().position(|(_, m, _)| Id::ALL.iter().any(|id| !reported(*id) && blames(m, *id))));
         let cause = cause.unwrap_or(0);
         let (id, message, code) = failures.swap_remove(cause);
         Error::Party { id, message, code }
@@ -175,7 +176,8 @@ pub fn party_process() -> Result<()> {
         }
     };
     let result = line().and_then(|text| {
-        let config: PartyConfig = serde_json::from_str(&text).map_err(|e| Error::config("party configuration", e, "its fields in JSON"))?;
+        let config: PartyConfig =
+            serde_json::from_str(&text).map_err(|e| Error::config("party configuration", e, "its fields in JSON"))?;
         let addresses = |own: String| {
             let listening = Event::Listening { address: own };
             if let Ok(text) = serde_json::to_string(&listening) {

@@ -3,7 +3,8 @@
 /// Processor, cores and operating system, in one line.
 pub fn describe() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map_or(std::env::consts::ARCH, |(_, m)| m.trim());
+    let model =
+        cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map_or(std::env::consts::ARCH, |(_, m)| m.trim());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{model}, {cores} cores, {}", std::env::consts::OS)
 }

@@ -121,7 +121,11 @@ pub struct Report {
 ///
 /// # Errors
 /// Everything that can go wrong in a run, named.
-pub fn run(config: &PartyConfig, addresses: impl FnOnce(String) -> Result<[String; 3]>, emit: &mut dyn FnMut(Event)) -> Result<()> {
+pub fn run(
+    config: &PartyConfig,
+    addresses: impl FnOnce(String) -> Result<[String; 3]>,
+    emit: &mut dyn FnMut(Event),
+) -> Result<()> {
     let timeout = Duration::try_from_secs_f64(config.timeout).ok().filter(|t| !t.is_zero() && t.as_secs() <= 86_400);
     let timeout = timeout.ok_or_else(|| Error::config("timeout", config.timeout, "more than 0 and at most 86400 seconds"))?;
     // A job that cannot be trained is refused before anyone connects.
@@ -245,7 +249,9 @@ fn agreed(config: &PartyConfig) -> serde_json::Map<String, serde_json::Value> {
     map.insert("model owner".into(), config.model_owner.to_string().into());
     map.insert("owners".into(), config.owners.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     map.insert("shaped network".into(), config.network.clone().into());
-    map.insert("benchmark".into(), config.bench.as_ref().map(|b| format!("{b:?}")).into());
+    if let Some(bench) = &config.bench {
+        map.insert("benchmark".into(), format!("{bench:?}").into());
+    }
     map
 }
 

@@ -74,7 +74,13 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn finish(mut self, summary: &Summary, cost: &[CostLine], epochs: &[(u64, f64, f64)], float: &[(f64, f64)]) -> Result<()> {
+    pub fn finish(
+        mut self,
+        summary: &Summary,
+        cost: &[CostLine],
+        epochs: &[(u64, f64, f64)],
+        float: &[(f64, f64)],
+    ) -> Result<()> {
         self.metrics.flush().map_err(Error::file(&self.dir))?;
         let path = self.path("summary.json");
         let text = serde_json::to_string_pretty(summary).map_err(|e| Error::config("summary.json", e, "numbers and texts"))?;
@@ -106,10 +112,16 @@ impl RunFolder {
                 .y_label_area_size(52)
                 .build_cartesian_2d(1.0..last, 0.0..most)?;
             chart.configure_mesh().light_line_style(WHITE).x_desc("epoch").y_desc("loss").draw()?;
-            let series = [(float, RGBColor(150, 150, 150), 5, "float, in the clear"), (secure, RGBColor(20, 90, 160), 2, "on secret shares")];
+            let series = [
+                (float, RGBColor(150, 150, 150), 5, "float, in the clear"),
+                (secure, RGBColor(20, 90, 160), 2, "on secret shares"),
+            ];
             for (points, colour, width, name) in series {
                 let style = colour.stroke_width(width);
-                chart.draw_series(LineSeries::new(points, style))?.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+                chart
+                    .draw_series(LineSeries::new(points, style))?
+                    .label(name)
+                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
             }
             chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
             root.present()?;

@@ -5,10 +5,7 @@ use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::{Tensor, matrix::product};
 
 fn main() {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build_global()
-        .expect("the first pool");
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
     divan::main();
 }
 
@@ -21,15 +18,10 @@ const SHAPES: [(&str, usize, usize, usize, bool, bool); 4] = [
 ];
 
 fn factors(shape: &str) -> (Tensor, bool, Tensor, bool, u64) {
-    let (_, m, k, n, tx, ty) = SHAPES
-        .into_iter()
-        .find(|s| s.0 == shape)
-        .expect("known shape");
+    let (_, m, k, n, tx, ty) = SHAPES.into_iter().find(|s| s.0 == shape).expect("known shape");
     let mut state = 1u64;
     let mut word = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state
     };
     let x = Tensor::from_shape_simple_fn(if tx { (k, m) } else { (m, k) }, &mut word);
@@ -40,21 +32,15 @@ fn factors(shape: &str) -> (Tensor, bool, Tensor, bool, u64) {
 #[divan::bench(args = SHAPES.map(|s| s.0))]
 fn packed(bencher: Bencher, shape: &str) {
     let (x, tx, y, ty, work) = factors(shape);
-    bencher
-        .counter(ItemsCount::new(work))
-        .bench_local(|| product(&x, tx, &y, ty));
+    bencher.counter(ItemsCount::new(work)).bench_local(|| product(&x, tx, &y, ty));
 }
 
 /// The plain triple loop in the order i, k, j.
 #[divan::bench(args = SHAPES.map(|s| s.0))]
 fn reference(bencher: Bencher, shape: &str) {
     let (x, tx, y, ty, work) = factors(shape);
-    let x = if tx { x.t() } else { x.view() }
-        .as_standard_layout()
-        .into_owned();
-    let y = if ty { y.t() } else { y.view() }
-        .as_standard_layout()
-        .into_owned();
+    let x = if tx { x.t() } else { x.view() }.as_standard_layout().into_owned();
+    let y = if ty { y.t() } else { y.view() }.as_standard_layout().into_owned();
     bencher.counter(ItemsCount::new(work)).bench_local(|| {
         let mut out = Tensor::zeros((x.nrows(), y.ncols()));
         for (mut out, x) in out.rows_mut().into_iter().zip(x.rows()) {

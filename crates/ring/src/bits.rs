@@ -61,10 +61,7 @@ pub fn unpack(bytes: &[u8], bits: u8, count: usize) -> Result<Vec<u64>, UnpackEr
 }
 
 fn mask(bits: u8) -> u64 {
-    assert!(
-        (1..64).contains(&bits),
-        "packed values have 1 to 63 bits, not {bits}"
-    );
+    assert!((1..64).contains(&bits), "packed values have 1 to 63 bits, not {bits}");
     (1 << bits) - 1
 }
 
@@ -77,10 +74,7 @@ mod tests {
     fn the_first_value_is_lowest() {
         assert_eq!(pack(&[1, 0, 1, 1], 1), [0b1101]);
         assert_eq!(pack(&[0x123, 0x456], 12), [0x23, 0x61, 0x45]);
-        assert_eq!(
-            pack(&[u64::MAX; 2], 63),
-            [[0xff; 15].as_slice(), &[0x3f]].concat()
-        );
+        assert_eq!(pack(&[u64::MAX; 2], 63), [[0xff; 15].as_slice(), &[0x3f]].concat());
         assert!(pack(&[], 5).is_empty());
         assert_eq!(unpack(&[], 5, 0), Ok(vec![]));
         assert_eq!([bit(5, 0), bit(5, 1), bit(1 << 63, 63)], [1, 0, 1]);
@@ -88,24 +82,12 @@ mod tests {
 
     #[test]
     fn unpack_refuses_wrong_length_and_padding() {
-        assert!(matches!(
-            unpack(&[0; 3], 12, 1),
-            Err(UnpackError::Length { expected: 2, .. })
-        ));
-        assert!(matches!(
-            unpack(&[0; 1], 12, 1),
-            Err(UnpackError::Length { expected: 2, .. })
-        ));
-        assert!(matches!(
-            unpack(&[0; 1], 63, usize::MAX),
-            Err(UnpackError::Length { .. })
-        ));
+        assert!(matches!(unpack(&[0; 3], 12, 1), Err(UnpackError::Length { expected: 2, .. })));
+        assert!(matches!(unpack(&[0; 1], 12, 1), Err(UnpackError::Length { expected: 2, .. })));
+        assert!(matches!(unpack(&[0; 1], 63, usize::MAX), Err(UnpackError::Length { .. })));
         let error = unpack(&[0, 0x30], 12, 1).unwrap_err();
         assert_eq!(error, UnpackError::Padding { found: 3, bits: 4 });
-        assert_eq!(
-            error.to_string(),
-            "packed values: the 4 padding bits of the last byte are 0x3, expected 0"
-        );
+        assert_eq!(error.to_string(), "packed values: the 4 padding bits of the last byte are 0x3, expected 0");
     }
 
     proptest! {

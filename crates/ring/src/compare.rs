@@ -41,34 +41,15 @@ mod tests {
 
     fn check(x: u64, r: u64) {
         for beta in [false, true] {
-            assert_eq!(
-                greater(x, r, beta),
-                beta ^ (x > r),
-                "x = {x}, r = {r}, beta = {beta}"
-            );
-            let zeros = terms(x, r, beta)
-                .iter()
-                .filter(|c| **c == Residue::ZERO)
-                .count();
-            assert!(
-                zeros <= 1,
-                "the permutation hides one position, not {zeros}"
-            );
+            assert_eq!(greater(x, r, beta), beta ^ (x > r), "x = {x}, r = {r}, beta = {beta}");
+            let zeros = terms(x, r, beta).iter().filter(|c| **c == Residue::ZERO).count();
+            assert!(zeros <= 1, "the permutation hides one position, not {zeros}");
         }
     }
 
     #[test]
     fn edges() {
-        let edges = [
-            0,
-            1,
-            2,
-            (1 << 63) - 1,
-            1 << 63,
-            (1 << 63) + 1,
-            u64::MAX - 1,
-            u64::MAX,
-        ];
+        let edges = [0, 1, 2, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, u64::MAX - 1, u64::MAX];
         for x in edges {
             for r in edges {
                 check(x, r);

@@ -22,9 +22,7 @@ pub enum RangeError {
         bound: f64,
     },
     /// The same for an element of a matrix.
-    #[error(
-        "fixed point: element ({row}, {column}) is {value}, outside the open range of +-{bound}"
-    )]
+    #[error("fixed point: element ({row}, {column}) is {value}, outside the open range of +-{bound}")]
     Element {
         /// Row of the first such element, in row-major order.
         row: usize,
@@ -60,12 +58,7 @@ pub fn encode_all(x: &Array2<f64>, frac: u8) -> Result<Tensor, RangeError> {
     let bound = bound(frac)?;
     let mut out = Tensor::zeros(x.dim());
     for ((at, &value), out) in x.indexed_iter().zip(&mut out) {
-        *out = word(value, frac, bound).ok_or(RangeError::Element {
-            row: at.0,
-            column: at.1,
-            value,
-            bound,
-        })?;
+        *out = word(value, frac, bound).ok_or(RangeError::Element { row: at.0, column: at.1, value, bound })?;
     }
     Ok(out)
 }
@@ -126,16 +119,11 @@ mod tests {
             let bound = 2f64.powi(62 - i32::from(frac));
             let largest = bound.next_down();
             assert_eq!(encode(largest, frac), Ok((1 << 62) - (1 << 9)));
-            assert_eq!(
-                encode(-largest, frac),
-                Ok(0u64.wrapping_sub((1 << 62) - (1 << 9)))
-            );
+            assert_eq!(encode(-largest, frac), Ok(0u64.wrapping_sub((1 << 62) - (1 << 9))));
             for value in [bound, -bound, f64::MAX, f64::INFINITY, f64::NEG_INFINITY] {
                 assert_eq!(encode(value, frac), Err(RangeError::Value { value, bound }));
             }
-            assert!(
-                matches!(encode(f64::NAN, frac), Err(RangeError::Value { value, .. }) if value.is_nan())
-            );
+            assert!(matches!(encode(f64::NAN, frac), Err(RangeError::Value { value, .. }) if value.is_nan()));
         }
         assert_eq!(encode(0.0, 63), Err(RangeError::FractionBits { frac: 63 }));
     }
@@ -144,19 +132,8 @@ mod tests {
     fn a_matrix_error_names_the_element() {
         let x = array![[0.0, 1.0], [2.0, -4.0], [9.0, 0.0]];
         let error = encode_all(&x, 60).unwrap_err();
-        assert_eq!(
-            error,
-            RangeError::Element {
-                row: 1,
-                column: 1,
-                value: -4.0,
-                bound: 4.0
-            }
-        );
-        assert_eq!(
-            error.to_string(),
-            "fixed point: element (1, 1) is -4, outside the open range of +-4"
-        );
+        assert_eq!(error, RangeError::Element { row: 1, column: 1, value: -4.0, bound: 4.0 });
+        assert_eq!(error.to_string(), "fixed point: element (1, 1) is -4, outside the open range of +-4");
     }
 
     #[test]

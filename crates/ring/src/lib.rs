@@ -19,9 +19,7 @@ pub type Tensor = ndarray::Array2<u64>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
     /// The number of bytes does not match the number of values.
-    #[error(
-        "packed values: found {found} bytes, expected {expected} for {count} values of {bits} bits"
-    )]
+    #[error("packed values: found {found} bytes, expected {expected} for {count} values of {bits} bits")]
     Length {
         /// Bytes given.
         found: usize,
@@ -59,19 +57,11 @@ impl UnpackError {
         let total = count as u128 * u128::from(bits);
         let (found, expected) = (bytes.len(), total.div_ceil(8));
         if found as u128 != expected {
-            return Err(Self::Length {
-                found,
-                expected,
-                count,
-                bits,
-            });
+            return Err(Self::Length { found, expected, count, bits });
         }
         let used = (total % 8) as u8;
         match bytes.last() {
-            Some(last) if used != 0 && last >> used != 0 => Err(Self::Padding {
-                found: last >> used,
-                bits: 8 - used,
-            }),
+            Some(last) if used != 0 && last >> used != 0 => Err(Self::Padding { found: last >> used, bits: 8 - used }),
             _ => Ok(()),
         }
     }

@@ -47,29 +47,19 @@ pub fn product_into(out: &mut Tensor, x: &Tensor, tx: bool, y: &Tensor, ty: bool
 fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView2<u64>) {
     let (rows, inner, columns) = (x.nrows(), x.ncols(), y.ncols());
     assert_eq!(inner, y.nrows(), "matrix product: inner dimensions differ");
-    assert_eq!(
-        out.dim(),
-        (rows, columns),
-        "matrix product: shape of the result"
-    );
+    assert_eq!(out.dim(), (rows, columns), "matrix product: shape of the result");
     if out.is_empty() || inner == 0 {
         return;
     }
     if !out.is_standard_layout() {
         *out = out.as_standard_layout().into_owned();
     }
-    let out = out
-        .as_slice_mut()
-        .expect("the layout was just made standard");
+    let out = out.as_slice_mut().expect("the layout was just made standard");
     let threads = rayon::current_num_threads();
     let work = rows.saturating_mul(columns).saturating_mul(inner);
     let parallel = threads > 1 && work > WORTH_THREADS;
     let (height, lanes) = kernel.tile();
-    let share = if parallel {
-        rows.div_ceil(threads)
-    } else {
-        rows
-    };
+    let share = if parallel { rows.div_ceil(threads) } else { rows };
     let share = share.min(ROWS).next_multiple_of(height);
 
     let mut panels = Vec::new();
@@ -77,10 +67,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
         let width = COLUMNS.min(columns - first_column);
         for depth in (0..inner).step_by(DEPTH) {
             let depth = depth..inner.min(depth + DEPTH);
-            let y = y.slice(ndarray::s![
-                depth.clone(),
-                first_column..first_column + width
-            ]);
+            let y = y.slice(ndarray::s![depth.clone(), first_column..first_column + width]);
             pack::panels(&mut panels, y, lanes);
             let x = x.slice(ndarray::s![.., depth]);
             let task = |(index, out): (usize, &mut [u64])| {
@@ -99,9 +86,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
                 });
             };
             if parallel {
-                out.par_chunks_mut(share * columns)
-                    .enumerate()
-                    .for_each(task);
+                out.par_chunks_mut(share * columns).enumerate().for_each(task);
             } else {
                 out.chunks_mut(share * columns).enumerate().for_each(task);
             }
@@ -128,19 +113,14 @@ mod tests {
 
     fn naive(x: ArrayView2<u64>, y: ArrayView2<u64>) -> Tensor {
         Array2::from_shape_fn((x.nrows(), y.ncols()), |(i, j)| {
-            (0..x.ncols()).fold(0, |sum: u64, p| {
-                sum.wrapping_add(x[[i, p]].wrapping_mul(y[[p, j]]))
-            })
+            (0..x.ncols()).fold(0, |sum: u64, p| sum.wrapping_add(x[[i, p]].wrapping_mul(y[[p, j]])))
         })
     }
 
     fn check_all(rows: usize, inner: usize, columns: usize, seed: u64) {
         let (x, y) = (words(rows, inner, seed), words(inner, columns, !seed));
         let expected = naive(x.view(), y.view());
-        let (xt, yt) = (
-            x.t().as_standard_layout().into_owned(),
-            y.t().as_standard_layout().into_owned(),
-        );
+        let (xt, yt) = (x.t().as_standard_layout().into_owned(), y.t().as_standard_layout().into_owned());
         assert_eq!(product(&x, false, &y, false), expected);
         assert_eq!(product(&xt, true, &y, false), expected);
         assert_eq!(product(&x, false, &yt, true), expected);
@@ -148,12 +128,7 @@ mod tests {
         let start = words(rows, columns, seed ^ 1);
         let sum = crate::words::add(&start, &expected);
         for kernel in Kernel::available() {
-            for (x, y) in [
-                (x.view(), y.view()),
-                (xt.t(), yt.t()),
-                (x.view(), yt.t()),
-                (xt.t(), y.view()),
-            ] {
+            for (x, y) in [(x.view(), y.view()), (xt.t(), yt.t()), (x.view(), yt.t()), (xt.t(), y.view())] {
                 let mut out = start.clone();
                 accumulate(kernel, &mut out, x, y);
                 assert_eq!(out, sum, "{kernel:?} on {rows} x {inner} x {columns}");
@@ -192,10 +167,7 @@ mod tests {
         let expected = naive(x.view(), y.view());
         const { assert!(203 * 90 * 70 > WORTH_THREADS) };
         for threads in [1, 2, 3, 8] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(|| product(&x, false, &y, false)), expected);
         }
     }

@@ -18,10 +18,7 @@ pub fn from_word(a: u64) -> u64 {
 
 /// `a + b`.
 pub fn add(a: u64, b: u64) -> u64 {
-    debug_assert!(
-        is_canonical(a) && is_canonical(b),
-        "operand outside Z_(2^64-1)"
-    );
+    debug_assert!(is_canonical(a) && is_canonical(b), "operand outside Z_(2^64-1)");
     // 2^64 is 1 in this ring, so a carry is added back.
     let (sum, carry) = a.overflowing_add(b);
     from_word(sum.wrapping_add(u64::from(carry)))
@@ -29,10 +26,7 @@ pub fn add(a: u64, b: u64) -> u64 {
 
 /// `a - b`.
 pub fn sub(a: u64, b: u64) -> u64 {
-    debug_assert!(
-        is_canonical(a) && is_canonical(b),
-        "operand outside Z_(2^64-1)"
-    );
+    debug_assert!(is_canonical(a) && is_canonical(b), "operand outside Z_(2^64-1)");
     let (difference, borrow) = a.overflowing_sub(b);
     difference.wrapping_sub(u64::from(borrow))
 }
@@ -64,26 +58,14 @@ mod tests {
 
     #[test]
     fn edges() {
-        let edges = [
-            0,
-            1,
-            2,
-            (1 << 63) - 1,
-            1 << 63,
-            (1 << 63) + 1,
-            MODULUS - 2,
-            MODULUS - 1,
-        ];
+        let edges = [0, 1, 2, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, MODULUS - 2, MODULUS - 1];
         for a in edges {
             for b in edges {
                 check(a, b);
             }
         }
         assert!(is_canonical(MODULUS - 1) && !is_canonical(MODULUS));
-        assert_eq!(
-            [0, 1, MODULUS - 1, MODULUS].map(from_word),
-            [0, 1, MODULUS - 1, 0]
-        );
+        assert_eq!([0, 1, MODULUS - 1, MODULUS].map(from_word), [0, 1, MODULUS - 1, 0]);
     }
 
     proptest! {

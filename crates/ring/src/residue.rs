@@ -131,18 +131,13 @@ pub fn unpack(bytes: &[u8], count: usize) -> Result<Vec<Residue>, UnpackError> {
     }
     let mut last = [0; 7];
     last[..tail.len()].copy_from_slice(tail);
-    let last =
-        spread(&last).map_err(|(lane, found)| value_error(blocks.len() * 8 + lane, found))?;
+    let last = spread(&last).map_err(|(lane, found)| value_error(blocks.len() * 8 + lane, found))?;
     rest.copy_from_slice(&last[..rest.len()]);
     Ok(values)
 }
 
 fn value_error(index: usize, found: u8) -> UnpackError {
-    UnpackError::Value {
-        index,
-        found,
-        bound: P,
-    }
+    UnpackError::Value { index, found, bound: P }
 }
 
 /// Eight bytes of 7 bits to 56 bits: neighbours join into 14, 28, then 56 bits.
@@ -205,10 +200,7 @@ mod tests {
     fn pack_is_seven_bits_little_endian() {
         assert_eq!(pack(&residues(&[1])), [1]);
         assert_eq!(pack(&residues(&[1, 1])), [0x81, 0]);
-        assert_eq!(
-            pack(&residues(&[0, 0, 0, 0, 0, 0, 0, 1])),
-            [0, 0, 0, 0, 0, 0, 2]
-        );
+        assert_eq!(pack(&residues(&[0, 0, 0, 0, 0, 0, 0, 1])), [0, 0, 0, 0, 0, 0, 2]);
         assert!(pack(&[]).is_empty());
         assert_eq!(unpack(&[], 0), Ok(vec![]));
     }
@@ -216,29 +208,15 @@ mod tests {
     #[test]
     fn unpack_refuses_a_wrong_length() {
         let error = unpack(&[0; 2], 1).unwrap_err();
-        assert_eq!(
-            error,
-            UnpackError::Length {
-                found: 2,
-                expected: 1,
-                count: 1,
-                bits: 7
-            }
-        );
+        assert_eq!(error, UnpackError::Length { found: 2, expected: 1, count: 1, bits: 7 });
         assert!(unpack(&[0; 6], 8).is_err());
         assert!(unpack(&[], usize::MAX).is_err());
     }
 
     #[test]
     fn unpack_refuses_padding() {
-        assert_eq!(
-            unpack(&[0x80], 1),
-            Err(UnpackError::Padding { found: 1, bits: 1 })
-        );
-        assert_eq!(
-            unpack(&[0, 0x40], 2),
-            Err(UnpackError::Padding { found: 1, bits: 2 })
-        );
+        assert_eq!(unpack(&[0x80], 1), Err(UnpackError::Padding { found: 1, bits: 1 }));
+        assert_eq!(unpack(&[0, 0x40], 2), Err(UnpackError::Padding { found: 1, bits: 2 }));
     }
 
     #[test]
@@ -249,11 +227,7 @@ mod tests {
                     let mut values = vec![66; count];
                     values[index] = u64::from(found);
                     let bytes = crate::bits::pack(&values, BITS);
-                    let error = UnpackError::Value {
-                        index,
-                        found,
-                        bound: 67,
-                    };
+                    let error = UnpackError::Value { index, found, bound: 67 };
                     assert_eq!(unpack(&bytes, count), Err(error));
                 }
             }

@@ -57,20 +57,12 @@ pub fn sub_assign(x: &mut Tensor, y: &Tensor) {
 }
 
 fn zip(x: &Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) -> Tensor {
-    assert_eq!(
-        x.dim(),
-        y.dim(),
-        "elementwise operation on tensors of different shapes"
-    );
+    assert_eq!(x.dim(), y.dim(), "elementwise operation on tensors of different shapes");
     Zip::from(x).and(y).map_collect(|&x, &y| f(x, y))
 }
 
 fn zip_assign(x: &mut Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) {
-    assert_eq!(
-        x.dim(),
-        y.dim(),
-        "elementwise operation on tensors of different shapes"
-    );
+    assert_eq!(x.dim(), y.dim(), "elementwise operation on tensors of different shapes");
     Zip::from(x).and(y).for_each(|x, &y| *x = f(*x, y));
 }
 

@@ -92,6 +92,6 @@ fn options() {
 /// A training with local truncation that is expected to destroy its model is refused, with both numbers.
 #[test]
 fn expected_wraps() {
-    let out = run(&["demo", "--truncation", "local"]);
+    let out = run(&["demo", "--suite", "securenn", "--truncation", "local"]);
     refused(&out, 2, &["will wrap: found 7.0e4, expected at most 9.8e-4", "--insecure-accept-wraps"]);
 }

@@ -100,16 +100,32 @@ fn the_same_masks_give_the_same_model() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 60);
-    let model = |name: &str| {
+    let model = |name: &str, suite: &str| {
         let folder = dir.path().join(name);
-        let args = ["demo", "--csv", path(&file), "--label", "class", "--hidden", "16", "--epochs", "2", "--batch", "16"];
+        let args = [
+            "demo",
+            "--csv",
+            path(&file),
+            "--label",
+            "class",
+            "--hidden",
+            "16",
+            "--epochs",
+            "2",
+            "--batch",
+            "16",
+            "--suite",
+            suite,
+        ];
         let out = run(&[&args[..], &["--insecure-mask-seed", "7", "--run-dir", path(&folder)]].concat());
         assert!(out.status.success(), "{}", text(&out.stderr));
         assert!(read(&folder, "summary.json").contains("insecure: from a seed"));
         std::fs::read(folder.join("model.safetensors")).unwrap()
     };
-    let first = model("a");
-    assert!(first == model("b"), "two runs with the same masks differ");
+    for suite in ["securenn", "masked"] {
+        let first = model(&format!("{suite}-a"), suite);
+        assert!(first == model(&format!("{suite}-b"), suite), "{suite}: two runs with the same masks differ");
+    }
 }
 
 #[test]
@@ -119,7 +135,8 @@ fn tables_and_recorded_views() {
     small_csv(&file, 40);
     let args =
         ["demo", "--csv", path(&file), "--label", "class", "--hidden", "16,8", "--epochs", "2", "--batch", "16", "--owners", "2"];
-    let out = run(&[&args[..], &["--insecure-record", path(&views), "--run-dir", path(&folder)]].concat());
+    // In this suite all three parties receive something.
+    let out = run(&[&args[..], &["--suite", "securenn", "--insecure-record", path(&views), "--run-dir", path(&folder)]].concat());
     let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
     assert!(out.status.success(), "{stderr}");
     for words in [

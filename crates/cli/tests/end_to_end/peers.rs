@@ -1,6 +1,6 @@
 //! Peers that cannot be reached or are not who they should be.
 
-use crate::common::{Keys, PartyProcess, failures, job};
+use crate::common::{Keys, PartyProcess, job};
 use std::net::TcpListener;
 use std::time::Duration;
 use trefoil_node::net::Id;
@@ -9,13 +9,18 @@ use trefoil_node::net::tls::{Listener, connect};
 #[test]
 fn a_wrong_fingerprint() {
     let keys = Keys::generate();
-    let mut configs = Id::ALL.map(|id| keys.config(id));
-    let other = keys.model_owner.fingerprint();
-    configs[0].parties[1] = other;
-    let [p0, p1, p2] = failures(configs);
-    let expected = format!("found fingerprint {}, expected {other}", keys.parties[1].fingerprint());
-    assert!(p0.message.contains("wrong certificate") && p0.message.contains(&expected), "{}", p0.message);
-    assert!(p0.code == 4 && ![p0.connected, p1.connected, p2.connected].contains(&true));
+    let mut config = keys.config(Id::P0);
+    let (found, expected) = (keys.parties[1].fingerprint(), keys.model_owner.fingerprint());
+    config.parties[1] = expected;
+    let mut party = PartyProcess::start(&config);
+    let own = party.address();
+    // P1 stays, whatever P0 makes of its certificate.
+    let listener = Listener::bind("127.0.0.1:0", &keys.parties[1], &[keys.parties[0].fingerprint()]).unwrap();
+    let address = listener.local_addr().to_string();
+    party.addresses(&[own, address.clone(), address.clone()]);
+    let failure = party.failure();
+    let line = format!("{address}: wrong certificate: found fingerprint {found}, expected {expected}");
+    assert!(failure.code == 4 && failure.message == line && !failure.connected, "{}", failure.message);
 }
 
 #[test]

@@ -35,23 +35,13 @@ impl Labels {
             Label::Text(_) => Kind::Text,
         };
         if *self.kind.get_or_insert(kind) != kind {
-            let expected = if kind == Kind::Text {
-                "an integer label"
-            } else {
-                "a text label"
-            };
-            return Err(cell.refuse(
-                &quote(&String::from_utf8_lossy(field)),
-                &format!("{expected} as in the first record"),
-            ));
+            let expected = if kind == Kind::Text { "an integer label" } else { "a text label" };
+            return Err(cell.refuse(&quote(&String::from_utf8_lossy(field)), &format!("{expected} as in the first record")));
         }
         let next = self.distinct.len();
         let (number, _) = *self.distinct.entry(label).or_insert((next, cell.line));
         if number >= MAX_CLASSES {
-            return Err(cell.refuse(
-                &format!("{} distinct labels so far", number + 1),
-                &format!("at most {MAX_CLASSES} classes"),
-            ));
+            return Err(cell.refuse(&format!("{} distinct labels so far", number + 1), &format!("at most {MAX_CLASSES} classes")));
         }
         self.rows.push(number);
         Ok(())
@@ -71,20 +61,13 @@ impl Labels {
                 Label::Integer(n) if *n == i => n.to_string(),
                 // The integers are 0..i and then this one: class i has no record, or this label is out of range.
                 Label::Integer(n) => {
-                    let expected = format!(
-                        "the integers 0 to k-1 as labels, none missing; no record has label {i}"
-                    );
-                    return Err(
-                        Cell { file, line, column }.refuse(&format!("label {n}"), &expected)
-                    );
+                    let expected = format!("the integers 0 to k-1 as labels, none missing; no record has label {i}");
+                    return Err(Cell { file, line, column }.refuse(&format!("label {n}"), &expected));
                 }
             });
             index[number] = i;
         }
-        Ok((
-            names,
-            self.rows.iter().map(|&number| index[number]).collect(),
-        ))
+        Ok((names, self.rows.iter().map(|&number| index[number]).collect()))
     }
 }
 
@@ -102,8 +85,5 @@ fn read(field: &[u8], cell: &Cell<'_>) -> Result<Label> {
     if number.fract() == 0.0 && (0.0..MAX_CLASSES as f64).contains(&number) {
         return Ok(Label::Integer(number as usize));
     }
-    Err(cell.refuse(
-        &format!("label {}", quote(text)),
-        &format!("an integer from 0 to {}", MAX_CLASSES - 1),
-    ))
+    Err(cell.refuse(&format!("label {}", quote(text)), &format!("an integer from 0 to {}", MAX_CLASSES - 1)))
 }

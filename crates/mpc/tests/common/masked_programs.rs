@@ -44,6 +44,11 @@ fn seen(x: &Share) -> End {
     m.into_iter().chain(l).collect()
 }
 
+/// The same of an input: it is what it is before the program starts.
+fn given(x: &Share) -> End {
+    seen(x).into_iter().map(|(_, ring, words)| ("own", ring, words)).collect()
+}
+
 fn seen_bit(p: &Party, b: &Bit) -> End {
     vec![(if p.id == Id::P2 { "own" } else { "opened" }, Ring::Word, b.plane.clone())]
 }
@@ -59,7 +64,7 @@ fn products(p: &mut Party, x: Input) -> Result<End> {
     let plus = Some(c.clone());
     let z = product::products(p, &[factors(&a, &a, 0), product::Factors { plus, ..factors(&a, &b, 16) }, factors(&a, &b, 40)])?;
     lift::lift(p, &z.iter().collect::<Vec<_>>())?;
-    Ok([a, b, c].iter().chain(&z).flat_map(seen).collect())
+    Ok([a, b, c].iter().flat_map(given).chain(z.iter().flat_map(seen)).collect())
 }
 
 fn truncations(p: &mut Party, x: Input) -> Result<End> {
@@ -68,14 +73,14 @@ fn truncations(p: &mut Party, x: Input) -> Result<End> {
     lift::lift(p, &z.iter().collect::<Vec<_>>())?;
     // P1's masks of the results are what P2 has sent it: they are among its frames already.
     let kept = |(what, ..): &(&str, Ring, Vec<u64>)| p.id != Id::P1 || *what == "opened";
-    Ok([a, b].iter().flat_map(seen).chain(z.iter().flat_map(seen).filter(kept)).collect())
+    Ok([a, b].iter().flat_map(given).chain(z.iter().flat_map(seen).filter(kept)).collect())
 }
 
 /// Widths with full groups of chunks, and with lone chunks.
 fn comparisons(p: &mut Party, x: Input) -> Result<End> {
     let (a, b, c) = (x.masked(p, 62, 1), x.masked(p, 28, 2), x.masked(p, 19, 3));
     let bits = drelu::drelu(p, &[(&a, 64), (&b, 29), (&c, 20)], &[])?;
-    Ok([a, b, c].iter().flat_map(seen).chain(bits.iter().flat_map(|b| seen_bit(p, b))).collect())
+    Ok([a, b, c].iter().flat_map(given).chain(bits.iter().flat_map(|b| seen_bit(p, b))).collect())
 }
 
 /// Two by one bit, one after the other, as forward and backward pass do.
@@ -84,7 +89,7 @@ fn selects(p: &mut Party, x: Input) -> Result<End> {
     let bit = drelu::drelu(p, &[(&a, 20)], &[])?.swap_remove(0);
     let y = select::select(p, &[(&bit, &a)])?;
     let z = select::select(p, &[(&bit, &b)])?;
-    Ok([a, b].iter().chain(&y).chain(&z).flat_map(seen).chain(seen_bit(p, &bit)).collect())
+    Ok([a, b].iter().flat_map(given).chain(y.iter().chain(&z).flat_map(seen)).chain(seen_bit(p, &bit)).collect())
 }
 
 fn ands(p: &mut Party, x: Input) -> Result<End> {

@@ -1,5 +1,5 @@
 //! What the protocol tests share: inputs, and runs of a protocol by three parties.
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code, unused_imports)] // each test file uses its own part
 
 pub mod liar;
 pub mod masked_programs;

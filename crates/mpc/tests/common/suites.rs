@@ -19,6 +19,8 @@ pub trait Tested: Suite {
     fn engine(party: Party) -> Self;
     /// Opens ring elements exactly; `None` at P2.
     fn words(&mut self, x: &Self::Num) -> Option<Tensor>;
+    /// Rows and columns of a matrix of bits.
+    fn bit_shape(&self, x: &Self::Bit) -> [usize; 2];
     /// A small program in the manner of a training step that calls every protocol: the list of labels is taken from it.
     fn training(p: &mut Party, secret: u64) -> Result<End>;
 }
@@ -31,6 +33,9 @@ impl Tested for SecureNn {
     }
     fn words(&mut self, x: &securenn::Num) -> Option<Tensor> {
         securenn::share::reconstruct(&mut self.party, &x.share).unwrap()
+    }
+    fn bit_shape(&self, x: &Self::Bit) -> [usize; 2] {
+        x.shape
     }
     fn training(p: &mut Party, secret: u64) -> Result<End> {
         programs::training(p, secret)
@@ -45,6 +50,9 @@ impl Tested for Masked {
     }
     fn words(&mut self, x: &masked::Num) -> Option<Tensor> {
         masked::share::reconstruct(&mut self.party, &x.share).unwrap()
+    }
+    fn bit_shape(&self, x: &Self::Bit) -> [usize; 2] {
+        x.shape
     }
     fn training(p: &mut Party, secret: u64) -> Result<End> {
         masked_programs::training(p, secret)

@@ -150,7 +150,12 @@ fn job(suite: SuiteName, operation: &Operation) -> Job {
     }
 }
 
-fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool, progress: &mut dyn FnMut(u64, f64)) -> Result<Run> {
+fn processes<S: Suite>(
+    operation: &Operation,
+    bench: &Bench<'_>,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(u64, f64),
+) -> Result<Run> {
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
     let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
@@ -173,8 +178,11 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
     let fleet = Fleet::start(bench.program, &Id::ALL.map(config), bench.scratch, stop)?;
     let mut asked = vec![];
     if let Operation::Infer { batch, iterations, network } = operation {
-        let addresses =
-            Id::ALL.map(|id| Address { id, address: fleet.addresses[id.index()].clone(), fingerprint: keys[id.index()].fingerprint() });
+        let addresses = Id::ALL.map(|id| Address {
+            id,
+            address: fleet.addresses[id.index()].clone(),
+            fingerprint: keys[id.index()].fingerprint(),
+        });
         let patience = Patience { connect: timeout, answer: timeout };
         let mut session = Session::open(&addresses, &client, patience)?;
         let x = operation::records(*batch, network[0]);

@@ -59,9 +59,18 @@ impl Operation {
     }
 
     /// A party's half, by all three at once.
-    pub(crate) fn run<E: Suite>(&self, e: &mut E, job: &Job, listener: &Listener, timeout: Duration, lap: Lap<'_, E>) -> Result<()> {
+    pub(crate) fn run<E: Suite>(
+        &self,
+        e: &mut E,
+        job: &Job,
+        listener: &Listener,
+        timeout: Duration,
+        lap: Lap<'_, E>,
+    ) -> Result<()> {
         match self {
-            Operation::Infer { network, batch, iterations } => infer(e, job, network, *batch, *iterations, listener, timeout, lap),
+            Operation::Infer { network, batch, iterations } => {
+                infer(e, job, network, *batch, *iterations, listener, timeout, lap)
+            }
             other => other.repeat(e, lap),
         }
     }
@@ -213,7 +222,8 @@ fn secret<E: Suite>(e: &mut E, x: &Array2<f64>, format: Format) -> Result<E::Num
     let x = fixed::encode(x, format)?;
     let id = e.party().id;
     let parts = E::deal(&x, [x.ncols() as u8; 32]);
-    let kept = E::accept(id, x.len(), &parts[id.index()]).map_err(|found| Error::config("dealt matrix", found, "its own parts"))?;
+    let kept =
+        E::accept(id, x.len(), &parts[id.index()]).map_err(|found| Error::config("dealt matrix", found, "its own parts"))?;
     Ok(e.input([x.nrows(), x.ncols()], format, kept))
 }
 

@@ -48,10 +48,8 @@ impl Kernel {
     pub(super) fn available() -> impl Iterator<Item = Self> {
         let sets = [
             #[cfg(target_arch = "x86_64")]
-            (is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl"))
-            .then_some(Set::Avx512),
+            (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl"))
+                .then_some(Set::Avx512),
             #[cfg(target_arch = "x86_64")]
             is_x86_feature_detected!("avx2").then_some(Set::Avx2),
             Some(Set::Portable),
@@ -103,22 +101,11 @@ fn avx512(block: Block) {
 
 #[inline(always)]
 fn body<const M: usize, const N: usize>(block: Block) {
-    let Block {
-        slivers,
-        panels,
-        depth,
-        out,
-        columns,
-        first,
-        width,
-    } = block;
+    let Block { slivers, panels, depth, out, columns, first, width } = block;
     for (j, panel) in panels.chunks_exact(N * depth).enumerate() {
         let from = j * N * LANE;
         let to = width.min(from + N * LANE);
-        for (sliver, out) in slivers
-            .chunks_exact(M * depth)
-            .zip(out.chunks_mut(M * columns))
-        {
+        for (sliver, out) in slivers.chunks_exact(M * depth).zip(out.chunks_mut(M * columns)) {
             let tile = tile::<M, N>(sliver, panel);
             for (row, out) in tile.iter().zip(out.chunks_mut(columns)) {
                 let out = &mut out[first + from..first + to];
@@ -157,8 +144,6 @@ fn tile<const M: usize, const N: usize>(sliver: &[u64], panel: &[Lane]) -> [[Lan
 impl Lane {
     #[inline(always)]
     fn add_product(self, x: u64, y: Self) -> Self {
-        Self(std::array::from_fn(|l| {
-            self.0[l].wrapping_add(x.wrapping_mul(y.0[l]))
-        }))
+        Self(std::array::from_fn(|l| self.0[l].wrapping_add(x.wrapping_mul(y.0[l]))))
     }
 }

@@ -15,10 +15,7 @@ pub(super) const LANE: usize = 8;
 pub(super) fn panels(packed: &mut Vec<Lane>, y: ArrayView2<u64>, lanes: usize) {
     let width = lanes * LANE;
     packed.clear();
-    packed.resize(
-        y.ncols().div_ceil(width) * lanes * y.nrows(),
-        Lane([0; LANE]),
-    );
+    packed.resize(y.ncols().div_ceil(width) * lanes * y.nrows(), Lane([0; LANE]));
     let panels = packed.chunks_exact_mut(lanes * y.nrows());
     for (panel, columns) in panels.zip(y.axis_chunks_iter(Axis(1), width)) {
         if columns.strides()[1] == 1 {

@@ -1,0 +1,121 @@
+//! Ways in and out: what an owner splits comes back, P0 and P1 can tell that they were dealt the same, and the model owner refuses what
+//! the parties contradict each other on, naming the pair.
+
+mod common;
+
+use common::{Tested, with_engine};
+use trefoil_engine::{Engine, Format, Product};
+use trefoil_mpc::masked::Masked;
+use trefoil_mpc::securenn::SecureNn;
+use trefoil_mpc::{Id, Part, Prg, Suite, simulate};
+use trefoil_ring::Tensor;
+
+const N: usize = 15;
+
+fn values() -> Tensor {
+    let words = Prg::from_seed(&[1; 32]).words(N);
+    Tensor::from_shape_fn((3, 5), |(i, j)| words[i * 5 + j])
+}
+
+/// What the three parties send the model owner.
+fn exported<S: Tested>() -> [Vec<Part>; 3] {
+    let parts = S::deal(&values(), [9; 32]);
+    let sent = simulate(1, |p| {
+        with_engine::<S, _>(p, |e| {
+            let id = e.party().id;
+            let kept = S::accept(id, N, &parts[id.index()]).unwrap();
+            let x = e.input([3, 5], Format::new(16, 20), kept);
+            assert_eq!((e.shape(&x), e.format(&x)), ([3, 5], Format::new(16, 20)));
+            Ok(e.export(&x)?)
+        })
+    });
+    sent.map(|party| party.unwrap().0)
+}
+
+fn comes_back<S: Tested>() {
+    let sent = exported::<S>();
+    assert_eq!(S::reconstruct(N, &sent).unwrap(), values().iter().copied().collect::<Vec<_>>(), "{}", S::NAME);
+    // Another number of elements, and of tensors.
+    assert!(S::reconstruct(N + 1, &sent).unwrap_err().contains(" sent 15 x Z_2^64, expected 16 x Z_2^64"));
+    let mut none = exported::<S>();
+    none[1].clear();
+    assert!(S::reconstruct(N, &none).unwrap_err().starts_with("P1 sent 0 tensors, expected "));
+}
+
+#[test]
+fn what_is_dealt_comes_back() {
+    comes_back::<SecureNn>();
+    comes_back::<Masked>();
+}
+
+#[test]
+fn a_value_that_waits_is_made_whole_before_it_goes_out() {
+    let sent = simulate(1, |p| {
+        with_engine::<Masked, _>(p, |e| {
+            let x = common::secret(e, &Tensor::from_elem((3, 5), 3 << 16), Format::new(16, 4), 1);
+            let [y] = e.products([Product::mul(&x, &x, Format::new(8, 8))])?;
+            Ok(e.export(&y)?)
+        })
+    });
+    assert_eq!(Masked::reconstruct(N, &sent.map(|party| party.unwrap().0)).unwrap(), vec![9 << 8; N]);
+}
+
+#[test]
+fn every_part_is_vouched_for_by_two() {
+    let word = Part::words(&[7; N]);
+    let hash = Part::bits(&[7; 32], 8);
+    // P0 sends m and H(l_0), P1 l_1 and H(m), P2 l_0 and H(l_1).
+    for (id, place, lie, pair) in [
+        (Id::P0, 0, &word, "P0 and P1 on m"),
+        (Id::P1, 1, &hash, "P0 and P1 on m"),
+        (Id::P2, 0, &word, "P0 and P2 on l_0"),
+        (Id::P0, 1, &hash, "P0 and P2 on l_0"),
+        (Id::P1, 0, &word, "P1 and P2 on l_1"),
+        (Id::P2, 1, &hash, "P1 and P2 on l_1"),
+    ] {
+        let mut sent = exported::<Masked>();
+        sent[id.index()][place] = lie.clone();
+        let error = Masked::reconstruct(N, &sent).unwrap_err();
+        assert_eq!(error, format!("{pair} contradict each other"), "{id}, tensor {place}");
+        sent[id.index()][place] = Part::words(&[7]);
+        assert!(Masked::reconstruct(N, &sent).is_err(), "another length");
+    }
+}
+
+#[test]
+fn p0_and_p1_can_tell_that_they_were_dealt_the_same() {
+    let hashes = |parts: &[Vec<Part>; 3]| {
+        [Id::P0, Id::P1].map(|id| Masked::common(id, &Masked::accept(id, N, &parts[id.index()]).unwrap()))
+    };
+    let parts = Masked::deal(&values(), [9; 32]);
+    let [a, b] = hashes(&parts);
+    assert!(a.is_some() && a == b);
+    // One bit of one element, at one server.
+    for (server, at) in [(0, 0), (1, N - 1)] {
+        let mut parts = Masked::deal(&values(), [9; 32]);
+        let mut m = parts[server][1].to_words(N).unwrap();
+        m[at] ^= 1 << 63;
+        parts[server][1] = Part::words(&m);
+        let [a, b] = hashes(&parts);
+        assert!(a != b, "P{server} was dealt another m");
+    }
+    let p2 = Masked::accept(Id::P2, N, &parts[2]).unwrap();
+    assert!(Masked::common(Id::P2, &p2).is_none(), "P2 must not learn a hash of m");
+}
+
+#[test]
+fn parts_of_another_kind_are_refused() {
+    fn all<S: Suite>() {
+        let parts = S::deal(&values(), [9; 32]);
+        for (id, parts) in Id::ALL.into_iter().zip(&parts) {
+            assert!(S::accept(id, N, parts).is_ok());
+            let more = [&parts[..], &[Part::words(&[1])]].concat();
+            assert!(S::accept(id, N, &more).unwrap_err().contains("tensors, expected"));
+            if id == Id::P1 {
+                assert!(S::accept(id, N + 1, parts).unwrap_err().contains("15 x Z_2^64, expected 16 x Z_2^64"));
+            }
+        }
+    }
+    all::<SecureNn>();
+    all::<Masked>();
+}
