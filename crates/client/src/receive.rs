@@ -50,8 +50,11 @@ fn take(
             bytes += parts.iter().map(|p| p.bytes().len() as u64).sum::<u64>();
             let [a, b] = accept(rows * info.cols, &parts)
                 .map_err(|e| Error::upload("rows", e, format!("{rows} rows of {}", info.name)))?;
-            kept[0].extend(a);
-            kept[1].extend(b);
+            for (kept, new) in kept.iter_mut().zip([a, b]) {
+                // The manifest was found to fit the job, so that its size may be believed.
+                kept.reserve_exact(if kept.is_empty() { new.len().div_ceil(rows.max(1)) * info.rows } else { 0 });
+                kept.extend(new);
+            }
             left -= rows;
         }
         tensors.push(kept);

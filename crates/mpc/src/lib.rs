@@ -6,8 +6,8 @@
 
 pub mod cost;
 mod error;
-mod party;
 pub mod masked;
+mod party;
 pub mod round;
 pub mod securenn;
 pub mod seeds;

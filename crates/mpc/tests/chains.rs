@@ -36,7 +36,7 @@ type Values<N> = Vec<(&'static str, u64, N)>;
 
 /// `z` and `y` are pending, `v` is not.
 fn chain<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num, v: &E::Num, settled: Settled) -> Result<Values<E::Num>> {
-    let copy = e.claim(&z.clone(), 30);
+    let copy = e.claim(&z.clone(), 28);
     match settled {
         Settled::First => e.settle(&[z, y, v])?,
         Settled::Copy => e.settle(&[&copy, &copy])?,

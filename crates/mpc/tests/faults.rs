@@ -9,7 +9,13 @@ use trefoil_mpc::{Id, Part, Party, Result};
 use trefoil_net::{Frame, Ring};
 
 /// The error of `to`, where `from` lies about one frame of a SecureNN protocol on 64 elements.
-fn error(from: Id, to: Id, label: &'static str, lie: fn(&mut Frame), run: impl Fn(&mut Party, &Share) -> Result<()> + Sync) -> String {
+fn error(
+    from: Id,
+    to: Id,
+    label: &'static str,
+    lie: fn(&mut Frame),
+    run: impl Fn(&mut Party, &Share) -> Result<()> + Sync,
+) -> String {
     liar::error(from, to, label, lie, |p| {
         let x = Share::from_words([1, 64], (p.id != Id::P2).then(|| vec![5; 64]));
         run(p, &x)

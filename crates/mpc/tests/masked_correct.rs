@@ -19,7 +19,9 @@ fn products_are_exact_in_all_forms() {
     for (tx, ty) in [(false, true), (true, false)] {
         let shape = if tx { [7, 7] } else { [5, 5] };
         let kind = Kind::MatMul { tx, ty };
-        let z = on_masked(&x, |p, s| Ok(product::products(p, &[product::Factors { kind, x: s, y: s, plus: None, shape, f: 0 }])?.swap_remove(0)));
+        let z = on_masked(&x, |p, s| {
+            Ok(product::products(p, &[product::Factors { kind, x: s, y: s, plus: None, shape, f: 0 }])?.swap_remove(0))
+        });
         assert_eq!(z, matrix::product(&x, tx, &x, ty));
     }
 }

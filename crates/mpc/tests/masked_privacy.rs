@@ -2,11 +2,11 @@
 
 mod common;
 
+use common::Tested;
 use common::masked_programs::PROGRAMS;
 use common::privacy::{SECRETS, all_is_uniform, all_is_uniform_given_own, no_two_secrets_differ};
 use common::programs::Input;
 use common::views::taped;
-use common::Tested;
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::{Id, Party, Seeds};
 

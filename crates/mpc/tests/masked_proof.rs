@@ -126,7 +126,8 @@ fn every_view_of_a_small_ring_is_uniform() {
 fn views_of_larger_rings_are_uniform() {
     for t in [Toy { k: 8, f: 2 }, Toy { k: 8, f: 3 }, Toy { k: 10, f: 3 }] {
         for i in 0..60u64 {
-            let at = |salt: u64, bits: u32| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(salt << 32) >> 20 & ((1 << bits) - 1);
+            let at =
+                |salt: u64, bits: u32| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(salt << 32) >> 20 & ((1 << bits) - 1);
             p0(t, at(1, t.k), at(2, t.k), at(3, t.f), at(4, t.f));
         }
     }

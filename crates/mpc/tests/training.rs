@@ -59,9 +59,8 @@ const WITHIN: f64 = 5e-4;
 
 fn follows_fixed<S: Tested>() {
     let want = weights(&mut Fixed::default(), 5, |e, x, f| e.public(x, f).unwrap()).unwrap();
-    let [p0, p1, p2] = simulate(1, |p| {
-        with_engine::<S, _>(p, |e| Ok(weights(e, 5, |e, x, f| shared(e, x, f, if f == LABEL { 2 } else { 1 }))))
-    });
+    let [p0, p1, p2] =
+        simulate(1, |p| with_engine::<S, _>(p, |e| Ok(weights(e, 5, |e, x, f| shared(e, x, f, if f == LABEL { 2 } else { 1 })))));
     assert!(p2.unwrap().0.is_none());
     let got = p0.unwrap().0.unwrap();
     assert_eq!(got, p1.unwrap().0.unwrap());
@@ -121,11 +120,9 @@ fn engines_end_at_one_accuracy() {
     for seed in 1..=5 {
         let float = accuracy(&mut Float, seed, |e, x, f| e.public(x, f).unwrap()).unwrap();
         let fixed = accuracy(&mut Fixed::default(), seed, |e, x, f| e.public(x, f).unwrap()).unwrap();
-        for (name, found) in [
-            ("fixed", fixed),
-            ("securenn", secure_accuracy::<SecureNn>(seed)),
-            ("masked", secure_accuracy::<Masked>(seed)),
-        ] {
+        for (name, found) in
+            [("fixed", fixed), ("securenn", secure_accuracy::<SecureNn>(seed)), ("masked", secure_accuracy::<Masked>(seed))]
+        {
             println!("seed {seed}: float {float}, {name} {found}");
             assert!(float > 0.9 && (found - float).abs() < 0.03, "seed {seed}: float {float}, {name} {found}");
         }

@@ -20,59 +20,69 @@ fn sizes(seed: u8, n: usize) -> Vec<u64> {
     Prg::from_seed(&[seed; 32]).words(n).into_iter().enumerate().map(size).collect()
 }
 
-/// No result is a unit or more from v / 2^f, and the mean error over all `v` is within four standard errors of 0.
-fn unbiased(name: &str, f: u8, v: &[u64], y: impl Iterator<Item = u64>) {
-    let (mut sum, mut variance) = (0i128, 0.0);
-    for (v, y) in v.iter().zip(y) {
-        let error = ((y as i64 as i128) << f) - *v as i64 as i128;
-        assert!(error.abs() < 1 << f, "{name} by 2^{f}: {} became {}", *v as i64, y as i64);
-        sum += error;
-        // A result is one up with probability p, the fraction cut off.
-        let p = (*v & ((1 << f) - 1)) as f64 / f64::from(f).exp2();
-        variance += p * (1.0 - p);
-    }
-    let error = sum as f64 / f64::from(f).exp2() / variance.sqrt().max(1e-9);
-    assert!(error.abs() < 4.0, "{name} by 2^{f}: mean error of {error} standard errors");
+/// The errors of results of one kind, added up.
+struct Errors {
+    name: &'static str,
+    f: u8,
+    sum: i128,
+    variance: f64,
 }
 
-/// Samples in parts, so that memory stays small.
-fn in_parts(mut check: impl FnMut(u8)) {
-    (0..10).for_each(|part| check(part));
+impl Errors {
+    fn of(name: &'static str, f: u8) -> Errors {
+        Errors { name, f, sum: 0, variance: 0.0 }
+    }
+
+    /// No y is a unit or more from v / 2^f.
+    fn add(&mut self, v: &[u64], y: impl IntoIterator<Item = u64>) {
+        for (v, y) in v.iter().zip(y) {
+            let error = (i128::from(y as i64) << self.f) - i128::from(*v as i64);
+            assert!(error.abs() < 1 << self.f, "{} by 2^{}: {} became {}", self.name, self.f, *v as i64, y as i64);
+            self.sum += error;
+            // A result is one up with probability p, the fraction cut off.
+            let p = (*v & ((1 << self.f) - 1)) as f64 / f64::from(self.f).exp2();
+            self.variance += p * (1.0 - p);
+        }
+    }
+
+    /// The mean is within four standard errors of 0.
+    fn unbiased(&self) {
+        let error = self.sum as f64 / f64::from(self.f).exp2() / self.variance.sqrt();
+        assert!(error.abs() < 4.0, "{} by 2^{}: a mean error of {error} standard errors", self.name, self.f);
+    }
 }
+
+/// N samples in ten parts, so that memory stays small.
+const PARTS: u8 = 10;
 
 #[test]
 fn dealer_assisted_truncation_is_unbiased_and_never_wrong() {
     const F: u8 = 16;
-    let (mut v, mut y) = (vec![], vec![]);
-    in_parts(|part| {
-        let some = sizes(part, N / 10);
-        y.extend(opened(&some, |p, x| Ok(truncate(p, &[(x, F)])?.swap_remove(0))));
-        v.extend(some);
-    });
-    unbiased("securenn", F, &v, y.into_iter());
+    let mut errors = Errors::of("securenn", F);
+    for part in 0..PARTS {
+        let v = sizes(part, N / usize::from(PARTS));
+        errors.add(&v, opened(&v, |p, x| Ok(truncate(p, &[(x, F)])?.swap_remove(0))));
+    }
+    errors.unbiased();
 }
 
 #[test]
 fn the_masked_suite_is_unbiased_and_never_wrong() {
-    const FS: [u8; 5] = [1, 8, 16, 40, 58];
-    let (mut v, mut product, mut alone) = (vec![], FS.map(|_| vec![]), FS.map(|_| vec![]));
-    in_parts(|part| {
-        let some = sizes(part, N / 10);
-        let row = Tensor::from_shape_fn((1, some.len()), |(_, j)| some[j]);
-        for (f, (product, alone)) in FS.into_iter().zip(product.iter_mut().zip(&mut alone)) {
+    for f in [1, 8, 16, 40, 58] {
+        let (mut product, mut alone) = (Errors::of("masked product", f), Errors::of("masked truncation", f));
+        for part in 0..PARTS {
+            let v = sizes(part, N / usize::from(PARTS));
+            let row = Tensor::from_shape_fn((1, v.len()), |(_, j)| v[j]);
             let by_one = |p: &mut Party, x: &masked::Share| {
                 let one = masked_programs::dealt(p, &Tensor::ones((1, x.len())), 4);
                 let z = masked::product::Factors { kind: Kind::Mul, x, y: &one, plus: None, shape: x.shape, f };
                 Ok(masked::product::products(p, &[z])?.swap_remove(0))
             };
-            product.extend(on_masked(&row, by_one));
-            alone.extend(on_masked(&row, |p, x| Ok(masked::truncate::truncate(p, &[(x, f)])?.swap_remove(0))));
+            product.add(&v, on_masked(&row, by_one));
+            alone.add(&v, on_masked(&row, |p, x| Ok(masked::truncate::truncate(p, &[(x, f)])?.swap_remove(0))));
         }
-        v.extend(some);
-    });
-    for (f, (product, alone)) in FS.into_iter().zip(product.into_iter().zip(alone)) {
-        unbiased("masked product", f, &v, product.into_iter());
-        unbiased("masked truncation", f, &v, alone.into_iter());
+        product.unbiased();
+        alone.unbiased();
     }
 }
 

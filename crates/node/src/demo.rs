@@ -1,7 +1,8 @@
 //! A whole training on one machine: keys, three party processes, data owners, model owner, and the float baseline.
 
 use crate::launch::Fleet;
-use crate::party::{CostLine, Event, PartyConfig, Report};
+use crate::party::{Event, PartyConfig};
+use crate::report::{CostLine, Report};
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
 use crate::{Job, Result, SuiteName, machine, plain};

@@ -5,6 +5,7 @@
 //! | [`job`] | what is to be trained, as all three agree on it |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
 //! | [`party`] | one party from its configuration to its report |
+//! | [`uploads`], [`report`] | the owners' records on their way in; what a run took |
 //! | [`witness`] | counts what a party receives |
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
@@ -22,8 +23,10 @@ pub mod launch;
 pub mod machine;
 pub mod party;
 pub mod plain;
+pub mod report;
 pub mod run_folder;
 pub mod summary;
+pub mod uploads;
 pub mod witness;
 pub mod wraps;
 

@@ -2,7 +2,8 @@
 //! parties' logs.
 
 use crate::demo::Demo;
-use crate::party::{CostLine, Event};
+use crate::party::Event;
+use crate::report::CostLine;
 use crate::summary::Summary;
 use crate::{Error, Result};
 use plotters::prelude::*;

@@ -1,6 +1,6 @@
 //! What a run amounts to.
 
-use crate::party::{CostLine, Report};
+use crate::report::{CostLine, Report};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trefoil_net::Id;

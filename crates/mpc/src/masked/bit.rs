@@ -53,7 +53,10 @@ impl Bit {
     pub fn flip(&self, p: &Party, flip: &[bool]) -> Bit {
         match p.id {
             Id::P2 => self.clone(),
-            _ => Bit { a: self.a.clone(), ..self.map(self.shape, |x| Tensor::from_shape_fn(x.dim(), |at| x[at] ^ u64::from(flip[at.1]))) },
+            _ => Bit {
+                a: self.a.clone(),
+                ..self.map(self.shape, |x| Tensor::from_shape_fn(x.dim(), |at| x[at] ^ u64::from(flip[at.1])))
+            },
         }
     }
 }

@@ -19,10 +19,10 @@
 //! | b = 40 | 3      | 202                           | 50                            |
 //! | b = 29 | 3      | 140                           | 34                            |
 
+use super::Bit;
 use super::and::{Formula, Vars, evaluate, masks};
 use super::lift::{finish, lift, send, waiting};
 use super::share::{Share, elements};
-use super::Bit;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
 
@@ -77,7 +77,8 @@ pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec
         finish(Some((&mut round, peer)), &lifts)?;
         vars
     };
-    let formulas: Vec<(Formula, Formula)> = xs.iter().map(|(_, b)| (groups(chunks(*b).len()), last(chunks(*b).len().div_ceil(4)))).collect();
+    let formulas: Vec<(Formula, Formula)> =
+        xs.iter().map(|(_, b)| (groups(chunks(*b).len()), last(chunks(*b).len().div_ceil(4)))).collect();
     let jobs: Vec<_> = vars.into_iter().zip(&formulas).zip(xs).map(|((v, (groups, _)), (x, _))| (v, groups, x.len())).collect();
     let grouped = evaluate(p, &jobs)?;
     let jobs: Vec<_> = grouped.into_iter().zip(&formulas).zip(xs).map(|((v, (_, last)), (x, _))| (v, last, x.len())).collect();

@@ -6,7 +6,10 @@
 //! Opening to the model owner: P0 sends m and H(l_0), P1 sends l_1 and H(m), P2 sends l_0 and H(l_1). Each of the three is vouched for by
 //! both parties that know it; the owner outputs m - l_0 - l_1 or nothing.
 
-use super::{Masked, Num, share::{Share, elements, tensor}};
+use super::{
+    Masked, Num,
+    share::{Share, elements, tensor},
+};
 use crate::{Id, Part, Party, Prg, suite::Suite};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;

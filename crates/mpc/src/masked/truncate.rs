@@ -94,9 +94,8 @@ impl Shift {
         let l_0 = self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n));
         let low = (1u64 << f) - 1;
         let q_1: Vec<u64> = r.iter().zip(&q_0).map(|(r, q_0)| (r >> 63).wrapping_sub(*q_0) & low).collect();
-        let l_1: Vec<u64> = (0..n)
-            .map(|i| (r[i] >> f).wrapping_add(a_0[i].wrapping_add(a_1[i]) << (64 - f)).wrapping_sub(l_0[i]))
-            .collect();
+        let l_1: Vec<u64> =
+            (0..n).map(|i| (r[i] >> f).wrapping_add(a_0[i].wrapping_add(a_1[i]) << (64 - f)).wrapping_sub(l_0[i])).collect();
         let parts = [Part::bits(&q_1, f), Part::words(&l_1)];
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         (Share::new(shape, None, [Some(tensor(shape, l_0)), Some(tensor(shape, l_1))]).with_lift(f, None), parts)

@@ -37,14 +37,9 @@ pub fn error(
         let lie = (ids.next() == Some(from)).then_some(lie);
         Liar { net, to, label, lie }
     });
-    let ends = simulate_over::<_, _, Error>(
-        nets,
-        |id| Seeds::insecure(id, 1),
-        run,
-    );
+    let ends = simulate_over::<_, _, Error>(nets, |id| Seeds::insecure(id, 1), run);
     let end = ends.into_iter().nth(to.index()).unwrap();
     let text = end.err().map(|e| e.to_string()).unwrap_or_else(|| "no error".into());
     assert!(!text.contains('\n'));
     text
 }
-

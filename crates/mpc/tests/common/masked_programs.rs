@@ -96,7 +96,9 @@ fn ands(p: &mut Party, x: Input) -> Result<End> {
     let inputs: Vec<Share> = (1..=5).map(|seed| x.masked(p, 9, seed)).collect();
     let bits = drelu::drelu(p, &inputs.iter().map(|x| (x, 10)).collect::<Vec<_>>(), &[])?;
     let all = and::all(p, &bits.iter().collect::<Vec<_>>())?;
-    Ok(bits.iter().chain([&all]).flat_map(|b| seen_bit(p, b)).collect())
+    // The inputs as one tensor, as P2 deals shares of their masks.
+    let inputs = Bit::new([5, x.n], bits.iter().flat_map(|b| b.plane.iter().copied()).collect());
+    Ok([&inputs, &all].into_iter().flat_map(|b| seen_bit(p, b)).collect())
 }
 
 /// A layer: a product whose lift travels with the comparison, and another's that travels along.

@@ -28,8 +28,12 @@ pub fn every_mask_is_missed<S: Tested>(redundant: &[(&str, &str)]) {
     }
     for label in &drawn {
         let programs = || S::PROGRAMS.iter().zip(&own).filter(|(_, own)| own.contains(label)).map(|(program, _)| program);
-        let alone = || programs().find_map(|program| inputs(N).find_map(|input| failures(program, input, 5, Some(label)).into_iter().next()));
-        let given = |party| programs().find_map(|program| given_own_randomness(program, one, party, SESSIONS, Some(label)).into_iter().next());
+        let alone = || {
+            programs().find_map(|program| inputs(N).find_map(|input| failures(program, input, 5, Some(label)).into_iter().next()))
+        };
+        let given = |party| {
+            programs().find_map(|program| given_own_randomness(program, one, party, SESSIONS, Some(label)).into_iter().next())
+        };
         let caught = alone().or_else(|| Id::ALL.into_iter().find_map(given));
         println!("{label}: {}", caught.as_deref().unwrap_or("nothing noticed"));
         let listed = redundant.iter().any(|(name, _)| name == label);

@@ -3,7 +3,8 @@
 
 use trefoil_engine::{Engine, Format, Index, Kind, Product, functions};
 use trefoil_mpc::securenn::{
-    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert, truncate,
+    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert,
+    truncate,
 };
 use trefoil_mpc::{Id, Party, Result};
 use trefoil_net::Ring;

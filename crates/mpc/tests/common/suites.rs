@@ -1,7 +1,7 @@
 //! The suites under test: one body runs over all of them.
 
-use super::programs::{self, End, Program};
 use super::masked_programs;
+use super::programs::{self, End, Program};
 use std::time::Duration;
 use trefoil_engine::Format;
 use trefoil_mpc::masked::{self, Masked};

@@ -117,6 +117,7 @@ pub fn histograms(ring: Ring, values: impl Iterator<Item = u64> + Clone) -> Vec<
         Ring::Residue => return vec![super::stats::histogram(values, 67)],
         Ring::Bits(k) => k,
     };
-    let face = |shift: u8| super::stats::histogram(values.clone().map(|v| (v >> shift) % (1 << wide.min(bits))), 1 << wide.min(bits));
+    let face =
+        |shift: u8| super::stats::histogram(values.clone().map(|v| (v >> shift) % (1 << wide.min(bits))), 1 << wide.min(bits));
     if bits <= wide { vec![face(0)] } else { vec![face(bits - wide), face(0)] }
 }

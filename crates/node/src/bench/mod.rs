@@ -9,7 +9,8 @@ mod operation;
 pub use operation::Operation;
 
 use crate::launch::Fleet;
-use crate::party::{Event, PartyConfig, Report};
+use crate::party::{Event, PartyConfig};
+use crate::report::Report;
 use crate::summary::{by_link, by_party, median};
 use crate::{Error, Job, Result, SuiteName, machine};
 use serde::Serialize;

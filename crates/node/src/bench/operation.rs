@@ -1,7 +1,7 @@
 //! What can be measured, and a party's half of it.
 
 use super::{Bench, Run, job};
-use crate::party::{Report, Tally};
+use crate::report::{Report, Tally};
 use crate::witness::Seen;
 use crate::{Error, Job, Result, SuiteName};
 use ndarray::Array2;
