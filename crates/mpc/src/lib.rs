@@ -1,18 +1,20 @@
 //! Secure three-party computation.
 //!
 //! What all suites share comes first: a [`Party`] with its addressed randomness ([`seeds`]), rounds that the reader can
-//! see ([`round`]), cost measured at the transport ([`cost`]) and [`simulate`], three parties in one test. Then one
-//! folder a suite: [`securenn`].
+//! see ([`round`]), cost measured at the transport ([`cost`]) and [`simulate`], three parties in one test; the engine on
+//! secret shares ([`secure`]), and what a suite offers to those who compute nothing ([`Suite`]). Then one folder a suite:
+//! [`masked`] and [`securenn`].
 
 pub mod cost;
 mod error;
 pub mod masked;
 mod party;
 pub mod round;
+pub mod secure;
 pub mod securenn;
 pub mod seeds;
 mod simulate;
-pub mod suite;
+mod suite;
 
 pub use cost::Cost;
 pub use error::{Error, Result};

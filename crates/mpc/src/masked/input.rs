@@ -10,7 +10,7 @@ use super::{
     Masked, Num,
     share::{Share, elements, tensor},
 };
-use crate::{Id, Part, Party, Prg, suite::Suite};
+use crate::{Id, Part, Party, Prg, Suite};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;

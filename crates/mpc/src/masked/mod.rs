@@ -11,14 +11,14 @@
 pub mod and;
 pub mod bit;
 pub mod drelu;
-mod engine;
 mod input;
 pub mod lift;
 pub mod product;
 pub mod select;
 pub mod share;
+mod suite;
 pub mod truncate;
 
 pub use bit::Bit;
-pub use engine::{Masked, Num};
 pub use share::Share;
+pub use suite::{Masked, Num};

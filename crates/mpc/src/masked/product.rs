@@ -28,20 +28,7 @@ use trefoil_engine::Kind;
 use trefoil_ring::{Tensor, matrix, words};
 
 /// One product.
-pub struct Factors<'a> {
-    /// Matrix product or elementwise.
-    pub kind: Kind,
-    /// X.
-    pub x: &'a Share,
-    /// Y.
-    pub y: &'a Share,
-    /// Added before truncation; of the result's shape.
-    pub plus: Option<Share>,
-    /// The result's shape.
-    pub shape: [usize; 2],
-    /// Bits to truncate.
-    pub f: u8,
-}
+pub type Factors<'a> = crate::secure::Factors<'a, Share>;
 
 /// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of results; the lift is apart.
 pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {

@@ -7,7 +7,7 @@
 
 use crate::{Id, Part, Party, Result};
 use std::sync::{Arc, OnceLock};
-use trefoil_engine::{Index, Sum, fixed};
+use trefoil_engine::Index;
 use trefoil_ring::{Tensor, words};
 
 /// One party's view of a masked matrix. It has no `Debug`: it is secret.
@@ -138,15 +138,6 @@ impl Share {
             Some(f) if out.m.is_none() => out.with_lift(f, None),
             Some(f) => out.with_lift(f, join(&|x| Some(x.pending().and_then(|l| l.own.clone()).unwrap_or_else(|| zero(x))))),
         })
-    }
-
-    /// The sum over rows or columns.
-    pub fn sum(&self, over: Sum) -> Share {
-        let shape = match over {
-            Sum::Rows => [1, self.shape[1]],
-            Sum::Cols => [self.shape[0], 1],
-        };
-        self.linear(shape, |x| fixed::sum(x, over).0)
     }
 }
 

@@ -4,7 +4,7 @@
 //! bytes to P0. Opening to the model owner: P0 and P1 send their shares; the owner adds them up.
 
 use super::{Num, SecureNn, Share};
-use crate::{Id, Part, Party, Prg, suite::Suite};
+use crate::{Id, Part, Party, Prg, Suite};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
 

@@ -7,7 +7,6 @@
 pub mod compute_msb;
 pub mod division;
 pub mod drelu;
-mod engine;
 mod input;
 pub mod matmul;
 pub mod maxpool;
@@ -16,7 +15,8 @@ pub mod relu;
 pub mod select_share;
 pub mod share;
 pub mod share_convert;
+mod suite;
 pub mod truncate;
 
-pub use engine::{Num, SecureNn, Truncation};
 pub use share::Share;
+pub use suite::{Num, SecureNn, Truncation};

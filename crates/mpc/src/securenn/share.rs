@@ -8,7 +8,7 @@
 use super::matmul::Opened;
 use crate::{Id, Pair, Part, Party, Result};
 use std::sync::{Arc, OnceLock};
-use trefoil_engine::{Index, Sum, fixed};
+use trefoil_engine::Index;
 use trefoil_ring::{Tensor, words};
 
 /// One party's share of a matrix over Z_2^64. It has no `Debug`: it is secret.
@@ -97,13 +97,20 @@ impl Share {
         }
     }
 
-    /// The sum over rows or columns.
-    pub fn sum(&self, over: Sum) -> Share {
-        let shape = match over {
-            Sum::Rows => [1, self.shape[1]],
-            Sum::Cols => [self.shape[0], 1],
-        };
-        self.map(shape, |x| fixed::sum(x, over).0)
+    /// Matrices of equal height side by side; `None` if there are none or they do not fit.
+    pub fn beside(x: &[&Share]) -> Option<Share> {
+        let rows = x.first()?.shape[0];
+        if x.iter().any(|x| x.shape[0] != rows) {
+            return None;
+        }
+        let shape = [rows, x.iter().map(|x| x.shape[1]).sum()];
+        let views: Vec<_> = x.iter().filter_map(|x| x.value.as_ref()).map(|v| v.view()).collect();
+        if views.is_empty() {
+            return Some(Share::from_words(shape, None));
+        }
+        // Concatenation may choose another memory order; shares are row by row.
+        let value = ndarray::concatenate(ndarray::Axis(1), &views).ok()?.as_standard_layout().into_owned();
+        Some(Share { shape, value: Some(value), opened: Arc::default() })
     }
 }
 

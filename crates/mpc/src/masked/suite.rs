@@ -1,0 +1,95 @@
+//! Which protocol of this suite serves which operation of the engine.
+
+use super::and::all;
+use super::product::products;
+use super::share::reconstruct;
+use super::{Bit, Share, drelu::drelu, lift::lift, select::select, truncate::truncate};
+use crate::secure::{self, Factors, Protocols, Secure, Shares};
+use crate::{Party, Result};
+use trefoil_engine::Index;
+use trefoil_ring::Tensor;
+
+/// The engine on this suite.
+pub type Masked = Secure<Riders>;
+
+/// A masked matrix with its format.
+pub type Num = secure::Num<Share>;
+
+/// Values whose lift travels with the next comparison.
+#[derive(Default)]
+pub struct Riders(Vec<Share>);
+
+impl Masked {
+    /// An engine for `party`.
+    pub fn new(party: Party) -> Masked {
+        Secure { party, suite: Riders::default() }
+    }
+}
+
+impl Shares for Share {
+    fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+    fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
+        Share::linear(self, shape, f)
+    }
+    fn zip(&self, y: &Share, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Share {
+        Share::zip(self, y, f)
+    }
+    fn gather(&self, index: Index<'_>) -> Share {
+        Share::gather(self, index)
+    }
+    fn beside(x: &[&Share]) -> Option<Share> {
+        Share::beside(x)
+    }
+}
+
+impl Protocols for Riders {
+    type Share = Share;
+    type Bit = Bit;
+    // product.rs leaves room for its rounding below this.
+    const MOST_SHIFT: u8 = 58;
+    // A comparison of all pairs is wider than a tournament, and a quarter as deep.
+    const PAIRS: bool = true;
+
+    fn public(p: &Party, x: &Tensor) -> Share {
+        Share::public(p, x)
+    }
+    fn gather_bits(x: &Bit, index: Index<'_>) -> Bit {
+        x.gather(index)
+    }
+    fn flip(p: &Party, x: &Bit, flip: &[bool]) -> Bit {
+        x.flip(p, flip)
+    }
+    fn shape_of_bits(x: &Bit) -> [usize; 2] {
+        x.shape
+    }
+
+    fn prepare(&mut self, p: &mut Party, x: &Share) -> Result<()> {
+        lift(p, &[x])
+    }
+    fn settle(&mut self, p: &mut Party, x: &[&Share]) -> Result<()> {
+        lift(p, x)
+    }
+    fn ride(&mut self, x: &Share) {
+        self.0.push(x.clone());
+    }
+    fn products(&mut self, p: &mut Party, z: &[Factors<'_, Share>]) -> Result<Vec<Share>> {
+        products(p, z)
+    }
+    fn truncate(&mut self, p: &mut Party, x: &[(&Share, u8)]) -> Result<Vec<Share>> {
+        truncate(p, x)
+    }
+    fn drelu(&mut self, p: &mut Party, x: &[(&Share, u8)]) -> Result<Vec<Bit>> {
+        drelu(p, x, &std::mem::take(&mut self.0))
+    }
+    fn select(&mut self, p: &mut Party, x: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
+        select(p, x)
+    }
+    fn all(&mut self, p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
+        all(p, bits)
+    }
+    fn open(&mut self, p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
+        reconstruct(p, x)
+    }
+}

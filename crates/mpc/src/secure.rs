@@ -1,0 +1,252 @@
+//! The engine on secret shares: formats, alignment and shapes are the same for every suite, and are here once. What differs is
+//! what a share is ([`Shares`]) and which protocol serves which operation ([`Protocols`]).
+
+use crate::{Party, Result};
+use trefoil_engine::Result as EngineResult;
+use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fits, fixed, functions};
+use trefoil_ring::{Tensor, words};
+
+/// A shared matrix: one party's part of it. All that is here is local.
+pub trait Shares: Clone {
+    /// Rows and columns; all three know them.
+    fn shape(&self) -> [usize; 2];
+    /// A linear function, of each part alike.
+    fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Self;
+    /// x + y or x - y: `f` is linear in each of two matrices of one shape.
+    fn zip(&self, y: &Self, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Self;
+    /// Elements rearranged.
+    fn gather(&self, index: Index<'_>) -> Self;
+    /// Matrices of equal height side by side; `None` if there are none or they do not fit.
+    fn beside(x: &[&Self]) -> Option<Self>;
+
+    /// The sum over rows or columns.
+    fn sum(&self, over: Sum) -> Self {
+        let shape = match over {
+            Sum::Rows => [1, self.shape()[1]],
+            Sum::Cols => [self.shape()[0], 1],
+        };
+        self.linear(shape, |x| fixed::sum(x, over).0)
+    }
+}
+
+/// A product whose shapes and ranges have been found to fit: Z = (X Y + plus) / 2^f.
+pub struct Factors<'a, S> {
+    /// Matrix product or elementwise.
+    pub kind: Kind,
+    /// X.
+    pub x: &'a S,
+    /// Y.
+    pub y: &'a S,
+    /// Added before truncation; of the result's shape and scale.
+    pub plus: Option<S>,
+    /// The result's shape.
+    pub shape: [usize; 2],
+    /// Bits to truncate.
+    pub f: u8,
+}
+
+/// Which protocol serves which operation; the value itself holds a suite's choices. Each may take rounds, and fail with
+/// the network.
+#[allow(missing_docs, clippy::missing_errors_doc)] // as the operations of `Engine` that they serve
+pub trait Protocols {
+    type Share: Shares;
+    type Bit: Clone;
+    /// More bits than this cannot be truncated at once.
+    const MOST_SHIFT: u8;
+    /// Whether the maximum of a row comes from all pairs at once rather than from a tournament.
+    const PAIRS: bool;
+
+    fn public(p: &Party, x: &Tensor) -> Self::Share;
+    fn gather_bits(x: &Self::Bit, index: Index<'_>) -> Self::Bit;
+    fn flip(p: &Party, x: &Self::Bit, flip: &[bool]) -> Self::Bit;
+    fn shape_of_bits(x: &Self::Bit) -> [usize; 2];
+
+    fn prepare(&mut self, p: &mut Party, x: &Self::Share) -> Result<()>;
+    fn settle(&mut self, p: &mut Party, x: &[&Self::Share]) -> Result<()>;
+    /// `x` will be needed whole after the next comparison.
+    fn ride(&mut self, x: &Self::Share);
+    fn products(&mut self, p: &mut Party, z: &[Factors<'_, Self::Share>]) -> Result<Vec<Self::Share>>;
+    fn truncate(&mut self, p: &mut Party, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Share>>;
+    /// \[x >= 0\] for -2^(b-1) <= x < 2^(b-1), of each (x, b).
+    fn drelu(&mut self, p: &mut Party, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Bit>>;
+    fn select(&mut self, p: &mut Party, x: &[(&Self::Bit, &Self::Share)]) -> Result<Vec<Self::Share>>;
+    /// The AND of at least one matrix of bits, all of one shape.
+    fn all(&mut self, p: &mut Party, bits: &[&Self::Bit]) -> Result<Self::Bit>;
+    fn open(&mut self, p: &mut Party, x: &Self::Share) -> Result<Option<Tensor>>;
+}
+
+/// The engine: a party and its suite.
+pub struct Secure<P> {
+    /// This party.
+    pub party: Party,
+    pub(crate) suite: P,
+}
+
+/// A shared matrix with its format.
+#[derive(Clone)]
+pub struct Num<S> {
+    /// This party's part.
+    pub share: S,
+    format: Format,
+}
+
+impl<S> Num<S> {
+    /// A share under a format.
+    pub fn new(share: S, format: Format) -> Num<S> {
+        Num { share, format }
+    }
+}
+
+/// `y` repeated to `shape` if it is one row, one column or one element.
+fn broadcast<S: Shares>(y: &S, shape: [usize; 2], what: &'static str) -> EngineResult<S> {
+    if y.shape() == shape {
+        return Ok(y.clone());
+    }
+    fits(y.shape(), shape, what)?;
+    Ok(y.linear(shape, |y| y.broadcast(shape).map_or_else(|| Tensor::zeros((shape[0], shape[1])), |y| y.to_owned())))
+}
+
+fn aligned<S: Shares>(x: &Num<S>, y: &Num<S>, what: &'static str, f: fn(&Tensor, &Tensor) -> Tensor) -> EngineResult<Num<S>> {
+    let (sx, sy, format) = x.format.align(y.format, what)?;
+    let y = broadcast(&y.share, x.share.shape(), what)?;
+    let share = x.share.zip(&y, |x, y| match (sx, sy) {
+        (0, 0) => f(x, y),
+        _ => f(&words::shl(x, sx), &words::shl(y, sy)),
+    });
+    Ok(Num::new(share, format))
+}
+
+/// As many as were asked for.
+fn array<T, const N: usize>(x: Vec<T>) -> [T; N] {
+    x.try_into().unwrap_or_else(|_| unreachable!("as many results as inputs"))
+}
+
+impl<P: Protocols> Engine for Secure<P> {
+    type Num = Num<P::Share>;
+    type Bit = P::Bit;
+
+    fn shape(&self, x: &Self::Num) -> [usize; 2] {
+        x.share.shape()
+    }
+    fn format(&self, x: &Self::Num) -> Format {
+        x.format
+    }
+    fn claim(&self, x: &Self::Num, bits: u8) -> Self::Num {
+        Num::new(x.share.clone(), Format { bits, ..x.format })
+    }
+    fn public(&self, x: &ndarray::Array2<f64>, format: Format) -> EngineResult<Self::Num> {
+        Ok(Num::new(P::public(&self.party, &fixed::encode(x, format)?), format))
+    }
+
+    fn add(&self, x: &Self::Num, y: &Self::Num) -> EngineResult<Self::Num> {
+        aligned(x, y, "sum", words::add)
+    }
+    fn sub(&self, x: &Self::Num, y: &Self::Num) -> EngineResult<Self::Num> {
+        aligned(x, y, "difference", words::sub)
+    }
+    fn times(&self, x: &Self::Num, c: f64, frac: u8) -> EngineResult<Self::Num> {
+        let format = x.format.times(c, frac)?;
+        let c = fixed::constant(c, frac);
+        Ok(Num::new(x.share.linear(x.share.shape(), |x| words::scale(x, c)), format))
+    }
+    fn times_2(&self, x: &Self::Num, power: i8) -> EngineResult<Self::Num> {
+        Ok(Num::new(x.share.clone(), x.format.times_2(power)?))
+    }
+    fn gather(&self, x: &Self::Num, index: Index<'_>) -> Self::Num {
+        Num::new(x.share.gather(index), x.format)
+    }
+    fn beside(&self, x: &[&Self::Num]) -> EngineResult<Self::Num> {
+        let what = "matrices side by side";
+        let first = x.first().ok_or(Error::Shape { what, left: [0, 0], right: [0, 0] })?;
+        let share = P::Share::beside(&x.iter().map(|x| &x.share).collect::<Vec<_>>());
+        let share = share.ok_or(Error::Shape { what, left: first.share.shape(), right: [0, 0] })?;
+        Ok(Num::new(share, first.format))
+    }
+    fn sum(&self, x: &Self::Num, over: Sum) -> Self::Num {
+        let [rows, cols] = x.share.shape();
+        let n = if over == Sum::Rows { rows } else { cols };
+        Num::new(x.share.sum(over), x.format.sum(n))
+    }
+
+    fn gather_bits(&self, x: &P::Bit, index: Index<'_>) -> P::Bit {
+        P::gather_bits(x, index)
+    }
+    fn flip(&self, x: &P::Bit, flip: &[bool]) -> P::Bit {
+        P::flip(&self.party, x, flip)
+    }
+
+    fn prepare(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        self.suite.prepare(&mut self.party, &x.share)?;
+        Ok(x.clone())
+    }
+    fn settle(&mut self, x: &[&Self::Num]) -> EngineResult<()> {
+        Ok(self.suite.settle(&mut self.party, &x.iter().map(|x| &x.share).collect::<Vec<_>>())?)
+    }
+
+    fn products<const N: usize>(&mut self, ps: [Product<'_, Self::Num>; N]) -> EngineResult<[Self::Num; N]> {
+        let mut factors = Vec::with_capacity(N);
+        for p in &ps {
+            let (shape, before) = p.check(|n| (n.share.shape(), n.format))?;
+            let f = before.frac - p.out.frac;
+            if f > P::MOST_SHIFT {
+                return Err(Error::Range { what: "truncated bits", found: f.to_string(), bits: P::MOST_SHIFT });
+            }
+            let plus = |plus: &Self::Num| -> EngineResult<P::Share> {
+                let shift = before.frac - plus.format.frac;
+                Ok(broadcast(&plus.share, shape, "product's addend")?.linear(shape, |x| words::shl(x, shift)))
+            };
+            let plus = p.plus.map(plus).transpose()?;
+            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, plus, shape, f });
+        }
+        let out = self.suite.products(&mut self.party, &factors)?;
+        Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))
+    }
+    fn truncate<const N: usize>(&mut self, x: [(&Self::Num, Format); N]) -> EngineResult<[Self::Num; N]> {
+        let down: Vec<_> = x.iter().map(|(x, out)| (&x.share, x.format.frac - out.frac)).collect();
+        let out = self.suite.truncate(&mut self.party, &down)?;
+        Ok(array(out.into_iter().zip(x).map(|(z, (_, out))| Num::new(z, out)).collect()))
+    }
+    fn drelu<const N: usize>(&mut self, x: [&Self::Num; N]) -> EngineResult<[P::Bit; N]> {
+        let x = x.map(|x| (&x.share, (x.format.bits + 1).clamp(2, 64)));
+        Ok(array(self.suite.drelu(&mut self.party, &x)?))
+    }
+    fn select<const N: usize>(&mut self, s: [(&P::Bit, &Self::Num); N]) -> EngineResult<[Self::Num; N]> {
+        for (b, x) in &s {
+            same(P::shape_of_bits(b), x.share.shape(), "select")?;
+        }
+        let out = self.suite.select(&mut self.party, &s.map(|(b, x)| (b, &x.share)))?;
+        Ok(array(out.into_iter().zip(s).map(|(z, (_, x))| Num::new(z, x.format)).collect()))
+    }
+    fn all(&mut self, bits: &[&P::Bit]) -> EngineResult<P::Bit> {
+        let first = bits.first().ok_or(Error::Shape { what: "and of no bits", left: [0, 0], right: [0, 0] })?;
+        for b in bits {
+            same(P::shape_of_bits(first), P::shape_of_bits(b), "and")?;
+        }
+        Ok(self.suite.all(&mut self.party, bits)?)
+    }
+    fn open(&mut self, x: &Self::Num) -> EngineResult<Opened> {
+        let opened = self.suite.open(&mut self.party, &x.share)?;
+        Ok(opened.map(|v| fixed::decode(&v, x.format)))
+    }
+    fn row_max(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        if !P::PAIRS {
+            return functions::row_max(self, x);
+        }
+        self.suite.ride(&x.share);
+        functions::row_max_of_pairs(self, x)
+    }
+
+    fn within<T>(&mut self, layer: &str, f: impl FnOnce(&mut Self) -> EngineResult<T>) -> EngineResult<T> {
+        let outer = self.party.set_layer(layer);
+        let result = f(self);
+        self.party.set_layer(&outer);
+        result.map_err(|e| e.within(layer))
+    }
+    fn begin_step(&mut self, step: u64) {
+        self.party.begin_step(step);
+    }
+}
+
+fn same(left: [usize; 2], right: [usize; 2], what: &'static str) -> EngineResult<()> {
+    if left == right { Ok(()) } else { Err(Error::Shape { what, left, right }) }
+}
