@@ -99,15 +99,15 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "256")]
     hidden: Vec<usize>,
 
-    /// Times that the records are gone through [default: digits 4, mnist 1, csv 10]
+    /// Times that the records are gone through [default: digits 15, mnist 1, csv 10]
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
 
-    /// Records in a step [default: digits 32, mnist 128, csv 32]
+    /// Records in a step [default: digits 128, mnist 128, csv 32]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
 
-    /// Learning rate [default: digits 0.05, mnist 0.1, csv 0.05]
+    /// Learning rate [default: digits 0.1, mnist 0.1, csv 0.05]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
 
@@ -145,7 +145,7 @@ impl TrainArgs {
             return Err(Error::config("--owners", self.owners, expected));
         }
         let (epochs, batch, lr, schedule) = match args.source()? {
-            Source::Digits => (4, 32, 0.05, "cosine"),
+            Source::Digits => (15, 128, 0.1, "cosine"),
             Source::Mnist => (1, 128, 0.1, "constant"),
             Source::Csv => (10, data.train.rows().min(32), 0.05, "cosine"),
         };

@@ -57,7 +57,7 @@ fn expect(stream: &mut Stream, label: &'static str) -> Result<Vec<Part>> {
         None => Err(unexpected("the end of the connection".into())),
         Some(f) if f.label == label => Ok(f.parts),
         Some(f) if f.label == REFUSED => {
-            let text = f.parts.first().and_then(|p| p.to_bits(p.len(), 8).ok()).unwrap_or_default();
+            let text = f.parts.first().filter(|p| p.len() <= 4096).and_then(|p| p.to_bits(p.len(), 8).ok()).unwrap_or_default();
             let text: Vec<u8> = text.into_iter().map(|b| b as u8).collect();
             let why = String::from_utf8_lossy(&text).chars().filter(|c| !c.is_control()).take(500).collect();
             Err(Error::Refused { peer: stream.address().to_owned(), why })

@@ -47,8 +47,8 @@ pub fn fetch(
 /// A party's half: answers one fetch with its messages for each matrix.
 ///
 /// # Errors
-/// The owner asks for another job, or is gone.
-pub fn serve(stream: &mut Stream, job: &str, matrices: Vec<Vec<Part>>) -> Result<()> {
+/// The owner asks for another job, or is gone before it has everything; it may come again.
+pub fn serve(stream: &mut Stream, job: &str, matrices: &[Vec<Part>]) -> Result<()> {
     let asked = expect(stream, FETCH)?;
     let text: Vec<u8> = match &asked[..] {
         [part] if part.len() <= 256 => part.to_bits(part.len(), 8).unwrap_or_default().iter().map(|b| *b as u8).collect(),
@@ -64,9 +64,15 @@ pub fn serve(stream: &mut Stream, job: &str, matrices: Vec<Vec<Part>>) -> Result
         return Err(e);
     }
     for parts in matrices {
-        stream.write_frame(&frame(MODEL, parts))?;
+        stream.write_frame(&frame(MODEL, parts.clone()))?;
     }
-    // The owner closes once it has all.
-    let _ = stream.read_frame(0);
-    Ok(())
+    // The owner says farewell once it has all; without that it may have to ask again.
+    match stream.read_frame(0)? {
+        None => Ok(()),
+        Some(f) => Err(Error::Unexpected {
+            peer: stream.address().to_owned(),
+            found: format!("{:?}", f.label),
+            expected: "the end".into(),
+        }),
+    }
 }

@@ -1,10 +1,10 @@
 //! A client that asks a network about its records: it shares an input, and alone gets the output.
 
 use crate::owner::fresh_seed;
-use crate::{Address, Error, MODEL, Patience, ROWS, Result, expect, frame};
+use crate::{Address, Error, MODEL, Patience, ROWS, Result, expect, frame, refuse};
 use std::time::Duration;
 use trefoil_net::Part;
-use trefoil_net::identity::Identity;
+use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Stream, connect};
 use trefoil_ring::Tensor;
 
@@ -53,9 +53,17 @@ pub struct Answers(Stream);
 /// Waits for the client.
 ///
 /// # Errors
-/// Nobody comes within `timeout`.
-pub fn accept(listener: &Listener, timeout: Duration) -> Result<Answers> {
-    let (mut stream, _) = listener.accept(timeout)?;
+/// Nobody comes within `timeout`, or somebody else.
+pub fn accept(listener: &Listener, client: Fingerprint, timeout: Duration) -> Result<Answers> {
+    let (mut stream, from) = listener.accept(timeout)?;
+    if from != client {
+        refuse(&mut stream, "this party is waiting for another client");
+        return Err(Error::Unexpected {
+            peer: stream.address().to_owned(),
+            found: from.to_string(),
+            expected: client.to_string(),
+        });
+    }
     stream.set_timeouts(Some(timeout), Some(timeout))?;
     Ok(Answers(stream))
 }

@@ -51,7 +51,7 @@ impl<'p> Round<'p> {
             return Err(fault);
         }
         let (at, started) = (party.at(op), Instant::now());
-        let depth = if offline { 0 } else { party.depth + 1 };
+        let depth = if offline { 0 } else { party.depth.saturating_add(1) };
         for (to, parts) in Id::ALL.into_iter().zip(out) {
             if !parts.is_empty() {
                 let frame = Frame { at, depth, label: Cow::Borrowed(label), parts };
@@ -123,7 +123,7 @@ impl Receive<'_> {
         let (at, label) = (self.at, self.label);
         let frame = self.party.net.recv(from).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
         if frame.at != at || frame.label != label {
-            let name = |at: At, label: &str| format!("{label} of step {}, operation {}", at.step, at.op);
+            let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
             return Err(self.unexpected(from, "message", name(frame.at, &frame.label), name(at, label)));
         }
         let grown = frame.depth.saturating_sub(self.party.depth);

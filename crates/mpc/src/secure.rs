@@ -3,7 +3,7 @@
 
 use crate::{Party, Result};
 use trefoil_engine::Result as EngineResult;
-use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fits, fixed, functions};
+use trefoil_engine::{Engine, Error, Format, Index, Kind, MAX_BITS, Opened, Product, Sum, fits, fixed, functions};
 use trefoil_ring::{Tensor, words};
 
 /// A shared matrix: one party's part of it. All that is here is local.
@@ -202,7 +202,19 @@ impl<P: Protocols> Engine for Secure<P> {
         Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))
     }
     fn truncate<const N: usize>(&mut self, x: [(&Self::Num, Format); N]) -> EngineResult<[Self::Num; N]> {
-        let down: Vec<_> = x.iter().map(|(x, out)| (&x.share, x.format.frac - out.frac)).collect();
+        let down = |(x, out): &(&'_ Self::Num, Format)| {
+            let (frac, bits) = (x.format.frac, x.format.bits);
+            match frac.checked_sub(out.frac) {
+                Some(f) if f <= P::MOST_SHIFT && bits <= MAX_BITS => Ok(f),
+                _ => Err(Error::Range {
+                    what: "truncation",
+                    found: format!("2^{bits} from {frac} to {} bits", out.frac),
+                    bits: MAX_BITS,
+                }),
+            }
+        };
+        let shifts = x.iter().map(down).collect::<EngineResult<Vec<u8>>>()?;
+        let down: Vec<_> = x.iter().zip(shifts).map(|((x, _), f)| (&x.share, f)).collect();
         let out = self.suite.truncate(&mut self.party, &down)?;
         Ok(array(out.into_iter().zip(x).map(|(z, (_, out))| Num::new(z, out)).collect()))
     }

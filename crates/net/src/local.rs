@@ -26,6 +26,11 @@ pub fn network(timeout: Duration) -> [Local; 3] {
 
 impl Net for Local {
     fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+        if frame.parts.len() > usize::from(u8::MAX) {
+            // As on the wire, so that tests see it too.
+            let (found, expected) = (frame.parts.len().to_string(), "at most 255".into());
+            return Err(Error::Frame { peer: to, what: "tensors", found, expected });
+        }
         let link = self.to[to.index()].as_ref().ok_or(Error::Closed { peer: to })?;
         link.send(frame).map_err(|_| Error::Closed { peer: to })
     }

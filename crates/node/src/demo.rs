@@ -190,7 +190,9 @@ fn secure<S: Suite>(
         insecure_record: demo.insecure_record.clone(),
         bench: None,
     };
-    let fleet = Fleet::start(&demo.program, &Id::ALL.map(config), &demo.run_dir, stop)?;
+    let configs = Id::ALL.map(config);
+    let terms = &configs[0].terms();
+    let fleet = Fleet::start(&demo.program, &configs, &demo.run_dir, stop)?;
     let addresses = Id::ALL.map(|id| Address {
         id,
         address: fleet.addresses[id.index()].clone(),
@@ -208,7 +210,7 @@ fn secure<S: Suite>(
             scope.spawn(move || {
                 let upload = || -> Result<()> {
                     let tensors = matrices(job, train, test)?;
-                    owner::upload(addresses, identity, &job.digest(), &tensors, S::deal, seed, patience)?;
+                    owner::upload(addresses, identity, terms, &tensors, S::deal, seed, patience)?;
                     Ok(())
                 };
                 // Nobody listens any more only where the run has failed already.
@@ -235,7 +237,7 @@ fn secure<S: Suite>(
         .zip(names(job.network.len() - 1))
         .map(|(shape, name)| (name, shape))
         .collect();
-    let tensors = model_owner::fetch(&addresses, &model_owner, &job.digest(), &shapes, S::reconstruct, patience)?;
+    let tensors = model_owner::fetch(&addresses, &model_owner, terms, &shapes, S::reconstruct, patience)?;
     let params = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
     let reports = run.until_done(folder, progress)?;
     let Watch { steps, epochs, sharing, .. } = run;

@@ -37,7 +37,7 @@ pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<
         for field in mine.keys().chain(theirs.keys()) {
             let (found, expected) = (theirs.get(field), mine.get(field));
             if found != expected {
-                let field = field.chars().take(100).collect();
+                let field = field.chars().take(100).collect::<String>().escape_debug().to_string();
                 return Err(Error::Differs { peer, field, found: name(found), expected: name(expected) });
             }
         }

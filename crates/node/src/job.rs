@@ -2,7 +2,6 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use trefoil_data::Dataset;
 use trefoil_engine::Format;
 use trefoil_mpc::securenn::Truncation;
@@ -130,10 +129,5 @@ impl Job {
     /// `784-256-10`.
     pub fn network_name(&self) -> String {
         self.network.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
-    }
-
-    /// The hash that owners' shares are bound to, in hex.
-    pub fn digest(&self) -> String {
-        hex::encode(Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
     }
 }

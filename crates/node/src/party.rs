@@ -6,6 +6,7 @@ use crate::report::{Report, Tally};
 use crate::witness::{Seen, Witness};
 use crate::{Error, Job, Result, SuiteName, uploads};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -51,6 +52,28 @@ pub struct PartyConfig {
     pub bench: Option<Operation>,
 }
 
+impl PartyConfig {
+    /// The hash of all that an owner agrees to, in hex: the job, who computes, who contributes, who gets the model, and
+    /// whether masks are real. Uploads and fetches are bound to it.
+    pub fn terms(&self) -> String {
+        let masks = self.insecure_mask_seed.is_none();
+        let terms = (&self.job, self.parties, &self.owners, self.model_owner, masks);
+        hex::encode(Sha256::digest(serde_json::to_vec(&terms).unwrap_or_default()))
+    }
+
+    /// Refuses one certificate in two roles.
+    fn distinct(&self) -> Result<()> {
+        let mut all: Vec<Fingerprint> = self.parties.to_vec();
+        all.extend(&self.owners);
+        all.push(self.model_owner);
+        all.sort();
+        match all.windows(2).find(|w| w[0] == w[1]) {
+            Some(w) => Err(Error::config("roles", format!("{} twice", w[0]), "a certificate of its own for each role")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a party says while it runs: one JSON object a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -85,6 +108,7 @@ pub fn run(
 ) -> Result<()> {
     let timeout = Duration::try_from_secs_f64(config.timeout).ok().filter(|t| !t.is_zero() && t.as_secs() <= 86_400);
     let timeout = timeout.ok_or_else(|| Error::config("timeout", config.timeout, "more than 0 and at most 86400 seconds"))?;
+    config.distinct()?;
     // A job that cannot be trained is refused before anyone connects.
     if config.bench.is_none() {
         config.job.trainer()?;
@@ -140,12 +164,14 @@ impl Node<'_> {
         if let Some(bench) = &config.bench {
             let mut e = engine(Party::new(config.id, net, seeds));
             let mut tally = Tally::default();
-            bench.run(&mut e, &config.job, self.listener, self.timeout, &mut |e, iteration, seconds| match iteration {
-                0 => tally.before(e.party()),
-                step => {
-                    let (bytes, rounds) = tally.after(e.party());
-                    emit(Event::Step { step, seconds, bytes, rounds });
-                    tally.before(e.party());
+            bench.run(&mut e, &config.job, (self.listener, config.model_owner), self.timeout, &mut |e, iteration, seconds| {
+                match iteration {
+                    0 => tally.before(e.party()),
+                    step => {
+                        let (bytes, rounds) = tally.after(e.party());
+                        emit(Event::Step { step, seconds, bytes, rounds });
+                        tally.before(e.party());
+                    }
                 }
             })?;
             emit(Event::Done(Box::new(tally.report(e.party(), 0, &seen_so_far(self.seen)))));
@@ -181,6 +207,7 @@ fn agreed(config: &PartyConfig) -> serde_json::Map<String, serde_json::Value> {
     let masks = if config.insecure_mask_seed.is_some() { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());
     map.insert("model owner".into(), config.model_owner.to_string().into());
+    map.insert("parties".into(), config.parties.map(|p| p.to_string()).to_vec().into());
     map.insert("owners".into(), config.owners.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     map.insert("shaped network".into(), config.network.clone().into());
     if let Some(bench) = &config.bench {
@@ -241,7 +268,11 @@ fn hand_over<E: Suite>(e: &mut E, config: &PartyConfig, mut state: State<E::Num>
             continue;
         }
         let timeout = Some(Duration::from_secs_f64(config.timeout));
-        stream.set_timeouts(timeout, timeout)?;
-        return Ok(model_owner::serve(&mut stream, &config.job.digest(), matrices)?);
+        let served = stream.set_timeouts(timeout, timeout).map_err(trefoil_client::Error::from);
+        match served.and_then(|()| model_owner::serve(&mut stream, &config.terms(), &matrices)) {
+            Ok(()) => return Ok(()),
+            // A trained model is not given up for one connection that broke.
+            Err(e) => tracing::warn!("model owner: {e}; waiting for it to come again"),
+        }
     }
 }

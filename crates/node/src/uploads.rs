@@ -53,10 +53,11 @@ fn shapes(job: &Job) -> [(&'static str, usize, Format); 4] {
 }
 
 /// Whether an owner's announcement fits the job.
-fn allow(job: &Job, manifest: &Manifest) -> trefoil_client::Result<()> {
+fn allow(config: &PartyConfig, manifest: &Manifest) -> trefoil_client::Result<()> {
     let refuse = |what, found: String, expected: String| Err(trefoil_client::Error::Upload { what, found, expected });
-    if manifest.job != job.digest() {
-        return refuse("job", manifest.job.chars().take(64).collect(), job.digest());
+    let (job, terms) = (&config.job, config.terms());
+    if manifest.job != terms {
+        return refuse("job", manifest.job.chars().take(64).collect::<String>().escape_debug().to_string(), terms);
     }
     let expected = shapes(job);
     if manifest.tensors.len() != expected.len() {
@@ -65,7 +66,7 @@ fn allow(job: &Job, manifest: &Manifest) -> trefoil_client::Result<()> {
     for (TensorInfo { name, rows, cols, frac }, (expected, width, format)) in manifest.tensors.iter().zip(expected) {
         let most = if expected.starts_with("train") { job.train_rows } else { job.test_rows };
         if name != expected || *cols != width || *frac != format.frac || *rows > most {
-            let name: String = name.chars().take(20).collect();
+            let name = name.chars().take(20).collect::<String>().escape_debug().to_string();
             let found = format!("{name} of {rows} x {cols}, {frac} fraction bits");
             return refuse("matrix", found, format!("{expected} of at most {most} x {width}, {} fraction bits", format.frac));
         }
@@ -86,7 +87,15 @@ fn collect<S: Suite>(config: &PartyConfig, listener: &Listener, until: Instant) 
     while uploads.iter().any(Option::is_none) {
         if let Ok((owner, result)) = done.try_recv() {
             let _: usize = owner;
-            uploads[owner] = Some(result?);
+            match result {
+                Ok(upload) => uploads[owner] = Some(upload),
+                // A connection that broke may be made again; an upload that is refused ends the run.
+                Err(trefoil_client::Error::Net(e)) => {
+                    tracing::warn!("data owner {}: {e}; waiting for it to come again", config.owners[owner]);
+                    started[owner] = false;
+                }
+                Err(e) => return Err(e.into()),
+            }
             continue;
         }
         if Instant::now() > until {
@@ -104,11 +113,11 @@ fn collect<S: Suite>(config: &PartyConfig, listener: &Listener, until: Instant) 
             refuse(&mut stream, "this owner has uploaded already");
             continue;
         }
-        let (sender, job, id) = (sender.clone(), config.job.clone(), config.id);
+        let (sender, config, id) = (sender.clone(), config.clone(), config.id);
         std::thread::spawn(move || {
             let take = |stream: &mut Stream| {
                 stream.set_timeouts(Some(timeout), Some(timeout))?;
-                receive::upload(stream, |m| allow(&job, m), |n, parts| S::accept(id, n, parts))
+                receive::upload(stream, |m| allow(&config, m), |n, parts| S::accept(id, n, parts))
             };
             let result = take(&mut stream).map(|upload| (upload, stream));
             // The receiver is gone only if the party has failed already.

@@ -4,13 +4,14 @@ use crate::common::{Keys, PartyProcess, job};
 use std::net::TcpListener;
 use std::time::Duration;
 use trefoil_node::net::Id;
+use trefoil_node::net::identity::Identity;
 use trefoil_node::net::tls::{Listener, connect};
 
 #[test]
 fn a_wrong_fingerprint() {
     let keys = Keys::generate();
     let mut config = keys.config(Id::P0);
-    let (found, expected) = (keys.parties[1].fingerprint(), keys.model_owner.fingerprint());
+    let (found, expected) = (keys.parties[1].fingerprint(), Identity::generate("other").unwrap().fingerprint());
     config.parties[1] = expected;
     let mut party = PartyProcess::start(&config);
     let own = party.address();

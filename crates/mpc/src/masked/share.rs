@@ -36,7 +36,9 @@ pub(crate) struct Lift {
 impl Share {
     /// A share from its parts; `m` at P0 and P1.
     pub fn new(shape: [usize; 2], m: Option<Tensor>, l: [Option<Tensor>; 2]) -> Share {
-        Share { shape, m, l, lift: None }
+        // Everything sent is read row by row.
+        let rows = |x: Option<Tensor>| x.map(|x| if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() });
+        Share { shape, m: rows(m), l: l.map(rows), lift: None }
     }
 
     pub(crate) fn with_lift(self, f: u8, own: Option<Tensor>) -> Share {

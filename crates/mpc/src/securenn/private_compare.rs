@@ -124,30 +124,47 @@ fn compare_block(j: bool, x: &Block, r: &[u64; L], beta: &[u64; L], s: &Block, z
     let edge: [u16; L] = std::array::from_fn(|e| u16::from(beta[e] == 1 && r[e] == u64::MAX));
     let beta: [u16; L] = std::array::from_fn(|e| beta[e] as u16);
     let mut w_above = [0u16; L];
+    let mut masked = [[0u8; L]; L];
     for i in (0..L).rev() {
         let row: &[Residue; L] = &x.as_chunks().0[i];
         let (s, z): (&[Residue; L], &[Residue; L]) = (&s.as_chunks().0[i], &z.as_chunks().0[i]);
         let bit: [u16; L] = std::array::from_fn(|e| (t[e] >> i & 1) as u16);
         let lowest = u16::from(i > 0);
-        let out: [Residue; L] = std::array::from_fn(|e| {
+        masked[i] = std::array::from_fn(|e| {
             let (x, bit) = (u16::from(row[e].get()), bit[e]);
             // beta = 0: j r_i - x_i; beta = 1: x_i - j t_i. Both without leaving 0..=2p.
             let plain = j * bit + p - x;
             let flipped = x + p - j * bit;
             let c = plain * (1 - beta[e]) + flipped * beta[e] + j + w_above[e];
             let c = c * (1 - edge[e]) + j * lowest * edge[e];
-            let masked = u32::from(c % p) * u32::from(s[e].get());
+            let product = u32::from(c % p) * u32::from(s[e].get());
             let z = u16::from(z[e].get());
             let z = (1 - j) * z + j * (p - z);
-            Residue::reduce(((masked as u16 + z) % p) as u8)
+            ((product as u16 + z) % p) as u8
         });
         for e in 0..L {
             let (x, bit) = (u16::from(row[e].get()), bit[e]);
             // w_i = x_i + j bit - 2 bit x_i: x_i where the bit is 0, j - x_i where it is 1.
             w_above[e] += x * (1 - bit) + (j + p - x) * bit;
         }
-        for e in 0..L {
-            d[(i + pi[e] as usize) % L * L + e] = out[e];
+    }
+    rotate(&mut masked, pi);
+    for (d, row) in d.as_chunks_mut::<L>().0.iter_mut().zip(masked) {
+        *d = row.map(Residue::reduce);
+    }
+}
+
+/// Moves the bits of element e down by pi\[e\] places, around. In six steps of masks, so that no place is looked up by a secret.
+fn rotate(rows: &mut [[u8; L]; L], pi: &[u64; L]) {
+    for step in 0..6 {
+        let by = 1 << step;
+        let mask: [u8; L] = std::array::from_fn(|e| ((pi[e] >> step & 1) as u8).wrapping_neg());
+        let old = *rows;
+        for (i, row) in rows.iter_mut().enumerate() {
+            let from = &old[(i + L - by) % L];
+            for e in 0..L {
+                row[e] = (row[e] & !mask[e]) | (from[e] & mask[e]);
+            }
         }
     }
 }

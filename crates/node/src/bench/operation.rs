@@ -11,6 +11,7 @@ use trefoil_client::query;
 use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
 use trefoil_mpc::{Id, Key, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate_over};
+use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
@@ -63,14 +64,12 @@ impl Operation {
         &self,
         e: &mut E,
         job: &Job,
-        listener: &Listener,
+        from: (&Listener, Fingerprint),
         timeout: Duration,
         lap: Lap<'_, E>,
     ) -> Result<()> {
         match self {
-            Operation::Infer { network, batch, iterations } => {
-                infer(e, job, network, *batch, *iterations, listener, timeout, lap)
-            }
+            Operation::Infer { network, batch, iterations } => infer(e, job, network, *batch, *iterations, from, timeout, lap),
             other => other.repeat(e, lap),
         }
     }
@@ -189,7 +188,7 @@ fn infer<E: Suite>(
     network: &[usize],
     batch: usize,
     iterations: usize,
-    listener: &Listener,
+    (listener, client): (&Listener, Fingerprint),
     timeout: Duration,
     lap: Lap<'_, E>,
 ) -> Result<()> {
@@ -201,7 +200,7 @@ fn infer<E: Suite>(
     for (w, clear) in state.network.params::<E>().into_iter().zip(clear) {
         *w = secret(e, &clear, weights)?;
     }
-    let mut session = query::accept(listener, timeout)?;
+    let mut session = query::accept(listener, client, timeout)?;
     let (id, shape) = (e.party().id, [batch, network[0]]);
     lap(e, 0, 0.0);
     for i in 1..=iterations as u64 {
