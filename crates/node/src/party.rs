@@ -202,7 +202,7 @@ fn decorated(net: impl Net + 'static, config: &PartyConfig) -> Result<Box<dyn Ne
 }
 
 /// The fields that parties compare, under the names that people know.
-fn agreed(config: &PartyConfig) -> serde_json::Map<String, serde_json::Value> {
+pub fn agreed(config: &PartyConfig) -> serde_json::Map<String, serde_json::Value> {
     let mut map = hello(&config.job);
     let masks = if config.insecure_mask_seed.is_some() { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());

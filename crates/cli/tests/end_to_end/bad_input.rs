@@ -93,5 +93,5 @@ fn options() {
 #[test]
 fn expected_wraps() {
     let out = run(&["demo", "--suite", "securenn", "--truncation", "local"]);
-    refused(&out, 2, &["will wrap: found 7.0e4, expected at most 9.8e-4", "--insecure-accept-wraps"]);
+    refused(&out, 2, &["will wrap: found 2.7e5, expected at most 9.8e-4", "--insecure-accept-wraps"]);
 }

@@ -2,10 +2,11 @@
 
 use crate::common::{Failure, Keys, PartyProcess, failures};
 use std::time::{Duration, Instant};
-use trefoil_node::handshake::{compare, hello};
+use trefoil_node::handshake::compare;
 use trefoil_node::net::Id;
+use trefoil_node::net::identity::Identity;
 use trefoil_node::net::tls::{Listener, Options, mesh};
-use trefoil_node::party::PartyConfig;
+use trefoil_node::party::{PartyConfig, agreed};
 
 /// Nobody got as far as sharing, and somebody said which field it was.
 fn names(field: &str, failures: &[Failure]) {
@@ -35,7 +36,7 @@ fn one_party_with_another_job() {
         names(field, &failures(configs));
     }
     let mut configs = Id::ALL.map(|id| keys.config(id));
-    configs[2].owners.push(keys.model_owner.fingerprint());
+    configs[2].owners.push(Identity::generate("one more").unwrap().fingerprint());
     names("owners", &failures(configs));
 }
 
@@ -55,11 +56,7 @@ fn one_party_of_another_version() {
         let options = Options { timeout, gather: timeout, ..Options::default() };
         let peers = [(Id::P0, a, p1.parties[0]), (Id::P2, c, p1.parties[2])];
         let mut net = mesh(Id::P1, &listener, &keys.parties[1], peers, options).unwrap();
-        let mut map = hello(&p1.job);
-        map.insert("masks".into(), "from the operating system".into());
-        map.insert("model owner".into(), p1.model_owner.to_string().into());
-        map.insert("owners".into(), vec![p1.owners[0].to_string()].into());
-        map.insert("shaped network".into(), serde_json::Value::Null);
+        let mut map = agreed(&p1);
         map.insert(field.into(), "another".into());
         let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, Instant::now() + timeout).unwrap_err();
         assert!(ours.to_string().contains(&format!("differs in {field}")), "{ours}");
