@@ -13,7 +13,7 @@ pub mod functions;
 pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
 pub use float::{Float, FloatNum, fits};
-pub use format::{Format, MAX_BITS};
+pub use format::Format;
 
 use ndarray::Array2;
 use std::ops::Range;

@@ -3,8 +3,11 @@
 
 use crate::{Party, Result};
 use trefoil_engine::Result as EngineResult;
-use trefoil_engine::{Engine, Error, Format, Index, Kind, MAX_BITS, Opened, Product, Sum, fits, fixed, functions};
+use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fits, fixed, functions};
 use trefoil_ring::{Tensor, words};
+
+/// A truncation alone takes values below 2^62: nothing is added up on its way.
+const TRUNCATED: u8 = 62;
 
 /// A shared matrix: one party's part of it. All that is here is local.
 pub trait Shares: Clone {
@@ -205,11 +208,11 @@ impl<P: Protocols> Engine for Secure<P> {
         let down = |(x, out): &(&'_ Self::Num, Format)| {
             let (frac, bits) = (x.format.frac, x.format.bits);
             match frac.checked_sub(out.frac) {
-                Some(f) if f <= P::MOST_SHIFT && bits <= MAX_BITS => Ok(f),
+                Some(f) if f <= P::MOST_SHIFT && bits <= TRUNCATED => Ok(f),
                 _ => Err(Error::Range {
                     what: "truncation",
                     found: format!("2^{bits} from {frac} to {} bits", out.frac),
-                    bits: MAX_BITS,
+                    bits: TRUNCATED,
                 }),
             }
         };
