@@ -53,7 +53,7 @@ pub fn gradient<E: Engine>(
     rate.times(e, &e.claim(&d, frac + 1))
 }
 
-/// The sum over the rows of -ln softmax(logits)[label]: one element.
+/// The sum over the rows of -ln softmax(logits)\[label\]: one element.
 ///
 /// # Errors
 /// Those of the engine.

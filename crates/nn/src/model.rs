@@ -1,6 +1,6 @@
 //! The trained network in the clear, and its file: safetensors with the names and layout that PyTorch uses.
 //!
-//! `fc1.weight` is [outputs, inputs], `fc1.bias` [outputs], both F32; ReLU stands between the layers. The metadata says
+//! `fc1.weight` is [outputs, inputs], `fc1.bias` \[outputs\], both F32; ReLU stands between the layers. The metadata says
 //! what a user of the file must know: `network` ("784-256-10"), `classes`, `input` (how features are scaled) and
 //! `trefoil` (the version that wrote it). Equal models give equal bytes.
 
@@ -99,7 +99,7 @@ impl Model {
     pub fn input(&self) -> &str {
         &self.input
     }
-    /// Weight [outputs, inputs] and bias [outputs] of each layer.
+    /// Weight [outputs, inputs] and bias \[outputs\] of each layer.
     pub fn layers(&self) -> impl Iterator<Item = (&Array2<f32>, &Array1<f32>)> {
         self.layers.iter().map(|(w, b)| (w, b))
     }

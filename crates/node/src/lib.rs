@@ -10,7 +10,7 @@
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
 //! | [`plain`] | the float baseline alone |
-//! | [`bench`] | steps of a network on random records |
+//! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
 //! | [`summary`], [`run_folder`] | the evidence that a run leaves |
 

@@ -2,7 +2,7 @@
 //!
 //! Both factors are cut along the inner dimension into slices of `DEPTH`. A slice of `op(y)` is
 //! packed into panels of a few columns, a block of rows of a slice of `op(x)` into slivers of a
-//! few rows, both padded with zeros, so that the [`kernel`] reads memory in order whatever the
+//! few rows, both padded with zeros, so that the `kernel` reads memory in order whatever the
 //! transposes. Time and addresses depend on shapes only.
 
 mod kernel;

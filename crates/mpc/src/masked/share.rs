@@ -2,7 +2,7 @@
 //!
 //! Source: ASTRA, section 3. Linear operations act on m, l_0 and l_1 alike; public constants are added to m at both servers.
 //!
-//! After a truncation the top bits of m are not known at once: m = low + e_0 + e_1 with e_j at P_j ([`Lift`]). Linear operations act
+//! After a truncation the top bits of m are not known at once: m = low + e_0 + e_1 with e_j at P_j (`Lift`). Linear operations act
 //! on e_j as well, so that the round which makes m whole (lift.rs) can wait until a whole m is needed, or ride on another.
 
 use crate::{Id, Part, Party, Result};
