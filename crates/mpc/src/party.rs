@@ -1,5 +1,7 @@
-use crate::{Cost, Pair, Prg, Result, Seeds, round::Round};
-use trefoil_net::{At, Id, Net};
+use crate::{Cost, Error, Pair, Part, Prg, Result, Seeds, round::Round};
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+use trefoil_net::{At, Error as NetError, Frame, Id, Net};
 
 /// The number of an operation within a step: half of the address of every message and draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,43 @@ impl Party {
     /// Messages that depend on no data, which a helper may send ahead: no round.
     pub fn offline(&mut self, op: Op, label: &'static str) -> Round<'_> {
         Round::new(self, op, label, true)
+    }
+
+    /// All three wait here for one another, and show that they hold the same `words`: a checkpoint's digest, or the end. A helper
+    /// that ran ahead may wait for long, as long as both others live and `patience` lasts. No round.
+    ///
+    /// # Errors
+    /// A peer is gone, nobody came in time, or holds something else.
+    pub fn meet(&mut self, label: &'static str, words: &[u64], patience: Duration) -> Result<()> {
+        let op = self.op();
+        let (at, until) = (self.at(op), Instant::now() + patience);
+        let net = |source| Error::Net { at, label, source: Box::new(source) };
+        for to in self.id.others() {
+            let frame = Frame { at, depth: 0, label: Cow::Borrowed(label), parts: vec![Part::words(words)] };
+            self.cost.sent(&self.layer, label, to, frame.payload());
+            self.net.send(to, frame).map_err(net)?;
+        }
+        let mut waiting: Vec<Id> = self.id.others().to_vec();
+        while let Some(&peer) = waiting.first() {
+            let frame = match self.net.recv(peer) {
+                // While one keeps us waiting, the other may have gone.
+                Err(NetError::Timeout { .. }) if Instant::now() < until => {
+                    waiting.rotate_left(1);
+                    continue;
+                }
+                frame => frame.map_err(net)?,
+            };
+            let unexpected = |what, found: String, expected: String| Error::Unexpected { at, label, peer, what, found, expected };
+            if frame.at != at || frame.label != label {
+                let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
+                return Err(unexpected("message", name(frame.at, &frame.label), name(at, label)));
+            }
+            if frame.parts != [Part::words(words)] {
+                return Err(unexpected("digest", "of another state".into(), "the same at all three".into()));
+            }
+            waiting.remove(0);
+        }
+        Ok(())
     }
 
     /// Length of the longest chain of dependent messages that ends here.

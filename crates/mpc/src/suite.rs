@@ -24,6 +24,12 @@ pub trait Suite: Engine {
     /// Party: the matrix from the words that [`Suite::accept`] kept, chunks of rows one after the other.
     fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Self::Num;
 
+    /// Party: the words of a matrix, for a checkpoint: `input` makes the matrix of them again.
+    ///
+    /// # Errors
+    /// Those of the network, where the matrix needs a last round.
+    fn keep(&mut self, x: &Self::Num) -> crate::Result<[Vec<u64>; 2]>;
+
     /// Party: its messages to the model owner.
     ///
     /// # Errors

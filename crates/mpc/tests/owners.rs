@@ -48,6 +48,40 @@ fn what_is_dealt_comes_back() {
     comes_back::<Masked>();
 }
 
+fn kept_and_taken_up<S: Tested>() {
+    let parts = S::deal(&values(), [9; 32]);
+    let sent = simulate(1, |p| {
+        with_engine::<S, _>(p, |e| {
+            let id = e.party().id;
+            let x = e.input([3, 5], Format::new(16, 20), S::accept(id, N, &parts[id.index()]).unwrap());
+            let kept = e.keep(&x)?;
+            e.party().meet("test.meet", &[7, 8], std::time::Duration::from_secs(5))?;
+            let again = e.input([3, 5], Format::new(16, 20), kept);
+            Ok(e.export(&again)?)
+        })
+    });
+    let sent = sent.map(|party| party.unwrap().0);
+    assert_eq!(S::reconstruct(N, &sent).unwrap(), values().iter().copied().collect::<Vec<_>>(), "{}", S::NAME);
+}
+
+#[test]
+fn what_a_checkpoint_keeps_is_the_matrix() {
+    kept_and_taken_up::<SecureNn>();
+    kept_and_taken_up::<Masked>();
+}
+
+#[test]
+fn a_meeting_shows_who_differs() {
+    let results = simulate(1, |p| {
+        let word = u64::from(p.id == Id::P1);
+        p.meet("test.meet", &[word], std::time::Duration::from_secs(5))
+    });
+    let [a, b, c] = results.map(|r| r.map(|_| ()).map_err(|e| e.to_string()));
+    assert!(a.unwrap_err().contains("P1 sent digest of another state"));
+    assert!(b.is_err());
+    assert!(c.unwrap_err().contains("P1 sent digest"));
+}
+
 #[test]
 fn a_value_that_waits_is_made_whole_before_it_goes_out() {
     let sent = simulate(1, |p| {

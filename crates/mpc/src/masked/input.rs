@@ -64,6 +64,18 @@ impl Suite for Masked {
         Num::new(share, format)
     }
 
+    fn keep(&mut self, x: &Num) -> crate::Result<[Vec<u64>; 2]> {
+        super::lift::lift(&mut self.party, &[&x.share])?;
+        let x = &x.share;
+        let (m, l_0, l_1) = (x.m(), x.mask(0), x.mask(1));
+        let kept = match self.party.id {
+            Id::P0 => [m, l_0],
+            Id::P1 => [m, l_1],
+            Id::P2 => [l_0, l_1],
+        };
+        Ok(kept.map(|x| elements(x).to_vec()))
+    }
+
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {
         super::lift::lift(&mut self.party, &[&x.share])?;
         let x = &x.share;

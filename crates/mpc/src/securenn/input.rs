@@ -38,6 +38,10 @@ impl Suite for SecureNn {
         Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(kept)), format)
     }
 
+    fn keep(&mut self, x: &Num) -> crate::Result<[Vec<u64>; 2]> {
+        Ok([x.share.words().to_vec(), vec![]])
+    }
+
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {
         Ok(match self.party.id {
             Id::P2 => vec![],
