@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trefoil_node::data::{Dataset, csv, digits, mnist};
 use trefoil_node::demo::joined;
-use trefoil_node::{Error, Job, Result, SuiteName};
+use trefoil_node::{Error, Training, Result, SuiteName};
 
 /// Where MNIST's files are unless told otherwise.
 pub const MNIST_DIR: &str = "data/mnist";
@@ -138,7 +138,7 @@ impl TrainArgs {
     ///
     /// # Errors
     /// More owners than records, or none.
-    pub fn job(&self, data: &Dataset, args: &DataArgs, suite: SuiteName, truncation: &str) -> Result<Job> {
+    pub fn job(&self, data: &Dataset, args: &DataArgs, suite: SuiteName, truncation: &str) -> Result<Training> {
         let most = data.train.rows().min(data.test.rows());
         if self.owners == 0 || self.owners > most {
             let expected = format!("1 to {most}: each needs a record to train on and one held out");
@@ -149,7 +149,7 @@ impl TrainArgs {
             Source::Mnist => (1, 128, 0.1, "constant"),
             Source::Csv => (10, data.train.rows().min(32), 0.05, "cosine"),
         };
-        let job = Job {
+        let job = Training {
             suite,
             dataset: String::new(),
             network: self.hidden.clone(),
@@ -162,6 +162,8 @@ impl TrainArgs {
             truncation: truncation.into(),
             fraction_bits: self.fraction_bits,
             seed: args.seed,
+            regression: false,
+            open: trefoil_node::training::all(),
             input_frac: 0,
             input_bits: 0,
             train_rows: 0,

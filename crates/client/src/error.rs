@@ -13,6 +13,12 @@ pub enum Error {
     Unexpected { peer: String, found: String, expected: String },
     #[error("upload: {what}: found {found}, expected {expected}")]
     Upload { what: &'static str, found: String, expected: String },
+    #[error(transparent)]
+    Source(Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Key(#[from] crate::keys::KeyError),
+    #[error(transparent)]
+    Peers(#[from] crate::peers::PeersError),
     #[error("model: {0}")]
     Model(String),
     #[error("the operating system gives no randomness: {0}")]

@@ -4,11 +4,17 @@
 //! suite's affair: callers hand in how a matrix is dealt and how it is put together again.
 
 mod error;
+pub mod keys;
 pub mod manifest;
 pub mod model_owner;
 pub mod owner;
+pub mod peers;
 pub mod query;
 pub mod receive;
+pub mod request;
+pub mod fetch;
+pub mod share;
+pub mod upload;
 
 pub use error::{Error, Result};
 pub use manifest::{Manifest, TensorInfo};
@@ -69,6 +75,8 @@ fn expect(stream: &mut Stream, label: &'static str) -> Result<Vec<Part>> {
 const REFUSED: &str = "client.refused";
 const MANIFEST: &str = "client.manifest";
 const ROWS: &str = "client.rows";
+const FINISH: &str = "client.finish";
+const ACKNOWLEDGED: &str = "client.acknowledged";
 const ACCEPTED: &str = "client.accepted";
 const FETCH: &str = "client.fetch";
 const MODEL: &str = "client.model";

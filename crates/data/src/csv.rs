@@ -9,14 +9,16 @@
 //! [`Records::dataset`] holds out a fifth of the records and standardises the features with the mean and deviation of
 //! the rest: clipped to [-8, 8), 12 fraction bits.
 
+pub(crate) mod cell;
 mod labels;
 
-use crate::error::quote;
+use crate::error::{empty, mismatch, quote};
 use crate::file;
 use crate::shuffle::{Stream, shuffle};
 use crate::standardise::{FRAC, standardise};
 use crate::{DataError, Dataset, Result, Table};
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
+use cell::{Cell, line_of, number};
 use ndarray::{Array2, Axis};
 use std::path::Path;
 
@@ -63,15 +65,12 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(bytes);
     let mut line = ByteRecord::new();
     let mut next = |record: &mut ByteRecord| {
-        reader.read_byte_record(record).map_err(|e| mismatch(name, &e.to_string().replace('\n', " "), "CSV text"))
+        reader.read_byte_record(record).map_err(|e| mismatch(name, e.to_string().replace('\n', " "), "CSV text"))
     };
     if !next(&mut line)? {
         return Err(empty(name, "no lines", "a header and one record"));
     }
-    let columns: Vec<String> = line.iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect();
-    if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
-        return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
-    }
+    let columns = header(&line, name)?;
     let label = label_column(&columns, name, label)?;
     if columns.len() == 1 {
         return Err(empty(name, "no column but the label", "one feature column"));
@@ -79,7 +78,7 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
 
     let (mut values, mut labels) = (Vec::new(), labels::Labels::default());
     while next(&mut line)? {
-        let place = Place { file: name, line: line_of(&line, bytes), columns: &columns };
+        let place = Place { file: name, line: line_of(&line, |at| rest(bytes, at)), columns: &columns };
         if line.len() != columns.len() {
             let (found, expected) = (line.len(), columns.len());
             return Err(DataError::Fields { file: name.to_string(), line: place.line, found, expected });
@@ -88,7 +87,7 @@ pub fn parse(bytes: &[u8], name: &str, label: &str) -> Result<Records> {
             if i == label {
                 labels.push(field, place.at(i))?;
             } else {
-                values.push(number(field, &place.at(i))?);
+                values.push(number(field).map_err(|why| place.at(i).refuse(why))?);
             }
         }
     }
@@ -108,10 +107,10 @@ impl Records {
     pub fn dataset(&self, name: &str, file: &str, seed: u64) -> Result<Dataset> {
         let records = self.y.len();
         if records < 2 {
-            return Err(empty(file, &format!("{records} records"), "2, to train and to test"));
+            return Err(empty(file, format!("{records} records"), "2, to train and to test"));
         }
         if self.classes.len() < 2 {
-            return Err(empty(file, &format!("{} class", self.classes.len()), "2 classes"));
+            return Err(empty(file, format!("{} class", self.classes.len()), "2 classes"));
         }
         let order = shuffle(records, seed, Stream::Test);
         let (test, train) = order.split_at((records / TEST_SHARE).max(1));
@@ -126,13 +125,17 @@ impl Records {
     }
 }
 
-/// The line where a record begins. The reader's position is where the record before it ended, blank lines not counted.
-fn line_of(record: &ByteRecord, bytes: &[u8]) -> u64 {
-    let Some(end) = record.position() else {
-        return 0;
-    };
-    let rest = bytes.get(end.byte() as usize..).unwrap_or_default();
-    end.line() + rest.iter().take_while(|b| b"\r\n".contains(b)).filter(|&&b| b == b'\n').count() as u64
+/// The columns' names, from the first record of a file.
+pub(crate) fn header(record: &ByteRecord, name: &str) -> Result<Vec<String>> {
+    let columns: Vec<String> = record.iter().map(|f| String::from_utf8_lossy(f.trim_ascii()).into_owned()).collect();
+    if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
+        return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
+    }
+    Ok(columns)
+}
+
+fn rest(bytes: &[u8], at: u64) -> impl Iterator<Item = u8> {
+    bytes.get(at as usize..).unwrap_or_default().iter().copied()
 }
 
 /// Which column is meant: by name first, else by index.
@@ -144,33 +147,15 @@ fn label_column(columns: &[String], name: &str, label: &str) -> Result<usize> {
             Ok(i) if i < columns.len() => Ok(i),
             _ => Err(DataError::NoLabelColumn { file: name.to_string(), label: quote(label), columns: listed(columns) }),
         },
-        _ => Err(mismatch(name, &format!("{} columns {}", named.len(), quote(label)), "one")),
+        _ => Err(mismatch(name, format!("{} columns {}", named.len(), quote(label)), "one")),
     }
 }
 
 /// The first 50 names, quoted.
-fn listed(columns: &[String]) -> String {
+pub(crate) fn listed(columns: &[String]) -> String {
     let first: Vec<String> = columns.iter().take(50).map(|c| quote(c)).collect();
     let more = if columns.len() > 50 { format!(", ... ({} in all)", columns.len()) } else { String::new() };
     first.join(", ") + &more
-}
-
-/// A feature: a finite number.
-fn number(field: &[u8], cell: &Cell<'_>) -> Result<f64> {
-    if is_hole(field) {
-        return Err(cell.refuse("a missing value", "a number"));
-    }
-    let text = String::from_utf8_lossy(field);
-    match text.parse::<f64>() {
-        Ok(v) if v.is_finite() => Ok(v),
-        Ok(_) => Err(cell.refuse(&quote(&text), "a finite number")),
-        Err(_) => Err(cell.refuse(&quote(&text), "a number")),
-    }
-}
-
-/// Nothing, or one of the usual words for it.
-fn is_hole(field: &[u8]) -> bool {
-    field.is_empty() || ["?", "NA", "N/A", "null", "none"].iter().any(|w| field.eq_ignore_ascii_case(w.as_bytes()))
 }
 
 /// Where a record stands, for messages.
@@ -184,33 +169,6 @@ impl<'a> Place<'a> {
     fn at(&self, column: usize) -> Cell<'a> {
         Cell { file: self.file, line: self.line, column: &self.columns[column] }
     }
-}
-
-/// Where a field stands, for messages.
-struct Cell<'a> {
-    file: &'a str,
-    line: u64,
-    column: &'a str,
-}
-
-impl Cell<'_> {
-    fn refuse(&self, found: &str, expected: &str) -> DataError {
-        DataError::Cell {
-            file: self.file.to_string(),
-            line: self.line,
-            column: quote(self.column),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        }
-    }
-}
-
-fn mismatch(name: &str, found: &str, expected: &str) -> DataError {
-    DataError::Mismatch { file: name.to_string(), found: found.to_string(), expected: expected.to_string() }
-}
-
-fn empty(name: &str, found: &str, expected: &'static str) -> DataError {
-    DataError::Empty { file: name.to_string(), found: found.to_string(), expected }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, DataError>;
+pub type Result<T, E = DataError> = std::result::Result<T, E>;
 
 /// Why a dataset could not be read, fetched or split. `file` is the path as the caller gave it.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +153,40 @@ pub enum DataError {
         /// As pinned; hex.
         expected: String,
     },
+    /// A value of a file without lines.
+    #[error("{file}: record {record}, column {column}: found {found}, expected {expected}")]
+    Value {
+        /// The path.
+        file: String,
+        /// Index of the record, from 0.
+        record: u64,
+        /// The column's name, or its index, from 0, where it has none.
+        column: String,
+        /// What there is.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A schema by which no records can be prepared.
+    #[error("[data] {place}: found {found}, expected {expected}")]
+    Schema {
+        /// The part of the schema.
+        place: String,
+        /// What there is.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A file without a column that the schema has.
+    #[error("{file}: found no column {column}, expected it as the schema says; the file has: {columns}")]
+    NoColumn {
+        /// The path.
+        file: String,
+        /// The missing column, quoted.
+        column: String,
+        /// The names that the file has.
+        columns: String,
+    },
     /// Records cannot be split as asked.
     #[error("found {records} records for {parts} parts, expected at least one record for each of at least one part")]
     Split {
@@ -161,6 +195,38 @@ pub enum DataError {
         /// Parts asked for.
         parts: usize,
     },
+}
+
+/// Why a value is refused; its place is added where it is known.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) found: String,
+    pub(crate) expected: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
+        Refusal { found: found.into(), expected: expected.into() }
+    }
+
+    /// For a text, which is quoted.
+    pub(crate) fn of(text: &[u8], expected: impl Into<String>) -> Refusal {
+        Refusal::new(quote(&String::from_utf8_lossy(text)), expected)
+    }
+
+    pub(crate) fn hole(expected: impl Into<String>) -> Refusal {
+        Refusal::new("a missing value", expected)
+    }
+}
+
+/// An error of two things that do not go together.
+pub(crate) fn mismatch(file: &str, found: impl Into<String>, expected: impl Into<String>) -> DataError {
+    DataError::Mismatch { file: file.to_string(), found: found.into(), expected: expected.into() }
+}
+
+/// An error of a file with too little in it.
+pub(crate) fn empty(file: &str, found: impl Into<String>, expected: &'static str) -> DataError {
+    DataError::Empty { file: file.to_string(), found: found.into(), expected }
 }
 
 fn gzip_note(gzip: bool) -> &'static str {

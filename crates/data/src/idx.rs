@@ -8,9 +8,9 @@ use crate::{DataError, Result};
 use std::path::Path;
 
 /// Unsigned bytes, three dimensions.
-const IMAGES: (u32, &str) = (0x0803, "IDX images");
+pub(crate) const IMAGES: (u32, &str) = (0x0803, "IDX images");
 /// Unsigned bytes, one dimension.
-const LABELS: (u32, &str) = (0x0801, "IDX labels");
+pub(crate) const LABELS: (u32, &str) = (0x0801, "IDX labels");
 
 /// Deflate turns a byte into at most this many: a header that promises more lies.
 const MAX_INFLATION: u128 = 1032;
@@ -100,7 +100,7 @@ fn parse<const D: usize>(bytes: &[u8], name: &str, magic: (u32, &'static str)) -
 }
 
 /// The dimensions in a header of 4 + 4 D bytes, and their product.
-fn parse_header<const D: usize>(
+pub(crate) fn parse_header<const D: usize>(
     header: &[u8],
     name: &str,
     (expected, kind): (u32, &'static str),

@@ -6,6 +6,9 @@ use ndarray::{Array2, ArrayView1, Axis};
 /// measurement, and the values stay narrow enough for short rings.
 pub(crate) const FRAC: u8 = 12;
 
+/// Steps in 1.
+pub(crate) const STEPS: f64 = (1_u32 << FRAC) as f64;
+
 /// Standardised values are clipped to [-8, 8): 15 bits and a sign in all.
 const LIMIT: f64 = 8.0;
 
@@ -41,11 +44,13 @@ impl Column {
         if self.deviation == 0.0 {
             return 0.0;
         }
-        let step = f64::from(1_u32 << FRAC);
-        let z = (v / self.scale - self.mean) / self.deviation;
-        // Adding 0 turns -0 into 0.
-        (z * step).round().clamp(-LIMIT * step, LIMIT * step - 1.0) / step + 0.0
+        fixed((v / self.scale - self.mean) / self.deviation) as f64 / STEPS
     }
+}
+
+/// A standardised value with [`FRAC`] fraction bits: clipped to [-8, 8), rounded to the nearest.
+pub(crate) fn fixed(z: f64) -> i64 {
+    (z * STEPS).round().clamp(-LIMIT * STEPS, LIMIT * STEPS - 1.0) as i64
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Error, Event, Init, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Error, Event, Init, LABEL, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
 
 const INPUT: Format = Format::new(8, 0);
 
@@ -23,7 +22,8 @@ fn config(rows: usize, epochs: u64, seed: u64) -> Config {
         epochs,
         schedule: Schedule::Constant(0.25),
         momentum: 0.9,
-        softmax: SoftmaxKind::Exact,
+        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
+        open: Open { loss: true, metric: Some(Metric::Accuracy) },
         fraction_bits: 16,
         init: Init::He,
         seed,
@@ -40,11 +40,34 @@ fn blobs(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
     (x, Array2::from_shape_fn((rows, 3), |(i, j)| f64::from(u8::from(i % 3 == j))))
 }
 
+/// The same records with a number as their label.
+fn curve(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
+    let (x, _) = blobs(rows, seed);
+    let y = Array2::from_shape_fn((rows, 1), |(i, _)| 2.0 * x[[i, 0]] - x[[i, 1]] + x[[i, 2]] - 0.5);
+    (x, y)
+}
+
+/// Training on [`curve`].
+fn regression(rows: usize, epochs: u64, seed: u64) -> Config {
+    Config {
+        sizes: vec![8, 16, 1],
+        loss: Loss::SquaredError,
+        open: Open { loss: true, metric: Some(Metric::SquaredError) },
+        schedule: Schedule::Constant(0.0625),
+        ..config(rows, epochs, seed)
+    }
+}
+
 /// The parameters after `steps` steps.
-fn weights<E: Engine>(e: &mut E, steps: u64, data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num) -> Option<Vec<Array2<f64>>> {
-    let t = Trainer::new(config(48, 8, 1)).unwrap();
-    let (x, y) = blobs(48, 3);
-    let all = Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
+fn weights<E: Engine>(
+    e: &mut E,
+    c: Config,
+    steps: u64,
+    data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num,
+) -> Option<Vec<Array2<f64>>> {
+    let (x, y) = if c.loss == Loss::SquaredError { curve(48, 3) } else { blobs(48, 3) };
+    let t = Trainer::new(c).unwrap();
+    let all = Data { x: data(e, &x, INPUT), y: data(e, &y, t.label_format()) };
     let start = t.initial(e).unwrap();
     let mut state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     state.network.params::<E>().into_iter().map(|w| e.open(w).unwrap()).collect()
@@ -57,15 +80,17 @@ fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S:
 /// Rounding differs by a unit of 2^-16 an operation; after five steps of rate 1/4 nothing has grown beyond this.
 const WITHIN: f64 = 5e-4;
 
-fn follows_fixed<S: Tested>() {
-    let want = weights(&mut Fixed::default(), 5, |e, x, f| e.public(x, f).unwrap()).unwrap();
-    let [p0, p1, p2] =
-        simulate(1, |p| with_engine::<S, _>(p, |e| Ok(weights(e, 5, |e, x, f| shared(e, x, f, if f == LABEL { 2 } else { 1 })))));
+fn follows_fixed<S: Tested>(c: &Config) {
+    let public = |e: &mut Fixed, x: &Array2<f64>, f: Format| e.public(x, f).unwrap();
+    let want = weights(&mut Fixed::default(), c.clone(), 5, public).unwrap();
+    let [p0, p1, p2] = simulate(1, |p| {
+        with_engine::<S, _>(p, |e| Ok(weights(e, c.clone(), 5, |e, x, f| shared(e, x, f, if f == INPUT { 1 } else { 2 }))))
+    });
     assert!(p2.unwrap().0.is_none());
     let got = p0.unwrap().0.unwrap();
     assert_eq!(got, p1.unwrap().0.unwrap());
     let mut moved = 0f64;
-    let start = weights(&mut Fixed::default(), 0, |e, x, f| e.public(x, f).unwrap()).unwrap();
+    let start = weights(&mut Fixed::default(), c.clone(), 0, public).unwrap();
     for ((got, want), start) in got.iter().zip(&want).zip(&start) {
         let most = |d: Array2<f64>| d.iter().fold(0f64, |m, v| m.max(v.abs()));
         let far = most(got - want);
@@ -78,8 +103,10 @@ fn follows_fixed<S: Tested>() {
 
 #[test]
 fn weights_are_those_of_fixed() {
-    follows_fixed::<SecureNn>();
-    follows_fixed::<Masked>();
+    for c in [config(48, 8, 1), regression(48, 8, 1)] {
+        follows_fixed::<SecureNn>(&c);
+        follows_fixed::<Masked>(&c);
+    }
 }
 
 /// Trains on 240 records; the accuracy on 99 others.
@@ -90,8 +117,8 @@ fn accuracy<E: Engine>(e: &mut E, seed: u64, mut data: impl FnMut(&mut E, &Array
     let start = t.initial(e).unwrap();
     let mut last = None;
     let end = t.train(e, start, 0, &train, &test, &mut |_, event| {
-        if let Event::Epoch { correct, of, .. } = event {
-            last = correct.map(|correct| correct as f64 / of as f64);
+        if let Event::Epoch { metric, .. } = event {
+            last = metric;
         }
         Ok::<(), Error>(())
     });
@@ -127,4 +154,70 @@ fn engines_end_at_one_accuracy() {
             assert!(float > 0.9 && (found - float).abs() < 0.03, "seed {seed}: float {float}, {name} {found}");
         }
     }
+}
+
+/// Trains on 96 records; loss and metric of 64 others, or of none.
+fn figures<E: Engine>(
+    e: &mut E,
+    c: &Config,
+    test_rows: usize,
+    mut data: impl FnMut(&mut E, &Array2<f64>, Format) -> E::Num,
+) -> Vec<(Option<f64>, Option<f64>)> {
+    let t = Trainer::new(c.clone()).unwrap();
+    let records = |rows, seed| {
+        let (x, y) = curve(rows, seed);
+        match c.loss {
+            Loss::SquaredError => (x, y),
+            // Two classes that overlap: the sign of the number.
+            Loss::CrossEntropy(_) => {
+                (x, Array2::from_shape_fn((rows, 2), |(i, j)| f64::from(u8::from((y[[i, 0]] > 0.3) == (j == 1)))))
+            }
+        }
+    };
+    let mut part =
+        |e: &mut E, (x, y): (Array2<f64>, Array2<f64>)| Data { x: data(e, &x, INPUT), y: data(e, &y, t.label_format()) };
+    let (train, test) = (part(e, records(96, 5)), part(e, records(64, 6)));
+    let test = test.select(e, &(0..test_rows).collect::<Vec<_>>());
+    let (start, mut figures) = (t.initial(e).unwrap(), Vec::new());
+    let end = t.train(e, start, 0, &train, &test, &mut |_, event| {
+        if let Event::Epoch { loss, metric, .. } = event {
+            figures.push((loss, metric));
+        }
+        Ok::<(), Error>(())
+    });
+    end.unwrap();
+    figures
+}
+
+fn opens_what_fixed_opens<S: Tested>() {
+    let auc = Config { sizes: vec![8, 6, 2], open: Open { loss: false, metric: Some(Metric::Auc) }, ..config(96, 2, 1) };
+    let silent = Config { open: Open::default(), ..auc.clone() };
+    for (c, rows, within) in [(&regression(96, 2, 1), 64, 2e-3), (&auc, 64, 4e-3), (&auc, 0, 0.0), (&silent, 64, 0.0)] {
+        let want = figures(&mut Fixed::default(), c, rows, |e, x, f| e.public(x, f).unwrap());
+        let [p0, p1, p2] = simulate(2, |p| {
+            with_engine::<S, _>(p, |e| {
+                let mut dealt = 0;
+                Ok(figures(e, c, rows, |e, x, f| {
+                    dealt += 1;
+                    shared(e, x, f, dealt)
+                }))
+            })
+        });
+        let got = p0.unwrap().0;
+        assert_eq!(got, p1.unwrap().0);
+        assert!(p2.unwrap().0.iter().all(|f| *f == (None, None)));
+        println!("{} {:?}: {got:?}, fixed {want:?}", S::NAME, c.open);
+        let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => (a - b).abs() <= within,
+            (a, b) => a == b,
+        };
+        assert!(got.len() == 2 && got.iter().zip(&want).all(|(g, w)| close(g.0, w.0) && close(g.1, w.1)), "{}", S::NAME);
+        assert_eq!((want[1].0.is_some(), want[1].1.is_some()), (c.open.loss, c.open.metric.is_some() && rows > 0));
+    }
+}
+
+#[test]
+fn what_is_opened_is_what_fixed_opens() {
+    opens_what_fixed_opens::<SecureNn>();
+    opens_what_fixed_opens::<Masked>();
 }

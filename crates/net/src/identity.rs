@@ -1,68 +1,21 @@
 //! Who a process is: a self-signed certificate and its key, known to others by the certificate's fingerprint.
 
+mod fingerprint;
+mod pem;
+
+pub use fingerprint::Fingerprint;
+
 use crate::{Error, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
+use hmac::{Hmac, KeyInit, Mac};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{crypto::ring, sign::CertifiedKey};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{fmt, ops::Range, str::FromStr};
+use x509_cert::der::Decode;
 use zeroize::{Zeroize, Zeroizing};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// SHA-256 of a certificate in DER, written as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl Fingerprint {
-    /// The fingerprint of a certificate in DER.
-    pub fn of(certificate: &[u8]) -> Fingerprint {
-        Fingerprint(Sha256::digest(certificate).into())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = Error;
-
-    /// Reads 64 hexadecimal digits of either case; colons between them are ignored.
-    fn from_str(s: &str) -> Result<Fingerprint> {
-        let digits: String = s.chars().filter(|&c| c != ':').collect();
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(&digits, &mut bytes).map_err(|_| {
-            let hexadecimal = digits.chars().filter(char::is_ascii_hexdigit).count();
-            let n = digits.chars().count();
-            identity(format!("fingerprint: found {n} characters, {hexadecimal} of them hexadecimal, expected 64"))
-        })?;
-        Ok(Fingerprint(bytes))
-    }
-}
-
-impl From<Fingerprint> for String {
-    fn from(f: Fingerprint) -> String {
-        f.to_string()
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = Error;
-    fn try_from(s: String) -> Result<Fingerprint> {
-        s.parse()
-    }
-}
 
 /// A certificate and its private key. This copy of the key is wiped on drop; the TLS library keeps its own while
 /// connections are open.
@@ -86,12 +39,14 @@ impl Identity {
     /// Like [`generate`](Self::generate), valid from `validity.start` to `validity.end`.
     ///
     /// # Errors
-    /// The operating system gives no randomness, or a date is before 1970.
+    /// The operating system gives no randomness, or a date is before 1970 or after 9999.
     pub fn generate_for(name: &str, validity: Range<SystemTime>) -> Result<Identity> {
+        /// 9999-12-31, the last day that a certificate has digits for.
+        const LAST: Duration = DAY.saturating_mul(2_932_896);
         let failed = |e: rcgen::Error| identity(format!("cannot generate: {e}"));
         let date = |t: SystemTime| match t.duration_since(UNIX_EPOCH) {
-            Ok(since) => Ok(rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since.as_secs())),
-            Err(_) => Err(identity("cannot generate: validity before 1970".to_owned())),
+            Ok(since) if since <= LAST => Ok(rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since.as_secs())),
+            _ => Err(identity("cannot generate: validity before 1970 or after 9999")),
         };
         let pair = rcgen::KeyPair::generate().map_err(failed)?;
         let mut params = rcgen::CertificateParams::default();
@@ -103,41 +58,44 @@ impl Identity {
         Ok(Identity { certificate, key: Zeroizing::new(pair.serialize_der()) })
     }
 
+    /// A certificate in DER and its private key (PKCS #8).
+    fn new(certificate: &[u8], key: Zeroizing<Vec<u8>>) -> Result<Identity> {
+        let it = Identity { certificate: certificate.to_vec().into(), key };
+        it.certified_key()?.keys_match().map_err(|e| identity(format!("certificate and private key: {e}")))?;
+        Ok(it)
+    }
+
     /// What others know this identity by.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.certificate)
     }
 
-    /// Certificate and private key (PKCS #8) as PEM.
-    pub fn to_pem(&self) -> Zeroizing<String> {
-        // Room for all of it at once: growing would leave copies of the key behind.
-        let mut out = Zeroizing::new(String::with_capacity(2 * (self.certificate.len() + self.key.len()) + 256));
-        for (tag, der) in [("CERTIFICATE", self.certificate.as_ref()), ("PRIVATE KEY", self.key.as_slice())] {
-            out.push_str(&format!("-----BEGIN {tag}-----\n"));
-            for line in der.chunks(48) {
-                BASE64_STANDARD.encode_string(line, &mut out);
-                out.push('\n');
-            }
-            out.push_str(&format!("-----END {tag}-----\n"));
-        }
-        out
+    /// The certificate in DER; it is public.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.certificate
     }
 
-    /// Reads what [`to_pem`](Self::to_pem) wrote: the first certificate and the first PKCS #8 key.
+    /// From when to when the certificate is valid.
     ///
     /// # Errors
-    /// Either is missing or malformed, or the key is not the certificate's.
-    pub fn from_pem(pem: &str) -> Result<Identity> {
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|e| identity(format!("no certificate in PEM: {e}")))?
-            .into_owned();
-        let mut key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|e| identity(format!("no PKCS #8 private key in PEM: {e}")))?;
-        let it = Identity { certificate, key: Zeroizing::new(key.secret_pkcs8_der().to_vec()) };
-        key.zeroize();
-        let pair = it.certified_key()?;
-        pair.keys_match().map_err(|e| identity(format!("certificate and private key: {e}")))?;
-        Ok(it)
+    /// The certificate has no such dates.
+    pub fn valid(&self) -> Result<Range<SystemTime>> {
+        let certificate = x509_cert::Certificate::from_der(&self.certificate)
+            .map_err(|e| identity(format!("certificate: no period of validity: {e}")))?;
+        let validity = certificate.tbs_certificate().validity();
+        let at = |t: x509_cert::time::Time| UNIX_EPOCH + t.to_unix_duration();
+        Ok(at(validity.not_before)..at(validity.not_after))
+    }
+
+    /// A secret that only who has this private key can compute, another one for each `label`: HMAC-SHA256 of the label
+    /// under the key as its file has it (PKCS #8). It is for what this identity keeps for itself, on its disk.
+    pub fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(&Sha256::digest(&self.key)); // as HMAC does with keys longer than a block
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
+        mac.update(b"trefoil identity derive\0");
+        mac.update(label.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     /// Certificate and key as the TLS library wants them.
@@ -150,8 +108,8 @@ impl Identity {
     }
 }
 
-fn identity(what: String) -> Error {
-    Error::Identity { what }
+fn identity(what: impl Into<String>) -> Error {
+    Error::Identity { what: what.into() }
 }
 
 #[cfg(test)]
@@ -164,45 +122,32 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn pem_round_trip() {
-        let it = Identity::generate("P0").unwrap();
-        let back = Identity::from_pem(&it.to_pem()).unwrap();
-        assert_eq!(it.fingerprint(), back.fingerprint());
-        assert_eq!(it.key, back.key);
-        assert_ne!(it.fingerprint(), Identity::generate("P0").unwrap().fingerprint());
+    fn each_is_another() {
+        let [a, b] = ["P0", "P0"].map(|name| Identity::generate(name).unwrap());
+        assert_ne!(a.fingerprint(), b.fingerprint());
+        assert_eq!(a.fingerprint(), Fingerprint::of(a.certificate_der()));
     }
 
     #[test]
-    fn pem_refused() {
-        let (a, b) = (Identity::generate("a").unwrap(), Identity::generate("b").unwrap());
-        let pem = a.to_pem();
-        let at = pem.find("-----BEGIN PRIVATE KEY").unwrap();
-        let cases = [
-            ("", "no certificate"),
-            (&pem[..at], "no PKCS #8 private key"),
-            (&pem[at..], "no certificate"),
-            (&stolen(&a, &b).to_pem(), "certificate and private key"),
-            (&format!("{}-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", &pem[..at]), "unusable"),
-        ];
-        for (pem, why) in cases {
-            let e = Identity::from_pem(pem).err().unwrap().to_string();
-            assert!(e.contains(why), "{e}");
-            assert!(!e.contains('\n'), "{e}");
+    fn period_of_validity() {
+        let at = |s| UNIX_EPOCH + Duration::from_secs(s);
+        // Dates before 2050 and later ones are written differently.
+        for period in [at(1_000_000_000)..at(2_000_000_000), at(3_000_000_000)..at(4_000_000_000)] {
+            assert_eq!(Identity::generate_for("P0", period.clone()).unwrap().valid().unwrap(), period);
+        }
+        let it = Identity::generate("P0").unwrap().valid().unwrap();
+        assert!(it.contains(&SystemTime::now()) && it.end > SystemTime::now() + 3600 * DAY);
+        for wrong in [UNIX_EPOCH - DAY..at(1), at(1)..UNIX_EPOCH + 3_000_000 * DAY] {
+            let e = Identity::generate_for("P0", wrong).err().unwrap().to_string();
+            assert!(e.contains("before 1970 or after 9999"), "{e}");
         }
     }
 
     #[test]
-    fn fingerprint_text() {
-        let f = Fingerprint(std::array::from_fn(|i| i as u8 * 8));
-        let text = f.to_string();
-        assert_eq!(text.parse::<Fingerprint>().unwrap(), f);
-        let pairs: Vec<_> = (0..32).map(|i| text[2 * i..2 * i + 2].to_uppercase()).collect();
-        assert_eq!(pairs.join(":").parse::<Fingerprint>().unwrap(), f);
-        assert_eq!(serde_json::to_string(&f).unwrap(), format!("\"{text}\""));
-        assert_eq!(serde_json::from_str::<Fingerprint>(&format!("\"{text}\"")).unwrap(), f);
-        for bad in ["", "00", &text[1..], &format!("{text}0"), &text.replace('0', "g"), &"é".repeat(32)] {
-            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
-        }
-        assert_eq!(Fingerprint::of(b"").to_string()[..8], *"e3b0c442");
+    fn derived_secrets() {
+        let [a, b] = ["a", "b"].map(|name| Identity::generate(name).unwrap());
+        assert_eq!(a.derive("store"), Identity::from_pem(&a.to_pem()).unwrap().derive("store"));
+        assert_ne!(a.derive("store"), a.derive("log"));
+        assert_ne!(a.derive("store"), b.derive("store"));
     }
 }

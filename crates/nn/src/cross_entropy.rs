@@ -43,14 +43,14 @@ pub fn gradient<E: Engine>(
     rate: Rate,
     scales: &Scales,
 ) -> EngineResult<E::Num> {
-    let frac = scales.probability;
+    let frac = scales.error.frac;
     let p = match kind {
         SoftmaxKind::Exact => softmax(e, logits, Format::new(frac, 1))?,
         SoftmaxKind::Asm => asm(e, logits, frac)?,
     };
     let d = e.sub(&p, y)?;
     // |p - y| <= 1 up to the error of p.
-    rate.times(e, &e.claim(&d, frac + 1))
+    rate.times(e, &e.claim(&d, scales.error.bits))
 }
 
 /// The sum over the rows of -ln softmax(logits)\[label\]: one element.

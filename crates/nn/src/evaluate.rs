@@ -1,17 +1,16 @@
 //! Accuracy, loss and the range of the weights, on hidden data and weights. Only aggregates are opened: the number of
-//! correct records, the sum of the losses, the number of blocks of weights out of range.
+//! correct records, the sum of the losses, the number of blocks of weights out of range. AUC has [its own file](crate::auc).
 
-use crate::cross_entropy;
-use crate::{Error, Result, State, Trainer, train::Data};
+use crate::{Data, Error, Metric, Result, State, Trainer};
 use ndarray::Array2;
 use trefoil_engine::functions::argmax;
-use trefoil_engine::{Engine, Format, Index, Opened, Product, Sum};
+use trefoil_engine::{Engine, Format, Index, Opened, Product, Result as EngineResult, Sum};
 
 /// Records whose loss is measured, at most.
 pub const LOSS_ROWS: usize = 1024;
 /// Records that are evaluated at a time.
 pub const CHUNK: usize = 1000;
-/// A loss of this much is no training any more: guessing costs ln(classes).
+/// A loss of this much is no training any more: guessing costs ln(classes), and at most 64 where targets are below 8.
 pub const DIVERGED: f64 = 100.0;
 /// Weights in a block of the range monitor.
 pub const BLOCK: usize = 8;
@@ -34,40 +33,49 @@ impl Trainer {
         chunk: usize,
     ) -> Result<Option<usize>> {
         let opened = e.within("evaluate", |e| {
-            let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
-            let mut correct: Option<E::Num> = None;
-            for rows in rows.chunks(chunk.max(1)) {
-                let part = data.select(e, rows);
+            in_chunks(e, data, chunk, |e, part| {
                 let (logits, _) = state.network.forward(e, &part.x)?;
                 let bits = argmax(e, &logits)?;
                 // The label's place, where the network agrees.
                 let [hit] = e.select([(&bits, &part.y)])?;
-                let hits = e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows);
-                correct = Some(match correct {
-                    Some(sum) => e.add(&sum, &hits)?,
-                    None => hits,
-                });
-            }
-            match correct {
-                Some(sum) => e.open(&sum),
-                None => Ok(None),
-            }
+                Ok(e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows))
+            })
         })?;
         Ok(element(opened).map(|n| n.round() as usize))
     }
 
-    /// The mean cross entropy of the records; `None` at a party to which nothing is opened.
+    /// The mean loss of the records: cross entropy, or (z - y)^2; `None` at a party to which nothing is opened, and for no records.
     ///
     /// # Errors
     /// Those of the engine.
     pub fn loss<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
+        self.mean_loss(e, "loss", state, data)
+    }
+
+    fn mean_loss<E: Engine>(&self, e: &mut E, layer: &str, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
         let rows = e.shape(&data.x)[0];
-        let opened = e.within("loss", |e| {
-            let (logits, _) = state.network.forward(e, &data.x)?;
-            let sum = cross_entropy::loss(e, &logits, &data.y)?;
-            e.open(&sum)
+        let opened = e.within(layer, |e| {
+            in_chunks(e, data, LOSS_ROWS, |e, part| {
+                let (z, _) = state.network.forward(e, &part.x)?;
+                self.config().loss.sum(e, &z, &part.y, self.scales())
+            })
         })?;
         Ok(element(opened).map(|sum| sum / rows as f64))
+    }
+
+    /// The figure that [`Open`](crate::Open) names, of these records; `None` where none is named, at a party to which nothing is
+    /// opened, for no records, and where it is undefined.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn metric<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
+        let rows = e.shape(&data.x)[0];
+        match self.config().open.metric {
+            Some(Metric::Accuracy) => Ok(self.evaluate(e, state, data, CHUNK)?.map(|correct| correct as f64 / rows as f64)),
+            Some(Metric::Auc) => self.auc(e, state, data),
+            Some(Metric::SquaredError) => self.mean_loss(e, "evaluate", state, data),
+            None => Ok(None),
+        }
     }
 
     /// The number of blocks of [`BLOCK`] neighbouring weights whose norm is as large as a single weight may be (16).
@@ -114,6 +122,29 @@ impl Trainer {
         let weight = self.scales().weight;
         f64::from(weight.bits - weight.frac).exp2()
     }
+}
+
+/// The opened sum of what `f` gives, one element, for `chunk` records at a time.
+fn in_chunks<E: Engine>(
+    e: &mut E,
+    data: &Data<E::Num>,
+    chunk: usize,
+    mut f: impl FnMut(&mut E, &Data<E::Num>) -> EngineResult<E::Num>,
+) -> EngineResult<Opened> {
+    let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
+    let mut sums = Vec::new();
+    for rows in rows.chunks(chunk.max(1)) {
+        let part = data.select(e, rows);
+        sums.push(f(e, &part)?);
+    }
+    if sums.is_empty() {
+        return Ok(None);
+    }
+    // The last chunk is smaller, and so may its range be.
+    let bits = sums.iter().map(|sum| e.format(sum).bits).max().unwrap_or_default();
+    let sums: Vec<E::Num> = sums.iter().map(|sum| e.claim(sum, bits)).collect();
+    let row = e.beside(&sums.iter().collect::<Vec<_>>())?;
+    e.open(&e.sum(&row, Sum::Cols))
 }
 
 fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {

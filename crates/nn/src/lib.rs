@@ -6,22 +6,26 @@
 //! | where | what |
 //! |---|---|
 //! | [`linear`], [`relu`] | the layers, each a [`Layer`] |
-//! | [`cross_entropy`], [`asm`] | softmax with cross entropy; the papers' softmax of ReLUs |
+//! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`squared_error`] |
 //! | [`network`] | layers in a row |
 //! | [`sgd`], [`schedule`], [`init`], [`order`] | the optimiser, its rate, initial weights, the order of the records |
 //! | [`scales`] | how many bits each quantity has |
-//! | [`train`], [`evaluate`] | the training step and the loop around it; accuracy, loss and range monitor on shares |
+//! | [`config`], [`train`] | what determines a training; the training step and the loop around it |
+//! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
 //! | [`model`] | the trained network in the clear, and its file |
 
 #![forbid(unsafe_code)]
 
 pub mod asm;
+pub mod auc;
+pub mod config;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
 pub mod init;
 mod layer;
 pub mod linear;
+pub mod loss;
 pub mod model;
 pub mod network;
 pub mod order;
@@ -29,17 +33,20 @@ pub mod relu;
 pub mod scales;
 pub mod schedule;
 pub mod sgd;
+pub mod squared_error;
 pub mod train;
 
+pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
 pub use init::Init;
 pub use layer::{Gradients, Layer};
 pub use linear::Linear;
-pub use model::{Model, ModelError};
+pub use loss::{LABEL, Loss, TARGET};
+pub use model::{Model, ModelError, Task};
 pub use network::Network;
 pub use relu::Relu;
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use sgd::Sgd;
-pub use train::{Config, Data, Event, Report, State, Trainer};
+pub use train::{Data, Event, Report, State, Trainer};

@@ -2,7 +2,6 @@
 //!
 //! Each layer's work runs under its name, fc1, relu1, fc2, .., so that its cost is booked to it.
 
-use crate::scales::WIDEN;
 use crate::{Init, Layer, Linear, Relu, Scales};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Result};
@@ -28,20 +27,20 @@ impl<N: Clone> Network<N> {
     pub fn initial<E: Engine<Num = N>>(e: &E, sizes: &[usize], init: Init, seed: u64, scales: &Scales) -> Result<Self> {
         let count = sizes.len().saturating_sub(1);
         let layers = sizes.windows(2).enumerate().map(|(i, size)| {
-            let (inputs, outputs) = (size[0], size[1]);
+            let (inputs, outputs, last) = (size[0], size[1], i + 1 == count);
             Ok(Linear {
                 w: e.public(&init.weights(outputs, inputs, seed, i, scales.weight), scales.weight)?,
                 b: e.public(&Array2::zeros((1, outputs)), scales.weight)?,
-                out: scales.activation,
+                out: if last { scales.output } else { scales.activation },
                 step: scales.step,
-                // Only the gradient at the logits has rows whose sum is bounded.
-                widen: if i + 1 == count { WIDEN } else { 0 },
+                // Only the gradient at the outputs has rows whose sum is bounded.
+                widen: if last { scales.widen } else { 0 },
             })
         });
         Ok(Network { layers: layers.collect::<Result<_>>()? })
     }
 
-    /// The logits of each row of `x`: [rows, classes].
+    /// The outputs (logits, or the value of a regression) of each row of `x`: [rows, outputs].
     ///
     /// # Errors
     /// Those of the engine.

@@ -11,6 +11,8 @@ pub enum Use {
     Epoch(u64),
     /// The records that the loss is measured on.
     LossSample,
+    /// The test records that the AUC is measured on.
+    MetricSample,
 }
 
 /// A permutation of `0..rows`, the same on every platform.
@@ -18,6 +20,7 @@ pub fn order(rows: usize, seed: u64, what: Use) -> Vec<usize> {
     let mut public = match what {
         Use::Epoch(epoch) => Public::new(seed, 3, epoch),
         Use::LossSample => Public::new(seed, 4, 0),
+        Use::MetricSample => Public::new(seed, 6, 0),
     };
     let mut order: Vec<usize> = (0..rows).collect();
     for i in (1..rows).rev() {

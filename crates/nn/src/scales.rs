@@ -12,9 +12,20 @@
 //! | gradient d = (p - y) rate / batch | min(f, 16) + r + k, with the rate written as m 2^-k, m of r <= 10 bits | 2^-k |
 //! | gradient by a hidden layer's output | 5 bits less | 2^(5-k) |
 //!
+//! In a regression:
+//!
+//! | quantity | fraction bits | range |
+//! |---|---|---|
+//! | output z | min(f, 12) | 2^6 |
+//! | target y | 12 | 2^3 |
+//! | z - y | 12 | 2^7 |
+//! | gradient d = (z - y) rate / batch | 12 + r + k | 2^(7-k) |
+//! | gradient by a hidden layer's output | 4 bits less | 2^(11-k) |
+//!
 //! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
 //! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
 
+use crate::loss::{Loss, TARGET};
 use crate::{Error, Result};
 use trefoil_engine::{Engine, Format};
 
@@ -22,14 +33,15 @@ use trefoil_engine::{Engine, Format};
 const ACTIVATION: i8 = 8;
 const WEIGHT: i8 = 4;
 const STEP: i8 = 1;
+/// Of the output of a regression, and of its difference from a target below 2^3.
+const VALUE: i8 = 6;
+const ERROR: i8 = 7;
 /// Most fraction bits that weights have more than activations.
 const EXTRA: u8 = 8;
 /// Significant bits of the learning rate: at most, and at least.
 const RATE: [u8; 2] = [10, 8];
 /// Fraction bits of the momentum.
 pub const MOMENTUM: u8 = 16;
-/// A row of |p - y| sums to at most 2, and |w| < 16: 32 times the range of d holds every d W.
-pub const WIDEN: u8 = 5;
 /// The learning rate over the batch stays below this: far beyond any use, and the gradient keeps its fraction bits.
 const MOST_RATE: f64 = 1024.0;
 /// All integers stay below 2^61.
@@ -48,37 +60,48 @@ pub struct Scales {
     pub weight: Format,
     /// What a step takes off a weight.
     pub step: Format,
-    /// Fraction bits of probabilities.
-    pub probability: u8,
+    /// Outputs: logits, or the value of a regression.
+    pub output: Format,
+    /// Outputs minus labels: p - y or z - y.
+    pub error: Format,
+    /// By how many bits the range of the gradient by the last hidden layer is wider than that by the outputs.
+    pub widen: u8,
     /// Significant bits of the learning rate.
     pub rate: u8,
 }
 
 impl Scales {
-    /// The formats for a network of these sizes (inputs, hidden layers, classes).
+    /// The formats for a network of these sizes (inputs, hidden layers, outputs).
     ///
     /// # Errors
     /// [`Error::Config`] if no choice keeps every product in the ring.
-    pub fn new(fraction_bits: u8, sizes: &[usize], batch: usize, input: Format) -> Result<Scales> {
+    pub fn new(fraction_bits: u8, sizes: &[usize], batch: usize, input: Format, loss: Loss) -> Result<Scales> {
         let f = fraction_bits;
         let grow = |n: usize| Format::new(0, 0).sum(n).bits;
         let widest_of = |sizes: &[usize]| grow(sizes.iter().copied().max().unwrap_or(1));
         let (inputs, layers) = sizes.split_first().map_or((0, sizes), |(n, layers)| (grow(*n), layers));
         let hidden = widest_of(layers.split_last().map_or(layers, |(_, hidden)| hidden));
         let behind_hidden = widest_of(layers.get(1..).unwrap_or_default());
-        let probability = f.min(16);
         let activation = Format::new(f, ACTIVATION);
+        let (output, error, widen) = match loss {
+            // A row of |p - y| sums to at most 2, and |w| < 16: 32 times the range of d holds every d W.
+            Loss::CrossEntropy(_) => (activation, Format::new(f.min(16), 1), 5),
+            // No more fraction bits than targets have; a row is one element.
+            Loss::SquaredError => (Format::new(f.min(TARGET.frac), VALUE), Format::new(TARGET.frac, ERROR), 4),
+        };
         let widest = activation.bits.max(input.bits);
         // d^T x with momentum; without the bits of the rate.
-        let dw = probability + 2 + widest + grow(batch);
+        let dw = error.bits + 1 + widest + grow(batch);
+        // The same where d is lifted to the momentum's fraction bits: at a rate of 1, the sum over the batch undoes the division by it.
+        let lifted = error.bits - error.frac + widen + ACTIVATION.unsigned_abs() + 3 + MOMENTUM;
         for extra in (0..=EXTRA).rev().filter(|_| (8..=24).contains(&f)) {
             let weight = Format::new(f + extra, WEIGHT);
             let forward = (activation.bits + hidden).max(input.bits.saturating_add(inputs)).saturating_add(weight.bits + 1);
-            let dx = probability + 1 + weight.bits + behind_hidden;
+            let dx = error.bits + weight.bits + behind_hidden;
             let rate = WORD.saturating_sub(dw.max(dx)).min(RATE[0]);
-            if forward <= WORD && rate >= RATE[1] && weight.bits <= SQUARED {
+            if forward <= WORD && rate >= RATE[1] && weight.bits <= SQUARED && weight.frac + lifted <= WORD {
                 let step = Format::new(f + extra, STEP);
-                return Ok(Scales { input, activation, weight, step, probability, rate });
+                return Ok(Scales { input, activation, weight, step, output, error, widen, rate });
             }
         }
         let found = format!("{f} fraction bits with layers {sizes:?}, batch {batch} and inputs of {} bits", input.bits);
@@ -96,7 +119,7 @@ impl Scales {
         }
         let bits = self.rate;
         // More fraction bits would push the momentum, aligned to them, out of the ring.
-        let most = (WORD - 2).saturating_sub(self.activation.frac.max(self.input.frac) + self.probability + bits).cast_signed();
+        let most = (WORD - 2).saturating_sub(self.activation.frac.max(self.input.frac) + self.error.frac + bits).cast_signed();
         let (mut mantissa, mut power) = (wanted, 0i8);
         while mantissa >= 1.0 {
             (mantissa, power) = (mantissa / 2.0, power + 1);
@@ -147,41 +170,47 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Init, Schedule, SoftmaxKind, Trainer};
+    use crate::{Config, Init, Metric, Open, Schedule, SoftmaxKind, Trainer};
     use proptest::prelude::*;
+
+    const CLASSES: Loss = Loss::CrossEntropy(SoftmaxKind::Exact);
 
     #[test]
     fn the_papers_networks_fit() {
         let pixels = Format::new(8, 0);
-        let s = Scales::new(16, &[784, 256, 10], 128, pixels).unwrap();
+        let s = Scales::new(16, &[784, 256, 10], 128, pixels, CLASSES).unwrap();
         assert_eq!((s.weight, s.step, s.rate), (Format::new(24, 4), Format::new(24, 1), 10));
-        assert_eq!(Scales::new(16, &[784, 128, 128, 10], 128, pixels).unwrap().weight.frac, 24);
+        assert_eq!(Scales::new(16, &[784, 128, 128, 10], 128, pixels, CLASSES).unwrap().weight.frac, 24);
         // The thesis's 20 fraction bits leave less room.
-        assert!(Scales::new(20, &[784, 128, 128, 10], 128, pixels).unwrap().weight.frac < 24);
-        assert!(Scales::new(16, &[784, 256, 10], 1 << 20, pixels).is_err());
+        assert!(Scales::new(20, &[784, 128, 128, 10], 128, pixels, CLASSES).unwrap().weight.frac < 24);
+        assert!(Scales::new(16, &[784, 256, 10], 1 << 20, pixels, CLASSES).is_err());
     }
 
     proptest! {
         /// What is accepted here is accepted by the check of every operation of a training.
         #[test]
         fn accepted_scales_fit(f in 8u8..=24, inputs in 1usize..40, hidden in prop::collection::vec(1usize..40, 0..3), classes in 2usize..12,
-            batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, asm in any::<bool>()) {
-            let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([classes]).collect();
+            batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, task in 0..3) {
+            let (loss, outputs, metric) = [
+                (CLASSES, classes, Metric::Accuracy), (Loss::CrossEntropy(SoftmaxKind::Asm), 2, Metric::Auc), (Loss::SquaredError, 1, Metric::SquaredError),
+            ][task as usize];
+            let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
             let input = Format { frac: input, bits: input + 3 };
-            if let Ok(scales) = Scales::new(f, &sizes, batch, input) {
+            if let Ok(scales) = Scales::new(f, &sizes, batch, input, loss) {
                 let config = Config {
-                    sizes, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9,
-                    softmax: if asm { SoftmaxKind::Asm } else { SoftmaxKind::Exact }, fraction_bits: f, init: Init::Glorot, seed: 0,
+                    sizes, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9, loss,
+                    open: Open { loss: true, metric: Some(metric) }, fraction_bits: f, init: Init::Glorot, seed: 0,
                 };
                 if scales.rate(lr, batch).is_ok() {
-                    prop_assert!(Trainer::new(config).is_ok());
+                    let tried = Trainer::new(config).map(|_| ());
+                    prop_assert!(tried.is_ok(), "{tried:?}");
                 }
             }
         }
 
         #[test]
         fn rates_are_close(lr in 1e-4f64..100.0, batch in 1usize..1000) {
-            let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0)).unwrap();
+            let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0), CLASSES).unwrap();
             if let Ok(rate) = s.rate(lr, batch) {
                 let wanted = lr / batch as f64;
                 prop_assert!((rate.value() / wanted - 1.0).abs() <= 1.0 / 64.0);
@@ -192,7 +221,7 @@ mod tests {
 
     #[test]
     fn no_rate_is_a_rate_and_tiny_ones_are_refused() {
-        let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0)).unwrap();
+        let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0), CLASSES).unwrap();
         assert_eq!(s.rate(0.0, 128).unwrap().value(), 0.0);
         assert_eq!(s.rate(0.5, 128).unwrap().value(), 0.5 / 128.0);
         let error = s.rate(1e-7, 128).unwrap_err().to_string();

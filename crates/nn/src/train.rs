@@ -1,39 +1,13 @@
 //! The training step, and the loop around it.
 
-use crate::cross_entropy::{SoftmaxKind, gradient};
-use crate::evaluate::{CHUNK, DIVERGED, LOSS_ROWS};
+use crate::evaluate::{DIVERGED, LOSS_ROWS};
 use crate::order::{Use, order};
-use crate::{Error, Init, Network, Result, Scales, Schedule, Sgd};
+use crate::{Config, Error, Network, Result, Scales, Sgd};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Fixed, Format, Index, Result as EngineResult};
 
-/// Everything public that determines a training.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Config {
-    /// Inputs, hidden layers, classes: 784, 256, 10.
-    pub sizes: Vec<usize>,
-    /// Fraction bits and range of the inputs: `Format::new(8, 0)` for pixels p/256.
-    pub input: Format,
-    /// Training records.
-    pub rows: usize,
-    /// Records in a step. Batches are full: what is left over at the end of an epoch waits for the next order.
-    pub batch: usize,
-    /// Times that the records are gone through.
-    pub epochs: u64,
-    /// Learning rate by epoch.
-    pub schedule: Schedule,
-    /// Momentum; 0 for none.
-    pub momentum: f64,
-    /// How logits become probabilities.
-    pub softmax: SoftmaxKind,
-    /// Fraction bits of activations.
-    pub fraction_bits: u8,
-    /// Spread of the initial weights.
-    pub init: Init,
-    /// Public seed of the initial weights and the order of the records.
-    pub seed: u64,
-}
+pub use crate::loss::LABEL;
 
 /// All that changes in training. A checkpoint is this and the number of steps taken.
 #[derive(Clone)]
@@ -49,22 +23,11 @@ pub struct State<N> {
 pub struct Data<N> {
     /// [rows, inputs], in the format that [`Config`] names.
     pub x: N,
-    /// One-hot labels, [rows, classes], without fraction bits: [`LABEL`].
+    /// One-hot labels, [rows, classes], or targets, [rows, 1], in the format of [`Loss::label_format`](crate::Loss::label_format).
     pub y: N,
 }
 
-/// The format of one-hot labels.
-pub const LABEL: Format = Format { frac: 0, bits: 1 };
-
 impl<N> Data<N> {
-    /// Public data, for training in the clear: `x` as [`Data::x`], `y` one-hot.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub fn public<E: Engine<Num = N>>(e: &E, x: &Array2<f64>, y: &Array2<f64>, input: Format) -> EngineResult<Self> {
-        Ok(Data { x: e.public(x, input)?, y: e.public(y, LABEL)? })
-    }
-
     /// The records at these places.
     pub fn select<E: Engine<Num = N>>(&self, e: &E, rows: &[usize]) -> Self {
         Data { x: e.gather(&self.x, Index::Rows(rows)), y: e.gather(&self.y, Index::Rows(rows)) }
@@ -88,12 +51,10 @@ pub enum Event<'a, N> {
     Epoch {
         /// Counted from 1.
         epoch: u64,
-        /// The mean over a fixed sample of training records; `None` at a party to which nothing is opened.
+        /// The mean over a fixed sample of training records; `None` where it is not opened ([`Open`](crate::Open)), or not to this party.
         loss: Option<f64>,
-        /// Correct among the test records; `None` likewise.
-        correct: Option<usize>,
-        /// The number of test records.
-        of: usize,
+        /// [`Metric`](crate::Metric) of the test records; `None` likewise, without test records, and where it is undefined.
+        metric: Option<f64>,
         /// After the epoch.
         state: &'a State<N>,
     },
@@ -117,22 +78,9 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] naming what does not fit; [`Error::Engine`] if a product could leave the ring.
     pub fn new(config: Config) -> Result<Trainer> {
+        config.check()?;
         let c = &config;
-        if c.sizes.len() < 2 || c.sizes.contains(&0) || c.sizes.last().is_some_and(|&n| !(2..=64).contains(&n)) {
-            return Err(Error::config(
-                "network",
-                format!("{:?}", c.sizes),
-                "inputs, hidden layers and 2 to 64 classes, none of them 0",
-            ));
-        }
-        if c.batch == 0 || c.batch > c.rows {
-            return Err(Error::config("batch", c.batch, format!("1 to {}, the number of training records", c.rows)));
-        }
-        let steps = c.epochs.checked_mul((c.rows / c.batch) as u64);
-        if c.epochs == 0 || steps.is_none() {
-            return Err(Error::config("epochs", c.epochs, "at least 1 and fewer than 2^64 steps"));
-        }
-        let scales = Scales::new(c.fraction_bits, &c.sizes, c.batch, c.input)?;
+        let scales = Scales::new(c.fraction_bits, &c.sizes, c.batch, c.input, c.loss)?;
         let sgd = Sgd::new(c.momentum, scales)?;
         let mut trainer = Trainer { scales, sgd, config, local_wraps: 0.0 };
         trainer.local_wraps = trainer.try_on_zeros()?;
@@ -144,9 +92,7 @@ impl Trainer {
     fn try_on_zeros(&self) -> Result<f64> {
         let (c, e) = (&self.config, &mut Fixed::default());
         let (mut formats, mut step_wraps) = (Vec::new(), 0.0);
-        let zeros = |rows, e: &Fixed| {
-            Data::public(e, &Array2::zeros((rows, c.sizes[0])), &Array2::zeros((rows, self.classes())), c.input)
-        };
+        let zeros = |rows, e: &Fixed| self.data(e, &Array2::zeros((rows, c.sizes[0])), &Array2::zeros((rows, c.outputs())));
         let batch = zeros(c.batch, e)?;
         for epoch in 0..c.epochs {
             let lr = c.schedule.rate(epoch, c.epochs);
@@ -159,8 +105,10 @@ impl Trainer {
             }
         }
         let state = self.initial(e)?;
-        self.loss(e, &state, &zeros(c.rows.min(LOSS_ROWS), e)?)?;
-        self.evaluate(e, &state, &zeros(1, e)?, CHUNK)?;
+        if c.open.loss {
+            self.loss(e, &state, &zeros(c.rows.min(LOSS_ROWS), e)?)?;
+        }
+        self.metric(e, &state, &zeros(2, e)?)?;
         self.weights_out_of_range(e, &state)?;
         Ok(step_wraps)
     }
@@ -186,8 +134,17 @@ impl Trainer {
     pub fn total_steps(&self) -> u64 {
         self.steps_per_epoch() * self.config.epochs
     }
-    fn classes(&self) -> usize {
-        self.config.sizes.last().copied().unwrap_or_default()
+    /// Fraction bits and range of the labels.
+    pub fn label_format(&self) -> Format {
+        self.config.loss.label_format()
+    }
+
+    /// Public data, for training in the clear: inputs [rows, inputs] and labels [rows, outputs].
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn data<E: Engine>(&self, e: &E, x: &Array2<f64>, y: &Array2<f64>) -> EngineResult<Data<E::Num>> {
+        Ok(Data { x: e.public(x, self.config.input)?, y: e.public(y, self.label_format())? })
     }
 
     /// The state before the first step: the same public weights on every engine.
@@ -235,7 +192,7 @@ impl Trainer {
         // `new` has tried every epoch's rate.
         let rate = self.scales.rate(c.schedule.rate(epoch, c.epochs), c.batch).map_err(|e| protocol(Box::new(e)))?;
         let (logits, kept) = state.network.forward(e, &batch.x)?;
-        let d = e.within("softmax", |e| gradient(e, c.softmax, &logits, &batch.y, rate, &self.scales))?;
+        let d = e.within("softmax", |e| c.loss.gradient(e, &logits, &batch.y, rate, &self.scales))?;
         let carry = self.sgd.carry(e, &state.velocity)?;
         let update = state.network.backward(e, &kept, &d, &carry)?;
         e.within("sgd", |e| self.sgd.apply(e, state.network.params::<E>(), &mut state.velocity, update))
@@ -260,9 +217,12 @@ impl Trainer {
         self.fits(e, test, None, "test data")?;
         let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
         let data = e.within("data", |e| prepare(e, data)).map_err(Error::Engine)?;
-        let test = e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?;
-        let sample: Vec<usize> = order(self.config.rows, self.config.seed, Use::LossSample).into_iter().take(LOSS_ROWS).collect();
-        let sample = data.select(e, &sample);
+        let test = match self.config.open.metric {
+            Some(_) if e.shape(&test.x)[0] > 0 => Some(e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?),
+            _ => None,
+        };
+        let sample = order(self.config.rows, self.config.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
+        let sample = self.config.open.loss.then(|| data.select(e, &sample.collect::<Vec<_>>()));
 
         report(e, Event::Start)?;
         let per_epoch = self.steps_per_epoch();
@@ -285,22 +245,21 @@ impl Trainer {
                 (driven, None) => driven.map_err(Error::Engine)?,
             };
             let epoch = epoch + 1;
-            let loss = self.loss(e, &state, &sample)?;
+            let loss = sample.as_ref().map_or(Ok(None), |sample| self.loss(e, &state, sample))?;
             if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
                 return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
             }
             self.check_weights(e, &state, epoch)?;
-            let correct = self.evaluate(e, &state, &test, CHUNK)?;
-            let of = e.shape(&test.x)[0];
-            report(e, Event::Epoch { epoch, loss, correct, of, state: &state })?;
+            let metric = test.as_ref().map_or(Ok(None), |test| self.metric(e, &state, test))?;
+            report(e, Event::Epoch { epoch, loss, metric, state: &state })?;
         }
         Ok(state)
     }
 
     fn fits<E: Engine>(&self, e: &E, data: &Data<E::Num>, rows: Option<usize>, what: &'static str) -> Result<()> {
         let (x, y) = (e.shape(&data.x), e.shape(&data.y));
-        let rows = rows.unwrap_or(x[0].max(1));
-        let expected = ([rows, self.config.sizes[0]], [rows, self.classes()]);
+        let rows = rows.unwrap_or(x[0]);
+        let expected = ([rows, self.config.sizes[0]], [rows, self.config.outputs()]);
         if (x, y) != expected {
             return Err(Error::config(
                 what,
@@ -308,9 +267,10 @@ impl Trainer {
                 format!("{:?} and {:?}", expected.0, expected.1),
             ));
         }
-        if e.format(&data.x) != self.config.input || e.format(&data.y) != LABEL {
-            let found = format!("{:?} and {:?}", e.format(&data.x), e.format(&data.y));
-            return Err(Error::config(what, found, format!("{:?} and {LABEL:?}", self.config.input)));
+        let (formats, expected) = ((e.format(&data.x), e.format(&data.y)), (self.config.input, self.label_format()));
+        if formats != expected {
+            let text = |(x, y): (Format, Format)| format!("{x:?} and {y:?}");
+            return Err(Error::config(what, text(formats), text(expected)));
         }
         Ok(())
     }

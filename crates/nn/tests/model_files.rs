@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, arr2};
 use std::path::Path;
-use trefoil_nn::{Model, ModelError};
+use trefoil_nn::{Model, ModelError, Task};
 
 fn model() -> Model {
     let params = [
@@ -57,6 +57,104 @@ fn prediction_is_that_of_the_network() {
     assert_eq!(even.predict(&x).unwrap(), [0, 0]);
     assert_eq!(m.max_difference(&m).unwrap(), 0.0);
     assert!(m.max_difference(&even).is_err());
+}
+
+fn value() -> Model {
+    Model::new(&[arr2(&[[1.0, -2.0]]), arr2(&[[0.5]])], r#"{"columns":[{"name":"speed","mean":31.5,"std":8.25}]}"#).unwrap()
+}
+
+#[test]
+fn a_regression_has_values() {
+    let (m, x) = (value(), arr2(&[[1.0, 1.0], [2.0, 0.0]]));
+    assert_eq!((m.task(), m.scores(&x).unwrap()), (&Task::Regression, vec![-0.5, 2.5]));
+    assert_eq!(m.mean_squared_error(&x, &[0.5, 2.5]).unwrap(), 0.5);
+    assert!(m.predict(&x).is_err() && m.accuracy(&x, &[0, 0]).is_err() && m.auc(&x, &[0, 1]).is_err());
+    assert!(m.mean_squared_error(&x, &[0.5]).is_err() && model().mean_squared_error(&x, &[0.0, 0.0]).is_err());
+    assert_eq!(Model::parse(&m.to_bytes(), "f").unwrap(), m);
+    assert!(m.with_classes(&["only".into()]).is_err());
+}
+
+#[test]
+fn two_classes_have_an_auc() {
+    // Scores 6.625, 6.625, -1.375, 3.125.
+    let x = arr2(&[[1.0, 1.0], [1.0, 1.0], [2.0, 0.0], [0.0, 0.0]]);
+    let scores = model().scores(&x).unwrap();
+    assert_eq!((scores[0], scores[1], scores[2] < scores[3]), (6.625, 6.625, true));
+    for (labels, area) in [([1, 1, 0, 0], 1.0), ([0, 0, 1, 1], 0.0), ([1, 0, 0, 0], 2.5 / 3.0), ([1, 0, 1, 0], 1.5 / 4.0)] {
+        assert_eq!(model().auc(&x, &labels).unwrap(), area, "{labels:?}");
+    }
+    assert!(model().auc(&x, &[1; 4]).is_err() && model().auc(&x, &[0; 4]).is_err() && model().auc(&x, &[0, 1]).is_err());
+}
+
+#[test]
+fn names_of_classes_are_kept() {
+    assert_eq!(model().task(), &Task::Classification(vec!["0".into(), "1".into()]));
+    let names = ["benign".to_owned(), "malignant \"m\"".to_owned()];
+    let m = model().with_classes(&names).unwrap();
+    let read = Model::parse(&m.to_bytes(), "f").unwrap();
+    assert_eq!((read.task(), &read), (&Task::Classification(names.to_vec()), &m));
+    for wrong in [vec!["one"], vec!["", "two"], vec!["a\nb", "two"], vec!["1", "2", "3"]] {
+        let error = model().with_classes(&wrong.into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap_err().to_string();
+        assert!(error.contains("found") && !error.contains('\n'), "{error}");
+    }
+    // Metadata that contradicts the parameters.
+    let text = String::from_utf8_lossy(&m.to_bytes()[8..]).into_owned();
+    assert!(text.contains("classification"));
+    for (from, to) in
+        [("classification", "regressionnnnn"), (r#"[\"benign"#, r#"{\"benign"#), (r#"\"benign\","#, r#"          "#)]
+    {
+        let bytes: Vec<u8> = m.to_bytes();
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).expect(from);
+        let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+        let error = Model::parse(&changed, "f").unwrap_err().to_string();
+        assert!(error.starts_with("f: ") && error.contains("expected"), "{error}");
+    }
+}
+
+/// What NumPy's reader asks for: each array's file, found by the directory at the end, with its header.
+#[test]
+fn the_archive_has_numpys_layout() {
+    let bytes = model().to_npz();
+    let u16_at = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let u32_at = |at: usize| u16_at(at) + (u16_at(at + 2) << 16);
+    let end = bytes.len() - 22;
+    assert_eq!((&bytes[end..end + 4], u16_at(end + 10)), (&b"PK\x05\x06"[..], 4));
+    let mut entry = u32_at(end + 16);
+    assert_eq!(entry + u32_at(end + 12), end);
+    let mut shapes = Vec::new();
+    while entry < end {
+        let (name, at) = (u16_at(entry + 28), u32_at(entry + 42));
+        let name = &bytes[entry + 46..entry + 46 + name];
+        assert_eq!((&bytes[entry..entry + 4], &bytes[at..at + 4]), (&b"PK\x01\x02"[..], &b"PK\x03\x04"[..]));
+        assert_eq!(&bytes[at + 30..at + 30 + name.len()], name);
+        let file = &bytes[at + 30 + name.len()..][..u32_at(entry + 24)];
+        let mut sum = flate2::Crc::new();
+        sum.update(file);
+        assert_eq!(sum.sum() as usize, u32_at(entry + 16));
+        let header = usize::from(u16::from_le_bytes([file[8], file[9]]));
+        assert!(file.starts_with(b"\x93NUMPY\x01\0") && (10 + header) % 64 == 0 && file[9 + header] == b'\n');
+        let text = String::from_utf8_lossy(&file[10..10 + header]).trim_end().to_owned();
+        shapes.push((String::from_utf8_lossy(name).into_owned(), text, file.len() - 10 - header));
+        entry += 46 + name.len();
+    }
+    let header = |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
+    let want =
+        [("fc1.weight.npy", "3, 2,", 24), ("fc1.bias.npy", "3,", 12), ("fc2.weight.npy", "2, 3,", 24), ("fc2.bias.npy", "2,", 8)];
+    assert_eq!(shapes, want.map(|(name, shape, size)| (name.to_owned(), header(shape), size)));
+}
+
+/// An archive that NumPy was seen to read.
+#[test]
+fn the_archive_is_one_that_numpy_has_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.npz");
+    model().save_npz(&path).unwrap();
+    let written = std::fs::read(path).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model.npz");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &written).unwrap();
+    }
+    assert_eq!(std::fs::read(golden).unwrap(), written, "UPDATE_GOLDEN=1 writes it anew");
 }
 
 #[test]

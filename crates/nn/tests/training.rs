@@ -1,19 +1,16 @@
 //! One body, every engine in the clear: steps against the reference, whole trainings, sabotage, and how a training ends.
 
 mod common;
+mod reference;
 
-use common::{Reference, blobs, config, noise, one_hot};
+use common::{blobs, config, curve, noise, one_hot, params, regression};
 use ndarray::Array2;
+use reference::Reference;
 use trefoil_engine::{Engine, Fixed, Float, Format};
-use trefoil_nn::{Config, Data, Error, Event, Model, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Config, Data, Error, Event, Loss, Metric, Model, Open, Schedule, SoftmaxKind, State, Trainer};
 
 fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
-    Data::public(e, x, &one_hot(labels, *t.config().sizes.last().unwrap()), t.config().input).unwrap()
-}
-
-fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
-    let mut network = state.network.clone();
-    network.params::<E>().into_iter().map(|w| e.open(w).unwrap().unwrap()).collect()
+    t.data(e, x, &one_hot(labels, t.config().outputs())).unwrap()
 }
 
 /// Trains on blobs; the accuracy on others, and the losses by epoch.
@@ -26,9 +23,9 @@ fn accuracy<E: Engine>(e: &mut E, config: Config, labels: impl Fn(usize) -> usiz
     let (mut last, mut losses) = (0.0, Vec::new());
     let start = t.initial(e)?;
     t.train(e, start, 0, &train, &test, &mut |_, event| {
-        if let Event::Epoch { loss, correct, of, .. } = event {
+        if let Event::Epoch { loss, metric, .. } = event {
             losses.push(loss.unwrap());
-            last = correct.unwrap() as f64 / of as f64;
+            last = metric.unwrap();
         }
         Ok::<(), Error>(())
     })?;
@@ -37,43 +34,55 @@ fn accuracy<E: Engine>(e: &mut E, config: Config, labels: impl Fn(usize) -> usiz
 
 #[test]
 fn the_reference_has_the_gradients_of_its_loss() {
-    let shapes = [(5, 6), (1, 5), (4, 5), (1, 4), (3, 4), (1, 3)];
-    let mut r = Reference::new(shapes.iter().enumerate().map(|(i, &(m, n))| noise(m, n, 20 + i as u64) - 0.5).collect());
-    let (x, y) = (noise(8, 6, 3), one_hot(&[0, 1, 2, 0, 1, 2, 0, 1], 3));
-    let gradients = r.gradients(&x, &y);
+    let y = [one_hot(&[0, 1, 2, 0, 1, 2, 0, 1], 3), noise(8, 1, 4)];
+    for (loss, y) in [Loss::default(), Loss::SquaredError].into_iter().zip(y) {
+        let n = y.ncols();
+        let shapes = [(5, 6), (1, 5), (4, 5), (1, 4), (n, 4), (1, n)];
+        let params = shapes.iter().enumerate().map(|(i, &(m, n))| noise(m, n, 20 + i as u64) - 0.5).collect();
+        gradients_are_those_of_the_loss(Reference::new(params, loss), &noise(8, 6, 3), &y);
+    }
+}
+
+fn gradients_are_those_of_the_loss(mut r: Reference, x: &Array2<f64>, y: &Array2<f64>) {
+    // The loss that is reported has no factor 1/2.
+    let factor = if r.loss == Loss::SquaredError { 2.0 } else { 1.0 };
+    let gradients = r.gradients(x, y);
     for (k, g) in gradients.iter().enumerate() {
         for (at, g) in g.indexed_iter() {
             let h = 1e-6;
             r.params[k][at] += h;
-            let above = r.loss(&x, &y);
+            let above = r.loss(x, y);
             r.params[k][at] -= 2.0 * h;
-            let below = r.loss(&x, &y);
+            let below = r.loss(x, y);
             r.params[k][at] += h;
-            assert!(((above - below) / (2.0 * h) - g).abs() < 1e-7, "parameter {k} {at:?}");
+            assert!(((above - below) / (2.0 * h) - factor * g).abs() < 1e-7, "parameter {k} {at:?}");
         }
     }
 }
 
 /// Steps on one batch, and the loss after them. Checks gradients, momentum, batch order and the learning rate at once.
 fn follows_the_reference<E: Engine>(e: &mut E, momentum: f64, steps: u64, within: f64) {
-    let sizes = [6, 12, 5, 3];
-    let lr = 0.25;
-    let t = Trainer::new(Config { momentum, epochs: steps, schedule: Schedule::Constant(lr), ..config(&sizes, 16, 16) }).unwrap();
-    let x = noise(16, 6, 3);
     let labels: Vec<usize> = (0..16).map(|i| (i * i) % 3).collect();
-    let all = data(e, &t, &x, &labels);
+    let c = Config { momentum, epochs: steps, schedule: Schedule::Constant(0.25), ..config(&[6, 12, 5, 3], 16, 16) };
+    follows(e, c, &noise(16, 6, 3), &one_hot(&labels, 3), within);
+}
+
+fn follows<E: Engine>(e: &mut E, c: Config, x: &Array2<f64>, y: &Array2<f64>, within: f64) {
+    let (steps, lr) = (c.epochs, c.schedule.rate(0, 1));
+    let t = Trainer::new(c).unwrap();
+    let all = t.data(e, x, y).unwrap();
     let mut state = t.initial(e).unwrap();
-    let mut reference = Reference::new(params(e, &state));
+    let mut reference = Reference::new(params(e, &state), t.config().loss);
     for step in 0..steps {
         t.step(e, &mut state, &all, step).unwrap();
-        reference.step(&x, &one_hot(&labels, 3), lr, momentum);
+        reference.step(x, y, lr, t.config().momentum);
     }
     for (got, want) in params(e, &state).iter().zip(&reference.params) {
         let worst = (got - want).iter().fold(0f64, |m, v| m.max(v.abs()));
         assert!(worst < within, "{worst:e} after {steps} steps");
     }
     let loss = t.loss(e, &state, &all).unwrap().unwrap();
-    assert!((loss - reference.loss(&x, &one_hot(&labels, 3))).abs() < 10.0 * within + 1e-3);
+    assert!((loss - reference.loss(x, y)).abs() < 10.0 * within + 1e-3);
 }
 
 #[test]
@@ -87,10 +96,20 @@ fn steps_are_those_of_the_reference() {
 }
 
 #[test]
+fn steps_of_a_regression_are_those_of_the_reference() {
+    let (x, y) = curve(32, 3);
+    let c = |momentum, epochs| Config { momentum, epochs, ..regression(&[12, 5], 32) };
+    follows(&mut Float, c(0.0, 1), &x, &y, 1e-4);
+    follows(&mut Fixed::default(), c(0.0, 1), &x, &y, 1e-4);
+    follows(&mut Float, c(0.9, 50), &x, &y, 1e-3);
+    follows(&mut Fixed::default(), c(0.9, 50), &x, &y, 1e-2);
+}
+
+#[test]
 fn a_separable_problem_is_learnt() {
     for softmax in [SoftmaxKind::Exact, SoftmaxKind::Asm] {
         for sizes in [&[8, 3][..], &[8, 16, 3], &[8, 16, 16, 3]] {
-            let c = Config { softmax, epochs: 6, ..config(sizes, 600, 16) };
+            let c = Config { loss: Loss::CrossEntropy(softmax), epochs: 6, ..config(sizes, 600, 16) };
             let (float, losses) = accuracy(&mut Float, c.clone(), |i| i % 3).unwrap();
             let (fixed, _) = accuracy(&mut Fixed::default(), c, |i| i % 3).unwrap();
             println!("{softmax:?} {sizes:?}: float {float}, fixed {fixed}, losses {losses:.3?}");
@@ -130,25 +149,56 @@ fn sabotage_leaves_chance() {
 
 #[test]
 fn a_training_resumes_where_it_stopped() {
-    let t = Trainer::new(Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }).unwrap();
-    assert_eq!((t.steps_per_epoch(), t.total_steps()), (3, 6));
-    let e = &mut Fixed::default();
     let (x, y) = blobs(60, 7);
-    let all = data(e, &t, &x, &y);
-    let mut states = Vec::new();
+    resumes(&Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }, &x, &one_hot(&y, 3), 3);
+    let (x, y) = curve(60, 7);
+    resumes(&Config { epochs: 2, ..regression(&[5], 60) }, &x, &y, 1);
+}
+
+/// From every step's state, training ends at the same weights and velocities, bit for bit, and reports the same figures.
+fn resumes(c: &Config, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64) {
+    let t = Trainer::new(c.clone()).unwrap();
+    let steps = 2 * steps_per_epoch;
+    assert_eq!((t.steps_per_epoch(), t.total_steps()), (steps_per_epoch, steps));
+    let e = &mut Fixed::default();
+    let all = t.data(e, x, y).unwrap();
+    let end = |e: &mut Fixed, state: State<_>| {
+        let velocity: Vec<_> = state.velocity.iter().map(|u| e.open(u).unwrap().unwrap()).collect();
+        assert!(!velocity.is_empty());
+        (params(e, &state), velocity)
+    };
     let start = t.initial(e).unwrap();
-    let end = t.train(e, start.clone(), 0, &all, &all, &mut |_, event| {
-        if let Event::Step { step, state, .. } = event {
-            states.push((step, state.clone()));
+    let (mut states, mut figures) = (vec![(0, start.clone())], Vec::new());
+    let last = t.train(e, start, 0, &all, &all, &mut |_, event| {
+        match event {
+            Event::Step { step, state, .. } => states.push((step, state.clone())),
+            Event::Epoch { epoch, loss, metric, .. } => figures.push((epoch, loss.unwrap(), metric.unwrap())),
+            Event::Start => {}
         }
         Ok::<(), Error>(())
     });
-    let end = params(e, &end.unwrap());
-    assert_eq!(states.len(), 6);
+    let want = end(e, last.unwrap());
+    assert_eq!(states.len() as u64, steps + 1);
     for (step, state) in states {
-        let again = t.train(e, state, step, &all, &all, &mut |_, _| Ok::<(), Error>(())).unwrap();
-        assert_eq!(params(e, &again), end, "from step {step}");
+        let mut again = Vec::new();
+        let last = t.train(e, state, step, &all, &all, &mut |_, event| {
+            if let Event::Epoch { epoch, loss, metric, .. } = event {
+                again.push((epoch, loss.unwrap(), metric.unwrap()));
+            }
+            Ok::<(), Error>(())
+        });
+        assert_eq!(end(e, last.unwrap()), want, "from step {step}");
+        assert_eq!(again, figures[(step / steps_per_epoch) as usize..], "from step {step}");
     }
+}
+
+#[test]
+fn the_callers_error_stops_a_training() {
+    let t = Trainer::new(Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }).unwrap();
+    let e = &mut Fixed::default();
+    let (x, y) = blobs(60, 7);
+    let all = data(e, &t, &x, &y);
+    let start = t.initial(e).unwrap();
     // The caller's error comes back as it is, right after the step.
     #[derive(Debug)]
     enum Caller {
@@ -221,6 +271,12 @@ fn unfit_configurations_are_refused() {
         Config { sizes: vec![8, 0, 3], ..good() },
         Config { sizes: vec![8, 1], ..good() },
         Config { sizes: vec![8, 65], ..good() },
+        Config { loss: Loss::SquaredError, open: Open::default(), ..good() },
+        Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..good() },
+        Config { open: Open { metric: Some(Metric::SquaredError), loss: true }, ..good() },
+        Config { open: Open { metric: Some(Metric::Accuracy), loss: true }, ..regression(&[8], 600) },
+        Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..regression(&[8], 600) },
+        Config { sizes: vec![4, 2], open: Open::default(), ..regression(&[8], 600) },
         Config { batch: 0, ..good() },
         Config { batch: 601, ..good() },
         Config { epochs: 0, ..good() },
@@ -256,8 +312,8 @@ fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
     let start = t.initial(e).unwrap();
     let mut accuracy = 0.0;
     let end = t.train(e, start, 0, &all, &held_out, &mut |_, event| {
-        if let Event::Epoch { correct, of, .. } = event {
-            accuracy = correct.unwrap() as f64 / of as f64;
+        if let Event::Epoch { metric, .. } = event {
+            accuracy = metric.unwrap();
         }
         Ok::<(), Error>(())
     });

@@ -5,7 +5,7 @@ use crate::party::{Event, PartyConfig};
 use crate::report::{CostLine, Report};
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
-use crate::{Job, Result, SuiteName, machine, plain};
+use crate::{Training, Result, SuiteName, machine, plain};
 use ndarray::{Array2, concatenate};
 use sha2::Digest;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use trefoil_ring::Tensor;
 /// What to run, beside the job.
 pub struct Demo {
     /// The training.
-    pub job: Job,
+    pub job: Training,
     /// How many data owners the records are split between.
     pub owners: usize,
     /// Threads of each party.
@@ -259,7 +259,7 @@ fn seeds(insecure: Option<u64>, owner: usize) -> impl FnMut() -> trefoil_client:
 }
 
 /// An owner's four matrices as ring elements.
-fn matrices(job: &Job, train: &Table, test: &Table) -> Result<Vec<(String, Tensor, u8)>> {
+fn matrices(job: &Training, train: &Table, test: &Table) -> Result<Vec<(String, Tensor, u8)>> {
     let classes = job.network[job.network.len() - 1];
     let encode = |name: &str, x: &Array2<f64>, format: Format| -> Result<(String, Tensor, u8)> {
         Ok((name.to_owned(), fixed::encode(x, format)?, format.frac))
@@ -363,7 +363,7 @@ impl<'f, 's> Watch<'f, 's> {
                     progress(Progress::Step { step, total: self.total, seconds, bytes: all });
                 }
             }
-            Event::Epoch { epoch, loss: Some(loss), accuracy: Some(accuracy), .. } if id == Id::P0 => {
+            Event::Epoch { epoch, loss: Some(loss), metric: Some(accuracy), .. } if id == Id::P0 => {
                 self.epochs.push((epoch, loss, accuracy));
                 progress(Progress::Epoch { epoch, loss, accuracy });
             }

@@ -29,6 +29,12 @@ pub enum Error {
     File { path: String, source: std::io::Error },
     #[error("{id}: {message}")]
     Party { id: Id, message: String, code: u8 },
+    #[error(transparent)]
+    Store(#[from] trefoil_store::StoreError),
+    #[error("{peer}: {why}")]
+    Peer { peer: Id, why: String },
+    #[error("{0}")]
+    Refused(String),
     #[error("stopped")]
     Interrupted,
 }
@@ -48,9 +54,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Config { .. } => 2,
-            Error::Data(_) | Error::File { .. } => 3,
-            Error::Net(_) | Error::Protocol(_) | Error::Client(_) => 4,
-            Error::Differs { .. } | Error::Handshake(_) => 5,
+            Error::Data(_) | Error::File { .. } | Error::Store(_) => 3,
+            Error::Client(trefoil_client::Error::Key(_) | trefoil_client::Error::Peers(_)) => 2,
+            Error::Client(trefoil_client::Error::Source(_)) => 3,
+            Error::Client(trefoil_client::Error::Refused { .. }) => 5,
+            Error::Net(_) | Error::Protocol(_) | Error::Client(_) | Error::Peer { .. } => 4,
+            Error::Differs { .. } | Error::Handshake(_) | Error::Refused(_) => 5,
             Error::Training(trefoil_nn::Error::Config { .. }) => 2,
             Error::Training(e) if protocol_error(e) => 4,
             Error::Training(_) => 6,

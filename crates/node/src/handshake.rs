@@ -1,17 +1,18 @@
 //! Before any share moves: the parties compare everything that must be equal, and make fresh keys.
 
 use crate::{Error, PROTOCOL, Result};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Instant;
 use trefoil_mpc::{Key, Seeds};
 use trefoil_net::{At, Error as NetError, Frame, Id, Net, Part};
 
-/// A hello is a few kilobytes; more is refused.
-const MAX: usize = 64 << 10;
+/// A hello is a few kilobytes, or a few hundred where there are thousands of owners; more is refused.
+const MAX: usize = 8 << 20;
 
 /// Everything that must be equal, by field, for [`compare`].
-pub fn hello(fields: impl serde::Serialize) -> Map<String, Value> {
+pub fn hello(fields: impl Serialize) -> Map<String, Value> {
     let mut map = match serde_json::to_value(fields) {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
@@ -26,13 +27,7 @@ pub fn hello(fields: impl serde::Serialize) -> Map<String, Value> {
 /// # Errors
 /// [`Error::Differs`] names the first field that differs; network errors.
 pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<String, Value>, until: Instant) -> Result<()> {
-    let text = serde_json::to_vec(mine).unwrap_or_default();
-    for &peer in peers {
-        net.send(peer, frame(label, &text))?;
-    }
-    for &peer in peers {
-        let theirs: Map<String, Value> = serde_json::from_slice(&bytes(net, peer, label, until)?)
-            .map_err(|e| Error::Handshake(format!("{peer} sent no list of fields: {e}")))?;
+    for (peer, theirs) in exchange(net, peers, label, mine, until)? {
         let name = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string().chars().take(200).collect());
         for field in mine.keys().chain(theirs.keys()) {
             let (found, expected) = (theirs.get(field), mine.get(field));
@@ -43,6 +38,28 @@ pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<
         }
     }
     Ok(())
+}
+
+/// Sends `mine` to each of `peers`, and gives theirs.
+///
+/// # Errors
+/// Somebody sends something of another form; network errors.
+pub fn exchange<T: Serialize + DeserializeOwned>(
+    net: &mut dyn Net,
+    peers: &[Id],
+    label: &'static str,
+    mine: &T,
+    until: Instant,
+) -> Result<Vec<(Id, T)>> {
+    let text = serde_json::to_vec(mine).unwrap_or_default();
+    for &peer in peers {
+        net.send(peer, frame(label, &text))?;
+    }
+    let theirs = |&peer: &Id| {
+        let read = serde_json::from_slice(&bytes(net, peer, label, until)?);
+        Ok((peer, read.map_err(|e| Error::Handshake(format!("{peer} sent something else than {label}: {e}")))?))
+    };
+    peers.iter().map(theirs).collect()
 }
 
 /// Fresh keys for each pair: both of the pair contribute 256 bits from the operating system.

@@ -2,7 +2,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`job`] | what is to be trained, as all three agree on it |
+//! | [`training`] | what is trained, with shapes and formats |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
 //! | [`party`] | one party from its configuration to its report |
 //! | [`uploads`], [`report`] | the owners' records on their way in; what a run took |
@@ -18,6 +18,7 @@ pub mod bench;
 pub mod demo;
 mod error;
 pub mod handshake;
+pub mod training;
 pub mod job;
 pub mod launch;
 pub mod machine;
@@ -25,17 +26,21 @@ pub mod party;
 pub mod plain;
 pub mod report;
 pub mod run_folder;
+pub mod server;
+pub mod sharing;
 pub mod summary;
 pub mod uploads;
 pub mod witness;
 pub mod wraps;
 
 pub use error::{Error, Result};
-pub use job::{Job, SuiteName};
+pub use job::Job;
+pub use training::{SuiteName, Training};
 pub use trefoil_client as client;
 pub use trefoil_data as data;
 pub use trefoil_net as net;
 pub use trefoil_nn as nn;
+pub use trefoil_store::audit;
 
 /// The version of the conversation between parties; parties of another one are refused.
 pub const PROTOCOL: u32 = 1;

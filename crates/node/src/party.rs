@@ -4,7 +4,7 @@ use crate::bench::Operation;
 use crate::handshake::{compare, hello, keys};
 use crate::report::{Report, Tally};
 use crate::witness::{Seen, Witness};
-use crate::{Error, Job, Result, SuiteName, uploads};
+use crate::{Error, Training, Result, SuiteName, uploads};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, mesh};
 use trefoil_net::{Id, Net, recorded, shaped};
-use trefoil_nn::{Event as Training, State};
+use trefoil_nn::{Event as Step, State};
 
 /// Everything that a party is told. It holds its private key, so it has no `Debug`; it holds no data and no mask.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct PartyConfig {
     /// The model owner's fingerprint.
     pub model_owner: Fingerprint,
     /// What to train.
-    pub job: Job,
+    pub job: Training,
     /// Seconds to wait for a peer.
     pub timeout: f64,
     /// Threads for local arithmetic.
@@ -88,7 +88,9 @@ pub enum Event {
     /// A step is done.
     Step { step: u64, seconds: f64, bytes: u64, rounds: u64 },
     /// An epoch is done; loss and accuracy where they were opened.
-    Epoch { epoch: u64, step: u64, loss: Option<f64>, accuracy: Option<f64> },
+    Epoch { epoch: u64, step: u64, loss: Option<f64>, metric: Option<f64> },
+    /// A session broke off; another one may follow.
+    Interrupted { message: String },
     /// Training is over; the model owner may come.
     Trained,
     /// The model is handed over, and this is what it all took.
@@ -229,18 +231,17 @@ fn train<E: Suite>(
     let [data, test] = uploads::join(&e, &config.job, uploads)?;
     let state = trainer.initial(&e)?;
     let mut tally = Tally::default();
-    let mut report = |e: &mut E, event: Training<'_, E::Num>| -> Result<()> {
+    let mut report = |e: &mut E, event: Step<'_, E::Num>| -> Result<()> {
         match event {
-            Training::Start => tally.before(e.party()),
-            Training::Step { step, time, .. } => {
+            Step::Start => tally.before(e.party()),
+            Step::Step { step, time, .. } => {
                 let (bytes, rounds) = tally.after(e.party());
                 emit(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
                 tally.before(e.party());
             }
-            Training::Epoch { epoch, loss, correct, of, .. } => {
-                tally.opened += u64::from(loss.is_some()) + u64::from(correct.is_some());
-                let accuracy = correct.map(|c| c as f64 / of.max(1) as f64);
-                emit(Event::Epoch { epoch, step: epoch * trainer.steps_per_epoch(), loss, accuracy });
+            Step::Epoch { epoch, loss, metric, .. } => {
+                tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
+                emit(Event::Epoch { epoch, step: epoch * trainer.steps_per_epoch(), loss, metric });
                 tally.before(e.party());
             }
         }

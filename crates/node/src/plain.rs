@@ -1,12 +1,12 @@
 //! The float baseline: the same network, initial weights and batch order, in the clear.
 
-use crate::{Error, Job, Result};
+use crate::{Error, Training, Result};
 use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::Table;
 use trefoil_engine::Float;
-use trefoil_nn::{Data, Event, Trainer};
+use trefoil_nn::{Event, Trainer};
 
 /// A finished baseline.
 pub struct Plain {
@@ -30,7 +30,7 @@ impl Plain {
 /// # Errors
 /// Those of training; [`Error::Interrupted`] if `stop` is set.
 pub fn train(
-    job: &Job,
+    job: &Training,
     trainer: &Trainer,
     train: &Table,
     test: &Table,
@@ -38,13 +38,13 @@ pub fn train(
     report: &mut dyn FnMut(u64, f64, f64),
 ) -> Result<Plain> {
     let classes = job.network[job.network.len() - 1];
-    let data = |t: &Table| Data::public(&Float, &t.x, &t.one_hot(classes), job.input());
+    let data = |t: &Table| trainer.data(&Float, &t.x, &t.one_hot(classes));
     let (data, test) = (data(train)?, data(test)?);
     let started = Instant::now();
     let mut epochs = vec![];
     let mut on = |_: &mut Float, event: Event<'_, _>| {
-        if let Event::Epoch { epoch, loss, correct, of, .. } = event {
-            let (loss, accuracy) = (loss.unwrap_or(f64::NAN), correct.unwrap_or(0) as f64 / of.max(1) as f64);
+        if let Event::Epoch { epoch, loss, metric, .. } = event {
+            let (loss, accuracy) = (loss.unwrap_or(f64::NAN), metric.unwrap_or(f64::NAN));
             epochs.push((loss, accuracy));
             report(epoch, loss, accuracy);
         }

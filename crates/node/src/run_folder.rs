@@ -27,7 +27,7 @@ struct Config<'a> {
     network_shape: Option<&'a str>,
     insecure_mask_seed: Option<u64>,
     insecure_record: Option<&'a Path>,
-    job: &'a crate::Job,
+    job: &'a crate::Training,
 }
 
 impl RunFolder {

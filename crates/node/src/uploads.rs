@@ -2,7 +2,7 @@
 
 use crate::handshake::{compare, hello};
 use crate::party::{Event, PartyConfig};
-use crate::{Error, Job, Result};
+use crate::{Error, Training, Result};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use trefoil_client::{Manifest, TensorInfo, receive, refuse};
@@ -46,7 +46,7 @@ pub fn gather<S: Suite>(
 }
 
 /// The matrices of an upload, in order, with the columns and fraction bits that the job says.
-fn shapes(job: &Job) -> [(&'static str, usize, Format); 4] {
+fn shapes(job: &Training) -> [(&'static str, usize, Format); 4] {
     let (features, classes) = (job.network[0], job.network[job.network.len() - 1]);
     let x = job.input();
     [("train.x", features, x), ("train.y", classes, LABEL), ("test.x", features, x), ("test.y", classes, LABEL)]
@@ -136,7 +136,7 @@ fn common<S: Suite>(me: Id, uploads: &[(receive::Upload, Stream)]) -> Vec<Option
 ///
 /// # Errors
 /// There are not as many records as the job says.
-pub fn join<E: Suite>(e: &E, job: &Job, mut uploads: Vec<receive::Upload>) -> Result<[Data<E::Num>; 2]> {
+pub fn join<E: Suite>(e: &E, job: &Training, mut uploads: Vec<receive::Upload>) -> Result<[Data<E::Num>; 2]> {
     let rows = |i: usize, uploads: &[receive::Upload]| uploads.iter().map(|u| u.manifest.tensors[i].rows).sum::<usize>();
     let found = (rows(0, &uploads), rows(2, &uploads));
     if found != (job.train_rows, job.test_rows) {

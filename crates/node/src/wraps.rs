@@ -3,7 +3,7 @@
 //! The dealer-assisted truncation cannot fail within its range. The local one fails with probability |v| / 2^64 an element
 //! (docs/truncation.md), so that a run's expectation follows from its shapes and formats alone.
 
-use crate::{Job, Result};
+use crate::{Training, Result};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::Trainer;
 
@@ -14,7 +14,7 @@ pub const MOST: f64 = 1.0 / 1024.0;
 ///
 /// # Errors
 /// An unknown kind of truncation.
-pub fn expected(job: &Job, trainer: &Trainer) -> Result<f64> {
+pub fn expected(job: &Training, trainer: &Trainer) -> Result<f64> {
     if job.truncation()? == Truncation::Dealer {
         return Ok(0.0);
     }

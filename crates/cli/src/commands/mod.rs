@@ -1,12 +1,18 @@
 //! One file a command.
 
+mod audit;
 mod bench;
 mod completions;
 mod data;
 mod demo;
 mod evaluate;
+mod job;
+mod keygen;
+mod model;
 mod party;
+mod peers;
 mod plain;
+mod share;
 
 use crate::output;
 use clap::{Parser, Subcommand};
@@ -38,11 +44,22 @@ pub enum Command {
     Data(data::Data),
     /// Measure training steps
     Bench(bench::Bench),
+    /// Make a private key, its certificate and fingerprint
+    Keygen(keygen::Keygen),
+    /// List, add and remove those that this process deals with
+    Peers(peers::Peers),
     /// Print a script that completes commands and options in a shell
     Completions(completions::Completions),
-    /// One computing party: configuration on standard input, events on standard output
-    #[command(hide = true)]
-    Party,
+    /// Run a computing party: a server that takes jobs, records and model owners' requests
+    Party(party::Party),
+    /// Propose, approve and follow jobs
+    Job(job::JobCommand),
+    /// Share a file's records with the parties of a job
+    Share(share::Share),
+    /// Fetch and show trained models
+    Model(model::ModelCommand),
+    /// Verify and show a party's audit log
+    Audit(audit::Audit),
 }
 
 /// The command that the program was called with. Where there is none: what to end with, all being said.
@@ -74,8 +91,14 @@ impl Command {
             Command::Evaluate(evaluate) => evaluate.run(),
             Command::Data(data) => data.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Keygen(keygen) => keygen.run(),
+            Command::Peers(peers) => peers.run(),
             Command::Completions(completions) => completions.run(),
-            Command::Party => party::run(),
+            Command::Party(party) => party.run(),
+            Command::Job(job) => job.run(),
+            Command::Share(share) => share.run(),
+            Command::Model(model) => model.run(),
+            Command::Audit(audit) => audit.run(),
         }
     }
 }

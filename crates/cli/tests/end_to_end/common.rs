@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use trefoil_node::net::{Id, identity::Identity};
 use trefoil_node::party::{Event, PartyConfig};
-use trefoil_node::{Job, SuiteName};
+use trefoil_node::{Training, SuiteName};
 
 /// The program with these arguments, in an environment of its own.
 pub fn trefoil(args: &[&str]) -> Command {
@@ -105,8 +105,8 @@ impl Keys {
 }
 
 /// A tiny job.
-pub fn job() -> Job {
-    Job {
+pub fn job() -> Training {
+    Training {
         suite: SuiteName::Securenn,
         dataset: "test".into(),
         network: vec![4, 8, 2],

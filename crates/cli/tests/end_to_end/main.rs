@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod demo;
 mod handshake;
+mod keys;
 mod peers;
 mod privacy;
 #[cfg(target_os = "linux")]

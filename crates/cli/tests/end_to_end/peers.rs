@@ -57,7 +57,7 @@ fn configurations_that_cannot_be() {
     assert!(failure.code == 4 && failure.message.contains("no PKCS #8 private key"), "{}", failure.message);
 
     let mut config = keys.config(Id::P0);
-    config.job = trefoil_node::Job { batch: 0, ..job() };
+    config.job = trefoil_node::Training { batch: 0, ..job() };
     let failure = PartyProcess::start(&config).failure();
     assert!(failure.code == 2 && failure.message.contains("batch: found 0"), "{}", failure.message);
 }

@@ -1,8 +1,9 @@
 //! From a column of labels to classes.
 
-use super::{Cell, MAX_CLASSES, empty, is_hole};
+use super::MAX_CLASSES;
+use super::cell::{Cell, is_hole};
 use crate::Result;
-use crate::error::quote;
+use crate::error::{Refusal, empty, quote};
 use std::collections::BTreeMap;
 
 /// The labels read so far. A file has either integers or texts, as its first record says.
@@ -36,12 +37,15 @@ impl Labels {
         };
         if *self.kind.get_or_insert(kind) != kind {
             let expected = if kind == Kind::Text { "an integer label" } else { "a text label" };
-            return Err(cell.refuse(&quote(&String::from_utf8_lossy(field)), &format!("{expected} as in the first record")));
+            return Err(cell.refuse(Refusal::of(field, format!("{expected} as in the first record"))));
         }
         let next = self.distinct.len();
         let (number, _) = *self.distinct.entry(label).or_insert((next, cell.line));
         if number >= MAX_CLASSES {
-            return Err(cell.refuse(&format!("{} distinct labels so far", number + 1), &format!("at most {MAX_CLASSES} classes")));
+            return Err(cell.refuse(Refusal::new(
+                format!("{} distinct labels so far", number + 1),
+                format!("at most {MAX_CLASSES} classes"),
+            )));
         }
         self.rows.push(number);
         Ok(())
@@ -62,7 +66,7 @@ impl Labels {
                 // The integers are 0..i and then this one: class i has no record, or this label is out of range.
                 Label::Integer(n) => {
                     let expected = format!("the integers 0 to k-1 as labels, none missing; no record has label {i}");
-                    return Err(Cell { file, line, column }.refuse(&format!("label {n}"), &expected));
+                    return Err(Cell { file, line, column }.refuse(Refusal::new(format!("label {n}"), expected)));
                 }
             });
             index[number] = i;
@@ -73,10 +77,10 @@ impl Labels {
 
 fn read(field: &[u8], cell: &Cell<'_>) -> Result<Label> {
     if is_hole(field) {
-        return Err(cell.refuse("a missing value", "a label"));
+        return Err(cell.refuse(Refusal::hole("a label")));
     }
     let Ok(text) = std::str::from_utf8(field) else {
-        return Err(cell.refuse(&quote(&String::from_utf8_lossy(field)), "a label in UTF-8"));
+        return Err(cell.refuse(Refusal::of(field, "a label in UTF-8")));
     };
     let Ok(number) = text.parse::<f64>() else {
         return Ok(Label::Text(text.to_string()));
@@ -85,5 +89,5 @@ fn read(field: &[u8], cell: &Cell<'_>) -> Result<Label> {
     if number.fract() == 0.0 && (0.0..MAX_CLASSES as f64).contains(&number) {
         return Ok(Label::Integer(number as usize));
     }
-    Err(cell.refuse(&format!("label {}", quote(text)), &format!("an integer from 0 to {}", MAX_CLASSES - 1)))
+    Err(cell.refuse(Refusal::new(format!("label {}", quote(text)), format!("an integer from 0 to {}", MAX_CLASSES - 1))))
 }

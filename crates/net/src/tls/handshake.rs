@@ -17,8 +17,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 use std::{net::TcpStream, sync::Arc};
 
-/// How long a handshake may take in all.
+/// How long a client's handshake may take in all, the wait for a place at the server included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server gives each client: who says nothing holds a place for no longer, and those who wait for one are
+/// still there afterwards.
+const PLACE: Duration = Duration::from_secs(5);
 /// How long a refused peer may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 const READY: u8 = 1;
@@ -37,14 +40,15 @@ pub(super) fn client_config(identity: &Identity, expect: Fingerprint) -> Result<
     Ok(Arc::new(config))
 }
 
-pub(super) fn server_config(identity: &Identity, allowed: &[Fingerprint]) -> Result<Arc<ServerConfig>> {
+pub(super) fn server_config(identity: &Identity, allowed: Arc<Pinned>) -> Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());
     let key = SingleCertAndKey::from(identity.certified_key()?);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(unsupported)?
-        .with_client_cert_verifier(Pinned::new(allowed.iter().copied()))
+        .with_client_cert_verifier(allowed)
         .with_cert_resolver(Arc::new(key));
+    // Every connection shows its certificate: a session that could be resumed would outlive the list of who is allowed.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
@@ -53,19 +57,19 @@ pub(super) fn server_config(identity: &Identity, allowed: &[Fingerprint]) -> Res
 pub(super) fn client(tcp: TcpStream, address: &str, config: Arc<ClientConfig>, expect: Fingerprint) -> Result<Stream> {
     let failed = |e: io::Error| match stranger(&e) {
         Some(found) => Error::Fingerprint { address: address.to_owned(), found, expected: expect },
-        None => Error::Handshake { address: address.to_owned(), why: why(&e) },
+        None => Error::Handshake { address: address.to_owned(), why: why(&e, PATIENCE) },
     };
     // Never sent nor checked: the fingerprint is the name.
     let name = ServerName::try_from("trefoil").map_err(|e| failed(io::Error::other(e)))?;
     let tls = ClientConnection::new(config, name).map_err(|e| failed(io::Error::other(e)))?;
-    let mut stream = start(Connection::Client(tls), tcp, address).map_err(failed)?;
+    let mut stream = start(Connection::Client(tls), tcp, address, PATIENCE).map_err(failed)?;
     stream.shake_hands().map_err(failed)?;
     let mut ready = [0];
     stream.read_exact(&mut ready).map_err(|e| {
         let why = match refusal(&e) {
             Some(reason) => format!("the peer refused this certificate ({reason})"),
             None if is_end(&e) => "the peer closed the connection on seeing this certificate".to_owned(),
-            None => why(&e),
+            None => why(&e, PATIENCE),
         };
         Error::Handshake { address: address.to_owned(), why }
     })?;
@@ -78,9 +82,9 @@ pub(super) fn client(tcp: TcpStream, address: &str, config: Arc<ClientConfig>, e
 }
 
 pub(super) fn server(tcp: TcpStream, address: &str, config: Arc<ServerConfig>) -> Result<(Stream, Fingerprint)> {
-    let failed = |e: io::Error| Error::Handshake { address: address.to_owned(), why: why(&e) };
+    let failed = |e: io::Error| Error::Handshake { address: address.to_owned(), why: why(&e, PLACE) };
     let tls = ServerConnection::new(config).map_err(|e| failed(io::Error::other(e)))?;
-    let mut stream = start(Connection::Server(tls), tcp, address).map_err(failed)?;
+    let mut stream = start(Connection::Server(tls), tcp, address, PLACE).map_err(failed)?;
     if let Err(e) = stream.shake_hands() {
         if e.kind() == ErrorKind::InvalidData {
             stream.socket().linger(LINGER);
@@ -94,8 +98,8 @@ pub(super) fn server(tcp: TcpStream, address: &str, config: Arc<ServerConfig>) -
     Ok((stream, fingerprint))
 }
 
-fn start(tls: Connection, tcp: TcpStream, address: &str) -> io::Result<Stream> {
-    Ok(Stream::new(tls, Socket::new(tcp, Instant::now() + PATIENCE)?, address.to_owned()))
+fn start(tls: Connection, tcp: TcpStream, address: &str, patience: Duration) -> io::Result<Stream> {
+    Ok(Stream::new(tls, Socket::new(tcp, Instant::now() + patience)?, address.to_owned()))
 }
 
 fn unsupported(e: rustls::Error) -> Error {
@@ -139,8 +143,8 @@ fn is_end(e: &io::Error) -> bool {
     matches!(e.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
-/// What went wrong in a handshake, in a line.
-fn why(e: &io::Error) -> String {
+/// What went wrong in a handshake that had `patience`, in a line.
+fn why(e: &io::Error, patience: Duration) -> String {
     if let Some(found) = stranger(e) {
         return Stranger(found).to_string();
     }
@@ -155,7 +159,7 @@ fn why(e: &io::Error) -> String {
         Some(rustls::Error::NoCertificatesPresented) => "the peer sent no certificate".to_owned(),
         Some(rustls::Error::InvalidMessage(_)) => "the peer does not speak TLS".to_owned(),
         Some(e) => e.to_string(),
-        None if e.kind() == ErrorKind::TimedOut => format!("not done within {} s", PATIENCE.as_secs()),
+        None if e.kind() == ErrorKind::TimedOut => format!("not done within {} s", patience.as_secs()),
         None if is_end(e) => "the peer closed the connection".to_owned(),
         None => e.to_string(),
     }

@@ -1,9 +1,10 @@
 //! Being called, by those who are allowed to.
 
-use super::{handshake, stream::Stream};
+use super::{handshake, stream::Stream, verify::Pinned, verify::Stranger};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,13 +12,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Handshakes at a time, connections that nobody has accepted yet, and errors kept: beyond it, new ones are dropped.
-const MOST: usize = 64;
+/// Handshakes and connections that nobody has accepted yet, together. Beyond it, new ones wait in the system's queue.
+const MOST: usize = 256;
+/// The length of that queue; the system may have a bound of its own.
+const BACKLOG: i32 = 1024;
+/// Errors kept for `accept`.
+const ERRORS: usize = 64;
 
-/// Accepts connections from those whose fingerprints are allowed. Handshakes run on threads of their own, so that a
-/// stranger who connects and says nothing holds nobody up.
+/// Accepts connections from those whose fingerprints are allowed; the list may change. Handshakes run on threads of
+/// their own, so that a stranger who connects and says nothing holds nobody up.
 pub struct Listener {
     address: SocketAddr,
+    allowed: Arc<Pinned>,
     hall: Arc<Hall>,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,14 +49,22 @@ impl Listener {
     /// The address is taken or is none of this machine's.
     pub fn bind(address: &str, identity: &Identity, allowed: &[Fingerprint]) -> Result<Listener> {
         let failed = |source| Error::Bind { address: address.to_owned(), source };
-        let config = handshake::server_config(identity, allowed)?;
+        let allowed = Pinned::new(allowed.iter().copied());
+        let config = handshake::server_config(identity, allowed.clone())?;
         let listener = TcpListener::bind(address).map_err(failed)?;
+        SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let hall = Arc::new(Hall { state: Mutex::default(), changed: Condvar::new() });
         let theirs = hall.clone();
         let run = move || listen(&listener, &config, &theirs);
         let thread = thread::Builder::new().name("accept".into()).spawn(run).map_err(failed)?;
-        Ok(Listener { address: local, hall, thread: Some(thread) })
+        Ok(Listener { address: local, allowed, hall, thread: Some(thread) })
+    }
+
+    /// Replaces the list of who may connect. It holds for every handshake from now on, and for connections that nobody
+    /// has accepted yet; accepted ones stay as they are.
+    pub fn allow(&self, allowed: impl IntoIterator<Item = Fingerprint>) {
+        self.allowed.allow(allowed);
     }
 
     /// The address that it listens at.
@@ -66,8 +80,13 @@ impl Listener {
         let deadline = Instant::now() + timeout;
         let mut state = self.hall.lock();
         loop {
-            if let Some(connection) = state.ready.pop_front() {
-                return Ok(connection);
+            if let Some((stream, from)) = state.ready.pop_front() {
+                self.hall.changed.notify_all(); // a place is free
+                if self.allowed.allows(from) {
+                    return Ok((stream, from));
+                }
+                tracing::warn!("{}: {}", stream.address(), Stranger(from));
+                continue;
             }
             if let Some(error) = state.errors.pop_front() {
                 return Err(error);
@@ -90,6 +109,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.hall.lock().closed = true;
+        self.hall.changed.notify_all();
         // The thread is in `accept` until someone connects.
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -108,12 +128,18 @@ impl Hall {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the place of one handshake; false where there is none left.
+    /// Waits for a free place; false where the listener has gone.
+    fn wait(&self) -> bool {
+        let full = |s: &mut State| !s.closed && s.handshakes + s.ready.len() >= MOST;
+        let state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        !state.closed
+    }
+
+    /// Takes a place for a handshake; false where the listener has gone.
     fn enter(&self) -> bool {
         let mut state = self.lock();
-        let free = state.handshakes + state.ready.len() < MOST;
-        state.handshakes += usize::from(free);
-        free
+        state.handshakes += 1;
+        !state.closed
     }
 
     fn leave(&self, result: Result<(Stream, Fingerprint)>) {
@@ -123,7 +149,7 @@ impl Hall {
             Ok(connection) => state.ready.push_back(connection),
             Err(error) => {
                 tracing::warn!("{error}");
-                if state.errors.len() < MOST {
+                if state.errors.len() < ERRORS {
                     state.errors.push_back(error);
                 }
             }
@@ -134,12 +160,9 @@ impl Hall {
 }
 
 fn listen(listener: &TcpListener, config: &Arc<ServerConfig>, hall: &Arc<Hall>) {
-    loop {
-        let accepted = listener.accept();
-        if hall.lock().closed {
-            return;
-        }
-        let (tcp, from) = match accepted {
+    // Only with a free place does a connection leave the system's queue: many at once wait, none is dropped.
+    while hall.wait() {
+        let (tcp, from) = match listener.accept() {
             Ok(accepted) => accepted,
             Err(e) => {
                 tracing::warn!("cannot accept: {e}");
@@ -149,8 +172,7 @@ fn listen(listener: &TcpListener, config: &Arc<ServerConfig>, hall: &Arc<Hall>) 
             }
         };
         if !hall.enter() {
-            tracing::warn!("{from}: too many connections at once, dropped");
-            continue;
+            return;
         }
         let (config, theirs) = (config.clone(), hall.clone());
         let run = move || theirs.leave(handshake::server(tcp, &from.to_string(), config));

@@ -9,12 +9,13 @@ use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible};
 use rustls::{RootCertStore, SignatureScheme};
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Verifies either end; one client expects one server, a server allows several clients.
 #[derive(Debug)]
 pub(super) struct Pinned {
-    allowed: BTreeSet<Fingerprint>,
+    allowed: RwLock<BTreeSet<Fingerprint>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -26,13 +27,23 @@ pub(super) struct Stranger(pub(super) Fingerprint);
 impl Pinned {
     pub(super) fn new(allowed: impl IntoIterator<Item = Fingerprint>) -> Arc<Pinned> {
         let algorithms = ring::default_provider().signature_verification_algorithms;
-        Arc::new(Pinned { allowed: allowed.into_iter().collect(), algorithms })
+        Arc::new(Pinned { allowed: RwLock::new(allowed.into_iter().collect()), algorithms })
+    }
+
+    /// Replaces the list for every check from now on.
+    pub(super) fn allow(&self, allowed: impl IntoIterator<Item = Fingerprint>) {
+        let allowed = allowed.into_iter().collect();
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = allowed;
+    }
+
+    pub(super) fn allows(&self, who: Fingerprint) -> bool {
+        self.allowed.read().unwrap_or_else(PoisonError::into_inner).contains(&who)
     }
 
     fn check(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         // Before anything else: bytes of strangers are not parsed.
         let found = Fingerprint::of(certificate);
-        if !self.allowed.contains(&found) {
+        if !self.allows(found) {
             let stranger = OtherError(Arc::new(Stranger(found)));
             return Err(Error::InvalidCertificate(CertificateError::Other(stranger)));
         }
@@ -42,20 +53,33 @@ impl Pinned {
         let parsed = ParsedCertificate::try_from(certificate)?;
         verify_server_cert_signed_by_trust_anchor(&parsed, &root, &[], now, self.algorithms.all)
     }
-
-    fn signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
-    }
 }
 
-/// Only TLS 1.3 is offered, so this is never asked for.
-fn old() -> Result<HandshakeSignatureValid, Error> {
-    Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+/// What both of the library's traits ask alike. Only TLS 1.3 is offered, so TLS 1.2's signatures are never asked for.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.algorithms.supported_schemes()
+        }
+    };
 }
 
 impl ServerCertVerifier for Pinned {
@@ -70,27 +94,7 @@ impl ServerCertVerifier for Pinned {
         self.check(certificate, now).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        old()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+    signatures!();
 }
 
 impl ClientCertVerifier for Pinned {
@@ -107,25 +111,5 @@ impl ClientCertVerifier for Pinned {
         self.check(certificate, now).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        old()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+    signatures!();
 }

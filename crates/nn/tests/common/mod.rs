@@ -1,60 +1,13 @@
-//! A multilayer perceptron written out in `f64`, and small problems to train it on.
+//! Small problems to train networks on.
 
-use ndarray::{Array2, Axis};
-use trefoil_nn::{Config, Init, Schedule, SoftmaxKind};
+use ndarray::Array2;
+use trefoil_engine::Engine;
+use trefoil_nn::{Config, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State};
 
-/// The reference: weights [outputs, inputs], biases [1, outputs], and their velocities.
-pub struct Reference {
-    pub params: Vec<Array2<f64>>,
-    pub velocity: Vec<Array2<f64>>,
-}
-
-impl Reference {
-    pub fn new(params: Vec<Array2<f64>>) -> Reference {
-        let velocity = params.iter().map(|p| Array2::zeros(p.dim())).collect();
-        Reference { params, velocity }
-    }
-
-    fn forward(&self, x: &Array2<f64>) -> Vec<Array2<f64>> {
-        let mut inputs = vec![x.clone()];
-        for (i, layer) in self.params.chunks(2).enumerate() {
-            let h = if i == 0 { x.clone() } else { inputs[i].mapv(|v| v.max(0.0)) };
-            inputs.push(h.dot(&layer[0].t()) + &layer[1]);
-        }
-        inputs
-    }
-
-    /// ln softmax of each row of the logits.
-    fn log_softmax(&self, x: &Array2<f64>) -> Array2<f64> {
-        let z = self.forward(x).pop().unwrap();
-        let log_sum = z.mapv(f64::exp).sum_axis(Axis(1)).mapv(f64::ln).insert_axis(Axis(1));
-        z - log_sum
-    }
-
-    /// The mean cross entropy.
-    pub fn loss(&self, x: &Array2<f64>, y: &Array2<f64>) -> f64 {
-        -(self.log_softmax(x) * y).sum() / x.nrows() as f64
-    }
-
-    pub fn gradients(&self, x: &Array2<f64>, y: &Array2<f64>) -> Vec<Array2<f64>> {
-        let z = self.forward(x);
-        let mut d = (self.log_softmax(x).mapv(f64::exp) - y) / x.nrows() as f64;
-        let mut gradients = Vec::new();
-        for i in (0..self.params.len() / 2).rev() {
-            let h = if i == 0 { x.clone() } else { z[i].mapv(|v| v.max(0.0)) };
-            gradients.splice(0..0, [d.t().dot(&h), d.sum_axis(Axis(0)).insert_axis(Axis(0))]);
-            d = d.dot(&self.params[2 * i]) * z[i].mapv(|v| f64::from(v >= 0.0));
-        }
-        gradients
-    }
-
-    pub fn step(&mut self, x: &Array2<f64>, y: &Array2<f64>, lr: f64, momentum: f64) {
-        let gradients = self.gradients(x, y);
-        for ((w, u), g) in self.params.iter_mut().zip(&mut self.velocity).zip(gradients) {
-            *u = &*u * momentum + g * lr;
-            *w -= &*u;
-        }
-    }
+/// The parameters in the clear.
+pub fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
+    let mut network = state.network.clone();
+    network.params::<E>().into_iter().map(|w| e.open(w).unwrap().unwrap()).collect()
 }
 
 /// Fixed pseudo-random numbers in [0, 1), multiples of 1/256.
@@ -83,6 +36,25 @@ pub fn blobs(rows: usize, seed: u64) -> (Array2<f64>, Vec<usize>) {
     (x, labels)
 }
 
+/// Standardised features and a target that is no linear function of them, to the last bit that [`regression`]'s formats hold.
+pub fn curve(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
+    let x = noise(rows, 4, seed) * 4.0 - 2.0;
+    let y = Array2::from_shape_fn((rows, 1), |(i, _)| x[[i, 0]] - 0.5 * x[[i, 1]] + (x[[i, 2]] * x[[i, 2]] - 1.0) + 0.25);
+    (x, y.mapv(|v| (v * 4096.0).round() / 4096.0))
+}
+
+/// Training on [`curve`].
+pub fn regression(hidden: &[usize], rows: usize) -> Config {
+    let sizes: Vec<usize> = [&[4], hidden, &[1]].concat();
+    Config {
+        input: trefoil_engine::Format::new(12, 3),
+        schedule: Schedule::Constant(0.02),
+        loss: Loss::SquaredError,
+        open: Open { loss: true, metric: Some(Metric::SquaredError) },
+        ..config(&sizes, rows, 32)
+    }
+}
+
 pub fn config(sizes: &[usize], rows: usize, batch: usize) -> Config {
     Config {
         sizes: sizes.to_vec(),
@@ -92,7 +64,8 @@ pub fn config(sizes: &[usize], rows: usize, batch: usize) -> Config {
         epochs: 4,
         schedule: Schedule::Constant(0.25),
         momentum: 0.9,
-        softmax: SoftmaxKind::Exact,
+        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
+        open: Open { loss: true, metric: Some(Metric::Accuracy) },
         fraction_bits: 16,
         init: Init::He,
         seed: 1,

@@ -12,7 +12,7 @@ use crate::launch::Fleet;
 use crate::party::{Event, PartyConfig};
 use crate::report::Report;
 use crate::summary::{by_link, by_party, median};
-use crate::{Error, Job, Result, SuiteName, machine};
+use crate::{Error, Training, Result, SuiteName, machine};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -130,8 +130,8 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool, progress: &mut 
 }
 
 /// The job that a measurement's parties agree on; only its network and suite matter.
-fn job(suite: SuiteName, operation: &Operation) -> Job {
-    Job {
+fn job(suite: SuiteName, operation: &Operation) -> Training {
+    Training {
         suite,
         dataset: "random".into(),
         network: operation.network(),
@@ -144,6 +144,8 @@ fn job(suite: SuiteName, operation: &Operation) -> Job {
         truncation: "dealer".into(),
         fraction_bits: 16,
         seed: 1,
+        regression: false,
+        open: crate::training::all(),
         input_frac: 8,
         input_bits: 8,
         train_rows: 128,

@@ -3,7 +3,7 @@
 use super::{Bench, Run, job};
 use crate::report::{Report, Tally};
 use crate::witness::Seen;
-use crate::{Error, Job, Result, SuiteName};
+use crate::{Error, Training, Result, SuiteName};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Init, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Init, Schedule, Loss, SoftmaxKind, Trainer};
 use trefoil_ring::Tensor;
 
 /// An operation and how often it is done.
@@ -63,7 +63,7 @@ impl Operation {
     pub(crate) fn run<E: Suite>(
         &self,
         e: &mut E,
-        job: &Job,
+        job: &Training,
         from: (&Listener, Fingerprint),
         timeout: Duration,
         lap: Lap<'_, E>,
@@ -167,7 +167,8 @@ fn train<E: Suite>(e: &mut E, network: &[usize], iterations: usize, lap: Lap<'_,
         epochs: (iterations as u64).div_ceil(8) + 1,
         schedule: Schedule::Constant(0.1),
         momentum: 0.9,
-        softmax: SoftmaxKind::Exact,
+        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
+        open: trefoil_nn::Open::default(),
         fraction_bits: 16,
         init: Init::He,
         seed: 1,
@@ -184,7 +185,7 @@ fn train<E: Suite>(e: &mut E, network: &[usize], iterations: usize, lap: Lap<'_,
 #[allow(clippy::too_many_arguments)] // called from one place
 fn infer<E: Suite>(
     e: &mut E,
-    job: &Job,
+    job: &Training,
     network: &[usize],
     batch: usize,
     iterations: usize,

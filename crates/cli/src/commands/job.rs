@@ -1,0 +1,347 @@
+//! `trefoil job`: from a file to a training that everybody has agreed to.
+
+use super::keygen::PassphraseArgs;
+use crate::output::{json, note, print};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+use trefoil_node::client::keys::KeySource;
+use trefoil_node::client::peers::Peers;
+use trefoil_node::client::request::{self, Request};
+use trefoil_node::client::{Address, Patience, share::dial};
+use trefoil_node::data::schema::{Schema, Task};
+use trefoil_node::net::identity::Identity;
+use trefoil_node::server::record::{State, Status};
+use trefoil_node::{Error, Job, Result};
+
+/// Options of `trefoil job`.
+#[derive(Args)]
+pub struct JobCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print a job's file to start from, with the columns and statistics of a file (they become public with the job)
+    Template(Template),
+    /// Show what a job's file says, and its hash
+    Show {
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Send a job to its three parties, for their operators to look at
+    Propose(JobWithKey),
+    /// Agree to a job: as an operator for one's own party, as a data owner at all three
+    Approve(JobWithKey),
+    /// Operators: let a job begin that waits for it (start = "request")
+    Start(JobWithKey),
+    /// Where a job stands, at each party that may be asked
+    Status(StatusArgs),
+    /// Operators: let a job go on that has failed
+    Resume(JobWithKey),
+    /// Operators and data owners: end a job that is not trained yet; its records are removed
+    Cancel(JobWithKey),
+}
+
+/// A job's file.
+#[derive(Args)]
+pub struct JobArgs {
+    /// The job's file
+    #[arg(value_name = "JOB")]
+    file: PathBuf,
+
+    /// Who is who, for members that the job calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
+}
+
+impl JobArgs {
+    /// Reads the job.
+    ///
+    /// # Errors
+    /// A file that is missing or malformed.
+    pub fn load(&self) -> Result<Job> {
+        Job::load(&self.file, &Peers::load(&self.peers)?)
+    }
+}
+
+/// Whose key.
+#[derive(Args)]
+pub struct KeyArgs {
+    /// The caller's private key: a file, env:NAME or fd:N
+    #[arg(long, value_name = "SOURCE")]
+    key: KeySource,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+
+    /// Seconds to try to reach a party, and to wait for its answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+impl KeyArgs {
+    /// The caller's identity.
+    ///
+    /// # Errors
+    /// No key, or no passphrase.
+    pub fn identity(&self) -> Result<Identity> {
+        Ok(self.key.load(&self.passphrase.source(), false)?)
+    }
+
+    /// How long to try.
+    pub fn patience(&self) -> Patience {
+        let timeout = Duration::from_secs(self.timeout);
+        Patience { connect: timeout, answer: timeout }
+    }
+}
+
+#[derive(Args)]
+struct JobWithKey {
+    #[command(flatten)]
+    job: JobArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+#[derive(Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    job: JobArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Ask again every second until the job is trained, has failed or is cancelled
+    #[arg(long)]
+    follow: bool,
+
+    /// Print JSON
+    #[arg(long, conflicts_with = "follow")]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Template {
+    /// A CSV or Parquet file of the kind that owners have
+    file: PathBuf,
+
+    /// The label's column
+    #[arg(long, value_name = "COLUMN")]
+    label: String,
+
+    /// classification or regression [default: by the label's values]
+    #[arg(long, value_name = "TASK", value_parser = task)]
+    task: Option<Task>,
+
+    /// Vertical partition: the column of identifiers that all owners have
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+
+    /// Columns that the network is not to see
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    without: Vec<String>,
+}
+
+impl JobCommand {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Template(template) => template.run(),
+            Command::Show { job } => show(&job.load()?),
+            Command::Propose(args) => {
+                let (job, identity) = (args.job.load()?, args.key.identity()?);
+                let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
+                for party in job.addresses() {
+                    let hash: String = call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
+                    agree(&hash, &job.hash(), &party)?;
+                    print(format_args!("{} has job {hash}\n", name(&job, &party)));
+                }
+                Ok(())
+            }
+            Command::Approve(args) => {
+                let (job, identity) = (args.job.load()?, args.key.identity()?);
+                let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
+                for party in reach(&job, &identity) {
+                    let hash: String = call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
+                    agree(&hash, &job.hash(), &party)?;
+                    call::<()>(&party, &identity, args.key.patience(), &Request::Approve { job: hash.clone() })?;
+                    print(format_args!("{} has the approval of {} for job {hash}\n", name(&job, &party), job.role(identity.fingerprint())));
+                }
+                Ok(())
+            }
+            Command::Start(args) => {
+                for (party, missing) in args.each::<Vec<String>>(|job| Request::Start { job })? {
+                    let waits = if missing.is_empty() { "begins".to_owned() } else { format!("waits for {}", missing.join(" and ")) };
+                    print(format_args!("{party}: {waits}\n"));
+                }
+                Ok(())
+            }
+            Command::Status(args) => args.run(),
+            Command::Resume(args) => args.done(|job| Request::Resume { job }, "goes on"),
+            Command::Cancel(args) => args.done(|job| Request::Cancel { job }, "has cancelled the job"),
+        }
+    }
+}
+
+impl JobWithKey {
+    /// Asks each party that the caller speaks to.
+    fn each<T: serde::de::DeserializeOwned>(&self, what: impl Fn(String) -> Request) -> Result<Vec<(String, T)>> {
+        let (job, identity) = (self.job.load()?, self.key.identity()?);
+        let ask = |party: Address| Ok((name(&job, &party), call(&party, &identity, self.key.patience(), &what(job.hash()))?));
+        reach(&job, &identity).into_iter().map(ask).collect()
+    }
+
+    fn done(&self, what: impl Fn(String) -> Request, text: &str) -> Result<()> {
+        for (party, ()) in self.each(what)? {
+            print(format_args!("{party} {text}\n"));
+        }
+        Ok(())
+    }
+}
+
+impl StatusArgs {
+    fn run(self) -> Result<()> {
+        let (job, identity) = (self.job.load()?, self.key.identity()?);
+        let request = Request::Status { job: Some(job.hash()) };
+        let mut last = String::new();
+        loop {
+            let mut all: Vec<(String, Option<Status>)> = vec![];
+            for party in reach(&job, &identity) {
+                let mut found: Vec<Status> = call(&party, &identity, self.key.patience(), &request)?;
+                all.push((name(&job, &party), found.pop()));
+            }
+            if self.json {
+                return json(&all.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+            }
+            let text: String = all.iter().map(|(party, status)| line(party, status.as_ref())).collect();
+            if text != last {
+                print(&text);
+            }
+            let over = all.iter().all(|(_, s)| s.as_ref().is_none_or(|s| s.state.is_final()));
+            if !self.follow || over {
+                return match all.into_iter().find_map(|(party, s)| s.filter(|s| matches!(s.state, State::Failed { .. })).map(|s| (party, s))) {
+                    Some((party, Status { state: State::Failed { why }, .. })) if self.follow => Err(Error::Refused(format!("{party}: {why}"))),
+                    _ => Ok(()),
+                };
+            }
+            last = text;
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+/// A job's standing at a party in a line.
+fn line(party: &str, status: Option<&Status>) -> String {
+    let Some(s) = status else { return format!("{party}: the job is not known\n") };
+    let state = match &s.state {
+        State::Waiting => "waiting".to_owned(),
+        State::Running => format!("running, step {} of {} ({} in a checkpoint)", s.steps[0], s.steps[2], s.steps[1]),
+        State::Interrupted { why } => format!("interrupted at step {} of {}, {} in a checkpoint: {why}", s.steps[0], s.steps[2], s.steps[1]),
+        State::Failed { why } => format!("failed: {why}"),
+        State::Cancelled { by } => format!("cancelled by {by}"),
+        State::Trained => format!("trained, {} steps{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" }),
+    };
+    let mut text = format!("{party}: {state}");
+    if !s.missing.is_empty() {
+        text += &format!("; waits for {}", s.missing.join(" and "));
+    }
+    if let Some(last) = s.last {
+        let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
+        text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure("metric", last.metric));
+    }
+    text + "\n"
+}
+
+/// The parties that somebody speaks to: operators to their own, all others to all three.
+fn reach(job: &Job, identity: &Identity) -> Vec<Address> {
+    let all = job.addresses();
+    match job.party_of(identity.fingerprint()) {
+        Some(id) => vec![all[id.index()].clone()],
+        None => all.to_vec(),
+    }
+}
+
+fn call<T: serde::de::DeserializeOwned>(party: &Address, identity: &Identity, patience: Patience, request: &Request) -> Result<T> {
+    let mut stream = dial(party, identity, patience)?;
+    let answer = request::ask(&mut stream, request)?;
+    // The answer is here; whether the party hears the farewell changes nothing.
+    let _ = stream.close();
+    Ok(answer)
+}
+
+fn agree(found: &str, expected: &str, party: &Address) -> Result<()> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Error::config(format!("job's hash at {}", party.id), found, expected)),
+    }
+}
+
+fn name(job: &Job, party: &Address) -> String {
+    format!("{} {}", party.id, job.party[party.id.index()].name)
+}
+
+/// What somebody who approves must know.
+fn show(job: &Job) -> Result<()> {
+    let hash = job.hash();
+    let text = toml::to_string(job).map_err(|e| Error::config("job", e, "a job that TOML can hold"))?;
+    print(format_args!("{text}\n# SHA-256 of the job: {hash}\n"));
+    let metric = job.metric().map_or("nothing".to_owned(), |m| format!("{m:?}").to_lowercase());
+    note(format_args!(
+        "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}; the model goes to {}",
+        job.name,
+        job.suite,
+        job.owner.len(),
+        job.data.features(),
+        if job.open.loss { "loss, " } else { "" },
+        job.model_owner.name,
+    ));
+    Ok(())
+}
+
+impl Template {
+    fn run(self) -> Result<()> {
+        let schema: Schema = trefoil_node::data::schema::template(&self.file, &self.label, self.task, self.id.as_deref(), &self.without)?;
+        let data = toml::to_string(&Data { data: schema }).map_err(|e| Error::config("schema", e, "a schema that TOML can hold"))?;
+        print(format_args!("{HEAD}{data}"));
+        Ok(())
+    }
+}
+
+fn task(text: &str) -> std::result::Result<Task, String> {
+    match text {
+        "classification" => Ok(Task::Classification),
+        "regression" => Ok(Task::Regression),
+        _ => Err("expected classification or regression".into()),
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Data {
+    data: Schema,
+}
+
+const HEAD: &str = r#"name = "CHANGE ME"
+# Everybody by name, as in peers.toml (`trefoil peers add NAME ADDRESS FINGERPRINT`), or with
+# address and fingerprint here: { name = "bank", address = "host:port", fingerprint = "..." }.
+party = ["P0", "P1", "P2"]
+owner = ["owner-1", "owner-2"]
+model_owner = "model-owner"
+
+[train]
+hidden = [16]
+epochs = 10
+batch = 32
+lr = 0.05
+
+# What P0 and P1 get to see after each epoch: loss, and accuracy, auc, squared-error or nothing.
+[open]
+loss = true
+metric = "default"
+
+[checkpoint]
+steps = 100
+
+"#;

@@ -1,0 +1,117 @@
+//! `trefoil model`: the trained model, at its owner.
+
+use super::job::{JobArgs, KeyArgs};
+use crate::output::{json, note, print};
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use trefoil_node::client::Error as ClientError;
+use trefoil_node::nn::Model;
+use trefoil_node::{Error, Result, sharing};
+
+/// Options of `trefoil model`.
+#[derive(Args)]
+pub struct ModelCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch a trained model from the three parties
+    Fetch(Fetch),
+    /// Show what is in a model's file
+    Show {
+        /// The model's file (safetensors)
+        #[arg(value_name = "MODEL")]
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct Fetch {
+    #[command(flatten)]
+    job: JobArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Files to write: .safetensors, .npz (NumPy) or .onnx; several with a comma between
+    #[arg(long, value_name = "FILE", value_delimiter = ',', default_value = "model.safetensors")]
+    out: Vec<PathBuf>,
+
+    /// Wait for so many seconds until the model is trained
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+}
+
+impl ModelCommand {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Fetch(fetch) => fetch.run(),
+            Command::Show { file, json } => show(&file, json),
+        }
+    }
+}
+
+impl Fetch {
+    fn run(self) -> Result<()> {
+        for file in &self.out {
+            if !["safetensors", "npz", "onnx"].contains(&extension(file)) {
+                return Err(Error::config("--out", file.display(), "a name that ends in .safetensors, .npz or .onnx"));
+            }
+        }
+        let (job, identity) = (self.job.load()?, self.key.identity()?);
+        let until = Instant::now() + Duration::from_secs(self.wait);
+        let model = loop {
+            match sharing::fetch_model(&job, &identity, self.key.patience()) {
+                Err(Error::Client(ClientError::Refused { why, .. })) if Instant::now() < until && why.contains("no model yet") => {
+                    if why.contains("failed") || why.contains("cancelled") {
+                        return Err(Error::Refused(why));
+                    }
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                other => break other?,
+            }
+        };
+        for file in &self.out {
+            match extension(file) {
+                "npz" => model.save_npz(file)?,
+                "onnx" => model.save_onnx(file)?,
+                _ => model.save(file)?,
+            }
+            note(format_args!("{}: {}", file.display(), model.network()));
+        }
+        Ok(())
+    }
+}
+
+fn extension(file: &Path) -> &str {
+    file.extension().and_then(|e| e.to_str()).unwrap_or_default()
+}
+
+fn show(file: &Path, as_json: bool) -> Result<()> {
+    let model = Model::load(file)?;
+    let range = |values: &mut dyn Iterator<Item = &f32>| values.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let layers: Vec<_> = model
+        .layers()
+        .enumerate()
+        .map(|(i, (w, b))| {
+            let (least, most) = range(&mut w.iter().chain(b));
+            serde_json::json!({ "layer": format!("fc{}", i + 1), "weight": w.shape(), "bias": b.shape(), "least": least, "most": most })
+        })
+        .collect();
+    if as_json {
+        return json(&serde_json::json!({ "network": model.network(), "task": model.task().name(), "input": model.input(), "layers": layers }));
+    }
+    print(format_args!("{}: {}, {}\n", file.display(), model.network(), model.task().name()));
+    for layer in layers {
+        print(format_args!("{}: weight {}, bias {}, values {} to {}\n", layer["layer"].as_str().unwrap_or_default(), layer["weight"], layer["bias"], layer["least"], layer["most"]));
+    }
+    print(format_args!("input: {}\n", model.input()));
+    Ok(())
+}

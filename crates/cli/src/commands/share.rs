@@ -1,0 +1,73 @@
+//! `trefoil share`: a data owner's records, to the parties of a job.
+
+use super::job::KeyArgs;
+use crate::output::{json, note};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::time::Instant;
+use trefoil_node::client::peers::Peers;
+use trefoil_node::data::records::Source;
+use trefoil_node::{Job, Result, sharing};
+
+/// Options of `trefoil share`.
+#[derive(Args)]
+pub struct Share {
+    /// The records: .csv, .parquet, .npy or IDX
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// NumPy and IDX: the file with the labels
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    /// The job's file: sharing approves it
+    #[arg(long, value_name = "JOB")]
+    job: PathBuf,
+
+    /// Who is who, for members that the job calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Print what was shared as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Share {
+    /// Shares all of the file.
+    pub fn run(self) -> Result<()> {
+        let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
+        let identity = self.key.identity()?;
+        let source = Source { path: self.file.clone(), labels: self.labels.clone() };
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
+            bar.set_style(style);
+        }
+        let started = Instant::now();
+        let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut |read, all| {
+            bar.set_length(all);
+            bar.set_position(read);
+        });
+        bar.finish_and_clear();
+        let receipt = receipt?;
+        if self.json {
+            return json(&receipt);
+        }
+        match &receipt.summary {
+            Some(s) => note(format_args!(
+                "shared {} records to train on and {} held out in {:.1} s (upload {}); each record is used once, and this cannot be repeated",
+                s.train_rows,
+                s.test_rows,
+                started.elapsed().as_secs_f64(),
+                receipt.upload
+            )),
+            None => note(format_args!("an earlier try had brought everything to all parties; it is complete now (upload {})", receipt.upload)),
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,142 @@
+//! The first thing on every connection to a party: what it is for. The party answers, or says why it refuses.
+
+use crate::{ACCEPTED, Error, Result, bytes, expect, frame};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use trefoil_net::Part;
+use trefoil_net::tls::Stream;
+
+/// A party's first frame from anybody but a party is at most this long: a job is the longest.
+const MAX: usize = 1 << 20;
+pub(crate) const REQUEST: &str = "client.request";
+
+/// What a connection is for. Who may ask for what is the party's affair; jobs go by their hashes, in hex.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
+pub enum Request {
+    /// Whether the party is there, and who it is: `doctor` asks.
+    Ping,
+    /// A job for the party's operator to look at.
+    Propose { job: Value },
+    /// The caller agrees to a job: an operator for its party, an owner for its records.
+    Approve { job: String },
+    /// The operator wants a job to begin that waits for it.
+    Start { job: String },
+    /// The operator wants a job to go on that has failed.
+    Resume { job: String },
+    /// The caller wants no more of a job.
+    Cancel { job: String },
+    /// Where a job stands, or all jobs.
+    Status { job: Option<String> },
+    /// An owner's records.
+    Share(Announcement),
+    /// An owner's records are complete at all three parties.
+    Commit { job: String, upload: String },
+    /// The model owner wants the model.
+    Fetch { job: String },
+    /// The connection becomes the caller's link to this party, for a session of the job.
+    Link { job: String },
+}
+
+/// An owner's announcement, the same for all three parties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// The job that the records are meant for.
+    pub job: String,
+    /// A random name for this upload, in hex.
+    pub upload: String,
+    /// Values in a row: the owner's features, then the label where it has it.
+    pub width: usize,
+}
+
+/// How far an owner's upload is at a party: the answer to [`Request::Share`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[allow(missing_docs)] // the names say it
+pub enum Standing {
+    /// So many chunks of this upload are on disk.
+    Open { chunks: u64 },
+    /// All of this upload is.
+    Staged,
+    /// This or another upload is the owner's final one.
+    Committed { upload: String },
+}
+
+/// An owner's last word before it commits, the same for all three parties: they compare it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Chunks in all.
+    pub chunks: u64,
+    /// Records to train on.
+    pub train_rows: u64,
+    /// Records held out.
+    pub test_rows: u64,
+    /// Where owners have columns of the same records: a hash of the identifiers in order, in hex.
+    pub order: Option<String>,
+}
+
+/// Asks, and waits for the answer.
+///
+/// # Errors
+/// The party refuses, is gone, or answers in another form.
+pub fn ask<T: DeserializeOwned>(stream: &mut Stream, request: &Request) -> Result<T> {
+    send(stream, request)?;
+    answer(stream)
+}
+
+/// Asks, without waiting.
+///
+/// # Errors
+/// The party is gone.
+pub fn send(stream: &mut Stream, request: &Request) -> Result<()> {
+    Ok(stream.write_frame(&frame(REQUEST, vec![json(request)]))?)
+}
+
+/// The answer to what was sent.
+///
+/// # Errors
+/// The party refuses, is gone, or answers in another form.
+pub fn answer<T: DeserializeOwned>(stream: &mut Stream) -> Result<T> {
+    let parts = expect(stream, ACCEPTED)?;
+    parse(&parts, stream.address())
+}
+
+/// Party: what the caller wants.
+///
+/// # Errors
+/// The caller is gone, or asks for nothing that is known.
+pub fn next(stream: &mut Stream) -> Result<Request> {
+    let parts = expect(stream, REQUEST)?;
+    parse(&parts, stream.address())
+}
+
+/// Party: the answer.
+///
+/// # Errors
+/// The caller is gone.
+pub fn accept(stream: &mut Stream, answer: &impl Serialize) -> Result<()> {
+    Ok(stream.write_frame(&frame(ACCEPTED, vec![json(answer)]))?)
+}
+
+/// A value as bytes of a frame.
+pub(crate) fn json(value: &impl Serialize) -> Part {
+    // Texts, numbers and lists of them always serialise.
+    bytes(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A value from the bytes of a frame.
+pub(crate) fn parse<T: DeserializeOwned>(parts: &[Part], peer: &str) -> Result<T> {
+    let unexpected = |found: String| Error::Unexpected { peer: peer.to_owned(), found, expected: "a message in JSON".into() };
+    match parts {
+        [part] if part.len() <= MAX => {
+            let text = part.to_bits(part.len(), 8).map_err(unexpected)?;
+            let text: Vec<u8> = text.into_iter().map(|b| b as u8).collect();
+            serde_json::from_slice(&text).map_err(|e| unexpected(e.to_string().chars().take(200).collect()))
+        }
+        parts => Err(unexpected(format!("{} tensors of {} bytes", parts.len(), parts.first().map_or(0, Part::len)))),
+    }
+}

@@ -1,0 +1,105 @@
+//! Which reader a file needs.
+
+use super::stream::{Progress, Stream};
+use super::value::Value;
+use super::{Source, array, csv, parquet};
+use crate::csv::listed;
+use crate::error::{Refusal, mismatch, quote};
+use crate::schema::Schema;
+use crate::{DataError, Result};
+use std::path::Path;
+
+/// A file that is open, and its next record.
+pub(crate) enum Format {
+    Csv(csv::Csv),
+    Parquet(parquet::Parquet),
+    Arrays(array::Arrays),
+}
+
+impl Format {
+    /// Calls `each` with the wanted values of the next record; false at the end.
+    pub(crate) fn row(&mut self, each: impl FnMut(usize, Value<'_>) -> Result<(), Refusal>) -> Result<bool> {
+        match self {
+            Format::Csv(f) => f.row(each),
+            Format::Parquet(f) => f.row(each),
+            Format::Arrays(f) => f.row(each),
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        match self {
+            Format::Csv(f) => f.progress(),
+            Format::Parquet(f) => f.progress(),
+            Format::Arrays(f) => f.progress(),
+        }
+    }
+
+    /// With columns that have names.
+    pub(crate) fn open_named(path: &Path) -> Result<Option<Format>> {
+        Ok(match extension(path).as_str() {
+            "csv" => Some(Format::Csv(csv::Csv::open(path)?)),
+            "parquet" | "pq" => Some(Format::Parquet(parquet::Parquet::open(path)?)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn columns(&self) -> &[String] {
+        match self {
+            Format::Csv(f) => f.columns(),
+            Format::Parquet(f) => f.columns(),
+            Format::Arrays(_) => &[],
+        }
+    }
+
+    /// Which of the columns with names [`row`](Self::row) gives, in which order.
+    pub(crate) fn want(&mut self, columns: Vec<usize>) -> Result<()> {
+        match self {
+            Format::Csv(f) => f.want(columns),
+            Format::Parquet(f) => f.want(columns)?,
+            Format::Arrays(_) => {}
+        }
+        Ok(())
+    }
+
+    /// With columns in the order of `names`, the label, if `labelled`, in a second file.
+    pub(super) fn open_unnamed(source: &Source, names: Vec<String>, labelled: bool, schema: &Schema) -> Result<Format> {
+        let file = source.path.display().to_string();
+        let mut stream = Stream::open(&source.path)?;
+        if extension(&source.path) != "npy" && !stream.peek()?.starts_with(&[0, 0, 8]) {
+            return Err(mismatch(&file, "a file of no known kind", ".csv, .csv.gz, .parquet, .npy or IDX images"));
+        }
+        if schema.id.is_some() {
+            return Err(mismatch(&file, "a file without identifiers", "CSV or Parquet for a vertical partition"));
+        }
+        match (&source.labels, labelled) {
+            (None, true) => return Err(mismatch(&file, "no file with its labels", "one beside NumPy or IDX features")),
+            (Some(_), false) => return Err(mismatch(&file, "a file with labels", "none, another owner has the labels")),
+            _ => {}
+        }
+        Ok(Format::Arrays(array::Arrays::open(stream, source, names)?))
+    }
+}
+
+/// In lower case, that of the compressed file where it is `.gz`.
+pub(super) fn extension(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map(|(_, end)| end.to_string()).unwrap_or_default()
+}
+
+/// Where each of `names` is among a file's columns.
+pub(crate) fn find(names: &[String], columns: &[String], file: &str) -> Result<Vec<usize>> {
+    let mut at = std::collections::HashMap::new();
+    let mut twice = std::collections::HashSet::new();
+    for (i, column) in columns.iter().enumerate() {
+        if at.insert(column, i).is_some() {
+            twice.insert(column);
+        }
+    }
+    let position = |name: &String| match at.get(name) {
+        Some(_) if twice.contains(name) => Err(mismatch(file, format!("more than one column {}", quote(name)), "one")),
+        Some(&i) => Ok(i),
+        None => Err(DataError::NoColumn { file: file.to_string(), column: quote(name), columns: listed(columns) }),
+    };
+    names.iter().map(position).collect()
+}

@@ -1,0 +1,175 @@
+use super::*;
+use crate::schema::Column;
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+mod arrays;
+mod csv;
+mod parquet;
+
+/// Two numbers and a category, classes "no" and "yes", every third record held out.
+pub(super) fn schema() -> Schema {
+    toml::from_str(
+        r#"
+        task = "classification"
+        label = "y"
+        classes = ["no", "yes"]
+        holdout = 3
+        columns = [
+            { kind = "number", name = "a", mean = 1, deviation = 2 },
+            { kind = "category", name = "c", values = ["u", "v", "7"] },
+            { kind = "range", name = "r", min = -1, max = 3 },
+        ]"#,
+    )
+    .unwrap()
+}
+
+pub(super) fn regression(columns: usize) -> Schema {
+    let number = |i| Column::Number { name: format!("x{i}"), mean: 0.0, deviation: 1.0 };
+    let mut s = schema();
+    s.task = crate::schema::Task::Regression;
+    s.classes.clear();
+    s.target = Some(crate::schema::Standard { mean: 0.0, deviation: 1.0 });
+    s.columns = (0..columns).map(number).collect();
+    s.holdout = 0;
+    s
+}
+
+pub(super) fn vertical() -> Schema {
+    let mut s = schema();
+    s.partition = Partition::Vertical;
+    s.id = Some("id".to_string());
+    s
+}
+
+pub(super) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(super) fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+pub(super) fn alone(path: &Path) -> Source {
+    Source { path: path.to_path_buf(), labels: None }
+}
+
+/// All rows, training first, and the order's digest.
+pub(super) type All = (Vec<Vec<i64>>, Vec<Vec<i64>>, Option<[u8; 32]>);
+
+pub(super) fn all(mut records: Records, rows: usize) -> Result<All> {
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    while let Some(chunk) = records.next(rows)? {
+        assert!((1..=rows).contains(&chunk.rows) && chunk.values.len() == chunk.rows * records.width());
+        let kind = if chunk.test { &mut test } else { &mut train };
+        kind.extend(chunk.values.chunks(records.width()).map(<[i64]>::to_vec));
+    }
+    assert!(records.next(rows).unwrap().is_none());
+    let (read, whole) = records.progress();
+    assert_eq!(read, whole);
+    Ok((train, test, records.order()))
+}
+
+/// The error's text without the folder.
+pub(super) fn message(source: &Source, schema: &Schema, columns: &[&str], labelled: bool) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| c.to_string()).collect();
+    let text = Records::open(source, schema, &columns, labelled).and_then(|r| all(r, 2)).unwrap_err().to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text.replace(&format!("{}/", source.path.parent().unwrap().display()), "")
+}
+
+#[test]
+fn chunks_show_their_shape_only() {
+    let chunk = Chunk { test: true, rows: 2, values: vec![4711; 6] };
+    assert_eq!(format!("{chunk:?}"), "Chunk(test, 2 x 3)");
+}
+
+#[test]
+fn files_of_no_known_kind() {
+    let folder = Folder::new();
+    let refused = |name: &str, bytes: &[u8]| message(&alone(&folder.put(name, bytes)), &schema(), &[], true);
+    for name in ["a.txt", "a", ".csvx", "b.npz"] {
+        let expected = format!("{name}: found a file of no known kind, expected .csv, .csv.gz, .parquet, .npy or IDX images");
+        assert_eq!(refused(name, b"a,c,r,y\n"), expected);
+    }
+    assert!(message(&alone(&folder.0.path().join("none.csv")), &schema(), &[], true).starts_with("none.csv: No such file"));
+    let mut s = schema();
+    s.holdout = 1;
+    assert!(message(&alone(&folder.put("a.csv", b"")), &s, &[], true).starts_with("[data] holdout"));
+    assert!(message(&alone(&folder.put("a.csv", b"")), &schema(), &["z"], true).starts_with("[data] an owner's columns"));
+}
+
+proptest! {
+    /// Any chunk sizes give each record once, in the file's order within its kind.
+    #[test]
+    fn each_record_comes_once(n in 1..200_usize, sizes in prop::collection::vec(1..40_usize, 1..10), holdout in 0..7_usize) {
+        prop_assume!(holdout != 1);
+        let folder = Folder::new();
+        let text: String = (0..n).map(|i| format!("{i},0\n")).collect();
+        let mut s = regression(1);
+        (s.columns[0], s.holdout) = (Column::Range { name: "x0".to_string(), min: 0.0, max: 4096.0 }, holdout);
+        let path = folder.put("f.csv", format!("x0,y\n{text}"));
+        let mut records = Records::open(&alone(&path), &s, &[], true).unwrap();
+        let (mut seen, mut sizes) = ([Vec::new(), Vec::new()], sizes.into_iter().cycle());
+        while let Some(chunk) = records.next(sizes.next().unwrap()).unwrap() {
+            seen[usize::from(chunk.test)].extend(chunk.values.chunks(2).map(|row| row[0] as usize));
+        }
+        let (test, train): (Vec<_>, Vec<_>) = (0..n).partition(|i| holdout > 0 && i % holdout == holdout - 1);
+        prop_assert_eq!(seen, [train, test]);
+    }
+
+    /// What a value becomes is within half a step of its definition.
+    #[test]
+    fn encodings_round_to_the_nearest(v in prop_oneof![-50.0..50.0_f64, prop::num::f64::NORMAL], mean in -10.0..10.0_f64, deviation in 0.1..10.0_f64) {
+        let half = |got: i64, exact: f64| (got as f64 / 4096.0 - exact).abs() <= 0.5 / 4096.0;
+        let encode = |c: Column| {
+            let mut out = Vec::new();
+            Encoding::of(&c, &schema()).encode(Value::Float(v), &mut out).unwrap();
+            let mut text = Vec::new();
+            Encoding::of(&c, &schema()).encode(Value::Text(format!("{v:e}").as_bytes()), &mut text).unwrap();
+            assert_eq!(out, text);
+            out[0]
+        };
+        let name = || "v".to_string();
+        let number = encode(Column::Number { name: name(), mean, deviation });
+        prop_assert!(half(number, ((v - mean) / deviation).clamp(-8.0, 8.0 - 1.0 / 4096.0)));
+        let (min, max) = (mean, mean + deviation);
+        let range = encode(Column::Range { name: name(), min, max });
+        prop_assert!(half(range, ((v - min) / (max - min)).clamp(0.0, 1.0)));
+    }
+}
+
+#[test]
+fn values_of_any_file_mean_the_same() {
+    let encode = |column: &Column, value: Value<'_>| {
+        let mut out = Vec::new();
+        Encoding::of(column, &schema()).encode(value, &mut out).map(|()| out).map_err(|r| format!("{} / {}", r.found, r.expected))
+    };
+    let category = &schema().columns[1];
+    for value in [Value::Text(b"7"), Value::Text(b"7.0"), Value::Float(7.0), Value::Integer(7)] {
+        assert_eq!(encode(category, value).unwrap(), [0, 0, 4096]);
+    }
+    let listed = "one of: \"u\", \"v\", \"7\"";
+    assert_eq!(encode(category, Value::Text(b"w")).unwrap_err(), format!("\"w\" / {listed}"));
+    assert_eq!(encode(category, Value::Float(7.5)).unwrap_err(), format!("\"7.5\" / {listed}"));
+    assert_eq!(encode(category, Value::Text(b"?")).unwrap_err(), format!("a missing value / {listed}"));
+    assert_eq!(encode(category, Value::Missing).unwrap_err(), "a missing value / a text");
+
+    let pixels = Column::Pixels { name: "p".to_string(), count: 1 };
+    for value in [Value::Text(b"255"), Value::Text(b"255.0"), Value::Float(255.0), Value::Integer(255)] {
+        assert_eq!(encode(&pixels, value).unwrap(), [255 * 16]);
+    }
+    for value in [Value::Text(b"256"), Value::Float(0.5), Value::Integer(-1), Value::Float(f64::NAN), Value::Text(b"x")] {
+        assert!(encode(&pixels, value).unwrap_err().ends_with(" / an integer from 0 to 255"));
+    }
+    let number = &schema().columns[0];
+    assert_eq!(encode(number, Value::Float(f64::NAN)).unwrap_err(), "NaN / a finite number");
+    assert_eq!(encode(number, Value::Missing).unwrap_err(), "a missing value / a number");
+}

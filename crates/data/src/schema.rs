@@ -1,0 +1,238 @@
+//! What the records of a job look like, and how each column becomes fixed-point numbers.
+//!
+//! A schema is public: it stands in the job's file as `[data]`, and every owner prepares its own records by it, so that
+//! the shares of all owners mean the same. The statistics in it (means, deviations, ranges, categories) are the job's
+//! constants: they come from public knowledge or from one owner's file, by [`template`].
+//!
+//! | kind | value | numbers |
+//! |---|---|---|
+//! | `number` | v | (v - mean) / deviation, clipped to [-8, 8) |
+//! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
+//! | `category` | one of n texts | n numbers, one of them 1 |
+//! | `pixels` | `count` integers from 0 to 255 | p / 256 each |
+//!
+//! In a file with named columns, `pixels` named `p` are the columns `p0`, `p1` and so on. Where all columns are pixels,
+//! features have 8 fraction bits, and else 12. A class becomes one number per class, one of them 1, without fraction
+//! bits; a regression's target (y - mean) / deviation, clipped to [-8, 8), has 12 fraction bits.
+
+mod check;
+mod template;
+
+use crate::{DataError, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+pub use template::{guess, template};
+
+/// More classes than this are taken for a mistake.
+pub const MAX_CLASSES: usize = 64;
+
+/// More features than this are taken for a mistake.
+pub const MAX_FEATURES: usize = 1 << 16;
+
+/// Fraction bits and magnitude bits of features that are all pixels: [0, 1) in steps of 1/256.
+const PIXELS: (u8, u8) = (8, 8);
+/// Of anything standardised: [-8, 8) in steps of 1/4096.
+const STANDARD: (u8, u8) = (crate::standardise::FRAC, crate::standardise::FRAC + 3);
+/// Of classes: 0 or 1.
+const CLASSES: (u8, u8) = (0, 1);
+
+/// The records of a job. Deserialised ones are used only after [`check`](Self::check).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// What is learnt.
+    pub task: Task,
+    /// What the owners have of it.
+    #[serde(default)]
+    pub partition: Partition,
+    /// The label column's name.
+    pub label: String,
+    /// Classification: the texts that the label column has, in the order of the network's outputs.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Regression: the statistics of the label.
+    #[serde(default)]
+    pub target: Option<Standard>,
+    /// Vertical: the column of public identifiers, by which every owner's file is ordered.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Every so many-th record of a file is held out for the test: those with index % holdout = holdout - 1. 0 for none.
+    #[serde(default = "five")]
+    pub holdout: usize,
+    /// The features, in the order of the network's inputs.
+    pub columns: Vec<Column>,
+}
+
+/// What a job learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// One of several classes.
+    Classification,
+    /// A number.
+    Regression,
+}
+
+/// How the records are spread over the owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Partition {
+    /// Each owner has whole records of its own.
+    #[default]
+    Horizontal,
+    /// Each owner has some columns of the same records, one of them the label.
+    Vertical,
+}
+
+/// What a column is standardised by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standard {
+    /// Subtracted.
+    pub mean: f64,
+    /// Divided by; above 0.
+    pub deviation: f64,
+}
+
+/// A feature column and its encoding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Column {
+    /// Standardised.
+    Number {
+        /// In the file.
+        name: String,
+        /// Subtracted.
+        mean: f64,
+        /// Divided by; above 0.
+        deviation: f64,
+    },
+    /// Scaled to [0, 1].
+    Range {
+        /// In the file.
+        name: String,
+        /// Becomes 0.
+        min: f64,
+        /// Becomes 1.
+        max: f64,
+    },
+    /// One of a few texts.
+    Category {
+        /// In the file.
+        name: String,
+        /// All texts that the column may have.
+        values: Vec<String>,
+    },
+    /// Grey levels.
+    Pixels {
+        /// In the file, followed by 0 to count - 1.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Column {
+    /// As in the job's file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Column::Number { name, .. }
+            | Column::Range { name, .. }
+            | Column::Category { name, .. }
+            | Column::Pixels { name, .. } => name,
+        }
+    }
+
+    /// Numbers that one value becomes.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Column::Number { .. } | Column::Range { .. } => 1,
+            Column::Category { values, .. } => values.len(),
+            Column::Pixels { count, .. } => *count,
+        }
+    }
+}
+
+impl Schema {
+    /// The network's inputs.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.columns.iter().map(Column::width).sum()
+    }
+
+    /// The network's outputs: the classes, or 1 for a regression.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match self.task {
+            Task::Classification => self.classes.len(),
+            Task::Regression => 1,
+        }
+    }
+
+    /// Fraction bits f and magnitude bits b of the features: integers x with |x| < 2^b stand for x / 2^f.
+    #[must_use]
+    pub fn input(&self) -> (u8, u8) {
+        let pixels = self.columns.iter().all(|c| matches!(c, Column::Pixels { .. }));
+        if pixels { PIXELS } else { STANDARD }
+    }
+
+    /// Fraction bits f and magnitude bits b of the label: integers x with |x| <= 2^b - 1 stand for x / 2^f.
+    #[must_use]
+    pub fn label_format(&self) -> (u8, u8) {
+        match self.task {
+            Task::Classification => CLASSES,
+            Task::Regression => STANDARD,
+        }
+    }
+
+    /// Which of the network's inputs each named column becomes, in the schema's order, however the names are ordered.
+    /// No names mean all columns.
+    ///
+    /// # Errors
+    /// [`DataError::Schema`] for a name that is no feature column or that comes twice.
+    pub fn features_of(&self, columns: &[String]) -> Result<Vec<(&Column, Range<usize>)>> {
+        for (i, name) in columns.iter().enumerate() {
+            if !self.columns.iter().any(|c| c.name() == name) {
+                let names: Vec<String> = self.columns.iter().map(|c| c.name().to_string()).collect();
+                return Err(refuse(
+                    "an owner's columns",
+                    crate::error::quote(name),
+                    format!("one of: {}", crate::csv::listed(&names)),
+                ));
+            }
+            if columns[..i].contains(name) {
+                return Err(refuse("an owner's columns", format!("{} twice", crate::error::quote(name)), "each column once"));
+            }
+        }
+        let mut from = 0;
+        let spans = self.columns.iter().map(|c| {
+            let span = from..from + c.width();
+            from = span.end;
+            (c, span)
+        });
+        Ok(spans.filter(|(c, _)| columns.is_empty() || columns.iter().any(|name| name == c.name())).collect())
+    }
+
+    /// How many of the network's inputs an owner of these columns has. No names mean all columns.
+    ///
+    /// # Errors
+    /// As [`features_of`](Self::features_of).
+    pub fn width_of(&self, columns: &[String]) -> Result<usize> {
+        Ok(self.features_of(columns)?.into_iter().map(|(_, span)| span.len()).sum())
+    }
+}
+
+fn five() -> usize {
+    5
+}
+
+/// An error at `place` in the job's data section.
+fn refuse(place: &str, found: impl Into<String>, expected: impl Into<String>) -> DataError {
+    DataError::Schema { place: place.to_string(), found: found.into(), expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What a schema must fulfil before anything is read by it.
+
+use super::{Column, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse};
+use crate::Result;
+use crate::error::quote;
+use std::collections::BTreeSet;
+
+impl Schema {
+    /// Whether records can be prepared by this schema.
+    ///
+    /// # Errors
+    /// [`DataError::Schema`](crate::DataError::Schema): the first thing that is wrong, and where.
+    pub fn check(&self) -> Result<()> {
+        check_name("label", &self.label)?;
+        self.check_task()?;
+        self.check_partition()?;
+        if self.holdout == 1 {
+            return Err(refuse("holdout", "1, which holds out every record", "0 for none, or at least 2"));
+        }
+        self.check_columns()
+    }
+
+    fn check_task(&self) -> Result<()> {
+        match self.task {
+            Task::Classification => {
+                if self.target.is_some() {
+                    return Err(refuse("target", "one in a classification", "none, only a regression has it"));
+                }
+                check_texts("classes", &self.classes, MAX_CLASSES)
+            }
+            Task::Regression => {
+                if !self.classes.is_empty() {
+                    return Err(refuse("classes", format!("{} in a regression", self.classes.len()), "none"));
+                }
+                match self.target {
+                    Some(target) => check_standard("target", target),
+                    None => Err(refuse("target", "none in a regression", "{ mean = .., deviation = .. } of the label")),
+                }
+            }
+        }
+    }
+
+    fn check_partition(&self) -> Result<()> {
+        match (self.partition, &self.id) {
+            (Partition::Vertical, None) => {
+                Err(refuse("id", "none in a vertical partition", "the column of identifiers that all owners' files have"))
+            }
+            (Partition::Horizontal, Some(_)) => {
+                Err(refuse("id", "one in a horizontal partition", "none, only a vertical partition has it"))
+            }
+            (Partition::Vertical, Some(id)) => {
+                check_name("id", id)?;
+                if *id == self.label { Err(refuse("id", "the label column", "another column")) } else { Ok(()) }
+            }
+            (Partition::Horizontal, None) => Ok(()),
+        }
+    }
+
+    fn check_columns(&self) -> Result<()> {
+        if self.columns.is_empty() {
+            return Err(refuse("columns", "none", "at least one"));
+        }
+        // Names first as they stand here, then as they stand in a file, where pixels are many columns.
+        let (mut names, mut features) = (BTreeSet::new(), 0_usize);
+        for (i, column) in self.columns.iter().enumerate() {
+            check_column(column, &format!("columns[{i}] {}", quote(column.name())))?;
+            if !names.insert(column.name().to_string()) {
+                return Err(refuse("columns", format!("{} twice", quote(column.name())), "each name once"));
+            }
+            features = features.saturating_add(column.width());
+            if features > MAX_FEATURES {
+                return Err(refuse("columns", format!("more than {MAX_FEATURES} features"), "fewer"));
+            }
+        }
+        let mut taken = BTreeSet::from([self.label.clone()]);
+        taken.extend(self.id.clone());
+        for column in &self.columns {
+            for name in self.in_file(column) {
+                if taken.contains(&name) {
+                    let what = if name == self.label {
+                        "the label".to_string()
+                    } else if self.id.as_ref() == Some(&name) {
+                        "the identifier".to_string()
+                    } else {
+                        format!("{} twice", quote(&name))
+                    };
+                    let place = format!("columns, {}", quote(column.name()));
+                    return Err(refuse(&place, format!("{what} among the features"), "each column of a file once"));
+                }
+                taken.insert(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names that a column has in a file with named columns.
+    pub(crate) fn in_file<'a>(&self, column: &'a Column) -> Box<dyn Iterator<Item = String> + 'a> {
+        match column {
+            Column::Pixels { name, count } => Box::new((0..*count).map(move |i| format!("{name}{i}"))),
+            other => Box::new(std::iter::once(other.name().to_string())),
+        }
+    }
+}
+
+fn check_column(column: &Column, place: &str) -> Result<()> {
+    check_name(place, column.name())?;
+    match column {
+        Column::Number { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
+        Column::Range { min, max, .. } if min < max && (max - min).is_finite() => Ok(()),
+        Column::Range { min, max, .. } => {
+            Err(refuse(place, format!("min = {min}, max = {max}"), "finite numbers, min below max"))
+        }
+        Column::Category { values, .. } => check_texts(&format!("{place}, values"), values, MAX_FEATURES),
+        Column::Pixels { count: 1..=MAX_FEATURES, .. } => Ok(()),
+        Column::Pixels { count, .. } => Err(refuse(place, format!("count = {count}"), format!("1 to {MAX_FEATURES}"))),
+    }
+}
+
+fn check_standard(place: &str, s: Standard) -> Result<()> {
+    if !s.mean.is_finite() {
+        return Err(refuse(place, format!("mean = {}", s.mean), "a finite number"));
+    }
+    if !(s.deviation.is_finite() && s.deviation > 0.0) {
+        return Err(refuse(place, format!("deviation = {}", s.deviation), "a finite number above 0"));
+    }
+    Ok(())
+}
+
+/// Cells are trimmed when they are read: a name with blanks around it would never be met.
+fn check_name(place: &str, name: &str) -> Result<()> {
+    if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
+        return Err(refuse(place, format!("the text {}", quote(name)), "a text without blanks around it or control characters"));
+    }
+    Ok(())
+}
+
+/// At least two different texts.
+fn check_texts(place: &str, texts: &[String], most: usize) -> Result<()> {
+    if !(2..=most).contains(&texts.len()) {
+        return Err(refuse(place, format!("{} texts", texts.len()), format!("2 to {most}")));
+    }
+    let mut seen = BTreeSet::new();
+    for text in texts {
+        check_name(place, text)?;
+        if !seen.insert(text) {
+            return Err(refuse(place, format!("{} twice", quote(text)), "each text once"));
+        }
+    }
+    Ok(())
+}

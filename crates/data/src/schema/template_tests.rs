@@ -1,0 +1,112 @@
+use super::*;
+use crate::{Records, Source};
+use std::fs;
+
+fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.csv");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn of(text: &str, label: &str, task: Option<Task>) -> Result<Schema, String> {
+    let (_folder, path) = file(text);
+    template(&path, label, task, None, &[]).map_err(|e| {
+        let text = e.to_string();
+        text.split_once("f.csv: ").map_or(text.clone(), |(_, why)| why.to_string())
+    })
+}
+
+#[test]
+fn kinds_statistics_and_classes() {
+    let text = "a,c,y\n1,v,10\n2,u,9\n3.0,v,10.0\n4,u,9\n";
+    let s = of(text, "y", None).unwrap();
+    assert_eq!((s.task, s.partition, s.holdout), (Task::Classification, Partition::Horizontal, 5));
+    // By number, not by bytes.
+    assert_eq!(s.classes, ["9", "10"]);
+    let number = Column::Number { name: "a".to_string(), mean: 2.5, deviation: 1.12 };
+    let category = Column::Category { name: "c".to_string(), values: vec!["u".to_string(), "v".to_string()] };
+    assert_eq!(s.columns, [number.clone(), category]);
+    assert_eq!(of("y,a\nyes,1\nno,2\nB,3\n", "y", None).unwrap().classes, ["B", "no", "yes"]);
+
+    let (_folder, path) = file(text);
+    let without = template(&path, "y", None, None, &["c".to_string()]).unwrap();
+    assert_eq!(without.columns, [number]);
+    // What it was made of can be read by it.
+    let mut records = Records::open(&Source { path, labels: None }, &s, &[], true).unwrap();
+    assert_eq!(records.next(10).unwrap().unwrap().rows, 4);
+}
+
+#[test]
+fn regression_by_many_numbers_or_when_asked() {
+    let rows = |n: usize| (0..n).map(|i| format!("{i},{}\n", i as f64 / 2.0)).collect::<String>();
+    let many = of(&format!("a,y\n{}", rows(21)), "y", None).unwrap();
+    assert_eq!(
+        (many.task, many.classes.len(), many.target),
+        (Task::Regression, 0, Some(Standard { mean: 5.0, deviation: 3.03 }))
+    );
+    assert_eq!(of(&format!("a,y\n{}", rows(20)), "y", None).unwrap().classes.len(), 20);
+    assert_eq!(of(&format!("a,y\n{}", rows(2)), "y", Some(Task::Regression)).unwrap().target.unwrap().deviation, 0.25);
+    assert_eq!(of(&format!("a,y\n{}", rows(64)), "y", Some(Task::Classification)).unwrap().classes.len(), 64);
+    assert_eq!(
+        of(&format!("a,y\n{}", rows(65)), "y", Some(Task::Classification)).unwrap_err(),
+        "found more than 64 different labels in column \"y\", expected at most 64 classes"
+    );
+    assert_eq!(
+        of("a,y\n1,2\n1,x\n", "y", Some(Task::Regression)).unwrap_err(),
+        "found \"x\" in the label column \"y\", expected numbers for a regression"
+    );
+}
+
+#[test]
+fn a_vertical_partition_from_two_files() {
+    let (_one, first) = file("id,a,y\n1,1,0\n2,2,1\n");
+    let (_two, second) = file("id,b\n1,5\n2,5\n");
+    let mut s = template(&first, "y", None, Some("id"), &[]).unwrap();
+    s.columns.extend(guess(&second, &["id".to_string()]).unwrap());
+    s.check().unwrap();
+    assert_eq!((s.partition, s.id.as_deref()), (Partition::Vertical, Some("id")));
+    // A column with one value only.
+    assert_eq!(s.columns[1], Column::Number { name: "b".to_string(), mean: 5.0, deviation: 1.0 });
+}
+
+#[test]
+fn what_no_schema_is_guessed_from() {
+    let refused = |text: &str| of(text, "y", None).unwrap_err();
+    assert_eq!(refused("a,b\n1,2\n"), "found no label column \"y\", expected one of: \"a\", \"b\"");
+    assert_eq!(refused("a,y\n"), "found no records, expected at least one record");
+    assert_eq!(refused("a,y\n1,0\n?,1\n"), "line 3, column \"a\": found a missing value, expected a number");
+    assert_eq!(refused("a,y\nx,0\n,1\n"), "line 3, column \"a\": found a missing value, expected a number");
+    assert_eq!(refused("a,y\nx,0\ninf,1\n"), "line 3, column \"a\": found \"inf\", expected a finite number");
+    assert_eq!(
+        refused("a,y\nx,0\nx,1\n"),
+        "[data] \"a\": found one text in every record, expected at least two, or the column left out"
+    );
+    assert_eq!(refused("a,y\n1,0\n2,0\n"), "[data] classes: found 1 texts, expected 2 to 64");
+    let names: String = (0..33).map(|i| format!("n{i},{}\n", i % 2)).collect();
+    assert_eq!(
+        refused(&format!("a,y\n{names}")),
+        "found more than 32 different values in column \"a\", one of them \"n0\", expected only numbers, or fewer texts for a category, or the column left out"
+    );
+    let (_folder, path) = file("a,y\n1,0\n2,1\n");
+    assert!(template(&path, "y", None, None, &["z".to_string()]).unwrap_err().to_string().contains("found no column \"z\""));
+    let other = path.with_extension("npy");
+    assert!(template(&other, "y", None, None, &[]).unwrap_err().to_string().contains("found a file without column names"));
+}
+
+/// Three digits of the deviation, whatever its size.
+#[test]
+fn statistics_are_rounded() {
+    let standard = |values: [f64; 2]| {
+        let mut seen = Seen::new("a".to_string());
+        values.iter().for_each(|&v| seen.push(Value::Float(v)).unwrap());
+        let s = seen.standard();
+        (s.mean, s.deviation)
+    };
+    assert_eq!(standard([1234.5678, 1244.5678]), (1239.57, 5.0));
+    assert_eq!(standard([123_456.0, 789_012.0]), (456_234.0, 333_000.0));
+    assert_eq!(standard([1.23456e-7, 7.89012e-7]), (4.562e-7, 3.33e-7));
+    assert_eq!(standard([-1e-9, 1e-9]), (0.0, 1e-9));
+    assert_eq!(standard([1e300, 1.1e300]).1, 5e298);
+    assert_eq!(standard([0.1, 0.1]), (0.1, 1.0));
+}

@@ -1,0 +1,187 @@
+use super::*;
+
+const FULL: &str = r#"
+    task = "classification"
+    label = "outcome"
+    classes = ["ill", "well"]
+
+    [[columns]]
+    kind = "number"
+    name = "age"
+    mean = 54
+    deviation = 12.5
+    [[columns]]
+    kind = "category"
+    name = "ward"
+    values = ["a", "b", "c"]
+    [[columns]]
+    kind = "range"
+    name = "dose"
+    min = 0
+    max = 10
+    [[columns]]
+    kind = "pixels"
+    name = "p"
+    count = 4
+"#;
+
+fn full() -> Schema {
+    toml::from_str(FULL).unwrap()
+}
+
+fn wrong(change: impl FnOnce(&mut Schema)) -> String {
+    let mut schema = full();
+    change(&mut schema);
+    let message = schema.check().unwrap_err().to_string();
+    assert!(message.starts_with("[data] ") && !message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn a_schema_in_toml_with_defaults() {
+    let s = full();
+    s.check().unwrap();
+    assert_eq!((s.partition, s.holdout, s.id.as_deref()), (Partition::Horizontal, 5, None));
+    assert_eq!((s.features(), s.outputs(), s.input(), s.label_format()), (9, 2, (12, 15), (0, 1)));
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&s).unwrap()).unwrap(), s);
+    assert_eq!(serde_json::from_str::<Schema>(&serde_json::to_string(&s).unwrap()).unwrap(), s);
+}
+
+/// The job's hash is over this text.
+#[test]
+fn the_order_of_fields_is_fixed() {
+    let mut s = full();
+    s.columns.truncate(1);
+    let expected = r#"{"task":"classification","partition":"horizontal","label":"outcome","classes":["ill","well"],"target":null,"id":null,"holdout":5,"columns":[{"kind":"number","name":"age","mean":54.0,"deviation":12.5}]}"#;
+    assert_eq!(serde_json::to_string(&s).unwrap(), expected);
+}
+
+#[test]
+fn what_toml_refuses() {
+    let message = |from: &str, to: &str| toml::from_str::<Schema>(&FULL.replacen(from, to, 1)).unwrap_err().to_string();
+    assert!(message("label =", "lable =").contains("unknown field `lable`, expected one of `task`"));
+    assert!(message("\"number\"", "\"numbers\"").contains("unknown variant `numbers`, expected one of `number`"));
+    assert!(message("mean = 54", "mean = 54\nmin = 0").contains("unknown field `min`, expected one of `name`, `mean`"));
+    assert!(message("mean = 54", "").contains("missing field `mean`"));
+    assert!(message("label = \"outcome\"", "").contains("missing field `label`"));
+    assert!(message("classification", "clustering").contains("unknown variant `clustering`, expected `classification` or"));
+    assert!(message("count = 4", "count = -4").contains("invalid value"));
+}
+
+#[test]
+fn formats_by_kind() {
+    let mut s = full();
+    s.columns = vec![Column::Pixels { name: "p".to_string(), count: 784 }];
+    assert_eq!((s.features(), s.input()), (784, (8, 8)));
+    s.task = Task::Regression;
+    s.classes.clear();
+    s.target = Some(Standard { mean: 0.0, deviation: 2.0 });
+    s.check().unwrap();
+    assert_eq!((s.outputs(), s.label_format()), (1, (12, 15)));
+}
+
+#[test]
+fn inputs_of_an_owner_are_in_the_schemas_order() {
+    let s = full();
+    let of = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|n| n.to_string()).collect();
+        let spans = s.features_of(&names).map_err(|e| e.to_string())?;
+        Ok::<_, String>(spans.into_iter().map(|(c, r)| (c.name().to_string(), r)).collect::<Vec<_>>())
+    };
+    let all = [("age", 0..1), ("ward", 1..4), ("dose", 4..5), ("p", 5..9)].map(|(n, r)| (n.to_string(), r));
+    assert_eq!(of(&[]).unwrap(), all);
+    assert_eq!(of(&["p", "ward"]).unwrap(), [all[1].clone(), all[3].clone()]);
+    assert_eq!(s.width_of(&["p".to_string(), "ward".to_string()]).unwrap(), 7);
+    assert_eq!(
+        of(&["outcome"]).unwrap_err(),
+        "[data] an owner's columns: found \"outcome\", expected one of: \"age\", \"ward\", \"dose\", \"p\""
+    );
+    assert_eq!(of(&["p", "p"]).unwrap_err(), "[data] an owner's columns: found \"p\" twice, expected each column once");
+}
+
+#[test]
+fn each_mistake_has_its_message() {
+    let number = |mean, deviation| Column::Number { name: "age".to_string(), mean, deviation };
+    let range = |min, max| Column::Range { name: "r".to_string(), min, max };
+    let check = |change: &dyn Fn(&mut Schema), text: &str| assert_eq!(wrong(change), format!("[data] {text}"));
+    check(&|s| s.columns.clear(), "columns: found none, expected at least one");
+    check(&|s| s.columns.push(number(0.0, 1.0)), "columns: found \"age\" twice, expected each name once");
+    check(&|s| s.columns[0] = number(0.0, 0.0), "columns[0] \"age\": found deviation = 0, expected a finite number above 0");
+    check(
+        &|s| s.columns[0] = number(0.0, f64::NAN),
+        "columns[0] \"age\": found deviation = NaN, expected a finite number above 0",
+    );
+    check(&|s| s.columns[0] = number(f64::INFINITY, 1.0), "columns[0] \"age\": found mean = inf, expected a finite number");
+    check(
+        &|s| s.columns[2] = range(1.0, 1.0),
+        "columns[2] \"r\": found min = 1, max = 1, expected finite numbers, min below max",
+    );
+    check(
+        &|s| s.columns[2] = range(f64::NAN, 1.0),
+        "columns[2] \"r\": found min = NaN, max = 1, expected finite numbers, min below max",
+    );
+    assert!(wrong(|s| s.columns[2] = range(f64::MIN, f64::MAX)).contains("expected finite numbers"));
+    check(
+        &|s| s.label = "ward".to_string(),
+        "columns, \"ward\": found the label among the features, expected each column of a file once",
+    );
+    check(
+        &|s| s.label = "p3".to_string(),
+        "columns, \"p\": found the label among the features, expected each column of a file once",
+    );
+    // p10 is none of p's four columns.
+    let mut fine = full();
+    fine.columns.push(Column::Pixels { name: "p1".to_string(), count: 1 });
+    fine.check().unwrap();
+}
+
+#[test]
+fn names_texts_and_counts() {
+    let category =
+        |values: &[&str]| Column::Category { name: "c".to_string(), values: values.iter().map(|v| v.to_string()).collect() };
+    assert_eq!(
+        wrong(|s| s.columns.push(Column::Range { name: "p2".to_string(), min: 0.0, max: 1.0 })),
+        "[data] columns, \"p2\": found \"p2\" twice among the features, expected each column of a file once"
+    );
+    assert_eq!(wrong(|s| s.columns[1] = category(&["a"])), "[data] columns[1] \"c\", values: found 1 texts, expected 2 to 65536");
+    assert!(wrong(|s| s.columns[1] = category(&["a", "a"])).ends_with("values: found \"a\" twice, expected each text once"));
+    assert!(wrong(|s| s.columns[1] = category(&["a", " b"])).contains("found the text \" b\", expected a text without blanks"));
+    assert_eq!(wrong(|s| s.classes.truncate(1)), "[data] classes: found 1 texts, expected 2 to 64");
+    assert_eq!(
+        wrong(|s| s.classes = (0..65).map(|i| i.to_string()).collect()),
+        "[data] classes: found 65 texts, expected 2 to 64"
+    );
+    assert_eq!(
+        wrong(|s| s.holdout = 1),
+        "[data] holdout: found 1, which holds out every record, expected 0 for none, or at least 2"
+    );
+    assert!(wrong(|s| s.label = String::new()).starts_with("[data] label: found the text \"\", expected"));
+    assert!(wrong(|s| s.label = "a\nb".to_string()).starts_with("[data] label: found the text \"a\\nb\", expected"));
+    let pixels = |count| Column::Pixels { name: "q".to_string(), count };
+    assert!(wrong(|s| s.columns.push(pixels(0))).ends_with("found count = 0, expected 1 to 65536"));
+    assert!(wrong(|s| s.columns.push(pixels(usize::MAX))).contains("expected 1 to 65536"));
+    assert_eq!(wrong(|s| s.columns.push(pixels(65536))), "[data] columns: found more than 65536 features, expected fewer");
+}
+
+#[test]
+fn task_and_partition() {
+    let target = Some(Standard { mean: 1.0, deviation: 0.0 });
+    assert_eq!(
+        wrong(|s| s.target = target),
+        "[data] target: found one in a classification, expected none, only a regression has it"
+    );
+    assert_eq!(wrong(|s| s.task = Task::Regression), "[data] classes: found 2 in a regression, expected none");
+    let regression = |target| {
+        wrong(|s| {
+            (s.task, s.target) = (Task::Regression, target);
+            s.classes.clear();
+        })
+    };
+    assert!(regression(None).starts_with("[data] target: found none in a regression, expected { mean"));
+    assert_eq!(regression(target), "[data] target: found deviation = 0, expected a finite number above 0");
+    let vertical = |id: Option<&str>| wrong(|s| (s.partition, s.id) = (Partition::Vertical, id.map(String::from)));
+    assert!(vertical(None).starts_with("[data] id: found none in a vertical partition, expected the column of identifiers"));
+    assert_eq!(vertical(Some("outcome")), "[data] id: found the label column, expected another column");
+    assert!(vertical(Some("dose")).starts_with("[data] columns, \"dose\": found the identifier among the features"));
+    assert!(wrong(|s| s.id = Some("id".to_string())).starts_with("[data] id: found one in a horizontal partition"));
+}

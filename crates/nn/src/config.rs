@@ -1,0 +1,92 @@
+//! Everything public that determines a training.
+
+use crate::{Error, Init, Loss, Result, Schedule};
+use trefoil_engine::Format;
+
+/// Everything public that determines a training.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// Inputs, hidden layers, outputs: 784, 256, 10. A regression has one output.
+    pub sizes: Vec<usize>,
+    /// Fraction bits and range of the inputs: `Format::new(8, 0)` for pixels p/256.
+    pub input: Format,
+    /// Training records.
+    pub rows: usize,
+    /// Records in a step. Batches are full: what is left over at the end of an epoch waits for the next order.
+    pub batch: usize,
+    /// Times that the records are gone through.
+    pub epochs: u64,
+    /// Learning rate by epoch.
+    pub schedule: Schedule,
+    /// Momentum; 0 for none.
+    pub momentum: f64,
+    /// The loss, and with it the task.
+    pub loss: Loss,
+    /// What is opened after each epoch.
+    pub open: Open,
+    /// Fraction bits of activations.
+    pub fraction_bits: u8,
+    /// Spread of the initial weights.
+    pub init: Init,
+    /// Public seed of the initial weights and the order of the records.
+    pub seed: u64,
+}
+
+/// What is opened after each epoch. Whatever is said here, the check of the weights opens one count an epoch: the blocks of
+/// weights that are out of range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Open {
+    /// The mean loss of a fixed sample of training records. Without it, a training that diverges is noticed by its weights only.
+    pub loss: bool,
+    /// A figure of the test records.
+    pub metric: Option<Metric>,
+}
+
+/// A figure of the test records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Metric {
+    /// The share of records in the right class, 0 to 1. Opens the number of right ones.
+    Accuracy,
+    /// The area under the ROC curve of a network with two classes, 0 to 1, see [`crate::auc`]. Opens two counts.
+    Auc,
+    /// The mean squared error of a regression. Opens the sum.
+    SquaredError,
+}
+
+impl Config {
+    /// Outputs: the classes, or 1.
+    pub fn outputs(&self) -> usize {
+        self.sizes.last().copied().unwrap_or_default()
+    }
+
+    /// Refuses what can be seen to be wrong without trying a step.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (least, most, outputs) = match self.loss {
+            Loss::CrossEntropy(_) => (2, 64, "2 to 64 classes"),
+            Loss::SquaredError => (1, 1, "1 output"),
+        };
+        if self.sizes.len() < 2 || self.sizes.contains(&0) || !(least..=most).contains(&self.outputs()) {
+            let expected = format!("inputs, hidden layers and {outputs}, none of them 0");
+            return Err(Error::config("network", format!("{:?}", self.sizes), expected));
+        }
+        let expected = match (self.open.metric, self.loss) {
+            (Some(Metric::Accuracy), Loss::SquaredError) | (Some(Metric::SquaredError), Loss::CrossEntropy(_)) => {
+                Some("accuracy or auc for cross entropy, squared error for squared error")
+            }
+            (Some(Metric::Auc), _) if self.outputs() != 2 => Some("accuracy, or auc with 2 classes"),
+            _ => None,
+        };
+        if let Some(expected) = expected {
+            let found = format!("{:?} with {:?} and {} outputs", self.open.metric, self.loss, self.outputs());
+            return Err(Error::config("metric", found, expected));
+        }
+        if self.batch == 0 || self.batch > self.rows {
+            return Err(Error::config("batch", self.batch, format!("1 to {}, the number of training records", self.rows)));
+        }
+        let steps = self.epochs.checked_mul((self.rows / self.batch) as u64);
+        if self.epochs == 0 || steps.is_none() {
+            return Err(Error::config("epochs", self.epochs, "at least 1 and fewer than 2^64 steps"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What training makes small: the loss of a network's outputs against the labels.
+
+use crate::cross_entropy::{self, SoftmaxKind};
+use crate::scales::{Rate, Scales};
+use crate::squared_error;
+use trefoil_engine::{Engine, Format, Result};
+
+/// The format of one-hot labels.
+pub const LABEL: Format = Format { frac: 0, bits: 1 };
+/// The format of the targets of a regression: standardised, in (-8, 8).
+pub const TARGET: Format = Format { frac: 12, bits: 15 };
+
+/// The loss, which decides the task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// Classification: 2 to 64 outputs, labels one-hot.
+    CrossEntropy(SoftmaxKind),
+    /// Regression: one output, labels are real numbers.
+    SquaredError,
+}
+
+impl Default for Loss {
+    fn default() -> Loss {
+        Loss::CrossEntropy(SoftmaxKind::default())
+    }
+}
+
+impl Loss {
+    /// Fraction bits and range of the labels: [`LABEL`] or [`TARGET`].
+    pub fn label_format(self) -> Format {
+        match self {
+            Loss::CrossEntropy(_) => LABEL,
+            Loss::SquaredError => TARGET,
+        }
+    }
+
+    /// The gradient by the outputs times the rate, in the shape of the outputs `z` and the labels `y`.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn gradient<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, rate: Rate, scales: &Scales) -> Result<E::Num> {
+        match self {
+            Loss::CrossEntropy(kind) => cross_entropy::gradient(e, kind, z, y, rate, scales),
+            Loss::SquaredError => squared_error::gradient(e, z, y, rate, scales),
+        }
+    }
+
+    /// The sum of the losses of all rows: one element. For regression this is the squared error, not half of it.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn sum<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
+        match self {
+            Loss::CrossEntropy(_) => cross_entropy::loss(e, z, y),
+            Loss::SquaredError => squared_error::loss(e, z, y, scales),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The model as ONNX (IR version 8, operator set 13), for ONNX Runtime and everything else that reads it.
+//!
+//! Input `x` [N, inputs], prepared as the metadata's `input` says; output `y` [N, outputs]. The graph is Gemm, Relu, Gemm, ..; a
+//! classification ends with Softmax, so that `y` are probabilities, a regression with the last Gemm: `y` is the value.
+//! The metadata is that of the safetensors file.
+//!
+//! The messages are those of onnx.proto, with the fields that are used here; protocol buffers skip all others.
+
+use super::{Model, Result, Task, write};
+use prost::Message;
+use std::path::Path;
+
+const IR_VERSION: i64 = 8;
+const OPERATOR_SET: i64 = 13;
+/// TensorProto.DataType.FLOAT
+const FLOAT: i32 = 1;
+/// AttributeProto.AttributeType.INT
+const INT: i32 = 2;
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(int64, tag = "1")]
+    ir_version: i64,
+    #[prost(string, tag = "2")]
+    producer_name: String,
+    #[prost(string, tag = "3")]
+    producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<StringStringEntryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OperatorSetIdProto {
+    /// The default set has the empty name.
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StringStringEntryProto {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<AttributeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AttributeProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, tag = "3")]
+    i: i64,
+    #[prost(int32, tag = "20")]
+    r#type: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    /// Little-endian.
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfoProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    r#type: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor_type: Option<TensorTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorTypeProto {
+    #[prost(int32, tag = "1")]
+    elem_type: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<TensorShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<Dimension>,
+}
+
+/// One of the two.
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(int64, optional, tag = "1")]
+    dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    dim_param: Option<String>,
+}
+
+impl Model {
+    /// The bytes of the file.
+    pub fn to_onnx(&self) -> Vec<u8> {
+        self.proto().encode_to_vec()
+    }
+
+    /// Writes the file: all of it or, where that fails, nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`](super::ModelError::Io) naming the file.
+    pub fn save_onnx(&self, path: &Path) -> Result<()> {
+        write(path, &self.to_onnx())
+    }
+
+    fn proto(&self) -> ModelProto {
+        let sizes = self.sizes();
+        let (inputs, outputs) = (sizes.first().copied().unwrap_or_default(), sizes.last().copied().unwrap_or_default());
+        let initializer = self.tensors().map(|(name, shape, raw_data)| {
+            let dims = shape.into_iter().map(|n| n as i64).collect();
+            TensorProto { dims, data_type: FLOAT, name, raw_data }
+        });
+        let graph = GraphProto {
+            node: self.nodes(),
+            name: self.network(),
+            initializer: initializer.collect(),
+            input: vec![rows_of("x", inputs)],
+            output: vec![rows_of("y", outputs)],
+        };
+        ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: "trefoil".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(graph),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
+            metadata_props: self
+                .about()
+                .into_iter()
+                .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
+                .collect(),
+        }
+    }
+
+    /// Each node takes what the one before it gave: the first takes `x`, the last gives `y`.
+    fn nodes(&self) -> Vec<NodeProto> {
+        let node = |op: &str, name: String, parameters: Vec<String>, attribute| NodeProto {
+            input: parameters,
+            output: vec![name.clone()],
+            name,
+            op_type: op.to_owned(),
+            attribute,
+        };
+        let mut nodes = Vec::new();
+        for i in 1..=self.layers.len() {
+            if i > 1 {
+                nodes.push(node("Relu", format!("relu{}", i - 1), vec![], vec![]));
+            }
+            // Weights are [outputs, inputs].
+            let transposed = AttributeProto { name: "transB".to_owned(), i: 1, r#type: INT };
+            nodes.push(node("Gemm", format!("fc{i}"), vec![format!("fc{i}.weight"), format!("fc{i}.bias")], vec![transposed]));
+        }
+        if let Task::Classification(_) = self.task {
+            // Over the last axis, which is the default.
+            nodes.push(node("Softmax", "softmax".to_owned(), vec![], vec![]));
+        }
+        let mut last = "x".to_owned();
+        for node in &mut nodes {
+            node.input.insert(0, std::mem::replace(&mut last, node.name.clone()));
+        }
+        if let Some(node) = nodes.last_mut() {
+            node.output = vec!["y".to_owned()];
+        }
+        nodes
+    }
+}
+
+/// A matrix of F32 with any number of rows.
+fn rows_of(name: &str, columns: usize) -> ValueInfoProto {
+    let rows = Dimension { dim_value: None, dim_param: Some("N".to_owned()) };
+    let columns = Dimension { dim_value: Some(columns as i64), dim_param: None };
+    let shape = TensorShapeProto { dim: vec![rows, columns] };
+    let tensor = TensorTypeProto { elem_type: FLOAT, shape: Some(shape) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn model(sizes: &[usize]) -> Model {
+        let params: Vec<_> = sizes
+            .windows(2)
+            .flat_map(|s| [Array2::from_shape_fn((s[1], s[0]), |(i, j)| i as f64 - 0.5 * j as f64), Array2::ones((1, s[1]))])
+            .collect();
+        Model::new(&params, "p/256").unwrap()
+    }
+
+    /// Operators with inputs and output, as one line each.
+    fn lines(m: &Model) -> Vec<String> {
+        let proto = ModelProto::decode(&m.to_onnx()[..]).unwrap();
+        assert_eq!(proto, m.proto());
+        let nodes = proto.graph.unwrap().node;
+        nodes.iter().map(|n| format!("{} = {}({})", n.output.join(" "), n.op_type, n.input.join(" "))).collect()
+    }
+
+    #[test]
+    fn the_graph_is_a_chain_from_x_to_y() {
+        let classes = [
+            "fc1 = Gemm(x fc1.weight fc1.bias)",
+            "relu1 = Relu(fc1)",
+            "fc2 = Gemm(relu1 fc2.weight fc2.bias)",
+            "y = Softmax(fc2)",
+        ];
+        assert_eq!(lines(&model(&[3, 4, 2])), classes);
+        assert_eq!(lines(&model(&[3, 1])), ["y = Gemm(x fc1.weight fc1.bias)"]);
+        assert_eq!(lines(&model(&[3, 2, 1])).last().unwrap(), "y = Gemm(relu1 fc2.weight fc2.bias)");
+    }
+
+    #[test]
+    fn parameters_and_metadata_are_those_of_the_model() {
+        let m = model(&[3, 4, 2]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
+        let proto = ModelProto::decode(&m.to_onnx()[..]).unwrap();
+        let graph = proto.graph.unwrap();
+        let names: Vec<_> = graph.initializer.iter().map(|t| (t.name.as_str(), t.dims.clone())).collect();
+        assert_eq!(names, [("fc1.weight", vec![4, 3]), ("fc1.bias", vec![4]), ("fc2.weight", vec![2, 4]), ("fc2.bias", vec![2])]);
+        assert_eq!(graph.initializer[0].raw_data[4..8], (-0.5f32).to_le_bytes());
+        let about: Vec<_> = proto.metadata_props.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
+        assert!(
+            about.contains(&("class_names", r#"["benign","malignant"]"#)) && about.contains(&("input", "p/256")),
+            "{about:?}"
+        );
+    }
+
+    /// Files that ONNX Runtime was seen to read, with the outputs of [`Model::logits`]; only the version may change.
+    #[test]
+    fn files_are_those_that_onnx_runtime_has_read() {
+        let named = model(&[3, 4, 2]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
+        for (name, m) in [("classes.onnx", named), ("value.onnx", model(&[3, 4, 1]))] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                m.save_onnx(&path).unwrap();
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let mut golden = ModelProto::decode(&bytes[..]).unwrap();
+            assert_eq!(golden.encode_to_vec(), bytes);
+            golden.producer_version = env!("CARGO_PKG_VERSION").to_owned();
+            let version = golden.metadata_props.iter_mut().find(|p| p.key == "trefoil").unwrap();
+            version.value = env!("CARGO_PKG_VERSION").to_owned();
+            assert_eq!(golden, m.proto(), "{name}; UPDATE_GOLDEN=1 writes it anew");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a model says of records in the clear, and how good that is.
+
+use super::{Model, Result, Task, content};
+use ndarray::Array2;
+
+impl Model {
+    /// The outputs for each row of `x`, [rows, inputs]: logits, or the value of a regression.
+    ///
+    /// # Errors
+    /// [`ModelError::Content`](super::ModelError::Content) if `x` has another number of columns than the network has inputs.
+    pub fn logits(&self, x: &Array2<f64>) -> Result<Array2<f64>> {
+        let inputs = self.sizes()[0];
+        if x.ncols() != inputs {
+            return Err(content("model", "features of the data", x.ncols(), inputs));
+        }
+        let mut x = x.clone();
+        for (i, (w, b)) in self.layers.iter().enumerate() {
+            if i > 0 {
+                x.mapv_inplace(|v| v.max(0.0));
+            }
+            x = x.dot(&w.mapv(f64::from).t()) + b.mapv(f64::from);
+        }
+        Ok(x)
+    }
+
+    /// The class of each row: the first of the largest logits. The values of a regression are its [`Model::scores`].
+    ///
+    /// # Errors
+    /// As for [`Model::logits`], and for a regression.
+    pub fn predict(&self, x: &Array2<f64>) -> Result<Vec<usize>> {
+        if self.task == Task::Regression {
+            return Err(content("model", "task", self.task.name(), "classification"));
+        }
+        let first_largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
+        Ok(self.logits(x)?.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect())
+    }
+
+    /// The share of the rows whose class is `labels`', 0 to 1.
+    ///
+    /// # Errors
+    /// As for [`Model::predict`], and if there is not one label a row.
+    pub fn accuracy(&self, x: &Array2<f64>, labels: &[usize]) -> Result<f64> {
+        one_a_row(x, labels.len())?;
+        let right = self.predict(x)?.iter().zip(labels).filter(|(a, b)| a == b).count();
+        Ok(right as f64 / labels.len() as f64)
+    }
+
+    /// One number for each row: the value of a regression, or the second logit less the first of two classes.
+    ///
+    /// # Errors
+    /// As for [`Model::logits`], and for more than two classes.
+    pub fn scores(&self, x: &Array2<f64>) -> Result<Vec<f64>> {
+        let z = self.logits(x)?;
+        match z.ncols() {
+            1 => Ok(z.column(0).to_vec()),
+            2 => Ok((&z.column(1) - &z.column(0)).to_vec()),
+            classes => Err(content("model", "outputs to make a score of", classes, "1 or 2")),
+        }
+    }
+
+    /// The mean of (value - y)^2 over the rows.
+    ///
+    /// # Errors
+    /// As for [`Model::logits`], for a classification, and if there is not one `y` a row.
+    pub fn mean_squared_error(&self, x: &Array2<f64>, y: &[f64]) -> Result<f64> {
+        if self.task != Task::Regression {
+            return Err(content("model", "task", self.task.name(), "regression"));
+        }
+        one_a_row(x, y.len())?;
+        Ok(self.scores(x)?.iter().zip(y).map(|(z, y)| (z - y).powi(2)).sum::<f64>() / y.len() as f64)
+    }
+
+    /// The area under the ROC curve: the share of the pairs of a record of class 1 and one of class 0 in which the first has the
+    /// higher score; ties count half.
+    ///
+    /// # Errors
+    /// As for [`Model::scores`], unless the network has two classes and both occur, and if there is not one label a row.
+    pub fn auc(&self, x: &Array2<f64>, labels: &[usize]) -> Result<f64> {
+        if self.logits(&Array2::zeros((0, x.ncols())))?.ncols() != 2 {
+            return Err(content("model", "outputs", self.network(), "2 classes"));
+        }
+        one_a_row(x, labels.len())?;
+        let mut records: Vec<(f64, bool)> = self.scores(x)?.into_iter().zip(labels.iter().map(|&l| l == 1)).collect();
+        records.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Pairs won, in halves, going up through groups of equal scores.
+        let (mut halves, mut below, mut positives) = (0u64, 0u64, 0u64);
+        for group in records.chunk_by(|a, b| a.0 == b.0) {
+            let up = group.iter().filter(|r| r.1).count() as u64;
+            let down = group.len() as u64 - up;
+            halves += up * (2 * below + down);
+            (below, positives) = (below + down, positives + up);
+        }
+        if below == 0 || positives == 0 {
+            return Err(content("model", "labels", format!("{positives} of class 1 and {below} others"), "both classes"));
+        }
+        Ok(halves as f64 / (2 * below * positives) as f64)
+    }
+}
+
+fn one_a_row(x: &Array2<f64>, labels: usize) -> Result<()> {
+    if labels == x.nrows() && labels > 0 {
+        return Ok(());
+    }
+    Err(content("model", "labels", labels, format!("{}, at least 1", x.nrows().max(1))))
+}

@@ -1,0 +1,202 @@
+//! Checkpoints: this party's shares of the state, sealed, after steps that all three agree on.
+//!
+//! A checkpoint's name is a hash of job, session and step, where a session's name is a hash of what all three drew at random at its
+//! start: two files of one name were written in one session after one step, and fit together. All three write, then meet and show the
+//! name, and only then remove older ones: there is always one that all three have. A session begins at the newest such; a checkpoint
+//! that is unfinished, altered or of another session is not among what a party offers.
+
+use super::Server;
+use super::session::Session;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::time::Duration;
+use trefoil_engine::{Engine, Format};
+use trefoil_mpc::Suite;
+use trefoil_net::{At, Frame, Id, wire};
+use trefoil_nn::{State, Trainer};
+use trefoil_store::sealed;
+
+/// What stands in the clear at the top of a checkpoint; it is authenticated.
+#[derive(Serialize, Deserialize)]
+struct About {
+    id: String,
+    step: u64,
+    matrices: Vec<Matrix>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Matrix {
+    shape: [usize; 2],
+    frac: u8,
+    bits: u8,
+}
+
+/// What a party offers at the start of a session.
+#[derive(Serialize, Deserialize)]
+pub struct Standing {
+    /// 256 fresh random bits, in hex.
+    nonce: String,
+    /// Names and steps of its checkpoints.
+    checkpoints: Vec<(u64, String)>,
+}
+
+/// Where a session begins.
+pub struct Start {
+    /// The session's name, the same at all three.
+    pub session: String,
+    /// Steps that are done.
+    pub step: u64,
+    /// The checkpoint, where there is one.
+    id: Option<String>,
+}
+
+impl Standing {
+    /// This party's, with every checkpoint read through.
+    pub fn of(server: &Server, hash: &str) -> Result<Standing> {
+        let nonce = trefoil_mpc::Key::fresh()?;
+        let mut checkpoints = vec![];
+        for path in files(server, hash) {
+            match read(server, &path) {
+                Ok((about, _)) => checkpoints.push((about.step, about.id)),
+                Err(e) => tracing::warn!("not used: {e}"),
+            }
+        }
+        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints })
+    }
+
+    /// The newest checkpoint that all three have, or the beginning.
+    pub fn agree(&self, hash: &str, theirs: &[(Id, Standing)]) -> Result<Start> {
+        let mut nonces: Vec<&str> = theirs.iter().map(|(_, s)| s.nonce.as_str()).chain([self.nonce.as_str()]).collect();
+        nonces.sort_unstable();
+        let text = serde_json::to_vec(&("trefoil session", hash, nonces)).unwrap_or_default();
+        let session = hex::encode(Sha256::digest(text));
+        let common = self.checkpoints.iter().filter(|c| theirs.iter().all(|(_, s)| s.checkpoints.contains(c))).max();
+        Ok(match common {
+            Some((step, id)) => Start { session, step: *step, id: Some(id.clone()) },
+            None => Start { session, step: 0, id: None },
+        })
+    }
+}
+
+/// The name of the state after a step of a session.
+pub fn id(hash: &str, session: &str, step: u64) -> String {
+    let text = serde_json::to_vec(&("trefoil checkpoint", hash, session, step)).unwrap_or_default();
+    hex::encode(Sha256::digest(text))
+}
+
+/// A name as words of a message.
+pub fn words(id: &str) -> Vec<u64> {
+    id.as_bytes().chunks(16).map(|c| std::str::from_utf8(c).ok().and_then(|c| u64::from_str_radix(c, 16).ok()).unwrap_or(0)).collect()
+}
+
+/// Writes the state after `step`, meets the others, and forgets what came before.
+pub fn write<S: Suite>(session: &Session<'_>, e: &mut S, state: &State<S::Num>, name: &str, step: u64, patience: Duration) -> Result<()> {
+    let (server, hash) = (session.server, session.hash);
+    let id = id(hash, name, step);
+    let mut state = state.clone();
+    let (mut matrices, mut kept) = (vec![], vec![]);
+    for x in parameters::<S>(&mut state) {
+        let format = e.format(x);
+        matrices.push(Matrix { shape: e.shape(x), frac: format.frac, bits: format.bits });
+        kept.push(e.keep(x)?);
+    }
+    let about = serde_json::to_vec(&About { id: id.clone(), step, matrices }).unwrap_or_default();
+    let folder = folder(server, hash);
+    std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+    let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
+    let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+    sealed::write_atomically(&path, &server.key, &about, records)?;
+    e.party().meet("node.checkpoint", &words(&id), patience)?;
+    for old in files(server, hash).into_iter().filter(|p| *p != path) {
+        std::fs::remove_file(&old).map_err(Error::file(&old))?;
+    }
+    Ok(())
+}
+
+/// The state at the start of a session.
+pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<State<S::Num>> {
+    let mut state = trainer.initial(e)?;
+    let Some(id) = &start.id else { return Ok(state) };
+    let (server, hash) = (session.server, session.hash);
+    for path in files(server, hash) {
+        let Ok((about, mut records)) = read(server, &path) else { continue };
+        if about.id != *id {
+            continue;
+        }
+        let fits = parameters::<S>(&mut state).into_iter().map(|x| e.shape(x)).eq(about.matrices.iter().map(|m| m.shape));
+        if !fits || records.len() != 2 * about.matrices.len() {
+            return Err(Error::config(path.display(), "matrices of another network", "the job's"));
+        }
+        let mut records = records.drain(..);
+        for (x, matrix) in parameters::<S>(&mut state).into_iter().zip(&about.matrices) {
+            let kept = [records.next().unwrap_or_default(), records.next().unwrap_or_default()];
+            let n = matrix.shape[0] * matrix.shape[1];
+            if kept.iter().any(|w| w.len() != n && !w.is_empty()) {
+                return Err(Error::config(path.display(), "words of another matrix", format!("{n} or none")));
+            }
+            *x = e.input(matrix.shape, Format { frac: matrix.frac, bits: matrix.bits }, kept);
+        }
+        return Ok(state);
+    }
+    Err(Error::config("checkpoint", "gone since it was offered", format!("step {}", start.step)))
+}
+
+/// Everything that changes in training, in one order.
+fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
+    state.network.params::<E>().into_iter().chain(&mut state.velocity).collect()
+}
+
+type Kept = Vec<Vec<u64>>;
+
+fn read(server: &Server, path: &std::path::Path) -> Result<(About, Kept)> {
+    let mut reader = sealed::Reader::open(path, &server.key)?;
+    let about = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a checkpoint"))?;
+    let mut records = vec![];
+    while let Some(record) = reader.next()? {
+        let (words, rest) = record.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(Error::config(path.display(), format!("{} bytes", record.len()), "whole words"));
+        }
+        records.push(words.iter().map(|w| u64::from_le_bytes(*w)).collect());
+    }
+    Ok((about, records))
+}
+
+fn folder(server: &Server, hash: &str) -> PathBuf {
+    server.folder(hash).join("checkpoints")
+}
+
+/// All checkpoints of a job, finished or not.
+fn files(server: &Server, hash: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(server, hash)).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "sealed")).collect();
+    files.sort();
+    files
+}
+
+fn model_path(server: &Server, hash: &str) -> PathBuf {
+    server.folder(hash).join("model.sealed")
+}
+
+/// Writes this party's messages to the model owner.
+pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State<S::Num>, id: &str) -> Result<()> {
+    let mut records = vec![];
+    for x in state.network.params::<S>() {
+        let frame = Frame { at: At::default(), depth: 0, label: "node.model".into(), parts: e.export(x)? };
+        let mut record = vec![];
+        wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;
+        records.push(record);
+    }
+    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, id.as_bytes(), records)?;
+    Ok(())
+}
+
+/// The name of the model that is written here.
+pub fn model(server: &Server, hash: &str) -> Result<String> {
+    let reader = sealed::Reader::open(model_path(server, hash), &server.key)?;
+    Ok(String::from_utf8_lossy(reader.about()).into_owned())
+}
+

@@ -1,0 +1,130 @@
+//! `party.toml`: what an operator tells a party. Paths are relative to the file.
+
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A party's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where peers, owners and model owners call: `host:port`.
+    pub listen: String,
+    /// The private key: a file, `env:NAME` or `fd:N`.
+    pub key: String,
+    /// The folder that the party keeps everything in.
+    pub data: PathBuf,
+    /// The peers file.
+    #[serde(default = "peers")]
+    pub peers: PathBuf,
+    /// Where `/healthz`, `/readyz` and `/metrics` answer, on this machine only; nowhere by default.
+    pub status: Option<String>,
+    /// Seconds that a peer may be silent.
+    #[serde(default = "thirty")]
+    pub timeout: f64,
+    /// Seconds that a stop waits for the next checkpoint.
+    #[serde(default = "thirty")]
+    pub grace: f64,
+    /// Threads for local arithmetic.
+    #[serde(default = "one")]
+    pub threads: usize,
+    /// What to log: error, warn, info, debug or trace.
+    #[serde(default = "info")]
+    pub log: String,
+    /// How: text or json.
+    #[serde(default)]
+    pub log_format: LogFormat,
+    /// A shaped network between the parties: "40ms,100Mbps".
+    pub network: Option<String>,
+    /// What is asked for by name, for tests and study only.
+    #[serde(default)]
+    pub insecure: Insecure,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Options that give up privacy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Insecure {
+    /// Masks from this seed instead of the operating system.
+    pub mask_seed: Option<u64>,
+    /// A folder for every frame received.
+    pub record: Option<PathBuf>,
+    /// The private key's file need not be encrypted.
+    pub plain_key: bool,
+}
+
+fn peers() -> PathBuf {
+    "peers.toml".into()
+}
+fn thirty() -> f64 {
+    30.0
+}
+fn one() -> usize {
+    1
+}
+fn info() -> String {
+    "info".into()
+}
+
+/// A larger file is no configuration.
+const MOST: u64 = 1 << 16;
+
+impl Config {
+    /// Reads a configuration, and makes its paths absolute or relative to the current folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a field is missing, unknown or out of range.
+    pub fn load(path: &Path) -> Result<Config> {
+        let size = std::fs::metadata(path).map_err(Error::file(path))?.len();
+        if size > MOST {
+            return Err(Error::config(path.display(), format!("{size} bytes"), format!("at most {MOST}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let mut config = Config::parse(&text, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for path in [&mut config.data, &mut config.peers].into_iter().chain(config.insecure.record.as_mut()) {
+            *path = folder.join(&*path);
+        }
+        if !config.key.starts_with("env:") && !config.key.starts_with("fd:") {
+            config.key = folder.join(&config.key).display().to_string();
+        }
+        Ok(config)
+    }
+
+    /// The same from text, with paths as they stand there; `file` is for errors.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn parse(text: &str, file: &str) -> Result<Config> {
+        let config: Config = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+            Error::config(format!("{file}, line {line}"), e.message().replace('\n', " "), "a party's configuration")
+        })?;
+        for (what, seconds) in [("timeout", config.timeout), ("grace", config.grace)] {
+            if !(seconds > 0.0 && seconds <= 86_400.0) {
+                return Err(Error::config(format!("{file}: {what}"), seconds, "more than 0 and at most 86400 seconds"));
+            }
+        }
+        if config.threads == 0 || config.threads > 1024 {
+            return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));
+        }
+        Ok(config)
+    }
+
+    /// How long a peer may be silent.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.timeout)
+    }
+}

@@ -1,0 +1,273 @@
+//! `trefoil party`: a computing party as a long-running server.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`config`] | `party.toml` |
+//! | [`record`] | what is remembered of a job |
+//! | `requests` | who may ask for what |
+//! | `uploads` | owners' records on their way to the disk |
+//! | `runner` | one thread a job: waits until it can begin, begins again after a fault |
+//! | `links`, `session` | the two peers are found; one session from handshake to model |
+//! | `records` | the records of all owners, from the disk into the engine |
+//! | `checkpoint` | the state's shares, sealed, at steps that all three agree on |
+//! | `status` | health and metrics |
+
+mod checkpoint;
+pub mod config;
+mod links;
+pub mod record;
+mod records;
+mod requests;
+mod runner;
+mod session;
+mod status;
+mod uploads;
+
+use crate::party::Event;
+use crate::{Error, Job, Result};
+use config::Config;
+use record::Record;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use trefoil_client::peers::Peers;
+use trefoil_net::Error as NetError;
+use trefoil_net::identity::{Fingerprint, Identity};
+use trefoil_net::tls::{Listener, Stream};
+use trefoil_store::{Database, Folder, StorageKey, audit};
+
+/// Connections of clients at a time.
+const MOST_CLIENTS: u64 = 512;
+/// Jobs that are remembered.
+const MOST_JOBS: usize = 1000;
+const JOBS: &str = "jobs";
+
+/// A running party.
+pub struct Server {
+    config: Config,
+    identity: Identity,
+    key: StorageKey,
+    listener: Listener,
+    database: Database,
+    audit: Mutex<audit::Log>,
+    jobs: Mutex<BTreeMap<String, Entry>>,
+    /// Something about a job has changed.
+    changed: Condvar,
+    stop: &'static AtomicBool,
+    emit: Mutex<Box<dyn FnMut(Event) + Send>>,
+    clients: AtomicU64,
+    refused: AtomicU64,
+    /// Held for as long as the server lives.
+    _folder: Folder,
+}
+
+/// A job: what is on disk, and what is going on.
+struct Entry {
+    record: Record,
+    running: bool,
+    /// What the runner waits for at its peers.
+    waiting_for: Option<String>,
+    /// Whether links of peers are taken; those that came.
+    gathering: bool,
+    links: [Option<Stream>; 3],
+    /// In a session: the step it is at.
+    session: Option<u64>,
+    uploads: BTreeMap<Fingerprint, Arc<Mutex<uploads::Slot>>>,
+}
+
+impl Entry {
+    fn new(record: Record) -> Entry {
+        Entry {
+            record,
+            running: false,
+            waiting_for: None,
+            gathering: false,
+            links: [None, None, None],
+            session: None,
+            uploads: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a party is started with, beside its configuration.
+pub struct Start {
+    /// Its identity.
+    pub identity: Identity,
+    /// A job that its operator has approved with the command.
+    pub approve: Option<Job>,
+    /// Set when the party is to stop.
+    pub stop: &'static AtomicBool,
+    /// Told what happens.
+    pub emit: Box<dyn FnMut(Event) + Send>,
+}
+
+/// Runs a party until it is told to stop.
+///
+/// # Errors
+/// The configuration, the data folder or the port cannot be used. What happens to a job is kept with the job.
+pub fn run(config: Config, start: Start) -> Result<()> {
+    let Start { identity, approve, stop, emit } = start;
+    // A pool that exists already (in tests) keeps its size.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
+    let folder = Folder::lock(&config.data)?;
+    let key = StorageKey::derive(&identity.derive("storage")[..]);
+    let database = Database::open(&config.data.join("jobs.redb"))?;
+    let mut jobs = BTreeMap::new();
+    for (hash, record) in database.all::<Record>(JOBS)? {
+        jobs.insert(hash, Entry::new(record));
+    }
+    let log = audit::Log::open(&config.data.join("audit.jsonl"))?;
+    let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
+    let server = Arc::new(Server {
+        identity,
+        key,
+        listener,
+        database,
+        audit: Mutex::new(log),
+        jobs: Mutex::new(jobs),
+        changed: Condvar::new(),
+        stop,
+        emit: Mutex::new(emit),
+        clients: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        _folder: folder,
+        config,
+    });
+    let address = server.listener.local_addr().to_string();
+    server.note(json!({ "what": "started", "address": address, "version": crate::machine::version() }))?;
+    tracing::info!(%address, fingerprint = %server.identity.fingerprint(), "listening");
+    if let Some(job) = approve {
+        requests::approve_by_operator(&server, job)?;
+    }
+    let _status = server.config.status.as_deref().map(|at| status::serve(at, &server)).transpose()?;
+    server.admit()?;
+    let waiting: Vec<String> = server.jobs().keys().cloned().collect();
+    waiting.iter().for_each(|hash| runner::ensure(&server, hash));
+    server.say(Event::Listening { address });
+    server.receive();
+    server.wind_up();
+    server.note(json!({ "what": "stopped" }))?;
+    Ok(())
+}
+
+impl Server {
+    /// Takes connections until told to stop.
+    fn receive(self: &Arc<Self>) {
+        let mut last_look = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.listener.accept(Duration::from_millis(100)) {
+                Ok((stream, from)) => self.welcome(stream, from),
+                Err(NetError::Lonely { .. }) => {}
+                Err(e) => {
+                    // Strangers cannot fill the disk: one line a second at most.
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    if last_look.elapsed() > Duration::from_secs(1) {
+                        last_look = Instant::now();
+                        self.noted(json!({ "what": "refused connection", "why": e.to_string() }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, mut stream: Stream, from: Fingerprint) {
+        if self.clients.fetch_add(1, Ordering::Relaxed) >= MOST_CLIENTS {
+            self.clients.fetch_sub(1, Ordering::Relaxed);
+            trefoil_client::refuse(&mut stream, "too many connections at once; try again");
+            return;
+        }
+        let server = self.clone();
+        let run = move || {
+            requests::serve(&server, stream, from);
+            server.clients.fetch_sub(1, Ordering::Relaxed);
+        };
+        if let Err(e) = std::thread::Builder::new().name("client".into()).spawn(run) {
+            self.clients.fetch_sub(1, Ordering::Relaxed);
+            tracing::error!("no thread for a client: {e}");
+        }
+    }
+
+    /// Waits until no session runs, for as long as the configuration says.
+    fn wind_up(&self) {
+        tracing::info!("stopping: sessions end after their next checkpoint, within {} s", self.config.grace);
+        let until = Instant::now() + Duration::from_secs_f64(self.config.grace);
+        let mut jobs = self.jobs();
+        while jobs.values().any(|e| e.session.is_some()) && Instant::now() < until {
+            (jobs, _) = self.changed.wait_timeout(jobs, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of a job.
+    fn record(&self, hash: &str) -> Result<Record> {
+        self.jobs().get(hash).map(|e| e.record.clone()).ok_or_else(|| unknown(hash))
+    }
+
+    /// Changes the record of a job, on disk first.
+    fn update<T>(&self, hash: &str, change: impl FnOnce(&mut Record) -> T) -> Result<T> {
+        let mut jobs = self.jobs();
+        let entry = jobs.get_mut(hash).ok_or_else(|| unknown(hash))?;
+        let mut record = entry.record.clone();
+        let out = change(&mut record);
+        self.database.put(JOBS, hash, &record)?;
+        entry.record = record;
+        drop(jobs);
+        self.changed.notify_all();
+        Ok(out)
+    }
+
+    /// Changes what is going on with a job.
+    fn live<T>(&self, hash: &str, change: impl FnOnce(&mut Entry) -> T) -> Result<T> {
+        let out = self.jobs().get_mut(hash).map(change).ok_or_else(|| unknown(hash));
+        self.changed.notify_all();
+        out
+    }
+
+    /// Lets in the operator, the peers of the peers file, and everybody who is in a job that is not over.
+    fn admit(&self) -> Result<()> {
+        let mut allowed = BTreeSet::from([self.identity.fingerprint()]);
+        allowed.extend(Peers::load(&self.config.peers)?.iter().map(|(_, peer)| peer.fingerprint));
+        for entry in self.jobs().values() {
+            allowed.extend(entry.record.job.members());
+        }
+        self.listener.allow(allowed);
+        Ok(())
+    }
+
+    /// A line of the audit log.
+    fn note(&self, event: Value) -> Result<()> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner).append(&event)?;
+        Ok(())
+    }
+
+    /// The same where a failure to write it cannot stop what has happened already.
+    fn noted(&self, event: Value) {
+        if let Err(e) = self.note(event) {
+            tracing::error!("audit log: {e}");
+        }
+    }
+
+    fn say(&self, event: Event) {
+        self.emit.lock().unwrap_or_else(PoisonError::into_inner)(event);
+    }
+
+    /// The folder of a job.
+    fn folder(&self, hash: &str) -> PathBuf {
+        self.config.data.join("jobs").join(hash)
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+fn unknown(hash: &str) -> Error {
+    let short: String = hash.chars().take(16).collect::<String>().escape_debug().to_string();
+    Error::Refused(format!("job {short} is not known here"))
+}

@@ -1,0 +1,155 @@
+//! What a party remembers of a job, across restarts.
+
+use crate::Job;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use trefoil_client::request::Summary;
+use trefoil_net::identity::Fingerprint;
+
+/// A job at this party.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The job.
+    pub job: Job,
+    /// Who proposed it.
+    pub proposed_by: Fingerprint,
+    /// Whether this party's operator has approved it.
+    pub approved: bool,
+    /// The owners that have.
+    pub owners: BTreeSet<Fingerprint>,
+    /// Uploads that are complete at all three parties.
+    pub uploads: BTreeMap<Fingerprint, Committed>,
+    /// Whether a job that waits for it was told to begin.
+    pub started: bool,
+    /// Where it stands.
+    pub state: State,
+    /// The last step that is in a checkpoint at all three parties.
+    pub checkpoint: u64,
+    /// Steps of the whole training, once that is known.
+    pub steps: u64,
+    /// What was opened after the last epoch.
+    pub last: Option<Figures>,
+    /// The trained model's name: the same at all three parties.
+    pub model: Option<String>,
+    /// Whether its owner has fetched it.
+    pub delivered: bool,
+}
+
+/// An upload that counts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Committed {
+    /// Its name.
+    pub upload: String,
+    /// Chunks and rows.
+    pub summary: Summary,
+}
+
+/// What was opened after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// Mean loss.
+    pub loss: Option<f64>,
+    /// Accuracy, area under the curve or mean squared error.
+    pub metric: Option<f64>,
+}
+
+/// Where a job stands at a party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum State {
+    /// For approvals or records.
+    Waiting,
+    /// A session is on, or about to be.
+    Running,
+    /// A session broke off; the next one goes on from the last checkpoint.
+    Interrupted {
+        /// Peer and round.
+        why: String,
+    },
+    /// Nothing is done until `trefoil job resume`.
+    Failed {
+        /// What was wrong.
+        why: String,
+    },
+    /// For good.
+    Cancelled {
+        /// By whom.
+        by: String,
+    },
+    /// The model is here.
+    Trained,
+}
+
+impl State {
+    /// Whether this party will do no more for the job by itself.
+    pub fn is_final(&self) -> bool {
+        matches!(self, State::Failed { .. } | State::Cancelled { .. } | State::Trained)
+    }
+}
+
+impl Record {
+    /// A job that was just proposed.
+    pub fn new(job: Job, by: Fingerprint) -> Record {
+        Record {
+            job,
+            proposed_by: by,
+            approved: false,
+            owners: BTreeSet::new(),
+            uploads: BTreeMap::new(),
+            started: false,
+            state: State::Waiting,
+            checkpoint: 0,
+            steps: 0,
+            last: None,
+            model: None,
+            delivered: false,
+        }
+    }
+
+    /// What this party still waits for before it can begin; empty if nothing.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = vec![];
+        if !self.approved {
+            missing.push("this party's approval".to_owned());
+        }
+        let without: Vec<&str> =
+            self.job.owner.iter().filter(|o| !self.uploads.contains_key(&o.fingerprint)).map(|o| o.name.as_str()).collect();
+        match without[..] {
+            [] => {}
+            [ref few @ ..] if few.len() <= 5 => missing.push(format!("records of {}", few.join(", "))),
+            _ => missing.push(format!("records of {} owners, {} among them", without.len(), without[0])),
+        }
+        if self.job.start == crate::job::Start::Request && !self.started {
+            missing.push("a word to start".to_owned());
+        }
+        missing
+    }
+}
+
+/// What members of a job get to know of it at a party.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The job's hash.
+    pub hash: String,
+    /// Its name.
+    pub name: String,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// Whether this party has approved it.
+    pub approved: bool,
+    /// Owners that have approved, and that have shared, of all.
+    pub owners: [usize; 3],
+    /// Where it stands.
+    pub state: State,
+    /// What it waits for.
+    pub missing: Vec<String>,
+    /// Steps done, steps in a checkpoint, steps in all.
+    pub steps: [u64; 3],
+    /// What was opened last; to parties and the model owner.
+    pub last: Option<Figures>,
+    /// Whether the model owner has the model.
+    pub delivered: bool,
+}

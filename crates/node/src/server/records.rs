@@ -1,0 +1,169 @@
+//! The records of all owners, from the disk into the engine: rows one after the other where each owner has whole records, columns side
+//! by side where owners have columns of the same ones.
+
+use super::record::Record;
+use super::session::Session;
+use super::uploads::{ROWS, SUMMARY, path};
+use crate::{Error, Result};
+use std::time::Instant;
+use trefoil_client::request::Summary;
+use trefoil_data::schema::Partition;
+use trefoil_engine::{Format, Index};
+use trefoil_mpc::Suite;
+use trefoil_net::{Id, wire};
+use trefoil_nn::Data;
+use trefoil_store::sealed;
+
+/// Records to train on and held out, of all owners.
+///
+/// # Errors
+/// Owners of columns do not have the same records.
+pub fn rows(record: &Record) -> Result<(usize, usize)> {
+    let summaries: Vec<(&str, &Summary)> = record
+        .job
+        .owner
+        .iter()
+        .filter_map(|o| record.uploads.get(&o.fingerprint).map(|u| (o.name.as_str(), &u.summary)))
+        .collect();
+    let (train, test) = match record.job.data.partition {
+        Partition::Horizontal => {
+            summaries.iter().fold((0u64, 0u64), |(a, b), (_, s)| (a.saturating_add(s.train_rows), b.saturating_add(s.test_rows)))
+        }
+        Partition::Vertical => {
+            let Some((first, same)) = summaries.first() else { return Ok((0, 0)) };
+            for (name, s) in &summaries[1..] {
+                if (s.train_rows, s.test_rows) != (same.train_rows, same.test_rows) {
+                    let found = format!("{} and {} records", s.train_rows, s.test_rows);
+                    let expected = format!("{} and {}, as {first} has", same.train_rows, same.test_rows);
+                    return Err(Error::config(format!("records of {name}"), found, expected));
+                }
+                if s.order != same.order {
+                    return Err(Error::config(format!("records of {name}"), "other identifiers", format!("those of {first}, in the same order")));
+                }
+            }
+            (same.train_rows, same.test_rows)
+        }
+    };
+    Ok((train as usize, test as usize))
+}
+
+/// What this party holds of all owners' records, in the order of the job.
+pub struct Records {
+    owners: Vec<Part>,
+    /// Hashes of what P0 and P1 hold in common, where the suite has such.
+    pub common: Vec<Option<String>>,
+    /// Payload received from the owners.
+    pub bytes: u64,
+    /// When reading began.
+    pub started: Instant,
+}
+
+/// One owner's: [train, test] of features and labels, each the suite's two vectors of words.
+#[derive(Default)]
+struct Part {
+    x: [[Vec<u64>; 2]; 2],
+    y: [[Vec<u64>; 2]; 2],
+    rows: [usize; 2],
+}
+
+/// Reads the owners' uploads.
+pub fn load<S: Suite>(session: &Session<'_>) -> Result<Records> {
+    let mut records = Records { owners: vec![], common: vec![], bytes: 0, started: Instant::now() };
+    for owner in 0..session.job.owner.len() {
+        let part = read::<S>(session, owner, &mut records)?;
+        records.owners.push(part);
+    }
+    Ok(records)
+}
+
+fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) -> Result<Part> {
+    let (server, job) = (session.server, &session.job);
+    let path = path(server, session.hash, job.owner[owner].fingerprint);
+    let (features, labels) = job.widths(owner);
+    let width = features + labels;
+    let mut part = Part::default();
+    let mut reader = sealed::Reader::open(&path, &server.key)?;
+    while let Some(record) = reader.next()? {
+        let bad = |what: String| Error::config(path.display(), what, "an upload");
+        let frame = match record.split_first() {
+            Some((&ROWS, frame)) => wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?,
+            Some((&SUMMARY, _)) => break,
+            _ => return Err(bad("an unknown record".into())),
+        };
+        records.bytes += frame.payload() as u64;
+        let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
+        let kept = S::accept(session.me, rows * width, &frame.parts).map_err(bad)?;
+        records.common.push(S::common(session.me, &kept).map(hex::encode));
+        part.rows[kind] += rows;
+        for (half, words) in kept.iter().enumerate() {
+            for row in words.chunks(width.max(1)) {
+                let (x, y) = row.split_at(features.min(row.len()));
+                part.x[kind][half].extend_from_slice(x);
+                part.y[kind][half].extend_from_slice(y);
+            }
+        }
+    }
+    Ok(part)
+}
+
+impl Records {
+    /// Records to train on and held out, as the engine has them.
+    pub fn join<S: Suite>(&mut self, e: &S, session: &Session<'_>) -> Result<[Data<S::Num>; 2]> {
+        let mut of = |kind: usize| -> Result<Data<S::Num>> {
+            match session.job.data.partition {
+                Partition::Horizontal => Ok(self.below(e, session, kind)),
+                Partition::Vertical => self.beside(e, session, kind),
+            }
+        };
+        Ok([of(0)?, of(1)?])
+    }
+
+    fn below<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Data<S::Num> {
+        let rows = self.owners.iter().map(|p| p.rows[kind]).sum();
+        let mut all = |pick: fn(&mut Part) -> &mut [[Vec<u64>; 2]; 2], cols: usize, format: Format| {
+            let mut words: [Vec<u64>; 2] = Default::default();
+            for (half, words) in words.iter_mut().enumerate() {
+                for part in &mut self.owners {
+                    let kept = std::mem::take(&mut pick(part)[kind][half]);
+                    if words.is_empty() {
+                        words.reserve_exact(if kept.is_empty() { 0 } else { rows * cols });
+                    }
+                    words.extend(kept);
+                }
+            }
+            e.input([rows, cols], format, words)
+        };
+        let (x, y) = formats(session);
+        let data = &session.job.data;
+        Data { x: all(|p| &mut p.x, data.features(), x), y: all(|p| &mut p.y, data.outputs(), y) }
+    }
+
+    fn beside<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Result<Data<S::Num>> {
+        let (job, (fx, fy)) = (&session.job, formats(session));
+        let (mut xs, mut y, mut places) = (vec![], None, vec![]);
+        for (owner, part) in self.owners.iter_mut().enumerate() {
+            let (features, labels) = job.widths(owner);
+            let rows = part.rows[kind];
+            if features > 0 {
+                xs.push(e.input([rows, features], fx, std::mem::take(&mut part.x[kind])));
+            }
+            if labels > 0 {
+                y = Some(e.input([rows, labels], fy, std::mem::take(&mut part.y[kind])));
+            }
+            let (columns, _) = job.holding(owner);
+            places.extend(job.data.features_of(&columns)?.into_iter().flat_map(|(_, range)| range));
+        }
+        // From the owners' order to the job's.
+        let mut index = vec![0; places.len()];
+        places.iter().enumerate().for_each(|(at, place)| index[*place] = at);
+        let x = e.gather(&e.beside(&xs.iter().collect::<Vec<_>>())?, Index::Cols(&index));
+        let y = y.ok_or_else(|| Error::config("label", "no owner", "one owner with the label"))?;
+        Ok(Data { x, y })
+    }
+}
+
+/// Of features and of labels.
+fn formats(session: &Session<'_>) -> (Format, Format) {
+    let format = |(frac, bits)| Format { frac, bits };
+    (format(session.job.data.input()), format(session.job.data.label_format()))
+}

@@ -1,0 +1,254 @@
+//! Who may ask a party for what. Whoever gets here has shown a certificate that is known; what it may do depends on the job.
+
+use super::record::{Record, State, Status};
+use super::{Entry, MOST_JOBS, Server, links, runner, uploads};
+use crate::{Error, Job, Result};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use trefoil_client::request::{self, Request};
+use trefoil_client::{fetch, refuse};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+use trefoil_net::{Part, wire};
+use trefoil_store::sealed;
+
+/// Answers one connection.
+pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
+    let timeout = Some(server.config.timeout());
+    let begun = stream.set_timeouts(timeout, timeout).map_err(trefoil_client::Error::from);
+    let request = match begun.and_then(|()| request::next(&mut stream)) {
+        Ok(request) => request,
+        Err(e) => {
+            tracing::debug!("{e}");
+            return refuse(&mut stream, &e.to_string());
+        }
+    };
+    let about = about(&request);
+    if let Request::Link { job } = &request {
+        // The connection stays with the session.
+        return links::take(server, stream, from, job);
+    }
+    let result = answer(server, &mut stream, from, request);
+    match result {
+        Ok(()) => {}
+        // Nobody is there to be told.
+        Err(Error::Net(e)) => tracing::info!("{e}"),
+        Err(Error::Client(trefoil_client::Error::Net(e))) => tracing::info!("{e}"),
+        Err(e) => {
+            tracing::warn!("refused: {e}");
+            refuse(&mut stream, &e.to_string());
+            server.noted(json!({ "what": "refused", "request": about, "by": from, "why": e.to_string() }));
+        }
+    }
+}
+
+/// A request's name and job, for the audit log.
+fn about(request: &Request) -> Value {
+    let mut value = serde_json::to_value(request).unwrap_or_default();
+    if let Some(job) = value.get_mut("job").filter(|j| j.is_object()) {
+        *job = job.get("name").cloned().unwrap_or_default();
+    }
+    value
+}
+
+fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request: Request) -> Result<()> {
+    let operator = from == server.identity.fingerprint();
+    let only_operator = |what: &str| match operator {
+        true => Ok(()),
+        false => Err(Error::Refused(format!("{what} is for this party's operator"))),
+    };
+    match request {
+        Request::Ping => {
+            let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+            let about = json!({ "version": env!("CARGO_PKG_VERSION"), "protocol": crate::PROTOCOL, "time": time });
+            Ok(request::accept(stream, &about)?)
+        }
+        Request::Propose { job } => {
+            let hash = propose(server, Job::from_json(job)?, from)?;
+            Ok(request::accept(stream, &hash)?)
+        }
+        Request::Approve { job } => {
+            approve(server, &job, from)?;
+            Ok(request::accept(stream, &())?)
+        }
+        Request::Start { job } => {
+            only_operator("start")?;
+            let missing = server.update(&job, |r| {
+                r.started = true;
+                r.missing()
+            })?;
+            server.note(json!({ "what": "started job", "job": job }))?;
+            runner::ensure(server, &job);
+            Ok(request::accept(stream, &missing)?)
+        }
+        Request::Resume { job } => {
+            only_operator("resume")?;
+            server.update(&job, resume)??;
+            server.note(json!({ "what": "resumed job", "job": job }))?;
+            runner::ensure(server, &job);
+            Ok(request::accept(stream, &())?)
+        }
+        Request::Cancel { job } => {
+            let record = server.record(&job)?;
+            if !operator && record.job.owner_of(from).is_none() {
+                return Err(Error::Refused("cancel is for the parties' operators and the job's data owners".into()));
+            }
+            cancel(server, &job, &record, from)?;
+            Ok(request::accept(stream, &())?)
+        }
+        Request::Status { job } => {
+            let all: Vec<Status> = server
+                .jobs()
+                .iter()
+                .filter(|(hash, _)| job.as_ref().is_none_or(|j| hash.starts_with(j.as_str())))
+                .filter(|(_, e)| operator || e.record.job.members().any(|m| m == from))
+                .map(|(hash, e)| status(hash, e, operator || e.record.job.owner_of(from).is_none()))
+                .collect();
+            Ok(request::accept(stream, &all)?)
+        }
+        Request::Share(about) => uploads::share(server, stream, from, &about),
+        Request::Commit { job, upload } => {
+            let new = uploads::commit(server, &job, from, &upload)?;
+            Ok(request::accept(stream, &new)?)
+        }
+        Request::Fetch { job } => give_model(server, stream, from, &job),
+        Request::Link { .. } => Ok(()),
+    }
+}
+
+/// A job is remembered once a member of it has sent it; nothing is done with it before it is approved.
+fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> {
+    let own = server.identity.fingerprint();
+    if job.party_of(own).is_none() {
+        return Err(Error::Refused(format!("this party, {own}, is none of the job's three")));
+    }
+    if from != own && !job.members().any(|m| m == from) {
+        return Err(Error::Refused(format!("a job is proposed by one of its members; {from} is none")));
+    }
+    let hash = job.hash();
+    let mut jobs = server.jobs();
+    if let Some(entry) = jobs.get_mut(&hash) {
+        // Only addresses can differ, and only the operator may say where this party finds its peers.
+        if from == own {
+            entry.record.job = job;
+            server.database.put(super::JOBS, &hash, &entry.record)?;
+        }
+        return Ok(hash);
+    }
+    if jobs.len() >= MOST_JOBS {
+        return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here; the operator may cancel some")));
+    }
+    let record = Record::new(job, from);
+    server.database.put(super::JOBS, &hash, &record)?;
+    server.note(json!({ "what": "proposed", "job": hash, "name": record.job.name, "by": from }))?;
+    tracing::info!(job = %hash, "proposed by {}", record.job.role(from));
+    jobs.insert(hash.clone(), Entry::new(record));
+    drop(jobs);
+    server.admit()?;
+    Ok(hash)
+}
+
+/// What `--approve` on the command line does.
+pub fn approve_by_operator(server: &Arc<Server>, job: Job) -> Result<()> {
+    let own = server.identity.fingerprint();
+    let hash = propose(server, job, own)?;
+    approve(server, &hash, own)
+}
+
+fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
+    let record = server.record(hash)?;
+    if let State::Cancelled { by } = &record.state {
+        return Err(Error::Refused(format!("the job was cancelled by {by}")));
+    }
+    let role = record.job.role(from);
+    let new = if from == server.identity.fingerprint() {
+        server.update(hash, |r| !std::mem::replace(&mut r.approved, true))?
+    } else if record.job.owner_of(from).is_some() {
+        server.update(hash, |r| r.owners.insert(from))?
+    } else {
+        return Err(Error::Refused(format!("{role} need not approve here")));
+    };
+    if new {
+        server.note(json!({ "what": "approved", "job": hash, "by": from }))?;
+        tracing::info!(job = %hash, "approved by {role}");
+    }
+    runner::ensure(server, hash);
+    Ok(())
+}
+
+fn resume(record: &mut Record) -> Result<()> {
+    match &record.state {
+        State::Failed { .. } | State::Interrupted { .. } => {
+            record.state = State::Waiting;
+            Ok(())
+        }
+        State::Cancelled { by } => Err(Error::Refused(format!("the job was cancelled by {by}"))),
+        State::Trained => Err(Error::Refused("the job is trained".into())),
+        State::Waiting | State::Running => Ok(()),
+    }
+}
+
+fn cancel(server: &Arc<Server>, hash: &str, record: &Record, from: Fingerprint) -> Result<()> {
+    if record.state == State::Trained {
+        return Err(Error::Refused("the job is trained".into()));
+    }
+    let by = record.job.role(from);
+    server.update(hash, |r| r.state = State::Cancelled { by: by.clone() })?;
+    server.note(json!({ "what": "cancelled", "job": hash, "by": from }))?;
+    tracing::info!(job = %hash, "cancelled by {by}");
+    uploads::forget(server, hash);
+    Ok(())
+}
+
+fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
+    let r = &entry.record;
+    let mut missing = if r.state.is_final() { vec![] } else { r.missing() };
+    missing.extend(entry.waiting_for.clone().filter(|_| !r.state.is_final()));
+    Status {
+        hash: hash.to_owned(),
+        name: r.job.name.clone(),
+        proposed_by: r.job.role(r.proposed_by),
+        approved: r.approved,
+        owners: [r.owners.len(), r.uploads.len(), r.job.owner.len()],
+        state: r.state.clone(),
+        missing,
+        steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
+        last: r.last.filter(|_| figures),
+        delivered: r.delivered,
+    }
+}
+
+/// This party's share of the model, to its owner alone.
+fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash: &str) -> Result<()> {
+    let record = server.record(hash)?;
+    if record.job.model_owner.fingerprint != from {
+        return Err(Error::Refused(format!("the model is for {}, not for {}", record.job.model_owner.name, record.job.role(from))));
+    }
+    if record.state != State::Trained {
+        return Err(Error::Refused(format!("there is no model yet: {}", describe(&record.state))));
+    }
+    let mut reader = sealed::Reader::open(&server.folder(hash).join("model.sealed"), &server.key)?;
+    let mut matrices: Vec<Vec<Part>> = vec![];
+    while let Some(record) = reader.next()? {
+        let frame = wire::read(&mut &record[..], trefoil_net::Id::P0, record.len())?;
+        matrices.push(frame.map(|f| f.parts).unwrap_or_default());
+    }
+    server.note(json!({ "what": "model share given", "job": hash, "to": from, "model": record.model }))?;
+    fetch::serve(stream, &matrices)?;
+    server.update(hash, |r| r.delivered = true)?;
+    tracing::info!(job = %hash, "the model owner has this party's share of the model");
+    Ok(())
+}
+
+/// A state in words.
+pub fn describe(state: &State) -> String {
+    match state {
+        State::Waiting => "waiting".into(),
+        State::Running => "running".into(),
+        State::Interrupted { why } => format!("interrupted: {why}"),
+        State::Failed { why } => format!("failed: {why}"),
+        State::Cancelled { by } => format!("cancelled by {by}"),
+        State::Trained => "trained".into(),
+    }
+}

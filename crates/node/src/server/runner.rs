@@ -1,0 +1,85 @@
+//! One thread a job: waits until the job can begin, runs a session, and begins again after a fault of the network or of a peer, from
+//! the newest checkpoint that all three have.
+
+use super::record::State;
+use super::{Server, session};
+use crate::Error;
+use serde_json::json;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// Pauses between sessions grow from the first to the second of these.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+
+/// Starts the job's thread, where there is something to do and none runs.
+pub fn ensure(server: &Arc<Server>, hash: &str) {
+    let needed = server.live(hash, |e| {
+        let needed = e.record.approved && !e.record.state.is_final() && !e.running;
+        e.running |= needed;
+        needed
+    });
+    if !needed.unwrap_or(false) {
+        return;
+    }
+    let (theirs, name) = (server.clone(), hash.to_owned());
+    let spawned = std::thread::Builder::new().name("job".into()).spawn(move || {
+        run(&theirs, &name);
+        // The job may have been forgotten.
+        let _ = theirs.live(&name, |e| (e.running, e.session) = (false, None));
+    });
+    if let Err(e) = spawned {
+        tracing::error!(job = %hash, "no thread: {e}");
+    }
+}
+
+fn run(server: &Arc<Server>, hash: &str) {
+    let mut pause = PAUSES[0];
+    while !server.stopping() {
+        let Ok(record) = server.record(hash) else { return };
+        if record.state.is_final() {
+            return;
+        }
+        if !record.missing().is_empty() {
+            let jobs = server.jobs();
+            drop(server.changed.wait_timeout(jobs, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner));
+            continue;
+        }
+        let before = record.checkpoint;
+        let result = session::run(server, hash);
+        let _ = server.live(hash, |e| e.session = None);
+        let Err(e) = result else { return };
+        let why = e.to_string();
+        let began = server.record(hash).is_ok_and(|r| r.state == State::Running);
+        let state = match e {
+            Error::Interrupted => return,
+            e if transient(&e) && began => State::Interrupted { why: why.clone() },
+            e if transient(&e) => record.state.clone(),
+            _ => State::Failed { why: why.clone() },
+        };
+        if state != record.state {
+            tracing::warn!(job = %hash, "{why}");
+            server.noted(json!({ "what": "session ended", "job": hash, "why": why }));
+            server.say(crate::party::Event::Interrupted { message: why });
+        }
+        let stored = server.update(hash, |r| {
+            if !r.state.is_final() {
+                r.state = state;
+            }
+            r.checkpoint
+        });
+        match stored {
+            Ok(checkpoint) if checkpoint > before => pause = PAUSES[0],
+            Ok(_) => pause = (2 * pause).min(PAUSES[1]),
+            Err(e) => return tracing::error!(job = %hash, "{e}"),
+        }
+        let until = std::time::Instant::now() + pause;
+        while !server.stopping() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Whether another session may end better.
+fn transient(e: &Error) -> bool {
+    matches!(e, Error::Peer { .. }) || e.exit_code() == 4
+}

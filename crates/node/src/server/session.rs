@@ -1,0 +1,195 @@
+//! One session of a job: from two links to a model, or to the fault that ended it.
+//!
+//! The parties compare everything that must be equal, agree on the newest checkpoint that all three have, make fresh keys, load the
+//! owners' records, train, and write the model down before anyone forgets the records.
+
+use super::record::{Figures, State};
+use super::{Server, checkpoint, links, records, uploads};
+use crate::handshake::{compare, exchange, hello, keys};
+use crate::party::Event;
+use crate::report::Tally;
+use crate::witness::{Seen, Witness};
+use crate::{Error, Job, Result, SuiteName, Training};
+use checkpoint::Standing;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
+use trefoil_net::{Id, Net, recorded, shaped};
+use trefoil_nn::{Event as Progress, Trainer};
+
+/// How long a party waits for the others at a checkpoint, while their connections live: a helper may be far ahead.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// A session, before it knows its suite's engine.
+pub(super) struct Session<'a> {
+    pub server: &'a Arc<Server>,
+    pub hash: &'a str,
+    pub job: Job,
+    pub me: Id,
+    pub training: Training,
+}
+
+/// Runs one session.
+///
+/// # Errors
+/// What ended it: [`Error::Interrupted`] where the party is stopping; else the fault, which may be passing.
+pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
+    let record = server.record(hash)?;
+    let job = record.job.clone();
+    let me = job.party_of(server.identity.fingerprint()).ok_or_else(|| super::unknown(hash))?;
+    let (train_rows, test_rows) = records::rows(&record)?;
+    let training = job.training(train_rows, test_rows)?;
+    let trainer = training.trainer()?;
+    server.update(hash, |r| r.steps = trainer.total_steps())?;
+    let net = match links::gather(server, hash, &job, me)? {
+        links::Gathered::Net(net) => net,
+        links::Gathered::Trained(model) => return finished_without_us(server, hash, &model),
+    };
+    server.live(hash, |e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
+    server.update(hash, |r| r.state = State::Running)?;
+    let truncation = training.truncation()?;
+    let session = Session { server, hash, job, me, training };
+    match session.job.suite {
+        SuiteName::Securenn => session.work(&trainer, net, |party| SecureNn::new(party, truncation)),
+        SuiteName::Masked => session.work(&trainer, net, Masked::new),
+    }
+}
+
+/// The peers were told by this party that its model is written, and finished, before this party died: it is written.
+fn finished_without_us(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
+    match checkpoint::model(server, hash) {
+        Ok(own) if own == model => finish(server, hash, model),
+        Ok(own) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
+        Err(e) => Err(Error::Handshake(format!("a peer has trained model {model}; here: {e}"))),
+    }
+}
+
+fn finish(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
+    server.update(hash, |r| (r.state, r.model) = (State::Trained, Some(model.to_owned())))?;
+    server.note(json!({ "what": "trained", "job": hash, "model": model }))?;
+    uploads::forget(server, hash);
+    server.say(Event::Trained);
+    tracing::info!(job = %hash, "trained; the model waits for its owner, and the shares of the records are gone");
+    Ok(())
+}
+
+impl Session<'_> {
+    fn work<S: Suite>(&self, trainer: &Trainer, net: impl Net + 'static, engine: impl FnOnce(Party) -> S) -> Result<()> {
+        let (server, me) = (self.server, self.me);
+        let (mut net, seen) = Witness::new(self.decorated(net)?);
+        let until = Instant::now() + server.config.timeout() * 10;
+        compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
+        let own = Standing::of(server, self.hash)?;
+        let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
+        let start = own.agree(self.hash, &theirs)?;
+        let mut data = records::load::<S>(self)?;
+        if me != Id::P2 {
+            let common = hello(BTreeMap::from([("masked records", &data.common)]));
+            compare(&mut net, &[net_peer(me)], "node.common", &common, until)?;
+        }
+        let seeds = match server.config.insecure.mask_seed {
+            Some(seed) => Seeds::insecure(me, seed),
+            None => keys(&mut net, me, until)?,
+        };
+        server.note(json!({ "what": "session", "job": self.hash, "session": start.session, "from step": start.step }))?;
+        tracing::info!(job = %self.hash, "session {} from step {}", &start.session[..12], start.step);
+        server.say(Event::Connected);
+        let from_owners = data.bytes;
+        let mut e = engine(Party::new(me, net, seeds));
+        let [train, test] = data.join(&e, self)?;
+        server.say(Event::Shared { rows: self.training.train_rows, seconds: data.started.elapsed().as_secs_f64() });
+        let state = checkpoint::load(self, &e, trainer, &start)?;
+        let mut tally = Tally::default();
+        let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &start.session, &mut tally, event);
+        let mut state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
+        drop((train, test));
+        let model = checkpoint::id(self.hash, &start.session, trainer.total_steps());
+        checkpoint::write_model(self, &mut e, &mut state, &model)?;
+        // Once all three have the model on disk nobody needs the records any more.
+        e.party().meet("node.trained", &checkpoint::words(&model), PATIENCE)?;
+        finish(server, self.hash, &model)?;
+        let seen = seen_so_far(&seen);
+        server.say(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen))));
+        Ok(())
+    }
+
+    /// After each step and epoch: what was opened is told and logged; now and then the state is written down.
+    fn progress<S: Suite>(
+        &self,
+        e: &mut S,
+        trainer: &Trainer,
+        session: &str,
+        tally: &mut Tally,
+        event: Progress<'_, S::Num>,
+    ) -> Result<()> {
+        let server = self.server;
+        match event {
+            Progress::Start => {}
+            Progress::Step { step, time, state } => {
+                let (bytes, rounds) = tally.after(e.party());
+                server.live(self.hash, |e| e.session = Some(step))?;
+                server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
+                if let State::Cancelled { by } = server.record(self.hash)?.state {
+                    return Err(Error::Refused(format!("cancelled by {by}")));
+                }
+                if step % self.job.checkpoint.steps == 0 || step == trainer.total_steps() {
+                    checkpoint::write(self, e, state, session, step, PATIENCE)?;
+                    server.update(self.hash, |r| r.checkpoint = step)?;
+                    if server.stopping() {
+                        return Err(Error::Interrupted);
+                    }
+                }
+            }
+            Progress::Epoch { epoch, loss, metric, .. } => {
+                tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
+                let figures = Figures { epoch, loss, metric };
+                if loss.is_some() || metric.is_some() {
+                    server.note(json!({ "what": "opened", "job": self.hash, "to": ["P0", "P1"], "figures": figures }))?;
+                    server.update(self.hash, |r| r.last = Some(figures))?;
+                }
+                server.say(Event::Epoch { epoch, step: epoch * trainer.steps_per_epoch(), loss, metric });
+            }
+        }
+        tally.before(e.party());
+        Ok(())
+    }
+
+    /// The fields that parties compare, under the names that people know.
+    fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
+        let config = &self.server.config;
+        let mut map = hello(&self.training);
+        let masks = if config.insecure.mask_seed.is_some() { "from an insecure seed" } else { "from the operating system" };
+        map.insert("masks".into(), masks.into());
+        map.insert("job".into(), self.hash.into());
+        map.insert("shaped network".into(), config.network.clone().into());
+        let uploads = self.server.record(self.hash).map(|r| r.uploads).unwrap_or_default();
+        let uploads: BTreeMap<String, String> = uploads.into_iter().map(|(owner, u)| (owner.to_string(), u.upload)).collect();
+        map.insert("uploads".into(), json!(uploads));
+        map
+    }
+
+    /// The network with the decorators that the configuration asks for.
+    fn decorated(&self, net: impl Net + 'static) -> Result<Box<dyn Net>> {
+        let mut net: Box<dyn Net> = Box::new(net);
+        if let Some(profile) = &self.server.config.network {
+            let profile: shaped::Profile = profile.parse().map_err(|e| Error::config("network", profile, e))?;
+            net = Box::new(shaped::Shaped::new(net, profile));
+        }
+        if let Some(dir) = &self.server.config.insecure.record {
+            std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
+            let recorder = recorded::Recorder::create(&dir.join(format!("{}.jsonl", self.me)))?;
+            net = Box::new(recorded::Recorded::new(net, recorder));
+        }
+        Ok(net)
+    }
+}
+
+fn net_peer(me: Id) -> Id {
+    if me == Id::P0 { Id::P1 } else { Id::P0 }
+}
+
+fn seen_so_far(seen: &Mutex<Seen>) -> Seen {
+    seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}

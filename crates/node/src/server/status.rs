@@ -1,0 +1,97 @@
+//! `/healthz`, `/readyz` and `/metrics`, for those who watch over the machine. They tell of jobs by hash, and nothing of what was opened.
+
+use super::Server;
+use super::record::State;
+use crate::{Error, Result};
+use axum::{Router, http::StatusCode, routing::get};
+use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Serves them at `address`, which must be of this machine, on a thread of their own, until the handle is dropped.
+///
+/// # Errors
+/// The address is not local, or taken.
+pub fn serve(address: &str, server: &Arc<Server>) -> Result<tokio::runtime::Runtime> {
+    let at: SocketAddr = address.parse().map_err(|_| Error::config("status", address, "address:port"))?;
+    if !at.ip().is_loopback() {
+        return Err(Error::config("status", address, "an address of this machine alone, such as 127.0.0.1:9100"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::config("status", e, "a thread"))?;
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind(at))
+        .map_err(|source| trefoil_net::Error::Bind { address: address.to_owned(), source })?;
+    let (ready, metrics) = (server.clone(), server.clone());
+    let app = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route(
+            "/readyz",
+            get(move || async move {
+                match ready.stopping() {
+                    true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+                    false => (StatusCode::OK, "ready\n"),
+                }
+            }),
+        )
+        .route("/metrics", get(move || async move { text(&metrics) }));
+    runtime.spawn(async move {
+        if let Err(e) = axum::serve(listener, app).await {
+            tracing::error!("status: {e}");
+        }
+    });
+    tracing::info!(address, "status");
+    Ok(runtime)
+}
+
+/// Prometheus's text format.
+fn text(server: &Server) -> String {
+    let mut out = vec![];
+    let gathered = gather(server).and_then(|registry| TextEncoder::new().encode(&registry.gather(), &mut out));
+    match gathered {
+        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Err(e) => format!("# {e}\n"),
+    }
+}
+
+fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    let gauge = |name: &str, help: &str, labels: &[&str]| -> std::result::Result<IntGaugeVec, prometheus::Error> {
+        let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+        registry.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    };
+    let jobs = gauge("trefoil_jobs", "Jobs by state", &["state"])?;
+    let steps = gauge("trefoil_job_steps", "Training steps: done, in a checkpoint, in all", &["job", "which"])?;
+    let uploads = gauge("trefoil_job_owners", "Data owners: with a complete upload, in all", &["job", "which"])?;
+    let process = gauge("trefoil_process", "Open client connections, refused handshakes, peak resident bytes", &["what"])?;
+    let name = |state: &State| match state {
+        State::Waiting => "waiting",
+        State::Running => "running",
+        State::Interrupted { .. } => "interrupted",
+        State::Failed { .. } => "failed",
+        State::Cancelled { .. } => "cancelled",
+        State::Trained => "trained",
+    };
+    for state in ["waiting", "running", "interrupted", "failed", "cancelled", "trained"] {
+        jobs.with_label_values(&[state]).set(0);
+    }
+    for (hash, entry) in server.jobs().iter() {
+        let (record, job) = (&entry.record, &hash[..hash.len().min(12)]);
+        jobs.with_label_values(&[name(&record.state)]).inc();
+        let done = entry.session.unwrap_or(record.checkpoint);
+        for (which, value) in [("done", done), ("checkpoint", record.checkpoint), ("all", record.steps)] {
+            steps.with_label_values(&[job, which]).set(value as i64);
+        }
+        uploads.with_label_values(&[job, "complete"]).set(record.uploads.len() as i64);
+        uploads.with_label_values(&[job, "all"]).set(record.job.owner.len() as i64);
+    }
+    process.with_label_values(&["clients"]).set(server.clients.load(Ordering::Relaxed) as i64);
+    process.with_label_values(&["refused_handshakes"]).set(server.refused.load(Ordering::Relaxed) as i64);
+    process.with_label_values(&["peak_resident_bytes"]).set(crate::machine::peak_rss() as i64);
+    Ok(registry)
+}

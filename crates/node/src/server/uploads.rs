@@ -1,0 +1,284 @@
+//! Owners' records on their way to the disk: sealed chunk by chunk as they come, read back when complete, and used only once their
+//! owner has committed them. An owner has at most one upload that counts; until it counts, a new one replaces it, unless the
+//! connection of the other still lives.
+
+use super::record::{Committed, Record, State};
+use super::{Server, unknown};
+use crate::{Error, Result, SuiteName};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trefoil_client::request::{self, Announcement, Standing, Summary};
+use trefoil_client::upload::{Incoming, acknowledge, incoming};
+use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+use trefoil_net::{Frame, Id, wire};
+use trefoil_store::sealed;
+
+/// The first byte of a sealed record: a chunk's frame, or the summary that comes last.
+pub(super) const ROWS: u8 = b'R';
+pub(super) const SUMMARY: u8 = b'S';
+/// More elements than this in a chunk are refused; owners send a quarter of a million.
+const MOST_ELEMENTS: usize = 1 << 22;
+
+/// An owner's upload that does not count yet.
+#[derive(Default)]
+pub struct Slot {
+    /// What the owner announced.
+    about: Option<Announcement>,
+    /// Grows with each connection; 0 in `alive` where none is left.
+    connections: u64,
+    alive: u64,
+    writer: Option<sealed::Writer>,
+    staged: Option<Summary>,
+}
+
+/// Takes an owner's upload from its announcement on.
+pub fn share(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, about: &Announcement) -> Result<()> {
+    let record = server.record(&about.job)?;
+    let (id, owner) = may_share(server, &record, from, about)?;
+    if let Some(done) = record.uploads.get(&from) {
+        let why = format!("a second upload; {} is complete, and each record is used once", done.upload);
+        server.noted(json!({ "what": "refused", "request": about, "by": from, "why": why }));
+        return Ok(request::accept(stream, &Standing::Committed { upload: done.upload.clone() })?);
+    }
+    if server.update(&about.job, |r| r.owners.insert(from))? {
+        server.note(json!({ "what": "approved", "job": about.job, "by": from, "how": "by sharing" }))?;
+    }
+    let slot = server.live(&about.job, |e| e.uploads.entry(from).or_default().clone())?;
+    let path = path(server, &about.job, from);
+    let (connection, standing) = begin(server, &mut lock(&slot), about, &path)?;
+    let mut taking = Taking { server, slot: &slot, connection, about, path, id, suite: record.job.suite, owner: &record.job.owner[owner].name };
+    let result = request::accept(stream, &standing).map_err(Error::from).and_then(|()| taking.take(stream, from));
+    let mut slot = lock(&slot);
+    if slot.alive == connection {
+        slot.alive = 0;
+    }
+    result
+}
+
+fn may_share(server: &Server, record: &Record, from: Fingerprint, about: &Announcement) -> Result<(Id, usize)> {
+    let refuse = |why: String| Err(Error::Refused(why));
+    let job = &record.job;
+    let Some(owner) = job.owner_of(from) else {
+        return refuse(format!("records are shared by the job's data owners; this is {}", job.role(from)));
+    };
+    let Some(id) = job.party_of(server.identity.fingerprint()) else { return Err(unknown(&about.job)) };
+    if !record.approved {
+        return refuse(format!("job {} is not approved by this party", &about.job[..about.job.len().min(12)]));
+    }
+    if let State::Cancelled { .. } | State::Trained = record.state {
+        return refuse(format!("the job is {}", super::requests::describe(&record.state)));
+    }
+    let (features, label) = job.widths(owner);
+    if about.width != features + label {
+        return refuse(format!("rows: found {} values, expected {} of {}", about.width, features + label, job.owner[owner].name));
+    }
+    if about.upload.len() != 32 || !about.upload.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return refuse("upload: found no name, expected 32 hexadecimal digits".into());
+    }
+    Ok((id, owner))
+}
+
+/// Where the upload goes on: with what is on the disk, if that is the same upload, or from the start.
+fn begin(server: &Server, slot: &mut Slot, about: &Announcement, path: &Path) -> Result<(u64, Standing)> {
+    let same = slot.about.as_ref() == Some(about);
+    if slot.alive != 0 && !same {
+        return Err(Error::Refused("another upload of this owner is under way".into()));
+    }
+    if !same {
+        *slot = Slot { connections: slot.connections, ..Slot::default() };
+        let on_disk = sealed::Reader::open(path, &server.key).ok().and_then(|r| serde_json::from_slice(r.about()).ok());
+        if on_disk.as_ref() == Some(about) {
+            slot.staged = inspect(server, path).ok().map(|(summary, _)| summary);
+            if slot.staged.is_none() {
+                slot.writer = Some(sealed::Writer::reopen(path, &server.key)?);
+            }
+        } else {
+            match std::fs::remove_file(path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(path)(e)),
+                _ => {}
+            }
+            let folder = path.parent().unwrap_or(Path::new(""));
+            std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+            slot.writer = Some(sealed::Writer::create(path, &server.key, &serde_json::to_vec(about).unwrap_or_default())?);
+        }
+        slot.about = Some(about.clone());
+    }
+    slot.connections += 1;
+    slot.alive = slot.connections;
+    let standing = match (&slot.staged, &slot.writer) {
+        (Some(_), _) => Standing::Staged,
+        (None, Some(writer)) => Standing::Open { chunks: writer.records() },
+        (None, None) => return Err(Error::Refused("an earlier chunk could not be written; share again".into())),
+    };
+    Ok((slot.connections, standing))
+}
+
+/// One connection of an upload.
+struct Taking<'a> {
+    server: &'a Arc<Server>,
+    slot: &'a Mutex<Slot>,
+    connection: u64,
+    about: &'a Announcement,
+    path: PathBuf,
+    id: Id,
+    suite: SuiteName,
+    owner: &'a str,
+}
+
+impl Taking<'_> {
+    fn take(&mut self, stream: &mut Stream, from: Fingerprint) -> Result<()> {
+        loop {
+            match incoming(stream)? {
+                Incoming::Rows(frame) => self.rows(&frame)?,
+                Incoming::Finish(summary) => self.finish(&summary)?,
+                Incoming::Commit(upload) => {
+                    let new = commit(self.server, &self.about.job, from, &upload)?;
+                    return Ok(request::accept(stream, &new)?);
+                }
+                Incoming::End => return Ok(()),
+            }
+            acknowledge(stream)?;
+        }
+    }
+
+    /// This upload's slot, as long as no later connection has taken it over.
+    fn own(&self) -> Result<MutexGuard<'_, Slot>> {
+        let slot = lock(self.slot);
+        match slot.alive == self.connection {
+            true => Ok(slot),
+            false => Err(Error::Refused("a later connection has taken this upload over".into())),
+        }
+    }
+
+    fn rows(&self, frame: &Frame) -> Result<()> {
+        let elements = (frame.at.op as usize).checked_mul(self.about.width).filter(|n| (1..=MOST_ELEMENTS).contains(n));
+        let Some(elements) = elements.filter(|_| frame.depth <= 1) else {
+            let found = format!("{} rows of {} values", frame.at.op, self.about.width);
+            return Err(Error::Refused(format!("chunk: found {found}, expected 1 to {MOST_ELEMENTS} elements")));
+        };
+        accept(self.suite, self.id, elements, frame).map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
+        let mut record = vec![ROWS];
+        wire::write(frame, &mut record).map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
+        let mut slot = self.own()?;
+        let Some(mut writer) = slot.writer.take() else {
+            return Err(Error::Refused("found a chunk after the end, expected a commit".into()));
+        };
+        if frame.at.step != writer.records() {
+            let expected = writer.records();
+            slot.writer = Some(writer);
+            return Err(Error::Refused(format!("found chunk {}, expected {expected}", frame.at.step)));
+        }
+        // A writer that has failed is not put back: what it has written last is unknown.
+        writer.append(&record)?;
+        slot.writer = Some(writer);
+        Ok(())
+    }
+
+    /// Seals the file, and reads all of it back: what is staged is on the disk, whole.
+    fn finish(&self, summary: &Summary) -> Result<()> {
+        let mut slot = self.own()?;
+        let Some(mut writer) = slot.writer.take() else {
+            return Err(Error::Refused("found an end after the end, expected a commit".into()));
+        };
+        writer.append(&[&[SUMMARY][..], &serde_json::to_vec(summary).unwrap_or_default()].concat())?;
+        writer.finish()?;
+        let found = inspect(self.server, &self.path).and_then(|(found, _)| {
+            let expected = Err(Error::Refused(format!(
+                "upload: found {} chunks, {} and {} rows, expected what was announced",
+                found.chunks, found.train_rows, found.test_rows
+            )));
+            if found == *summary { Ok(found) } else { expected }
+        });
+        match found {
+            Ok(found) => slot.staged = Some(found),
+            Err(e) => {
+                slot.about = None;
+                return Err(e);
+            }
+        }
+        tracing::info!(job = %self.about.job, "all records of {} are here", self.owner);
+        Ok(())
+    }
+}
+
+/// Checks that a chunk is what this party expects of its suite.
+fn accept(suite: SuiteName, id: Id, elements: usize, frame: &Frame) -> std::result::Result<(), String> {
+    match suite {
+        SuiteName::Masked => Masked::accept(id, elements, &frame.parts).map(drop),
+        SuiteName::Securenn => SecureNn::accept(id, elements, &frame.parts).map(drop),
+    }
+}
+
+/// The owner says that all three parties have all of it: from now on the upload counts. Whether that is new.
+pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str) -> Result<bool> {
+    let record = server.record(hash)?;
+    if let Some(done) = record.uploads.get(&from) {
+        return match done.upload == upload {
+            true => Ok(false),
+            false => Err(Error::Refused(format!("a second upload; {} is complete, and each record is used once", done.upload))),
+        };
+    }
+    if record.job.owner_of(from).is_none() {
+        return Err(Error::Refused(format!("records are shared by the job's data owners; this is {}", record.job.role(from))));
+    }
+    let path = path(server, hash, from);
+    let named = |about: &Announcement| about.job == hash && about.upload == upload;
+    let reader = sealed::Reader::open(&path, &server.key)?;
+    if !serde_json::from_slice(reader.about()).is_ok_and(|a| named(&a)) {
+        return Err(Error::Refused(format!("upload {} is not here; share again", upload.chars().take(32).collect::<String>().escape_debug())));
+    }
+    let (summary, digest) = inspect(server, &path)?;
+    server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": digest }))?;
+    server.update(hash, |r| r.uploads.insert(from, Committed { upload: upload.to_owned(), summary }))?;
+    server.live(hash, |e| e.uploads.remove(&from))?;
+    super::runner::ensure(server, hash);
+    Ok(true)
+}
+
+/// Reads a finished upload through: what it holds, and the hash of all chunks.
+fn inspect(server: &Server, path: &Path) -> Result<(Summary, String)> {
+    let mut reader = sealed::Reader::open(path, &server.key)?;
+    let (mut chunks, mut rows, mut digest) = (0, [0u64; 2], Sha256::new());
+    let bad = |what: &str| Error::config(path.display(), what, "an upload");
+    while let Some(record) = reader.next()? {
+        match record.split_first() {
+            Some((&ROWS, frame)) => {
+                digest.update(frame);
+                let frame = wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk"))?;
+                chunks += 1;
+                rows[usize::from(frame.depth == 1)] += u64::from(frame.at.op);
+            }
+            Some((&SUMMARY, text)) => {
+                let said: Summary = serde_json::from_slice(text).map_err(|_| bad("no summary"))?;
+                let [train_rows, test_rows] = rows;
+                return Ok((Summary { chunks, train_rows, test_rows, order: said.order }, hex::encode(digest.finalize())));
+            }
+            _ => return Err(bad("an unknown record")),
+        }
+    }
+    Err(bad("no summary"))
+}
+
+/// Where an owner's upload is kept.
+pub(super) fn path(server: &Server, hash: &str, owner: Fingerprint) -> PathBuf {
+    server.folder(hash).join("uploads").join(format!("{}.sealed", &owner.to_string()[..32]))
+}
+
+/// Removes all shares of records: the job is over.
+pub fn forget(server: &Server, hash: &str) {
+    for folder in ["uploads", "checkpoints"] {
+        let folder = server.folder(hash).join(folder);
+        match std::fs::remove_dir_all(&folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", folder.display()),
+            _ => {}
+        }
+    }
+}
+
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! An owner's file on its way to the parties, and the model on its way to its owner: the client's side of a job.
+
+use crate::{Error, Job, Result, SuiteName};
+use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
+use trefoil_client::{Patience, fetch, share};
+use trefoil_data::records::{Records, Source};
+use trefoil_data::schema::Task;
+use trefoil_engine::fixed;
+use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
+use trefoil_net::identity::Identity;
+use trefoil_nn::Model;
+use trefoil_nn::network::names;
+use trefoil_ring::Tensor;
+
+/// Shares all records of a file under a job; `progress` is told how many bytes of how many are read.
+///
+/// # Errors
+/// The identity is none of the job's owners; the file does not fit the job's schema; a party refuses or cannot be reached.
+pub fn share(
+    job: &Job,
+    identity: &Identity,
+    source: &Source,
+    patience: Patience,
+    insecure_seed: Option<[u8; 32]>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Receipt> {
+    let me = identity.fingerprint();
+    let owner = job.owner_of(me).ok_or_else(|| Error::config("key", job.role(me), "one of the job's data owners"))?;
+    let (columns, labelled) = job.holding(owner);
+    let records = Records::open(source, &job.data, &columns, labelled)?;
+    let width = records.width();
+    let mut chunks = FileChunks { rows: (share::CHUNK / width.max(1)).max(1), width, records, progress };
+    send(job, identity, &mut chunks, width, patience, insecure_seed)
+}
+
+/// Shares chunks from anywhere.
+///
+/// # Errors
+/// As for [`share`].
+pub fn send(
+    job: &Job,
+    identity: &Identity,
+    chunks: &mut dyn Chunks,
+    width: usize,
+    patience: Patience,
+    insecure_seed: Option<[u8; 32]>,
+) -> Result<Receipt> {
+    let (parties, hash) = (job.addresses(), job.hash());
+    let sharing = Sharing { parties: &parties, identity, job: &hash, width, patience, insecure_seed };
+    Ok(match job.suite {
+        SuiteName::Masked => sharing.run(chunks, Masked::deal)?,
+        SuiteName::Securenn => sharing.run(chunks, SecureNn::deal)?,
+    })
+}
+
+/// A file's records as ring elements.
+struct FileChunks<'a> {
+    records: Records,
+    rows: usize,
+    width: usize,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Chunks for FileChunks<'_> {
+    fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(chunk) = self.records.next(self.rows)? else { return Ok(None) };
+        let (read, all) = self.records.progress();
+        (self.progress)(read, all);
+        // Two's complement: the ring's way to have negative numbers.
+        let words = chunk.values.iter().map(|v| *v as u64).collect();
+        Ok(Some(Chunk { test: chunk.test, x: Tensor::from_shape_vec((chunk.rows, self.width), words)? }))
+    }
+
+    fn order(&self) -> Option<String> {
+        self.records.order().map(hex::encode)
+    }
+}
+
+/// Fetches a job's model, and puts it together. Where the suite has redundant information, parties that contradict each other are
+/// found, and there is no model.
+///
+/// # Errors
+/// The identity is not the model owner's; a party refuses, cannot be reached, or contradicts another.
+pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result<Model> {
+    let me = identity.fingerprint();
+    if me != job.model_owner.fingerprint {
+        return Err(Error::config("key", job.role(me), "the job's model owner"));
+    }
+    let training = job.training(job.train.batch, 0)?;
+    let shapes = shapes(&training.network);
+    let (parties, hash) = (job.addresses(), job.hash());
+    let tensors = match job.suite {
+        SuiteName::Masked => fetch::fetch(&parties, identity, &hash, &shapes, Masked::reconstruct, patience)?,
+        SuiteName::Securenn => fetch::fetch(&parties, identity, &hash, &shapes, SecureNn::reconstruct, patience)?,
+    };
+    let weights = training.trainer()?.scales().weight;
+    let params: Vec<_> = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
+    // What a user of the model must do to a record before it goes in.
+    let input = serde_json::to_string(&job.data).unwrap_or_default();
+    let model = Model::new(&params, &input)?;
+    Ok(match job.data.task {
+        Task::Classification => model.with_classes(&job.data.classes)?,
+        Task::Regression => model,
+    })
+}
+
+/// Names and shapes of a network's parameters.
+pub fn shapes(network: &[usize]) -> Vec<(String, [usize; 2])> {
+    let shapes = network.windows(2).flat_map(|w| [[w[1], w[0]], [1, w[1]]]);
+    names(network.len().saturating_sub(1)).into_iter().zip(shapes).collect()
+}

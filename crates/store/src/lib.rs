@@ -1,0 +1,25 @@
+//! What a computing party keeps on its disk.
+//!
+//! | where | what | protected against |
+//! |---|---|---|
+//! | [`sealed`] | files of records: owners' shares, checkpoints | reading, change, reordering, torn writes |
+//! | [`audit`] | the log of what was approved, uploaded and opened | change, unless its newest hash is known nowhere else |
+//! | [`database`] | jobs and what belongs to them, as JSON | crashes; it holds nothing secret |
+//! | [`folder`] | the folder of all these | a second process, other users |
+//! | [`key`] | the key of the sealed files | being kept at all: it follows from the party's private key |
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod database;
+mod disk;
+mod error;
+pub mod folder;
+pub mod key;
+pub mod sealed;
+mod time;
+
+pub use database::Database;
+pub use error::{Result, StoreError};
+pub use folder::Folder;
+pub use key::StorageKey;
