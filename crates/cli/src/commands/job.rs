@@ -205,14 +205,9 @@ impl JobWithKey {
 impl StatusArgs {
     fn run(self) -> Result<()> {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
-        let request = Request::Status { job: Some(job.hash()) };
         let mut last = String::new();
         loop {
-            let mut all: Vec<(String, Option<Status>)> = vec![];
-            for party in reach(&job, &identity) {
-                let mut found: Vec<Status> = call(&party, &identity, self.key.patience(), &request)?;
-                all.push((name(&job, &party), found.pop()));
-            }
+            let all = statuses(&job, &identity, self.key.patience())?;
             if self.json {
                 return json(&all.into_iter().collect::<std::collections::BTreeMap<_, _>>());
             }
@@ -231,6 +226,19 @@ impl StatusArgs {
             std::thread::sleep(Duration::from_secs(1));
         }
     }
+}
+
+/// How a job stands at each party that the caller speaks to; `None` where it is not known.
+///
+/// # Errors
+/// A party refuses, or cannot be reached.
+pub fn statuses(job: &Job, identity: &Identity, patience: Patience) -> Result<Vec<(String, Option<Status>)>> {
+    let request = Request::Status { job: Some(job.hash()) };
+    let ask = |party: Address| {
+        let mut found: Vec<Status> = call(&party, identity, patience, &request)?;
+        Ok((name(job, &party), found.pop()))
+    };
+    reach(job, identity).into_iter().map(ask).collect()
 }
 
 /// A job's standing at a party in a line.

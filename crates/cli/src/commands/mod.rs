@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod data;
 mod demo;
+mod doctor;
 mod evaluate;
 mod job;
 mod keygen;
@@ -58,6 +59,8 @@ pub enum Command {
     Share(share::Share),
     /// Fetch and show trained models
     Model(model::ModelCommand),
+    /// Look for what is wrong: configuration, key, ports, the way to the parties, the job's standing there
+    Doctor(doctor::Doctor),
     /// Verify and show a party's audit log
     Audit(audit::Audit),
 }
@@ -98,6 +101,7 @@ impl Command {
             Command::Job(job) => job.run(),
             Command::Share(share) => share.run(),
             Command::Model(model) => model.run(),
+            Command::Doctor(doctor) => doctor.run(),
             Command::Audit(audit) => audit.run(),
         }
     }

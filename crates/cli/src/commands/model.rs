@@ -1,11 +1,10 @@
 //! `trefoil model`: the trained model, at its owner.
 
-use super::job::{JobArgs, KeyArgs};
+use super::job::{JobArgs, KeyArgs, statuses};
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_node::client::Error as ClientError;
 use trefoil_node::nn::Model;
 use trefoil_node::{Error, Result, sharing};
 
@@ -67,17 +66,15 @@ impl Fetch {
         }
         let (job, identity) = (self.job.load()?, self.key.identity()?);
         let until = Instant::now() + Duration::from_secs(self.wait);
-        let model = loop {
-            match sharing::fetch_model(&job, &identity, self.key.patience()) {
-                Err(Error::Client(ClientError::Refused { why, .. })) if Instant::now() < until && why.contains("no model yet") => {
-                    if why.contains("failed") || why.contains("cancelled") {
-                        return Err(Error::Refused(why));
-                    }
-                    std::thread::sleep(Duration::from_millis(500));
-                }
-                other => break other?,
+        while Instant::now() < until {
+            let all = statuses(&job, &identity, self.key.patience())?;
+            // A job that has ended otherwise is refused below, in the party's words.
+            if all.iter().all(|(_, s)| s.as_ref().is_none_or(|s| s.state.is_final())) {
+                break;
             }
-        };
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let model = sharing::fetch_model(&job, &identity, self.key.patience())?;
         for file in &self.out {
             match extension(file) {
                 "npz" => model.save_npz(file)?,
