@@ -177,8 +177,8 @@ pub enum DataError {
         /// What is accepted.
         expected: String,
     },
-    /// A file without a column that the schema has.
-    #[error("{file}: found no column {column}, expected it as the schema says; the file has: {columns}")]
+    /// A file without a column that is asked for.
+    #[error("{file}: found no column {column}, expected it among the file's: {columns}")]
     NoColumn {
         /// The path.
         file: String,

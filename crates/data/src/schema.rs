@@ -2,7 +2,7 @@
 //!
 //! A schema is public: it stands in the job's file as `[data]`, and every owner prepares its own records by it, so that
 //! the shares of all owners mean the same. The statistics in it (means, deviations, ranges, categories) are the job's
-//! constants: they come from public knowledge or from one owner's file, by [`template`].
+//! constants: they come from public knowledge or from one owner's file, by [`template()`].
 //!
 //! | kind | value | numbers |
 //! |---|---|---|

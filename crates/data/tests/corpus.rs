@@ -7,7 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
-use trefoil_data::{Result, csv, idx};
+use trefoil_data::schema::{Column, Schema};
+use trefoil_data::{DataError, Records, Result, Source, csv, idx};
 
 /// Counts the bytes that the current thread holds, and their peak.
 struct Counting;
@@ -74,6 +75,62 @@ fn parse_csv(bytes: &[u8], name: &str) -> Result<()> {
     result
 }
 
+/// A regression with one number `x0` and, if asked for, one category.
+fn schema(category: bool) -> Schema {
+    let mut text = "task = 'regression'\nlabel = 'y'\ntarget = { mean = 0, deviation = 1 }\n".to_string()
+        + "columns = [{ kind = 'number', name = 'x0', mean = 0, deviation = 1 }";
+    text += if category { ", { kind = 'category', name = 'c', values = ['u', 'v'] }]" } else { "]" };
+    toml::from_str(&text).unwrap()
+}
+
+/// Puts `bytes` where [`Records`] finds them and reads them to the end; the message has only the file's name.
+fn read_records(bytes: &[u8], name: &str, schema: &Schema, labelled: bool, most: usize) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    let source = Source { path, labels: None };
+    let (result, peak) = measured(|| -> Result<()> {
+        let mut records = Records::open(&source, schema, &[], labelled)?;
+        while let Some(chunk) = records.next(10)? {
+            assert_eq!(chunk.values.len(), chunk.rows * records.width());
+            assert!(chunk.values.iter().all(|v| (-32768..32768).contains(v)));
+        }
+        Ok(())
+    });
+    assert!(peak <= (1 << 20) + most, "{name}: {peak} bytes for {}", bytes.len());
+    result.map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+/// Two columns of numbers.
+fn read_npy(bytes: &[u8], name: &str) -> Result<(), String> {
+    let mut s = schema(false);
+    s.columns.push(Column::Number { name: "x1".to_string(), mean: 0.0, deviation: 1.0 });
+    read_records(bytes, &format!("{name}.npy"), &s, false, 0)
+}
+
+/// Not held to a limit: the library allocates what a page's header says, and a panic of its own, which is caught, takes
+/// memory for its backtrace.
+fn read_parquet(bytes: &[u8], name: &str) -> Result<(), String> {
+    read_records(bytes, &format!("{name}.parquet"), &schema(true), true, 1 << 40)
+}
+
+fn read_csv(bytes: &[u8], name: &str) -> Result<(), String> {
+    read_records(bytes, &format!("{name}.csv"), &schema(false), true, 8 * bytes.len())
+}
+
+fn read_schema(bytes: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
+    let schema: Schema = toml::from_str(text).map_err(|e| e.to_string())?;
+    schema.check().map_err(|e: DataError| {
+        assert!(e.to_string().starts_with("[data] ") && !e.to_string().contains('\n'), "{e}");
+        e.to_string()
+    })?;
+    // What is in order has the sizes that it says, and is the same after it was written.
+    assert_eq!(schema.width_of(&[]).unwrap(), schema.features());
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&schema).unwrap()).unwrap(), schema);
+    Ok(())
+}
+
 /// Runs `read` on each file of a folder: true means that it was read.
 fn replay(folder: &str, read: impl Fn(&[u8], &str) -> bool) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
@@ -89,8 +146,11 @@ fn replay(folder: &str, read: impl Fn(&[u8], &str) -> bool) {
     assert!(count[0] > 10 && count[1] > 3, "{folder}: {count:?}");
 }
 
-fn one_line(e: &trefoil_data::DataError, name: &str) {
-    let text = e.to_string();
+fn one_line(e: &DataError, name: &str) {
+    one_line_text(&e.to_string(), name);
+}
+
+fn one_line_text(text: &str, name: &str) {
     assert!(text.starts_with(&format!("{name}: ")) && text.contains("expected") && !text.contains('\n'), "{text}");
 }
 
@@ -112,6 +172,21 @@ fn csv_corpus() {
             false
         }
     });
+}
+
+#[test]
+fn npy_corpus() {
+    replay("npy", |bytes, name| read_npy(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.npy"))).is_ok());
+}
+
+#[test]
+fn parquet_corpus() {
+    replay("parquet", |bytes, name| read_parquet(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.parquet"))).is_ok());
+}
+
+#[test]
+fn schema_corpus() {
+    replay("schema", |bytes, _| read_schema(bytes).is_ok());
 }
 
 /// A file of the corpus with a few bytes changed, and a piece cut off.
@@ -159,5 +234,21 @@ proptest! {
     #[test]
     fn mutated_csv(bytes in mutated("csv")) {
         let _ = parse_csv(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_npy(bytes in mutated("npy")) {
+        let _ = read_npy(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_schema(bytes in mutated("schema")) {
+        let _ = read_schema(&bytes);
+    }
+
+    #[test]
+    fn csv_as_records(text in "x0,y\n([-0-9.e,y\" \n]{0,12}\n){0,8}", bytes in mutated("csv")) {
+        let _ = read_csv(text.as_bytes(), "f");
+        let _ = read_csv(&bytes, "f");
     }
 }

@@ -91,6 +91,13 @@ fn chunks_show_their_shape_only() {
     assert_eq!(format!("{chunk:?}"), "Chunk(test, 2 x 3)");
 }
 
+/// A thread of its own may read while others share.
+#[test]
+fn records_can_be_sent() {
+    fn send<T: Send>() {}
+    send::<Records>();
+}
+
 #[test]
 fn files_of_no_known_kind() {
     let folder = Folder::new();

@@ -102,18 +102,16 @@ impl<R: Read> Reader<R> {
             State::Failed => return Err(StoreError::Broken { file: self.from.file.clone() }),
             State::Reading => self.state = State::Failed,
         }
-        let item = self.item()?;
-        self.state = State::Reading;
-        match item {
-            Item::Record(record) => Ok(Some(record)),
+        match self.item()? {
+            Item::Record(record) => {
+                self.state = State::Reading;
+                Ok(Some(record))
+            }
             Item::End => {
                 self.state = State::Finished;
                 Ok(None)
             }
-            Item::Nothing => {
-                self.state = State::Failed;
-                Err(StoreError::Unfinished { file: self.from.file.clone(), records: self.records })
-            }
+            Item::Nothing => Err(StoreError::Unfinished { file: self.from.file.clone(), records: self.records }),
         }
     }
 

@@ -175,7 +175,7 @@ fn files_that_are_refused() {
     let dates = x(Data::Date(vec![1, 2]));
     assert_eq!(dates, format!("f.parquet: found column \"x0\" with values of type INT32 (Date), {types}"));
     assert!(refused(&[("x0", Data::Fixed), ("y", Data::Int(vec![1]))], &s).contains("FIXED_LEN_BYTE_ARRAY"));
-    assert!(refused(&[y()], &s).contains("found no column \"x0\", expected it as the schema says; the file has: \"y\""));
+    assert!(refused(&[y()], &s).contains("found no column \"x0\", expected it among the file's: \"y\""));
     let bytes = file(&[("x0", Data::Int(vec![1, 2])), y()], 2, Compression::SNAPPY);
     for broken in [&b""[..], b"PAR1", &bytes[..bytes.len() - 1], &bytes[4..]] {
         let text = message(&alone(&Folder::new().put("f.parquet", broken)), &s, &[], true);

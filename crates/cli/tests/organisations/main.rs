@@ -1,0 +1,271 @@
+//! Jobs between organisations, through the program: what works, what is refused and how, what survives.
+
+#![cfg(unix)]
+
+#[path = "../deployment/mod.rs"]
+#[allow(dead_code)]
+mod deployment;
+
+use deployment::{Deployment, records, trained};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Two owners with a file each, three parties that have approved `job.toml`.
+fn ready(suite: &str, more: &str, rows: usize) -> Deployment {
+    let mut d = Deployment::new(&["north", "south"], 5);
+    for (i, owner) in ["north", "south"].iter().enumerate() {
+        records(&d.path(&format!("{owner}.csv")), rows, i);
+    }
+    d.job("job.toml", "a job", suite, more);
+    (0..3).for_each(|party| d.start(party, Some("job.toml")));
+    d
+}
+
+fn shared(d: &Deployment, owner: &str) {
+    let out = d.share(owner, &format!("{owner}.csv"), "job.toml");
+    assert!(out.status.success(), "{}\n{}", String::from_utf8_lossy(&out.stderr), d.logs());
+}
+
+fn job_folder(d: &Deployment, party: usize) -> PathBuf {
+    let jobs = d.path(&format!("data{party}/jobs"));
+    fs::read_dir(jobs).ok().and_then(|mut jobs| jobs.next()).map_or_else(PathBuf::new, |job| job.unwrap().path())
+}
+
+fn files(folder: PathBuf) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn entries<'a>(audit: &'a [Value], what: &str) -> Vec<&'a Value> {
+    audit.iter().filter(|e| e["what"] == what).collect()
+}
+
+#[test]
+fn from_empty_folders_to_a_model() {
+    let d = ready("masked", "", 200);
+    shared(&d, "north");
+    let waiting = d.status("job.toml");
+    assert!(waiting.iter().all(|s| s["missing"][0] == "records of south"), "{waiting:?}");
+    shared(&d, "south");
+    d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--wait", "60", "--out", "m.safetensors,m.npz,m.onnx"]);
+    let all = d.until("job.toml", MINUTE, "delivered", |s| s["delivered"] == true);
+    assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{all:?}");
+    // P2 has seen no figure.
+    assert!(all[2]["last"].is_null());
+    let shown = d.ok(&["model", "show", "m.safetensors", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((shown["network"].as_str(), shown["task"].as_str()), (Some("4-16-2"), Some("classification")));
+    assert!(shown["input"].as_str().unwrap().contains("deviation"));
+    for party in 0..3 {
+        let audit = d.audit(party);
+        for (what, times) in [("proposed", 1), ("approved", 3), ("uploaded", 2), ("session", 1), ("trained", 1), ("model share given", 1)] {
+            assert_eq!(entries(&audit, what).len(), times, "P{party}: {what} in {audit:#?}");
+        }
+        assert_eq!(entries(&audit, "opened").len(), if party == 2 { 0 } else { 10 });
+        // Nothing of the records is kept, and nothing is readable.
+        assert_eq!(files(job_folder(&d, party)).iter().map(|f| f.file_name().unwrap()).collect::<Vec<_>>(), ["model.sealed"]);
+    }
+    // The model is its owner's alone, and may be fetched again.
+    assert!(d.refused(&["model", "fetch", "job.toml", "--key", "keys/north.pem"]).contains("expected the job's model owner"));
+    d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "again.safetensors"]);
+    assert_eq!(fs::read(d.path("m.safetensors")).unwrap(), fs::read(d.path("again.safetensors")).unwrap());
+}
+
+#[test]
+fn what_nobody_approved_is_refused() {
+    let mut d = Deployment::new(&["north", "south"], 5);
+    records(&d.path("north.csv"), 50, 0);
+    d.job("job.toml", "a job", "masked", "");
+    (0..3).for_each(|party| d.start(party, None));
+    let north = &["share", "north.csv", "--job", "job.toml", "--key", "keys/north.pem"];
+    // Nobody has heard of it.
+    assert!(d.refused(north).contains("is not known here"));
+    // Proposed, by an owner, and not approved.
+    d.ok(&["job", "propose", "job.toml", "--key", "keys/north.pem"]);
+    assert!(d.refused(north).contains("is not approved by this party"));
+    // Approved; but the owner's file says something else.
+    for party in ["p0", "p1", "p2"] {
+        d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
+    }
+    d.job("altered.toml", "a job", "masked", "[train]\nepochs = 11\n");
+    assert!(d.refused(&["share", "north.csv", "--job", "altered.toml", "--key", "keys/north.pem"]).contains("is not known here"));
+    // Who is nobody in the job.
+    assert!(d.refused(&["share", "north.csv", "--job", "job.toml", "--key", "keys/research.pem"]).contains("expected one of the job's data owners"));
+    d.ok(&["keygen", "stranger", "--dir", "keys", "--quiet"]);
+    d.refused(&["job", "status", "job.toml", "--key", "keys/stranger.pem", "--timeout", "2"]);
+    // An operator's business.
+    let line = d.refused(&["job", "start", "job.toml", "--key", "keys/north.pem"]);
+    assert!(line.contains("is for this party's operator"), "{line}");
+    // P0's address answers with P1's certificate.
+    let text = fs::read_to_string(d.path("peers.toml")).unwrap();
+    fs::write(d.path("swapped.toml"), text.replace(&d.address(0), "?").replace(&d.address(1), &d.address(0)).replace('?', &d.address(1))).unwrap();
+    let line = d.refused(&["share", "north.csv", "--job", "job.toml", "--peers", "swapped.toml", "--key", "keys/north.pem"]);
+    assert!(line.contains("wrong certificate: found fingerprint"), "{line}");
+    let audit = d.audit(0);
+    let refused: Vec<String> = entries(&audit, "refused").iter().map(|e| e["why"].to_string()).collect();
+    for why in ["not known here", "not approved", "for this party's operator"] {
+        assert!(refused.iter().any(|r| r.contains(why)), "{why}: {refused:?}");
+    }
+    assert_eq!(entries(&audit, "refused connection").len(), 1, "{audit:#?}");
+}
+
+#[test]
+fn records_are_used_once() {
+    let d = ready("masked", "start = \"request\"\n", 60);
+    shared(&d, "north");
+    let again = d.refused(&["share", "north.csv", "--job", "job.toml", "--key", "keys/north.pem"]);
+    assert!(again.contains("found a second upload, expected none"), "{again}");
+    // Two at once: one of them, whole.
+    let command = || {
+        let mut command = d.command(&["share", "south.csv", "--job", "job.toml", "--key", "keys/south.pem"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let mut both = [command(), command()];
+    let ended = both.each_mut().map(|c| c.wait().unwrap().success());
+    assert!(ended != [true, true], "both uploads were taken");
+    if ended == [false, false] {
+        shared(&d, "south");
+    }
+    let all = d.until("job.toml", MINUTE, "waiting for a word", |s| s["missing"][0] == "a word to start" && s["owners"][1] == 2);
+    assert!(all.iter().all(|s| s["state"]["is"] == "waiting"));
+    for party in ["p0", "p1", "p2"] {
+        d.ok(&["job", "start", "job.toml", "--key", &format!("keys/{party}.pem")]);
+    }
+    d.until("job.toml", MINUTE, "trained", trained);
+    let audits = [0, 1, 2].map(|p| d.audit(p));
+    let uploads = audits.each_ref().map(|a| entries(a, "uploaded").iter().map(|e| e["upload"].clone()).collect::<Vec<_>>());
+    assert!(uploads[0] == uploads[1] && uploads[1] == uploads[2] && uploads[0].len() == 2, "{uploads:?}");
+    assert!(!entries(&audits[0], "refused").is_empty());
+}
+
+/// Cut by a party's death and by the owner's own, an upload still counts once.
+#[test]
+fn uploads_that_are_cut() {
+    let rows = 200_000;
+    let mut d = ready("securenn", "start = \"request\"\n", rows);
+    let share = |d: &Deployment, owner: &str| {
+        let file = format!("{owner}.csv");
+        let key = format!("keys/{owner}.pem");
+        d.command(&["share", &file, "--job", "job.toml", "--key", &key]).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let begun = |d: &Deployment, uploads: usize| {
+        let until = Instant::now() + MINUTE;
+        while files(job_folder(d, 2).join("uploads")).len() < uploads {
+            assert!(Instant::now() < until, "no upload begins: {}", d.logs());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // A party dies: the owner waits for it, and goes on.
+    let mut north = share(&d, "north");
+    begun(&d, 1);
+    d.signal(1, "KILL");
+    d.start(1, None);
+    assert!(north.wait().unwrap().success(), "{}", d.logs());
+    // The owner dies: what it sent does not count, and it may share again.
+    let mut south = share(&d, "south");
+    begun(&d, 2);
+    south.kill().unwrap();
+    south.wait().unwrap();
+    if d.status("job.toml")[0]["owners"][1] == 1 {
+        let until = Instant::now() + MINUTE;
+        while !share(&d, "south").wait().unwrap().success() {
+            assert!(Instant::now() < until, "{}", d.logs());
+        }
+    }
+    d.until("job.toml", MINUTE, "both uploads", |s| s["owners"][1] == 2);
+    let rows_of = |party: usize| -> u64 {
+        let audit = d.audit(party);
+        entries(&audit, "uploaded").iter().map(|e| e["rows"]["train_rows"].as_u64().unwrap() + e["rows"]["test_rows"].as_u64().unwrap()).sum()
+    };
+    assert_eq!([0, 1, 2].map(rows_of), [2 * rows as u64; 3]);
+}
+
+/// SIGTERM: to the next checkpoint, and no further; started again, the job goes on from there.
+#[test]
+fn a_party_is_stopped_and_started() {
+    let more = "[train]\nepochs = 40\nbatch = 8\n[checkpoint]\nsteps = 20\n";
+    let mut d = ready("masked", more, 300);
+    shared(&d, "north");
+    shared(&d, "south");
+    d.until("job.toml", MINUTE, "a checkpoint", |s| s["steps"][1].as_u64() >= Some(20));
+    d.signal(0, "TERM");
+    assert_eq!(d.ends(0, Duration::from_secs(30)), 0, "{}", d.logs());
+    let stopped = d.log(0);
+    assert!(stopped.contains("stopping: sessions end after their next checkpoint"));
+    d.start(0, None);
+    d.until("job.toml", MINUTE, "trained", trained);
+    let from: Vec<u64> = entries(&d.audit(0), "session").iter().map(|e| e["from step"].as_u64().unwrap()).collect();
+    assert!(from.len() >= 2 && from[0] == 0 && from[1] >= 20 && from[1] % 20 == 0, "{from:?}");
+}
+
+/// Check 22: a damaged checkpoint and one party a step behind give the newest common state, never a mix.
+#[test]
+fn checkpoints_that_are_damaged() {
+    let more = "[train]\nepochs = 40\nbatch = 8\n[checkpoint]\nsteps = 20\n";
+    let mut d = ready("masked", more, 300);
+    shared(&d, "north");
+    shared(&d, "south");
+    d.until("job.toml", MINUTE, "a checkpoint", |s| s["steps"][1].as_u64() >= Some(40));
+    (0..3).for_each(|p| d.signal(p, "KILL"));
+    // What a crash in the middle of writing leaves, and a flipped bit, at P1.
+    let checkpoints = job_folder(&d, 1).join("checkpoints");
+    let found: Vec<PathBuf> = files(checkpoints.clone()).into_iter().filter(|f| f.extension().is_some_and(|e| e == "sealed")).collect();
+    assert!(!found.is_empty());
+    for file in &found {
+        let mut bytes = fs::read(file).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(file, bytes).unwrap();
+    }
+    fs::write(checkpoints.join("000000999999-half.sealed"), b"not all of it").unwrap();
+    (0..3).for_each(|p| d.start(p, None));
+    d.until("job.toml", MINUTE, "trained", trained);
+    let last = |p: usize| entries(&d.audit(p), "session").last().unwrap()["from step"].as_u64().unwrap();
+    assert_eq!([0, 1, 2].map(last), [0; 3], "P1 has no whole checkpoint, so that all begin again");
+    assert!(d.log(1).contains("not used: "), "{}", d.log(1));
+    assert!(d.status("job.toml")[0]["last"]["metric"].as_f64().unwrap() >= 0.95);
+}
+
+#[test]
+fn a_job_is_cancelled() {
+    let d = ready("masked", "[train]\nepochs = 5000\n", 200);
+    shared(&d, "north");
+    shared(&d, "south");
+    d.until("job.toml", MINUTE, "running", |s| s["state"]["is"] == "running");
+    d.ok(&["job", "cancel", "job.toml", "--key", "keys/north.pem"]);
+    d.until("job.toml", MINUTE, "cancelled", |s| s["state"]["is"] == "cancelled");
+    for party in 0..3 {
+        let until = Instant::now() + MINUTE;
+        while !files(job_folder(&d, party)).is_empty() {
+            assert!(Instant::now() < until, "P{party} keeps {:?}", files(job_folder(&d, party)));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let line = d.refused(&["model", "fetch", "job.toml", "--key", "keys/research.pem"]);
+    assert!(line.contains("no model yet: cancelled by data owner north"), "{line}");
+}
+
+/// What training itself finds wrong is final, and said.
+#[test]
+fn a_training_that_diverges() {
+    let d = ready("masked", "[train]\nlr = 6.0\nbatch = 4\nepochs = 30\n", 200);
+    shared(&d, "north");
+    shared(&d, "south");
+    let all = {
+        let until = Instant::now() + MINUTE;
+        loop {
+            let all = d.status("job.toml");
+            if all[0]["state"]["is"] == "failed" || trained(&all[0]) || Instant::now() > until {
+                break all;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let why = all[0]["state"]["why"].as_str().unwrap_or_default().to_owned();
+    assert!(why.contains("diverged") || why.contains("out of range"), "{all:?}\n{}", d.logs());
+}

@@ -1,0 +1,22 @@
+//! Opening a Parquet file: its footer and the types of its columns. Pages are left out: the library panics on some
+//! damaged ones, which the reader turns into errors, but which would end a fuzzer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trefoil_data::{Records, Schema, Source};
+
+const SCHEMA: &str = "
+    task = 'regression'
+    label = 'y'
+    target = { mean = 0, deviation = 1 }
+    columns = [
+        { kind = 'number', name = 'x0', mean = 0, deviation = 1 },
+        { kind = 'category', name = 'c', values = ['u', 'v'] },
+    ]";
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.parquet", std::process::id()));
+    std::fs::write(&path, bytes).expect("a temporary file can be written");
+    let schema: Schema = toml::from_str(SCHEMA).expect("a schema in order");
+    let _ = Records::open(&Source { path, labels: None }, &schema, &[], true);
+});
