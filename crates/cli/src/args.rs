@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trefoil_node::data::{Dataset, csv, digits, mnist};
 use trefoil_node::demo::joined;
-use trefoil_node::{Error, Training, Result, SuiteName};
+use trefoil_node::{Error, Result, SuiteName, Training};
 
 /// Where MNIST's files are unless told otherwise.
 pub const MNIST_DIR: &str = "data/mnist";
@@ -64,6 +64,11 @@ impl DataArgs {
             return wrong("--data-dir", "mnist");
         }
         Ok(source)
+    }
+
+    /// The CSV file that is meant, if one is.
+    pub fn csv_file(&self) -> Option<&PathBuf> {
+        self.csv.as_ref()
     }
 
     /// Reads the records.

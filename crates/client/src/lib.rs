@@ -4,20 +4,15 @@
 //! suite's affair: callers hand in how a matrix is dealt and how it is put together again.
 
 mod error;
+pub mod fetch;
 pub mod keys;
-pub mod manifest;
-pub mod model_owner;
-pub mod owner;
 pub mod peers;
 pub mod query;
 pub mod receive;
 pub mod request;
-pub mod fetch;
 pub mod share;
-pub mod upload;
 
 pub use error::{Error, Result};
-pub use manifest::{Manifest, TensorInfo};
 
 use std::{borrow::Cow, time::Duration};
 use trefoil_net::identity::Fingerprint;
@@ -37,13 +32,6 @@ pub struct Address {
 
 /// The largest frame between a client and a party, in bytes of payload.
 const MAX_FRAME: usize = 64 << 20;
-/// Matrices travel in chunks of about this many elements.
-pub const CHUNK: usize = 1 << 20;
-
-/// The rows of each chunk of a matrix with `cols` columns.
-pub fn chunk_rows(cols: usize) -> usize {
-    (CHUNK / cols.max(1)).max(1)
-}
 
 /// A frame outside of any step.
 fn frame(label: &'static str, parts: Vec<Part>) -> Frame {
@@ -73,12 +61,10 @@ fn expect(stream: &mut Stream, label: &'static str) -> Result<Vec<Part>> {
 }
 
 const REFUSED: &str = "client.refused";
-const MANIFEST: &str = "client.manifest";
 const ROWS: &str = "client.rows";
 const FINISH: &str = "client.finish";
 const ACKNOWLEDGED: &str = "client.acknowledged";
 const ACCEPTED: &str = "client.accepted";
-const FETCH: &str = "client.fetch";
 const MODEL: &str = "client.model";
 
 /// Tells a client why it is turned away; the connection is of no use afterwards.

@@ -1,6 +1,5 @@
 //! A client that asks a network about its records: it shares an input, and alone gets the output.
 
-use crate::owner::fresh_seed;
 use crate::{Address, Error, MODEL, Patience, ROWS, Result, expect, frame, refuse};
 use std::time::Duration;
 use trefoil_net::Part;
@@ -36,7 +35,9 @@ impl Session {
         deal: impl Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3],
         reconstruct: impl Fn(usize, &[Vec<Part>; 3]) -> std::result::Result<Vec<u64>, String>,
     ) -> Result<Vec<u64>> {
-        for (stream, parts) in self.0.iter_mut().zip(deal(x, fresh_seed()?)) {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(Error::NoRandomness)?;
+        for (stream, parts) in self.0.iter_mut().zip(deal(x, seed)) {
             stream.write_frame(&frame(ROWS, parts))?;
         }
         let mut answers: [Vec<Part>; 3] = Default::default();

@@ -1,10 +1,12 @@
 //! The first thing on every connection to a party: what it is for. The party answers, or says why it refuses.
 
-use crate::{ACCEPTED, Error, Result, bytes, expect, frame};
+use crate::share::dial;
+use crate::{ACCEPTED, Address, Error, Patience, Result, bytes, expect, frame};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trefoil_net::Part;
+use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 
 /// A party's first frame from anybody but a party is at most this long: a job is the longest.
@@ -86,6 +88,18 @@ pub struct Summary {
 pub fn ask<T: DeserializeOwned>(stream: &mut Stream, request: &Request) -> Result<T> {
     send(stream, request)?;
     answer(stream)
+}
+
+/// The same on a connection of its own.
+///
+/// # Errors
+/// The party cannot be reached, is not who it should be, or refuses.
+pub fn call<T: DeserializeOwned>(party: &Address, identity: &Identity, patience: Patience, request: &Request) -> Result<T> {
+    let mut stream = dial(party, identity, patience)?;
+    let answer = ask(&mut stream, request)?;
+    // The answer is here; whether the party hears the farewell changes nothing.
+    let _ = stream.close();
+    Ok(answer)
 }
 
 /// Asks, without waiting.

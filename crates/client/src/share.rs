@@ -9,7 +9,7 @@
 //! the same chunk under the same masks, and no mask serves two.
 
 use crate::request::{self, Announcement, Request, Standing, Summary};
-use crate::{ACKNOWLEDGED, Address, Error, FINISH, Patience, Result, ROWS, expect};
+use crate::{ACKNOWLEDGED, Address, Error, FINISH, Patience, ROWS, Result, expect};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::borrow::Cow;
@@ -166,7 +166,8 @@ fn produce(
     Ok(summary)
 }
 
-fn chunk_seed(master: &[u8; 32], index: u64) -> [u8; 32] {
+/// The seed of a chunk's masks, from the upload's master seed and the chunk's number.
+pub fn chunk_seed(master: &[u8; 32], index: u64) -> [u8; 32] {
     let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(master) else { unreachable!("any length will do") };
     mac.update(b"trefoil chunk");
     mac.update(&index.to_le_bytes());

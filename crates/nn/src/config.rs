@@ -32,6 +32,11 @@ pub struct Config {
     pub seed: u64,
 }
 
+/// More epochs than this are taken for a mistake.
+const MOST_EPOCHS: u64 = 1_000_000;
+/// Weights of a network, and values of a layer for a batch, at most: a gigabyte at each party.
+const MOST_WEIGHTS: usize = 1 << 26;
+
 /// What is opened after each epoch. Whatever is said here, the check of the weights opens one count an epoch: the blocks of
 /// weights that are out of range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -84,8 +89,23 @@ impl Config {
             return Err(Error::config("batch", self.batch, format!("1 to {}, the number of training records", self.rows)));
         }
         let steps = self.epochs.checked_mul((self.rows / self.batch) as u64);
-        if self.epochs == 0 || steps.is_none() {
-            return Err(Error::config("epochs", self.epochs, "at least 1 and fewer than 2^64 steps"));
+        if self.epochs == 0 || self.epochs > MOST_EPOCHS || steps.is_none() {
+            return Err(Error::config("epochs", self.epochs, format!("1 to {MOST_EPOCHS}, and fewer than 2^64 steps")));
+        }
+        self.check_size()
+    }
+
+    /// A step is tried before anything is trained: a job from elsewhere must not cost more than a job may.
+    fn check_size(&self) -> Result<()> {
+        let layer = |pair: &[usize]| pair[0].checked_add(1).and_then(|n| n.checked_mul(pair[1]));
+        let weights = self.sizes.windows(2).map(layer).try_fold(0usize, |sum, n| sum.checked_add(n?));
+        if weights.is_none_or(|n| n > MOST_WEIGHTS) {
+            return Err(Error::config("network", format!("{:?}", self.sizes), format!("at most {MOST_WEIGHTS} weights")));
+        }
+        let widest = self.sizes.iter().copied().max().unwrap_or(0);
+        if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_WEIGHTS) {
+            let expected = format!("at most {MOST_WEIGHTS} values in a batch's widest layer, {widest} a record");
+            return Err(Error::config("batch", self.batch, expected));
         }
         Ok(())
     }

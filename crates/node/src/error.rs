@@ -33,6 +33,8 @@ pub enum Error {
     Store(#[from] trefoil_store::StoreError),
     #[error("{peer}: {why}")]
     Peer { peer: Id, why: String },
+    #[error("failed checks: {failed}, the first: {first}")]
+    Unhealthy { failed: usize, first: String, code: u8 },
     #[error("{0}")]
     Refused(String),
     #[error("stopped")]
@@ -64,7 +66,7 @@ impl Error {
             Error::Training(e) if protocol_error(e) => 4,
             Error::Training(_) => 6,
             Error::Model(_) => 7,
-            Error::Party { code, .. } => *code,
+            Error::Party { code, .. } | Error::Unhealthy { code, .. } => *code,
             Error::Interrupted => 130,
         }
     }

@@ -1,9 +1,10 @@
 //! Before any share moves: the parties compare everything that must be equal, and make fresh keys.
 
-use crate::{Error, PROTOCOL, Result};
+use crate::{Error, PROTOCOL, Result, Training};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Instant;
 use trefoil_mpc::{Key, Seeds};
 use trefoil_net::{At, Error as NetError, Frame, Id, Net, Part};
@@ -19,6 +20,24 @@ pub fn hello(fields: impl Serialize) -> Map<String, Value> {
     };
     map.insert("protocol".into(), PROTOCOL.into());
     map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    map
+}
+
+/// The fields that the parties of a job compare at the start of a session, under the names that people know. `uploads` names each
+/// owner's upload.
+pub fn agreed(
+    training: &Training,
+    job: &str,
+    insecure_masks: bool,
+    network: Option<&str>,
+    uploads: &BTreeMap<String, String>,
+) -> Map<String, Value> {
+    let mut map = hello(training);
+    let masks = if insecure_masks { "from an insecure seed" } else { "from the operating system" };
+    map.insert("masks".into(), masks.into());
+    map.insert("job".into(), job.into());
+    map.insert("shaped network".into(), network.into());
+    map.insert("uploads".into(), json!(uploads));
     map
 }
 

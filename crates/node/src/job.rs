@@ -291,7 +291,13 @@ impl Job {
             for column in &owner.columns {
                 match left.iter().position(|c| c == column) {
                     Some(i) => drop(left.swap_remove(i)),
-                    None => return refuse(format!("owner {}", owner.name), format!("column {column:?}"), "columns of the job, each once"),
+                    None => {
+                        return refuse(
+                            format!("owner {}", owner.name),
+                            format!("column {column:?}"),
+                            "columns of the job, each once",
+                        );
+                    }
                 }
             }
         }
@@ -398,7 +404,9 @@ impl Job {
         let (columns, label) = self.holding(owner);
         let features: usize = match self.data.partition {
             Partition::Horizontal => self.data.features(),
-            Partition::Vertical => self.data.columns.iter().filter(|c| columns.iter().any(|n| n == c.name())).map(|c| c.width()).sum(),
+            Partition::Vertical => {
+                self.data.columns.iter().filter(|c| columns.iter().any(|n| n == c.name())).map(|c| c.width()).sum()
+            }
         };
         (features, if label { self.data.outputs() } else { 0 })
     }

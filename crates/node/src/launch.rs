@@ -1,11 +1,11 @@
 //! Three party processes on this machine, and what they say.
 //!
-//! A party gets its configuration on its standard input, never in its arguments or on disk, since the private key is in it. It
-//! says where it listens, is told the three addresses, and reports events as JSON lines on its standard output. When the
-//! launcher dies its standard input ends, and so does the party.
+//! A party is told what it needs in its arguments, its environment and on its standard input; private keys are never in its
+//! arguments nor on disk. It reports [`Event`]s as JSON lines on its standard output. When the launcher dies its standard input ends,
+//! and so does the party.
 
-use crate::party::{Event, PartyConfig};
-use crate::{Error, Result};
+use crate::{Error, Event, Result};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -16,52 +16,84 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_net::Id;
 
+/// How one party is started. It may hold a private key, so it has no `Debug`.
+pub struct Start {
+    /// Which of the three.
+    pub id: Id,
+    /// The program's arguments.
+    pub args: Vec<OsString>,
+    /// Names and values that are added to the launcher's environment.
+    pub env: Vec<(&'static str, String)>,
+    /// The first line of its standard input.
+    pub first_line: Option<String>,
+}
+
 /// Three running parties. Dropping it ends them.
 pub struct Fleet<'s> {
-    children: Mutex<Vec<(Child, ChildStdin)>>,
-    events: Receiver<(Id, Event)>,
+    children: Mutex<Vec<(Child, Option<ChildStdin>)>>,
+    events: Receiver<(Id, Said)>,
     stop: &'s AtomicBool,
     /// Where P0, P1 and P2 listen.
     pub addresses: [String; 3],
 }
 
+/// What comes from a party.
+enum Said {
+    Event(Event),
+    /// Its standard output has ended without a last word.
+    Ended,
+}
+
+/// Why a party is of no use any more.
+struct Fault {
+    id: Id,
+    message: String,
+    code: u8,
+    /// It said nothing: its process has gone.
+    silent: bool,
+}
+
+/// The exit code of what may be the consequence of another's failure: of network errors, and of processes that have gone.
+const NETWORK: u8 = 4;
+
 impl<'s> Fleet<'s> {
-    /// Starts `program party` three times; logs go to `P0.log`, .. in `logs`. `stop` ends everything.
+    /// Starts `program` three times, and waits until all three listen; logs go to `P0.log`, .. in `logs`. `stop` ends everything.
     ///
     /// # Errors
     /// A process cannot be started, or a party fails before it listens.
-    pub fn start(program: &Path, configs: &[PartyConfig; 3], logs: &Path, stop: &'s AtomicBool) -> Result<Fleet<'s>> {
+    pub fn start(program: &Path, parties: [Start; 3], logs: &Path, timeout: Duration, stop: &'s AtomicBool) -> Result<Fleet<'s>> {
         let (sender, events) = channel();
         let mut fleet = Fleet { children: Mutex::default(), events, stop, addresses: Default::default() };
-        for config in configs {
-            let log = logs.join(format!("{}.log", config.id));
+        for party in parties {
+            let log = logs.join(format!("{}.log", party.id));
             let log = File::create(&log).map_err(Error::file(&log))?;
             let mut command = Command::new(program);
-            command.arg("party").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+            command.args(party.args).envs(party.env).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
             // Ctrl-C on a terminal goes to a whole process group: it is for the launcher, which ends its parties.
             #[cfg(unix)]
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             let mut child = command.spawn().map_err(Error::file(program))?;
-            let gone = || Error::config(config.id, "no pipes", "standard input and output");
-            let (mut stdin, stdout) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
-            let line = serde_json::to_string(config).map_err(|e| Error::config(config.id, e, "a configuration"))?;
-            writeln!(stdin, "{line}").map_err(Error::file(program))?;
+            let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
             fleet.children().push((child, stdin));
-            let (id, sender) = (config.id, sender.clone());
+            if let Some(line) = party.first_line {
+                fleet.tell(party.id, &line)?;
+            }
+            let stdout = stdout.ok_or_else(|| Error::config(party.id, "no pipe", "its standard output"))?;
+            let (id, sender) = (party.id, sender.clone());
             std::thread::spawn(move || {
                 for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                     let event = serde_json::from_str(&line)
                         .unwrap_or_else(|e| Event::Failed { message: format!("said something that is no event: {e}"), code: 1 });
                     let last = matches!(event, Event::Done(_) | Event::Failed { .. });
-                    if sender.send((id, event)).is_err() || last {
+                    if sender.send((id, Said::Event(event))).is_err() || last {
                         return;
                     }
                 }
-                let _ = sender.send((id, Event::Failed { message: "ended without a report".into(), code: 1 }));
+                let _ = sender.send((id, Said::Ended));
             });
         }
         let mut known = 0;
-        let deadline = Instant::now() + Duration::from_secs_f64(configs[0].timeout);
+        let deadline = Instant::now() + timeout;
         while known < 3 {
             match fleet.next(deadline)? {
                 (id, Event::Listening { address }) => {
@@ -71,11 +103,20 @@ impl<'s> Fleet<'s> {
                 (id, other) => return Err(Error::config(id, format!("{other:?}"), "where it listens")),
             }
         }
-        let line = serde_json::to_string(&fleet.addresses).map_err(|e| Error::config("addresses", e, "three texts"))?;
-        for (_, stdin) in fleet.children().iter_mut() {
-            writeln!(stdin, "{line}").map_err(Error::file(program))?;
-        }
         Ok(fleet)
+    }
+
+    /// A line for a party's standard input.
+    ///
+    /// # Errors
+    /// It reads no more.
+    pub fn tell(&self, id: Id, line: &str) -> Result<()> {
+        let mut children = self.children();
+        let stdin = children.get_mut(id.index()).and_then(|(_, stdin)| stdin.as_mut());
+        let written = stdin.map(|stdin| writeln!(stdin, "{line}"));
+        written
+            .unwrap_or_else(|| Err(std::io::ErrorKind::BrokenPipe.into()))
+            .map_err(|e| Error::config(id, e, "a party that listens"))
     }
 
     /// The next event of any party. A party's failure is this call's error, and so is `stop`.
@@ -101,32 +142,23 @@ impl<'s> Fleet<'s> {
             return Err(Error::Interrupted);
         }
         match self.events.recv_timeout(Duration::from_millis(50)) {
-            Ok((id, Event::Failed { message, code })) => Err(self.first_cause(id, message, code)),
-            Ok(event) => Ok(Some(event)),
+            Ok((id, said)) => match fault(id, said) {
+                Ok(event) => Ok(Some((id, event))),
+                Err(fault) => Err(self.first_cause(fault)),
+            },
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Error::config("parties", "silence", "progress within the timeout")),
         }
     }
 
     /// When one party fails the others lose it; the party that knows the cause is the one to quote.
-    fn first_cause(&self, id: Id, message: String, code: u8) -> Error {
-        let mut failures = vec![(id, message, code)];
+    fn first_cause(&self, first: Fault) -> Error {
+        let mut faults = vec![first];
         let until = Instant::now() + Duration::from_millis(500);
-        while let Ok((id, event)) = self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            if let Event::Failed { message, code } = event {
-                failures.push((id, message, code));
-            }
+        while let Ok((id, said)) = self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            faults.extend(fault(id, said).err());
         }
-        // A network error (4) may be the consequence of another's failure; anything else is a cause, a silent end (1) too. Among
-        // network errors, one that blames a party which reports nothing itself says more than one that blames a victim.
-        let reported = |id: Id| failures.iter().any(|(by, _, _)| *by == id);
-        let blames = |message: &str, id: Id| message.contains(&format!("{id}: "));
-        let cause = failures.iter().position(|(_, _, code)| ![1, 4].contains(code));
-        let cause = cause.or_else(|| failures.iter().position(|(_, _, code)| *code == 1));
-        let cause =
-            cause.or_else(|| failures.iter().position(|(_, m, _)| Id::ALL.iter().any(|id| !reported(*id) && blames(m, *id))));
-        let cause = cause.unwrap_or(0);
-        let (id, message, code) = failures.swap_remove(cause);
+        let Fault { id, message, code, .. } = faults.swap_remove(cause(&faults));
         Error::Party { id, message, code }
     }
 
@@ -139,14 +171,16 @@ impl<'s> Fleet<'s> {
         }
     }
 
-    fn children(&self) -> MutexGuard<'_, Vec<(Child, ChildStdin)>> {
+    fn children(&self) -> MutexGuard<'_, Vec<(Child, Option<ChildStdin>)>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the processes to end by themselves, for a while.
+    /// Ends their standard input, and waits for the processes to end by themselves, for a while.
     pub fn finish(self) {
         let until = Instant::now() + Duration::from_secs(10);
-        for (child, _) in self.children().iter_mut() {
+        let mut children = self.children();
+        children.iter_mut().for_each(|(_, stdin)| drop(stdin.take()));
+        for (child, _) in children.iter_mut() {
             while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -160,41 +194,58 @@ impl Drop for Fleet<'_> {
     }
 }
 
-/// The body of `trefoil party`: configuration and addresses from standard input, events to standard output.
-///
-/// # Errors
-/// Those of [`crate::party::run`]; they have been reported as an event too.
-pub fn party_process() -> Result<()> {
-    let line = || {
-        let line = std::io::stdin().lines().next().and_then(std::io::Result::ok);
-        line.ok_or_else(|| Error::config("standard input", "its end", "a line of JSON"))
-    };
-    let mut emit = |event: Event| {
-        if let Ok(line) = serde_json::to_string(&event) {
-            // Without a reader there is no launcher, and the end of standard input says so too.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
-        }
-    };
-    let result = line().and_then(|text| {
-        let config: PartyConfig =
-            serde_json::from_str(&text).map_err(|e| Error::config("party configuration", e, "its fields in JSON"))?;
-        let addresses = |own: String| {
-            let listening = Event::Listening { address: own };
-            if let Ok(text) = serde_json::to_string(&listening) {
-                let _ = writeln!(std::io::stdout().lock(), "{text}");
-            }
-            let addresses = serde_json::from_str(&line()?).map_err(|e| Error::config("addresses", e, "three texts in JSON"))?;
-            std::thread::spawn(move || {
-                while line().is_ok() {}
-                std::process::exit(130);
-            });
-            Ok(addresses)
-        };
-        crate::party::run(&config, addresses, &mut emit)
-    });
-    if let Err(e) = &result {
-        tracing::error!("{e}");
-        emit(Event::Failed { message: e.to_string(), code: e.exit_code() });
+/// An event, or that the party is of no use any more: there is no second try on one machine.
+fn fault(id: Id, said: Said) -> std::result::Result<Event, Fault> {
+    match said {
+        Said::Event(Event::Failed { message, code }) => Err(Fault { id, message, code, silent: false }),
+        Said::Event(Event::Interrupted { message }) => Err(Fault { id, message, code: NETWORK, silent: false }),
+        Said::Event(event) => Ok(event),
+        Said::Ended => Err(Fault { id, message: "ended without a report".into(), code: NETWORK, silent: true }),
     }
-    result
+}
+
+/// Which of the faults is the cause. A network error may be the consequence of another's failure; anything else is a cause, a silent end
+/// too. Among network errors, one that blames a party which reports nothing itself says more than one that blames a victim.
+fn cause(faults: &[Fault]) -> usize {
+    let reported = |id: Id| faults.iter().any(|f| f.id == id);
+    let blames = |message: &str, id: Id| message.contains(&format!("{id}: "));
+    let cause = faults.iter().position(|f| f.code != NETWORK);
+    let cause = cause.or_else(|| faults.iter().position(|f| f.silent));
+    let cause = cause.or_else(|| faults.iter().position(|f| Id::ALL.iter().any(|id| !reported(*id) && blames(&f.message, *id))));
+    cause.unwrap_or(0)
+}
+
+/// Calls `f` when standard input ends: the launcher has died, or wants this process to.
+pub fn when_input_ends(f: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        std::io::stdin().lines().map_while(std::io::Result::ok).for_each(drop);
+        f();
+    });
+}
+
+/// Prints an event as a line. Without a reader there is no launcher, and the end of standard input says so too.
+pub fn emit(event: &Event) {
+    if let Ok(line) = serde_json::to_string(event) {
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(id: Id, message: &str) -> Fault {
+        Fault { id, message: message.into(), code: NETWORK, silent: false }
+    }
+
+    #[test]
+    fn the_cause_is_quoted() {
+        let gone = |id| Fault { id, message: "ended without a report".into(), code: NETWORK, silent: true };
+        let lost = || network(Id::P0, "masked.open of step 3: P1: connection closed");
+        assert_eq!(cause(&[lost(), gone(Id::P1)]), 1);
+        let diverged = Fault { id: Id::P2, message: "diverged".into(), code: 6, silent: false };
+        assert_eq!(cause(&[lost(), gone(Id::P1), diverged]), 2);
+        assert_eq!(cause(&[network(Id::P2, "P0: connection closed"), network(Id::P0, "P1: nothing arrived within 4 s")]), 1);
+        assert_eq!(cause(&[lost()]), 0);
+    }
 }

@@ -1,14 +1,16 @@
-//! One party's process, and the launcher that runs three of them on one machine.
+//! One party's server, its clients' commands, and a launcher that runs three parties on one machine.
 //!
 //! | where | what |
 //! |---|---|
-//! | [`training`] | what is trained, with shapes and formats |
+//! | [`job`], [`mod@training`] | what is trained on whose records for whom; the same with shapes and formats |
+//! | [`server`] | a party |
+//! | [`sharing`] | a data owner's records and the model owner's model, on their way |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
-//! | [`party`] | one party from its configuration to its report |
-//! | [`uploads`], [`report`] | the owners' records on their way in; what a run took |
+//! | [`event`], [`report`] | what a party says while it runs; what a run took |
 //! | [`witness`] | counts what a party receives |
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
+//! | [`doctor`] | what is wrong with a configuration, a key, a job or the way to the parties |
 //! | [`plain`] | the float baseline alone |
 //! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
@@ -16,24 +18,26 @@
 
 pub mod bench;
 pub mod demo;
+pub mod doctor;
 mod error;
+pub mod evaluate;
+pub mod event;
 pub mod handshake;
-pub mod training;
 pub mod job;
 pub mod launch;
 pub mod machine;
-pub mod party;
 pub mod plain;
 pub mod report;
 pub mod run_folder;
 pub mod server;
 pub mod sharing;
 pub mod summary;
-pub mod uploads;
+pub mod training;
 pub mod witness;
 pub mod wraps;
 
 pub use error::{Error, Result};
+pub use event::Event;
 pub use job::Job;
 pub use training::{SuiteName, Training};
 pub use trefoil_client as client;

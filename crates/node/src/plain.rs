@@ -1,6 +1,6 @@
 //! The float baseline: the same network, initial weights and batch order, in the clear.
 
-use crate::{Error, Training, Result};
+use crate::{Error, Result, Training};
 use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

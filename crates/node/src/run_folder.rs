@@ -1,11 +1,10 @@
-//! The evidence of a run: `config.toml`, `metrics.jsonl`, `cost.csv`, `summary.json`, `loss.svg`, `model.safetensors` and the
-//! parties' logs.
+//! The evidence of a run: `config.toml`, `job.toml`, `metrics.jsonl`, `cost.csv`, `summary.json`, `loss.svg`, `model.safetensors` and
+//! the parties' logs.
 
 use crate::demo::Demo;
-use crate::party::Event;
 use crate::report::CostLine;
 use crate::summary::Summary;
-use crate::{Error, Result};
+use crate::{Error, Event, Job, Result};
 use plotters::prelude::*;
 use serde::Serialize;
 use std::fs::File;
@@ -44,7 +43,7 @@ impl RunFolder {
             network_shape: demo.network.as_deref(),
             insecure_mask_seed: demo.insecure_mask_seed,
             insecure_record: demo.insecure_record.as_deref(),
-            job: &demo.job,
+            job: &demo.training,
         };
         let text = toml::to_string(&config).map_err(|e| Error::config("config.toml", e, "a configuration that TOML can hold"))?;
         let path = dir.join("config.toml");
@@ -57,6 +56,16 @@ impl RunFolder {
     /// A file of the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// Writes `job.toml`: what the parties have approved.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn job(&self, job: &Job) -> Result<()> {
+        let path = self.path("job.toml");
+        let text = toml::to_string(job).map_err(|e| Error::config("job.toml", e, "a job that TOML can hold"))?;
+        std::fs::write(&path, text).map_err(Error::file(&path))
     }
 
     /// A line of `metrics.jsonl`: each step and each epoch, as P0 tells it.

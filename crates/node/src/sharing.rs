@@ -1,6 +1,7 @@
 //! An owner's file on its way to the parties, and the model on its way to its owner: the client's side of a job.
 
 use crate::{Error, Job, Result, SuiteName};
+use ndarray::Array2;
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
@@ -82,6 +83,21 @@ impl Chunks for FileChunks<'_> {
 /// # Errors
 /// The identity is not the model owner's; a party refuses, cannot be reached, or contradicts another.
 pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result<Model> {
+    let params = fetch_parameters(job, identity, patience)?;
+    // What a user of the model must do to a record before it goes in.
+    let input = serde_json::to_string(&job.data).unwrap_or_default();
+    let model = Model::new(&params, &input)?;
+    Ok(match job.data.task {
+        Task::Classification => model.with_classes(&job.data.classes)?,
+        Task::Regression => model,
+    })
+}
+
+/// The same before it becomes a file: weights and biases in turn.
+///
+/// # Errors
+/// As for [`fetch_model`].
+pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> Result<Vec<Array2<f64>>> {
     let me = identity.fingerprint();
     if me != job.model_owner.fingerprint {
         return Err(Error::config("key", job.role(me), "the job's model owner"));
@@ -94,14 +110,7 @@ pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result
         SuiteName::Securenn => fetch::fetch(&parties, identity, &hash, &shapes, SecureNn::reconstruct, patience)?,
     };
     let weights = training.trainer()?.scales().weight;
-    let params: Vec<_> = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
-    // What a user of the model must do to a record before it goes in.
-    let input = serde_json::to_string(&job.data).unwrap_or_default();
-    let model = Model::new(&params, &input)?;
-    Ok(match job.data.task {
-        Task::Classification => model.with_classes(&job.data.classes)?,
-        Task::Regression => model,
-    })
+    Ok(tensors.iter().map(|t| fixed::decode(t, weights)).collect())
 }
 
 /// Names and shapes of a network's parameters.

@@ -92,10 +92,7 @@ impl Training {
         let hidden = self.network;
         self.network = [vec![data.features()], hidden, vec![data.classes]].concat();
         self.dataset.clone_from(&data.name);
-        self.input_frac = data.train.frac;
-        let largest = data.train.x.iter().chain(&data.test.x).fold(0f64, |m, v| m.max(v.abs()));
-        let integer = (largest * f64::from(data.train.frac).exp2()).round() as u64;
-        self.input_bits = (64 - integer.leading_zeros()) as u8;
+        (self.input_frac, self.input_bits) = crate::demo::job::schema(data).input();
         (self.train_rows, self.test_rows) = (data.train.rows(), data.test.rows());
         self
     }

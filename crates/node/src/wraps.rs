@@ -3,7 +3,7 @@
 //! The dealer-assisted truncation cannot fail within its range. The local one fails with probability |v| / 2^64 an element
 //! (docs/truncation.md), so that a run's expectation follows from its shapes and formats alone.
 
-use crate::{Training, Result};
+use crate::{Result, Training};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::Trainer;
 

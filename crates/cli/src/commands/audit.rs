@@ -24,7 +24,10 @@ impl Audit {
         if self.entries {
             for entry in audit::read(&self.file)? {
                 let entry = entry?;
-                print(format_args!("{} {} {}\n", entry.n, entry.time, entry.event));
+                let mut rest = entry.event;
+                let what = rest.as_object_mut().and_then(|e| e.remove("what"));
+                let what = what.as_ref().and_then(|w| w.as_str()).unwrap_or("?");
+                print(format_args!("{} {} {what}: {rest}\n", entry.n, entry.time));
             }
         }
         note(format_args!("{}: {} entries, unbroken; head {}", self.file.display(), summary.entries, hex(&summary.head)));

@@ -71,23 +71,23 @@ impl Demo {
         if self.suite == SuiteName::Masked && self.truncation == "local" {
             return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
         }
-        let job = self.train.job(&data, &self.data, self.suite, &self.truncation)?;
-        let trainer = job.trainer()?;
-        self.check_wraps(wraps::expected(&job, &trainer)?)?;
+        let training = self.train.job(&data, &self.data, self.suite, &self.truncation)?;
+        let trainer = training.trainer()?;
+        self.check_wraps(wraps::expected(&training, &trainer)?)?;
         note(format_args!(
             "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",
             data.name,
-            job.train_rows,
+            training.train_rows,
             self.train.owners,
-            job.test_rows,
-            job.network_name(),
+            training.test_rows,
+            training.network_name(),
             trainer.total_steps(),
-            job.batch,
+            training.batch,
         ));
         let run_dir =
             self.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", data.name, utc(SystemTime::now()))));
         let demo = demo::Demo {
-            job,
+            training,
             owners: self.train.owners,
             threads,
             timeout: Duration::from_secs(self.timeout),

@@ -5,9 +5,11 @@ use crate::output::{json, print};
 use crate::table::{Table, percent};
 use clap::Args;
 use std::path::PathBuf;
+use trefoil_node::data::records::Source;
+use trefoil_node::data::schema::Schema;
 use trefoil_node::demo::input_name;
 use trefoil_node::nn::Model;
-use trefoil_node::{Error, Result};
+use trefoil_node::{Error, Result, evaluate};
 
 /// Options of `trefoil evaluate`.
 #[derive(Args)]
@@ -34,9 +36,12 @@ struct Evaluated {
 }
 
 impl Evaluate {
-    /// Evaluates on the held-out records.
+    /// Evaluates on the held-out records, or on a file that a job's model fits.
     pub fn run(self) -> Result<()> {
         let model = Model::load(&self.model)?;
+        if let Some(schema) = evaluate::schema(&model) {
+            return self.by_schema(&model, &schema);
+        }
         let data = self.data.load()?;
         let (found, expected) = (input_name(data.train.frac), model.input());
         if !expected.is_empty() && found != expected {
@@ -58,6 +63,29 @@ impl Evaluate {
         }
         let mut table = Table::new(["model", "network", "dataset", "records held out", "accuracy"]);
         table.row([result.model, result.network, result.dataset, result.rows.to_string(), percent(result.accuracy)]);
+        print(table);
+        Ok(())
+    }
+
+    /// A job's model prepares records itself: all of the file count.
+    fn by_schema(&self, model: &Model, schema: &Schema) -> Result<()> {
+        let path = self.data.csv_file().ok_or_else(|| {
+            Error::config("--csv", "nothing", "a file with the columns of the model's job (`trefoil model show` lists them)")
+        })?;
+        let result = evaluate::evaluate(model, schema, &Source { path: path.clone(), labels: None })?;
+        if self.json {
+            return json(&result);
+        }
+        let mut table = Table::new(["model", "records", "figure", "value"]);
+        let (name, rows) = (self.model.display().to_string(), result.rows.to_string());
+        let figures = [
+            ("accuracy", result.accuracy.map(percent)),
+            ("area under the ROC curve", result.auc.map(|v| format!("{v:.4}"))),
+            ("mean squared error (in squared deviations of the target)", result.squared_error.map(|v| format!("{v:.4}"))),
+        ];
+        for (figure, value) in figures.into_iter().filter_map(|(figure, value)| Some((figure, value?))) {
+            table.row([name.clone(), rows.clone(), figure.into(), value]);
+        }
         print(table);
         Ok(())
     }

@@ -11,6 +11,7 @@ use trefoil_node::client::request::{self, Request};
 use trefoil_node::client::{Address, Patience, share::dial};
 use trefoil_node::data::schema::{Schema, Task};
 use trefoil_node::net::identity::Identity;
+use trefoil_node::nn::Metric;
 use trefoil_node::server::record::{State, Status};
 use trefoil_node::{Error, Job, Result};
 
@@ -168,13 +169,18 @@ impl JobCommand {
                     let hash: String = call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
                     agree(&hash, &job.hash(), &party)?;
                     call::<()>(&party, &identity, args.key.patience(), &Request::Approve { job: hash.clone() })?;
-                    print(format_args!("{} has the approval of {} for job {hash}\n", name(&job, &party), job.role(identity.fingerprint())));
+                    print(format_args!(
+                        "{} has the approval of {} for job {hash}\n",
+                        name(&job, &party),
+                        job.role(identity.fingerprint())
+                    ));
                 }
                 Ok(())
             }
             Command::Start(args) => {
                 for (party, missing) in args.each::<Vec<String>>(|job| Request::Start { job })? {
-                    let waits = if missing.is_empty() { "begins".to_owned() } else { format!("waits for {}", missing.join(" and ")) };
+                    let waits =
+                        if missing.is_empty() { "begins".to_owned() } else { format!("waits for {}", missing.join(" and ")) };
                     print(format_args!("{party}: {waits}\n"));
                 }
                 Ok(())
@@ -205,20 +211,26 @@ impl JobWithKey {
 impl StatusArgs {
     fn run(self) -> Result<()> {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
+        let metric = metric(&job);
         let mut last = String::new();
         loop {
             let all = statuses(&job, &identity, self.key.patience())?;
             if self.json {
                 return json(&all.into_iter().collect::<std::collections::BTreeMap<_, _>>());
             }
-            let text: String = all.iter().map(|(party, status)| line(party, status.as_ref())).collect();
+            let text: String = all.iter().map(|(party, status)| line(party, status.as_ref(), metric)).collect();
             if text != last {
                 print(&text);
             }
             let over = all.iter().all(|(_, s)| s.as_ref().is_none_or(|s| s.state.is_final()));
             if !self.follow || over {
-                return match all.into_iter().find_map(|(party, s)| s.filter(|s| matches!(s.state, State::Failed { .. })).map(|s| (party, s))) {
-                    Some((party, Status { state: State::Failed { why }, .. })) if self.follow => Err(Error::Refused(format!("{party}: {why}"))),
+                return match all
+                    .into_iter()
+                    .find_map(|(party, s)| s.filter(|s| matches!(s.state, State::Failed { .. })).map(|s| (party, s)))
+                {
+                    Some((party, Status { state: State::Failed { why }, .. })) if self.follow => {
+                        Err(Error::Refused(format!("{party}: {why}")))
+                    }
                     _ => Ok(()),
                 };
             }
@@ -242,12 +254,14 @@ pub fn statuses(job: &Job, identity: &Identity, patience: Patience) -> Result<Ve
 }
 
 /// A job's standing at a party in a line.
-fn line(party: &str, status: Option<&Status>) -> String {
+fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
     let Some(s) = status else { return format!("{party}: the job is not known\n") };
     let state = match &s.state {
         State::Waiting => "waiting".to_owned(),
         State::Running => format!("running, step {} of {} ({} in a checkpoint)", s.steps[0], s.steps[2], s.steps[1]),
-        State::Interrupted { why } => format!("interrupted at step {} of {}, {} in a checkpoint: {why}", s.steps[0], s.steps[2], s.steps[1]),
+        State::Interrupted { why } => {
+            format!("interrupted at step {} of {}, {} in a checkpoint: {why}", s.steps[0], s.steps[2], s.steps[1])
+        }
         State::Failed { why } => format!("failed: {why}"),
         State::Cancelled { by } => format!("cancelled by {by}"),
         State::Trained => format!("trained, {} steps{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" }),
@@ -258,7 +272,7 @@ fn line(party: &str, status: Option<&Status>) -> String {
     }
     if let Some(last) = s.last {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
-        text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure("metric", last.metric));
+        text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
     }
     text + "\n"
 }
@@ -272,7 +286,12 @@ fn reach(job: &Job, identity: &Identity) -> Vec<Address> {
     }
 }
 
-fn call<T: serde::de::DeserializeOwned>(party: &Address, identity: &Identity, patience: Patience, request: &Request) -> Result<T> {
+fn call<T: serde::de::DeserializeOwned>(
+    party: &Address,
+    identity: &Identity,
+    patience: Patience,
+    request: &Request,
+) -> Result<T> {
     let mut stream = dial(party, identity, patience)?;
     let answer = request::ask(&mut stream, request)?;
     // The answer is here; whether the party hears the farewell changes nothing.
@@ -291,12 +310,22 @@ fn name(job: &Job, party: &Address) -> String {
     format!("{} {}", party.id, job.party[party.id.index()].name)
 }
 
+/// What is opened of the held-out records, in words.
+fn metric(job: &Job) -> &'static str {
+    match job.metric() {
+        None => "nothing",
+        Some(Metric::Accuracy) => "accuracy",
+        Some(Metric::Auc) => "area under the curve",
+        Some(Metric::SquaredError) => "squared error (in squared deviations)",
+    }
+}
+
 /// What somebody who approves must know.
 fn show(job: &Job) -> Result<()> {
     let hash = job.hash();
     let text = toml::to_string(job).map_err(|e| Error::config("job", e, "a job that TOML can hold"))?;
     print(format_args!("{text}\n# SHA-256 of the job: {hash}\n"));
-    let metric = job.metric().map_or("nothing".to_owned(), |m| format!("{m:?}").to_lowercase());
+    let metric = metric(job);
     note(format_args!(
         "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}; the model goes to {}",
         job.name,
@@ -311,8 +340,10 @@ fn show(job: &Job) -> Result<()> {
 
 impl Template {
     fn run(self) -> Result<()> {
-        let schema: Schema = trefoil_node::data::schema::template(&self.file, &self.label, self.task, self.id.as_deref(), &self.without)?;
-        let data = toml::to_string(&Data { data: schema }).map_err(|e| Error::config("schema", e, "a schema that TOML can hold"))?;
+        let schema: Schema =
+            trefoil_node::data::schema::template(&self.file, &self.label, self.task, self.id.as_deref(), &self.without)?;
+        let data =
+            toml::to_string(&Data { data: schema }).map_err(|e| Error::config("schema", e, "a schema that TOML can hold"))?;
         print(format_args!("{HEAD}{data}"));
         Ok(())
     }

@@ -53,6 +53,9 @@ pub enum Command {
     Completions(completions::Completions),
     /// Run a computing party: a server that takes jobs, records and model owners' requests
     Party(party::Party),
+    /// One party of a measurement; `trefoil bench` starts it
+    #[command(hide = true)]
+    BenchParty,
     /// Propose, approve and follow jobs
     Job(job::JobCommand),
     /// Share a file's records with the parties of a job
@@ -98,6 +101,7 @@ impl Command {
             Command::Peers(peers) => peers.run(),
             Command::Completions(completions) => completions.run(),
             Command::Party(party) => party.run(),
+            Command::BenchParty => party::bench(),
             Command::Job(job) => job.run(),
             Command::Share(share) => share.run(),
             Command::Model(model) => model.run(),

@@ -93,7 +93,9 @@ fn extension(file: &Path) -> &str {
 
 fn show(file: &Path, as_json: bool) -> Result<()> {
     let model = Model::load(file)?;
-    let range = |values: &mut dyn Iterator<Item = &f32>| values.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let range = |values: &mut dyn Iterator<Item = &f32>| {
+        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)))
+    };
     let layers: Vec<_> = model
         .layers()
         .enumerate()
@@ -103,11 +105,20 @@ fn show(file: &Path, as_json: bool) -> Result<()> {
         })
         .collect();
     if as_json {
-        return json(&serde_json::json!({ "network": model.network(), "task": model.task().name(), "input": model.input(), "layers": layers }));
+        return json(
+            &serde_json::json!({ "network": model.network(), "task": model.task().name(), "input": model.input(), "layers": layers }),
+        );
     }
     print(format_args!("{}: {}, {}\n", file.display(), model.network(), model.task().name()));
     for layer in layers {
-        print(format_args!("{}: weight {}, bias {}, values {} to {}\n", layer["layer"].as_str().unwrap_or_default(), layer["weight"], layer["bias"], layer["least"], layer["most"]));
+        print(format_args!(
+            "{}: weight {}, bias {}, values {} to {}\n",
+            layer["layer"].as_str().unwrap_or_default(),
+            layer["weight"],
+            layer["bias"],
+            layer["least"],
+            layer["most"]
+        ));
     }
     print(format_args!("input: {}\n", model.input()));
     Ok(())

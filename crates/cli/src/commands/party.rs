@@ -1,54 +1,84 @@
-//! `trefoil party`: one computing party.
+//! `trefoil party`: one computing party; `trefoil bench-party`: one that is only measured.
 
 use super::keygen::PassphraseArgs;
-use crate::output::print;
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use trefoil_node::client::keys::KeySource;
 use trefoil_node::client::peers::Peers;
-use trefoil_node::server::{self, config::{Config, LogFormat}};
-use trefoil_node::{Error, Job, Result, launch};
+use trefoil_node::server::{
+    self,
+    config::{Config, LogFormat},
+};
+use trefoil_node::{Error, Event, Job, Result, bench, launch};
 
 /// Options of `trefoil party`.
 #[derive(Args)]
 pub struct Party {
     /// The party's configuration
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: PathBuf,
 
     /// Approve this job, as this party's operator
-    #[arg(long, value_name = "JOB", requires = "config")]
+    #[arg(long, value_name = "JOB")]
     approve: Option<PathBuf>,
 
     #[command(flatten)]
     passphrase: PassphraseArgs,
 
-    /// Print what happens as JSON lines on standard output
+    /// Print what happens as JSON lines on standard output, and stop when standard input ends
     #[arg(long, hide = true)]
     events: bool,
 }
 
+/// A launcher whose parties stop with it waits no longer than this for them.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Set when the launcher has ended standard input.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
 impl Party {
     /// Runs until it is told to stop.
     pub fn run(self) -> Result<()> {
-        let Some(file) = &self.config else {
-            logs("info", LogFormat::Text)?;
-            return launch::party_process();
-        };
-        let config = Config::load(file)?;
+        let events = self.events;
+        let result = self.serve();
+        match &result {
+            Ok(()) if LEFT.load(Ordering::Relaxed) => std::process::exit(130),
+            Err(e) if events => launch::emit(&Event::Failed { message: e.to_string(), code: e.exit_code() }),
+            _ => {}
+        }
+        result
+    }
+
+    fn serve(self) -> Result<()> {
+        let config = Config::load(&self.config)?;
         logs(&config.log, config.log_format)?;
         let key: KeySource = config.key.parse().map_err(trefoil_node::client::Error::from)?;
         let identity = key.load(&self.passphrase.source(), config.insecure.plain_key)?;
         let approve = self.approve.as_ref().map(|job| Job::load(job, &Peers::load(&config.peers)?)).transpose()?;
-        let events = self.events;
-        let emit = move |event| {
-            if let (true, Ok(line)) = (events, serde_json::to_string(&event)) {
-                print(format_args!("{line}\n"));
-            }
-        };
-        server::run(config, server::Start { identity, approve, stop: super::stop_flag()?, emit: Box::new(emit) })
+        let stop = super::stop_flag()?;
+        let mut emit: Box<dyn FnMut(Event) + Send> = Box::new(drop);
+        if self.events {
+            emit = Box::new(|event| launch::emit(&event));
+            launch::when_input_ends(|| {
+                LEFT.store(true, Ordering::Relaxed);
+                stop.store(true, Ordering::Relaxed);
+                std::thread::sleep(FAREWELL);
+                std::process::exit(130);
+            });
+        }
+        server::run(config, server::Start { identity, approve, stop, emit })
     }
+}
+
+/// Runs one party of a measurement.
+///
+/// # Errors
+/// What went wrong.
+pub fn bench() -> Result<()> {
+    logs("info", LogFormat::Text)?;
+    bench::party::process()
 }
 
 /// Logs on standard error; TREFOIL_LOG and RUST_LOG come before the configuration.

@@ -65,9 +65,11 @@ impl Share {
                 started.elapsed().as_secs_f64(),
                 receipt.upload
             )),
-            None => note(format_args!("an earlier try had brought everything to all parties; it is complete now (upload {})", receipt.upload)),
+            None => note(format_args!(
+                "an earlier try had brought everything to all parties; it is complete now (upload {})",
+                receipt.upload
+            )),
         }
         Ok(())
     }
 }
-

@@ -22,7 +22,8 @@ impl Deployment {
     /// Keys for p0, p1, p2, these owners and `research`, the model owner. No party runs yet.
     pub fn new(owners: &[&str], timeout: u64) -> Deployment {
         let dir = tempfile::tempdir().unwrap();
-        let d = Deployment { dir, owners: owners.iter().map(|o| (*o).to_owned()).collect(), parties: [None, None, None], timeout };
+        let d =
+            Deployment { dir, owners: owners.iter().map(|o| (*o).to_owned()).collect(), parties: [None, None, None], timeout };
         let names: Vec<&str> = ["p0", "p1", "p2", "research"].into_iter().chain(owners.iter().copied()).collect();
         let out = d.ok(&[&["keygen", "--quiet", "--dir", "keys"][..], &names].concat());
         for (name, fingerprint) in names.iter().zip(out.lines()) {
@@ -36,7 +37,9 @@ impl Deployment {
             let address = d.address(i);
             d.write(
                 &format!("p{i}.toml"),
-                &format!("listen = \"{address}\"\nkey = \"keys/p{i}.pem\"\ndata = \"data{i}\"\ntimeout = {timeout}\ngrace = 20\n"),
+                &format!(
+                    "listen = \"{address}\"\nkey = \"keys/p{i}.pem\"\ndata = \"data{i}\"\ntimeout = {timeout}\ngrace = 20\n"
+                ),
             );
         }
         d
@@ -59,8 +62,9 @@ impl Deployment {
     /// A job's file over all owners: a small network on four columns.
     pub fn job(&self, file: &str, name: &str, suite: &str, more: &str) {
         let owners: Vec<String> = self.owners.iter().map(|o| format!("{o:?}")).collect();
-        let columns: String =
-            ["a", "b", "c", "d"].map(|c| format!("[[data.columns]]\nkind = \"number\"\nname = \"{c}\"\nmean = 0\ndeviation = 1\n")).concat();
+        let columns: String = ["a", "b", "c", "d"]
+            .map(|c| format!("[[data.columns]]\nkind = \"number\"\nname = \"{c}\"\nmean = 0\ndeviation = 1\n"))
+            .concat();
         self.write(
             file,
             &format!(
@@ -131,6 +135,10 @@ impl Deployment {
             format!("P{i}:\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
         };
         [0, 1, 2].map(tail).concat()
+    }
+
+    pub fn pid(&self, party: usize) -> u32 {
+        self.parties[party].as_ref().map_or(0, Child::id)
     }
 
     /// Sends a signal, such as KILL, STOP, CONT or TERM.

@@ -1,13 +1,21 @@
 //! Starting the program, and the parties by hand.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use trefoil_node::net::{Id, identity::Identity};
-use trefoil_node::party::{Event, PartyConfig};
-use trefoil_node::{Training, SuiteName};
+use trefoil_mpc::{Suite, masked::Masked};
+use trefoil_node::client::request::{self, Announcement, Request, Standing, Summary};
+use trefoil_node::client::share::dial;
+use trefoil_node::client::{Address, Patience, Result};
+use trefoil_node::demo::job::Keys;
+use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Settings, Start};
+use trefoil_node::net::{At, Frame, Id, Part, identity::Identity};
+use trefoil_node::server::record::Status;
+use trefoil_node::{Event, Job, SuiteName, data};
+use trefoil_ring::Tensor;
 
 /// The program with these arguments, in an environment of its own.
 pub fn trefoil(args: &[&str]) -> Command {
@@ -71,75 +79,123 @@ pub fn ends_within(child: &mut Child, limit: Duration) -> i32 {
     }
 }
 
-/// Keys of a run.
-pub struct Keys {
-    pub parties: [Identity; 3],
-    pub owner: Identity,
-    pub model_owner: Identity,
+/// A tiny job on records of four numbers and two classes.
+pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
+    let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
+    let party =
+        |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
+    let columns = ["a", "b", "c", "d"].map(|name| data::schema::Column::Number { name: name.into(), mean: 0.0, deviation: 1.0 });
+    Job {
+        name: "test".into(),
+        suite: SuiteName::Masked,
+        start: Start::Ready,
+        party: Id::ALL.map(party),
+        owner: keys.owners.iter().map(|key| owner("owner", key)).collect(),
+        model_owner: member("model-owner", &keys.model_owner),
+        data: data::schema::Schema {
+            task: data::schema::Task::Classification,
+            partition: data::schema::Partition::Horizontal,
+            label: "class".into(),
+            classes: vec!["0".into(), "1".into()],
+            target: None,
+            id: None,
+            holdout: 5,
+            columns: columns.into(),
+        },
+        train: Settings { hidden: vec![8], epochs: 1, batch: 8, ..Settings::default() },
+        open: Opened::default(),
+        checkpoint: Checkpoint::default(),
+    }
 }
 
-impl Keys {
-    pub fn generate() -> Keys {
-        let key = |name| Identity::generate(name).unwrap();
-        Keys { parties: ["P0", "P1", "P2"].map(key), owner: key("owner"), model_owner: key("model-owner") }
-    }
+pub fn owner(name: &str, key: &Identity) -> Owner {
+    Owner { name: name.into(), fingerprint: key.fingerprint(), address: None, columns: vec![], label: false }
+}
 
-    /// What a launcher would tell party `id`.
-    pub fn config(&self, id: Id) -> PartyConfig {
-        PartyConfig {
-            id,
-            listen: "127.0.0.1:0".into(),
-            key: self.parties[id.index()].to_pem().to_string(),
-            parties: [0, 1, 2].map(|i: usize| self.parties[i].fingerprint()),
-            owners: vec![self.owner.fingerprint()],
-            model_owner: self.model_owner.fingerprint(),
-            job: job(),
-            timeout: 4.0,
-            threads: 1,
-            network: None,
-            insecure_mask_seed: None,
-            insecure_record: None,
-            bench: None,
+pub const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), answer: Duration::from_secs(20) };
+
+/// What an operator does with a job: its own party gets and approves it.
+pub fn approve(job: &Job, id: Id, keys: &Keys) {
+    let (party, identity) = (&job.addresses()[id.index()], &keys.parties[id.index()]);
+    let propose = Request::Propose { job: serde_json::to_value(job).unwrap() };
+    let hash: String = request::call(party, identity, PATIENCE, &propose).unwrap();
+    assert_eq!(hash, job.hash());
+    request::call::<()>(party, identity, PATIENCE, &Request::Approve { job: hash }).unwrap();
+}
+
+/// A job's standing at a party, as the party's operator sees it.
+pub fn status(job: &Job, id: Id, keys: &Keys) -> Status {
+    let request = Request::Status { job: Some(job.hash()) };
+    let mut all: Vec<Status> =
+        request::call(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &request).unwrap();
+    all.pop().unwrap()
+}
+
+/// Waits until the party says that it waits for something that begins like this.
+pub fn waits_for(job: &Job, id: Id, keys: &Keys, begins: &str) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let missing = status(job, id, keys).missing;
+        if missing.iter().any(|m| m.starts_with(begins)) {
+            return;
         }
+        assert!(Instant::now() < until, "{missing:?} is not {begins:?}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A tiny job.
-pub fn job() -> Training {
-    Training {
-        suite: SuiteName::Securenn,
-        dataset: "test".into(),
-        network: vec![4, 8, 2],
-        epochs: 1,
-        batch: 8,
-        lr: 0.1,
-        lr_schedule: "constant".into(),
-        momentum: 0.0,
-        softmax: "exact".into(),
-        truncation: "dealer".into(),
-        fraction_bits: 16,
-        seed: 1,
-        input_frac: 12,
-        input_bits: 15,
-        train_rows: 16,
-        test_rows: 8,
+/// An owner who speaks to one party alone: 16 records to train on and 8 held out, all zeros, under this upload's name.
+pub fn upload_to(job: &Job, id: Id, keys: &Keys, name: &str) -> Result<()> {
+    let address: &Address = &job.addresses()[id.index()];
+    let mut stream = dial(address, &keys.owners[0], PATIENCE)?;
+    let width = job.data.features() + job.data.outputs();
+    let about = Announcement { job: job.hash(), upload: name.into(), width };
+    let _: Standing = request::ask(&mut stream, &Request::Share(about))?;
+    let bytes = |x: &[u8]| Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8);
+    let summary = Summary { chunks: 2, train_rows: 16, test_rows: 8, order: None };
+    let chunk = |rows: usize| Masked::deal(&Tensor::zeros((rows, width)), [rows as u8; 32])[id.index()].clone();
+    for (step, (rows, depth, label, parts)) in [
+        (16, 0, "client.rows", chunk(16)),
+        (8, 1, "client.rows", chunk(8)),
+        (0, 0, "client.finish", vec![bytes(&serde_json::to_vec(&summary).unwrap())]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        stream.write_frame(&Frame { at: At { step: step as u64, op: rows }, depth, label: Cow::Borrowed(label), parts })?;
+        let answer = stream.read_frame(1 << 20)?.unwrap();
+        assert_eq!(answer.label, "client.acknowledged");
     }
+    let new: bool = request::ask(&mut stream, &Request::Commit { job: job.hash(), upload: name.into() })?;
+    assert!(new);
+    Ok(())
 }
 
-/// One `trefoil party`.
+/// One `trefoil party`, with a folder of its own.
 pub struct PartyProcess {
     pub child: Child,
-    stdin: ChildStdin,
+    pub stdin: Option<ChildStdin>,
     stdout: std::io::Lines<BufReader<ChildStdout>>,
+    dir: tempfile::TempDir,
 }
 
 impl PartyProcess {
-    pub fn start(config: &PartyConfig) -> PartyProcess {
-        let mut child = trefoil(&["party"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        writeln!(stdin, "{}", serde_json::to_string(config).unwrap()).unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        PartyProcess { child, stdin, stdout }
+    /// Starts it with this PEM, these lines in its configuration and these further arguments.
+    pub fn start_with(pem: &str, config: &str, args: &[&str]) -> PartyProcess {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("party.toml");
+        let listen = if config.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"\n" };
+        std::fs::write(&file, format!("key = \"env:KEY\"\ndata = \"data\"\n{listen}{config}\n")).unwrap();
+        let mut command = trefoil(&[&["party", "--events", "--config", path(&file)], args].concat());
+        let mut child =
+            command.env("KEY", pem).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()).lines());
+        PartyProcess { child, stdin, stdout, dir }
+    }
+
+    /// One that is as it should be, but for these lines.
+    pub fn start(identity: &Identity, config: &str) -> PartyProcess {
+        PartyProcess::start_with(&identity.to_pem(), config, &[])
     }
 
     /// The next event, or the end.
@@ -155,28 +211,41 @@ impl PartyProcess {
         }
     }
 
-    pub fn addresses(&mut self, all: &[String; 3]) {
-        writeln!(self.stdin, "{}", serde_json::to_string(all).unwrap()).unwrap();
+    /// What its audit log holds.
+    pub fn audit(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("data/audit.jsonl")).unwrap()
     }
 
-    /// How it fails: the message, its exit code and whether it was connected before. Its log must say it in one line.
-    pub fn failure(mut self) -> Failure {
-        let mut connected = false;
+    /// Lets it go, and gives all that it said that was not read yet. It must end as one whose launcher has gone, and log no panic.
+    pub fn let_go(mut self) -> Vec<Event> {
+        drop(self.stdin.take());
+        assert_eq!(ends_within(&mut self.child, Duration::from_secs(5)), 130);
+        assert!(!self.log().contains("panicked"));
+        std::iter::from_fn(|| self.event()).collect()
+    }
+
+    /// How it fails by itself: the message and its exit code. Its log must say it in one line.
+    pub fn failure(mut self) -> (String, u8) {
         loop {
             match self.event() {
                 Some(Event::Failed { message, code }) => {
                     let exit = ends_within(&mut self.child, Duration::from_secs(5));
-                    let mut log = String::new();
-                    std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut log).unwrap();
+                    let log = self.log();
                     assert_eq!(exit, i32::from(code), "{message}");
                     assert!(!message.contains('\n') && !log.contains("panicked"), "{message}\n{log}");
-                    return Failure { message, code, connected };
+                    assert!(log.contains(&format!("error: {message}\n")), "{message}\n{log}");
+                    return (message, code);
                 }
-                Some(Event::Connected) => connected = true,
                 Some(_) => {}
-                None => panic!("ended without a word"),
+                None => panic!("ended without a word: {}", self.log()),
             }
         }
+    }
+
+    fn log(&mut self) -> String {
+        let mut log = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut log).unwrap();
+        log
     }
 }
 
@@ -185,18 +254,4 @@ impl Drop for PartyProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-pub struct Failure {
-    pub message: String,
-    pub code: u8,
-    pub connected: bool,
-}
-
-/// Starts three parties, tells them of one another, and waits until all have failed.
-pub fn failures(configs: [PartyConfig; 3]) -> [Failure; 3] {
-    let mut parties = configs.map(|c| PartyProcess::start(&c));
-    let addresses = parties.each_mut().map(PartyProcess::address);
-    parties.iter_mut().for_each(|p| p.addresses(&addresses));
-    parties.map(PartyProcess::failure)
 }

@@ -1,65 +1,184 @@
-//! Check 19: parties that do not agree on everything refuse before any share moves, and name the field.
+//! Check 19: parties that do not agree on everything refuse before any share moves between them, and name the job or the field.
 
-use crate::common::{Failure, Keys, PartyProcess, failures};
+use crate::common::{PATIENCE, PartyProcess, approve, job, owner, small_csv, status, upload_to};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use trefoil_node::handshake::compare;
+use trefoil_node::client::request::{self, Request};
+use trefoil_node::client::share::dial;
+use trefoil_node::client::{Error, Patience};
+use trefoil_node::data::csv;
+use trefoil_node::data::schema::Column;
+use trefoil_node::demo::job::{Keys, Rows};
+use trefoil_node::handshake::{agreed, compare};
 use trefoil_node::net::Id;
 use trefoil_node::net::identity::Identity;
-use trefoil_node::net::tls::{Listener, Options, mesh};
-use trefoil_node::party::{PartyConfig, agreed};
+use trefoil_node::net::tls::{Listener, Options, TlsNet};
+use trefoil_node::{Event, Job, sharing};
 
-/// Nobody got as far as sharing, and somebody said which field it was.
-fn names(field: &str, failures: &[Failure]) {
-    let told: Vec<&str> = failures.iter().map(|f| f.message.as_str()).collect();
-    assert!(failures.iter().all(|f| !f.connected), "{field}: {told:?}");
+const TIMEOUT: &str = "timeout = 4";
+
+/// Three parties with these lines in their configurations, and a job that is theirs.
+fn parties(keys: &Keys, configs: [&str; 3]) -> ([PartyProcess; 3], Job) {
+    let mut parties = Id::ALL.map(|id| PartyProcess::start(&keys.parties[id.index()], configs[id.index()]));
+    let addresses = parties.each_mut().map(PartyProcess::address);
+    (parties, job(keys, &addresses))
+}
+
+/// Somebody says which field it was, and nobody has got as far as sharing.
+fn names(field: &str, parties: impl IntoIterator<Item = PartyProcess>) {
     let differs = format!("differs in {field}: found ");
-    assert!(failures.iter().any(|f| f.code == 5 && f.message.contains(&differs)), "{field}: {told:?}");
+    let mut said = vec![];
+    for mut party in parties {
+        said.extend(party.event());
+        said.extend(party.let_go());
+    }
+    let (mut named, told) = (false, format!("{said:?}"));
+    for event in said {
+        match event {
+            Event::Failed { message, code } => {
+                assert!(code == 5 && !message.contains('\n'), "{message}");
+                named |= message.contains(&differs);
+            }
+            // A peer that has refused already hangs up.
+            Event::Interrupted { .. } => {}
+            other => panic!("{field}: {other:?}"),
+        }
+    }
+    assert!(named, "nobody names {field}: {told}");
+}
+
+fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_node::Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("small.csv");
+    small_csv(&file, 30);
+    let data = csv::load(&file, "class", 1).unwrap();
+    let mut rows = Rows::new(&job.data, &data.train, &data.test);
+    let width = rows.width();
+    sharing::send(job, &keys.owners[0], &mut rows, width, PATIENCE, None).map(drop)
+}
+
+/// The operator of one party has approved another job: nobody gets a record, and the other parties get no session.
+#[test]
+fn one_party_with_another_job() {
+    type Change = fn(&mut Job);
+    let changes: [(&str, Change); 11] = [
+        ("batch", |j| j.train.batch = 4),
+        ("network", |j| j.train.hidden = vec![16]),
+        ("fraction_bits", |j| j.train.fraction_bits = 14),
+        ("lr", |j| j.train.lr = 0.2),
+        ("seed", |j| j.train.seed = 2),
+        ("truncation", |j| j.train.truncation = "local".into()),
+        ("suite", |j| j.suite = trefoil_node::SuiteName::Securenn),
+        ("opened", |j| j.open.loss = false),
+        ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),
+        ("owners", |j| j.owner.push(owner("one more", &Identity::generate("one more").unwrap()))),
+        ("model owner", |j| j.model_owner.fingerprint = Identity::generate("another").unwrap().fingerprint()),
+    ];
+    let keys = Keys::generate(1).unwrap();
+    let (servers, base) = parties(&keys, [TIMEOUT; 3]);
+    for (i, (field, change)) in changes.into_iter().enumerate() {
+        let odd = Id::ALL[i % 3];
+        let job = Job { name: field.into(), ..base.clone() };
+        let mut other = job.clone();
+        change(&mut other);
+        assert_ne!(job.hash(), other.hash(), "{field}");
+        for id in Id::ALL {
+            approve(if id == odd { &other } else { &job }, id, &keys);
+        }
+        let unknown = format!("job {} is not known here", &job.hash()[..16]);
+        let refused = shares(&job, &keys).unwrap_err();
+        assert!(refused.exit_code() == 5 && refused.to_string().ends_with(&unknown), "{field}: {refused}");
+        for id in odd.others() {
+            assert_eq!(status(&job, id, &keys).owners[1], 0, "{field}");
+            // Nor does a peer get a session there.
+            let link = Request::Link { job: job.hash() };
+            let link = request::call::<Value>(&job.addresses()[odd.index()], &keys.parties[id.index()], PATIENCE, &link);
+            assert!(matches!(link, Err(Error::Refused { why, .. }) if why == unknown), "{field}");
+        }
+        assert!(servers[odd.index()].audit().contains(&unknown), "{field}");
+    }
+    for party in servers {
+        assert!(party.let_go().is_empty());
+    }
 }
 
 #[test]
-fn one_party_with_another_job() {
-    type Change = fn(&mut PartyConfig);
-    let changes: [(&str, Change); 8] = [
-        ("batch", |c| c.job.batch = 4),
-        ("network", |c| c.job.network = vec![4, 16, 2]),
-        ("fraction_bits", |c| c.job.fraction_bits = 14),
-        ("lr", |c| c.job.lr = 0.2),
-        ("seed", |c| c.job.seed = 2),
-        ("input_frac", |c| c.job.input_frac = 11),
-        ("truncation", |c| c.job.truncation = "local".into()),
-        ("masks", |c| c.insecure_mask_seed = Some(1)),
-    ];
-    let keys = Keys::generate();
-    for (i, (field, change)) in changes.into_iter().enumerate() {
-        let mut configs = Id::ALL.map(|id| keys.config(id));
-        change(&mut configs[i % 3]);
-        names(field, &failures(configs));
+fn one_party_with_other_settings() {
+    for (field, configs) in [
+        ("masks", [TIMEOUT, "timeout = 4\n[insecure]\nmask_seed = 1", TIMEOUT]),
+        ("shaped network", [TIMEOUT, TIMEOUT, "timeout = 4\nnetwork = \"1ms,1Gbps\""]),
+    ] {
+        let keys = Keys::generate(1).unwrap();
+        let (parties, job) = parties(&keys, configs);
+        Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+        shares(&job, &keys).unwrap();
+        names(field, parties);
     }
-    let mut configs = Id::ALL.map(|id| keys.config(id));
-    configs[2].owners.push(Identity::generate("one more").unwrap().fingerprint());
-    names("owners", &failures(configs));
+}
+
+/// An owner that brings the parties different uploads.
+#[test]
+fn one_party_with_another_upload() {
+    let keys = Keys::generate(1).unwrap();
+    let (parties, job) = parties(&keys, [TIMEOUT; 3]);
+    for (id, name) in Id::ALL.into_iter().zip(["a", "b", "a"]) {
+        approve(&job, id, &keys);
+        upload_to(&job, id, &keys, &name.repeat(32)).unwrap();
+    }
+    names("uploads", parties);
 }
 
 /// This test plays P1, with a hello that agrees in everything but its version or protocol.
 #[test]
 fn one_party_of_another_version() {
     for field in ["version", "protocol"] {
-        let keys = Keys::generate();
-        let [p0, p1, p2] = Id::ALL.map(|id| keys.config(id));
-        let mut others = [PartyProcess::start(&p0), PartyProcess::start(&p2)];
-        let listener = Listener::bind("127.0.0.1:0", &keys.parties[1], &p1.parties).unwrap();
+        let keys = Keys::generate(1).unwrap();
+        let (p0, p1, p2) = (&keys.parties[0], &keys.parties[1], &keys.parties[2]);
+        let mut others = [p0, p2].map(|key| PartyProcess::start(key, "timeout = 10"));
+        let listener = Listener::bind("127.0.0.1:0", p1, &[p0.fingerprint(), p2.fingerprint()]).unwrap();
         let [a, c] = others.each_mut().map(PartyProcess::address);
-        let addresses = [a.clone(), listener.local_addr().to_string(), c.clone()];
-        others.iter_mut().for_each(|p| p.addresses(&addresses));
-
-        let timeout = Duration::from_secs(4);
-        let options = Options { timeout, gather: timeout, ..Options::default() };
-        let peers = [(Id::P0, a, p1.parties[0]), (Id::P2, c, p1.parties[2])];
-        let mut net = mesh(Id::P1, &listener, &keys.parties[1], peers, options).unwrap();
-        let mut map = agreed(&p1);
+        let job = job(&keys, &[a, listener.local_addr().to_string(), c]);
+        for id in Id::P1.others() {
+            approve(&job, id, &keys);
+            upload_to(&job, id, &keys, &"a".repeat(32)).unwrap();
+        }
+        let mut net = as_p1(&listener, &job, &keys);
+        let training = job.training(16, 8).unwrap();
+        let uploads = BTreeMap::from([(keys.owners[0].fingerprint().to_string(), "a".repeat(32))]);
+        let mut map = agreed(&training, &job.hash(), false, None, &uploads);
         map.insert(field.into(), "another".into());
-        let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, Instant::now() + timeout).unwrap_err();
+        let until = Instant::now() + Duration::from_secs(4);
+        let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, until).unwrap_err();
         assert!(ours.to_string().contains(&format!("differs in {field}")), "{ours}");
-        names(field, &others.map(PartyProcess::failure));
+        names(field, others);
     }
+}
+
+/// Links to and from P0 and P2.
+fn as_p1(listener: &Listener, job: &Job, keys: &Keys) -> TlsNet {
+    let link = Request::Link { job: job.hash() };
+    let mut incoming = BTreeMap::new();
+    let mut outgoing = BTreeMap::new();
+    let until = Instant::now() + Duration::from_secs(20);
+    while incoming.len() < 2 || outgoing.len() < 2 {
+        assert!(Instant::now() < until, "no links");
+        if let Ok((mut stream, from)) = listener.accept(Duration::from_millis(50)) {
+            assert!(matches!(request::next(&mut stream).unwrap(), Request::Link { job: theirs } if theirs == job.hash()));
+            request::accept(&mut stream, &json!({ "answer": "linked" })).unwrap();
+            incoming.insert(job.party_of(from).unwrap(), stream);
+        }
+        for id in Id::P1.others() {
+            let patience = Patience { connect: Duration::from_secs(1), answer: Duration::from_secs(4) };
+            if !outgoing.contains_key(&id) {
+                let mut stream = dial(&job.addresses()[id.index()], &keys.parties[1], patience).unwrap();
+                let answer: Value = request::ask(&mut stream, &link).unwrap();
+                if answer["answer"] == "linked" {
+                    outgoing.insert(id, stream);
+                }
+            }
+        }
+    }
+    let two = |mut all: BTreeMap<Id, _>| Id::P1.others().map(|id| (id, all.remove(&id).unwrap()));
+    TlsNet::new(two(outgoing), two(incoming), Options { timeout: Duration::from_secs(4), ..Options::default() }).unwrap()
 }

@@ -4,6 +4,11 @@ mod bad_input;
 mod commands;
 mod common;
 mod demo;
+mod deploy;
+mod deployment_page;
+mod doctor;
+#[cfg(unix)]
+mod examples;
 mod handshake;
 mod keys;
 mod peers;

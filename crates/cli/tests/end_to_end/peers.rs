@@ -1,83 +1,177 @@
 //! Peers that cannot be reached or are not who they should be.
 
-use crate::common::{Keys, PartyProcess, job};
+use crate::common::{PATIENCE, PartyProcess, approve, job, path, refused, status, trefoil, upload_to, waits_for};
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::Duration;
+use trefoil_node::client::Error;
+use trefoil_node::client::request::{self, Request};
+use trefoil_node::demo::job::Keys;
 use trefoil_node::net::Id;
 use trefoil_node::net::identity::Identity;
-use trefoil_node::net::tls::{Listener, connect};
+use trefoil_node::net::tls::Listener;
+use trefoil_node::server::record::State;
+use trefoil_node::{Event, Job};
+
+/// An address that nobody listens at any more.
+fn gone() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// P0 has approved the job and has its records, but no session, whatever it tries.
+fn no_session(mut party: PartyProcess, job: &Job, keys: &Keys) {
+    assert_eq!(status(job, Id::P0, keys).state, State::Waiting);
+    drop(party.stdin.take());
+    assert!(party.event().is_none(), "it went on");
+}
+
+/// What a job's file and a key in the environment give `trefoil job status`.
+fn job_status(job: &Job, key: &Identity) -> std::process::Output {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, peers) = (dir.path().join("job.toml"), dir.path().join("peers.toml"));
+    std::fs::write(&file, toml::to_string(job).unwrap()).unwrap();
+    let args = ["job", "status", path(&file), "--peers", path(&peers), "--key", "env:KEY", "--timeout", "1"];
+    trefoil(&args).env("KEY", key.to_pem().as_str()).output().unwrap()
+}
 
 #[test]
 fn a_wrong_fingerprint() {
-    let keys = Keys::generate();
-    let mut config = keys.config(Id::P0);
-    let (found, expected) = (keys.parties[1].fingerprint(), Identity::generate("other").unwrap().fingerprint());
-    config.parties[1] = expected;
-    let mut party = PartyProcess::start(&config);
+    let keys = Keys::generate(1).unwrap();
+    let mut party = PartyProcess::start(&keys.parties[0], "timeout = 2");
     let own = party.address();
-    // P1 stays, whatever P0 makes of its certificate.
-    let listener = Listener::bind("127.0.0.1:0", &keys.parties[1], &[keys.parties[0].fingerprint()]).unwrap();
+    // P1 stays, whatever others make of its certificate.
+    let all = [&keys.parties[0], &keys.owners[0], &keys.model_owner].map(Identity::fingerprint);
+    let listener = Listener::bind("127.0.0.1:0", &keys.parties[1], &all).unwrap();
     let address = listener.local_addr().to_string();
-    party.addresses(&[own, address.clone(), address.clone()]);
-    let failure = party.failure();
+    let mut job = job(&keys, &[own, address.clone(), gone()]);
+    let (found, expected) = (keys.parties[1].fingerprint(), Identity::generate("other").unwrap().fingerprint());
+    job.party[1].fingerprint = expected;
+    approve(&job, Id::P0, &keys);
     let line = format!("{address}: wrong certificate: found fingerprint {found}, expected {expected}");
-    assert!(failure.code == 4 && failure.message == line && !failure.connected, "{}", failure.message);
+    // Neither a client nor P0 speaks to it.
+    refused(&job_status(&job, &keys.model_owner), 4, &[&line]);
+    upload_to(&job, Id::P0, &keys, &"a".repeat(32)).unwrap();
+    waits_for(&job, Id::P0, &keys, &format!("P1: {line}"));
+    drop(listener);
+    no_session(party, &job, &keys);
 }
 
 #[test]
 fn an_unreachable_peer() {
-    let keys = Keys::generate();
-    let mut config = keys.config(Id::P0);
-    config.timeout = 1.0;
-    let mut party = PartyProcess::start(&config);
-    let own = party.address();
-    // Nobody listens there any more.
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    party.addresses(&[own, gone.clone(), gone.clone()]);
-    let failure = party.failure();
-    assert!(failure.code == 4 && failure.message.starts_with(&format!("{gone}: cannot connect: ")), "{}", failure.message);
+    let keys = Keys::generate(1).unwrap();
+    let mut party = PartyProcess::start(&keys.parties[0], "timeout = 1");
+    let (own, address) = (party.address(), gone());
+    let job = job(&keys, &[own, address.clone(), address.clone()]);
+    approve(&job, Id::P0, &keys);
+    upload_to(&job, Id::P0, &keys, &"a".repeat(32)).unwrap();
+    let line = format!("{address}: cannot connect: ");
+    waits_for(&job, Id::P0, &keys, &format!("P1: {line}"));
+    refused(&job_status(&job, &keys.model_owner), 4, &[&line]);
+    no_session(party, &job, &keys);
 }
 
 #[test]
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut config = Keys::generate().config(Id::P1);
-    config.listen.clone_from(&address);
-    let failure = PartyProcess::start(&config).failure();
-    assert!(failure.code == 4 && failure.message.starts_with(&format!("{address}: cannot listen: ")), "{}", failure.message);
+    let key = Identity::generate("P1").unwrap();
+    let (message, code) = PartyProcess::start(&key, &format!("listen = \"{address}\"")).failure();
+    assert!(code == 4 && message.starts_with(&format!("{address}: cannot listen: ")), "{message}");
 }
 
 #[test]
 fn configurations_that_cannot_be() {
-    let keys = Keys::generate();
-    let mut config = keys.config(Id::P0);
-    config.key = keys.config(Id::P0).key.replace("PRIVATE", "PUBLIC");
-    let failure = PartyProcess::start(&config).failure();
-    assert!(failure.code == 4 && failure.message.contains("no PKCS #8 private key"), "{}", failure.message);
+    let keys = Keys::generate(1).unwrap();
+    let pem = keys.parties[0].to_pem();
+    let (message, code) = PartyProcess::start_with(&pem.replace("PRIVATE", "PUBLIC"), "", &[]).failure();
+    assert!(code == 2 && message.contains("no PKCS #8 private key"), "{message}");
+    for (config, words) in
+        [("timeout = 0", "timeout: found 0, expected more than 0"), ("threads = 0", "threads: found 0, expected 1 to")]
+    {
+        let (message, code) = PartyProcess::start(&keys.parties[0], config).failure();
+        assert!(code == 2 && message.contains(words), "{message}");
+    }
 
-    let mut config = keys.config(Id::P0);
-    config.job = trefoil_node::Training { batch: 0, ..job() };
-    let failure = PartyProcess::start(&config).failure();
-    assert!(failure.code == 2 && failure.message.contains("batch: found 0"), "{}", failure.message);
+    // Jobs that cannot be trained, or give one certificate two roles: as the operator's own, and from somebody else.
+    let mut party = PartyProcess::start(&keys.parties[0], "");
+    let sound = job(&keys, &[party.address(), gone(), gone()]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("job.toml");
+    type Change = fn(&mut Job);
+    let changes: [(&str, Change); 4] = [
+        ("batch: found 0", |j| j.train.batch = 0),
+        ("expected a certificate of its own for each party and owner", |j| j.owner[0].fingerprint = j.party[2].fingerprint),
+        ("expected a certificate of its own for each party and owner", |j| j.party[1].fingerprint = j.party[2].fingerprint),
+        ("a party must not get the model", |j| j.model_owner.fingerprint = j.party[1].fingerprint),
+    ];
+    for (words, change) in changes {
+        let mut job = sound.clone();
+        change(&mut job);
+        std::fs::write(&file, toml::to_string(&job).unwrap()).unwrap();
+        let (message, code) = PartyProcess::start_with(&pem, "", &["--approve", path(&file)]).failure();
+        assert!(code == 2 && message.contains(words), "{message}");
+        let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
+        let refused = request::call::<String>(&sound.addresses()[0], &keys.parties[0], PATIENCE, &propose).unwrap_err();
+        assert!(matches!(&refused, Error::Refused { why, .. } if why.contains(words)), "{refused}");
+    }
+    let all: Vec<Value> =
+        request::call(&sound.addresses()[0], &keys.parties[0], PATIENCE, &Request::Status { job: None }).unwrap();
+    assert!(all.is_empty());
 }
 
-/// Check 21 at this level: a data owner may connect to a party, and yet it is no party.
+/// Check 21: a data owner may connect to a party, and yet it is no party.
 #[test]
 fn an_owner_is_no_party() {
-    let keys = Keys::generate();
-    let mut config = keys.config(Id::P0);
-    config.timeout = 2.0;
-    let mut party = PartyProcess::start(&config);
-    let address = party.address();
-    // Both peers are there and answer P0's calls; but who calls P0 in P1's place is the owner.
+    let keys = Keys::generate(1).unwrap();
+    let mut party = PartyProcess::start(&keys.parties[0], "timeout = 1");
+    let own = party.address();
     let p0 = keys.parties[0].fingerprint();
     let listeners = [1, 2].map(|i: usize| Listener::bind("127.0.0.1:0", &keys.parties[i], &[p0]).unwrap());
-    let patience = Duration::from_secs(2);
-    party.addresses(&[address.clone(), listeners[0].local_addr().to_string(), listeners[1].local_addr().to_string()]);
-    let _outgoing = listeners.each_ref().map(|l| l.accept(patience).unwrap());
-    let _incoming = [&keys.owner, &keys.parties[2]].map(|who| connect(&address, who, p0, patience).unwrap());
-    let failure = party.failure();
-    assert!(failure.code == 4 && failure.message.starts_with("P1: did not connect within 2 s"), "{}", failure.message);
-    assert!(!failure.connected);
+    let [b, c] = listeners.each_ref().map(|l| l.local_addr().to_string());
+    let job = job(&keys, &[own, b, c]);
+    approve(&job, Id::P0, &keys);
+    let link = Request::Link { job: job.hash() };
+    std::thread::scope(|scope| {
+        // Both peers take P0's calls; but who calls P0 in P1's place is the owner.
+        for listener in &listeners {
+            scope.spawn(move || {
+                for _ in 0..40 {
+                    if let Ok((mut stream, _)) = listener.accept(Duration::from_millis(100)) {
+                        request::next(&mut stream).unwrap();
+                        request::accept(&mut stream, &json!({ "answer": "linked" })).unwrap();
+                    }
+                }
+            });
+        }
+        upload_to(&job, Id::P0, &keys, &"a".repeat(32)).unwrap();
+        let call = |who: &Identity| request::call::<Value>(&job.addresses()[0], who, PATIENCE, &link);
+        let mut linked = false;
+        for _ in 0..20 {
+            linked |= call(&keys.parties[2]).unwrap()["answer"] == "linked";
+            for (who, role) in [
+                (&keys.owners[0], "data owner owner"),
+                (&keys.model_owner, "model owner model-owner"),
+                (&keys.parties[0], "party P0 (P0)"),
+            ] {
+                let refused = call(who).unwrap_err();
+                let why = format!("links are for the job's parties; this is {role}");
+                assert!(matches!(&refused, Error::Refused { why: found, .. } if *found == why), "{refused}");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(linked, "P2 was not taken either");
+    });
+    let audit = party.audit();
+    let line = audit.lines().find(|l| l.contains("links are for the job's parties; this is data owner owner")).unwrap();
+    assert!(line.contains(&keys.owners[0].fingerprint().to_string()) && line.contains("\"request\":\"link\""), "{line}");
+    no_session(party, &job, &keys);
+}
+
+/// A party whose launcher is gone goes too.
+#[test]
+fn the_end_of_standard_input() {
+    let mut party = PartyProcess::start(&Identity::generate("P0").unwrap(), "");
+    party.address();
+    let said: Vec<Event> = party.let_go();
+    assert!(said.is_empty(), "{said:?}");
 }

@@ -1,8 +1,13 @@
 //! Check 13: nothing that a run writes or says holds a record, and no private key is on disk.
 
 use crate::common::{path, text, trefoil};
-use std::path::Path;
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use trefoil_node::client::share::Source;
 use trefoil_node::data::csv;
+use trefoil_node::demo::job::{Rows, schema};
 
 /// A record's values and class names that nobody would write by accident.
 fn planted(file: &Path) -> Vec<String> {
@@ -18,16 +23,52 @@ fn planted(file: &Path) -> Vec<String> {
     words
 }
 
+/// What must not be written anywhere.
+struct Secrets {
+    words: Vec<String>,
+    /// Two features of a record in a row, as ring elements.
+    elements: HashSet<[u8; 16]>,
+}
+
+impl Secrets {
+    fn absent(&self, name: &str, bytes: &[u8]) {
+        let text = text(bytes);
+        for word in &self.words {
+            assert!(!text.contains(word.as_str()), "{word} is in {name}");
+        }
+        assert!(!bytes.windows(16).any(|pair| self.elements.contains(pair)), "a record's elements are in {name}");
+    }
+}
+
+/// All files below a folder. Parties write, rename and remove while we look.
+fn files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(t) if t.is_dir() => files(&entry.path(), into),
+            _ => into.push(entry.path()),
+        }
+    }
+}
+
 #[test]
 fn no_record_and_no_key_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (file, folder) = (dir.path().join("animals.csv"), dir.path().join("run"));
     let mut words = planted(&file);
-    // Also as they are shared: standardised.
+    // Also as they are shared: standardised, and as ring elements.
     let data = csv::load(&file, "species", 1).unwrap();
     words.extend(data.train.x.iter().chain(&data.test.x).map(f64::to_string).filter(|v| v.len() >= 9));
     words.push("PRIVATE KEY".into());
     assert!(words.len() > 200);
+    let element = |v: f64| ((v * 4096.0) as i64).to_le_bytes();
+    let rows = data.train.x.outer_iter().chain(data.test.x.outer_iter());
+    let elements = rows.map(|r| std::array::from_fn(|i| [element(r[0]), element(r[1])].concat()[i])).collect();
+    let secrets = Secrets { words, elements };
+    // That is how they leave their owner.
+    let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+    let chunk = rows.next().unwrap().unwrap().x;
+    let bytes: Vec<u8> = chunk.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert!(secrets.elements.contains(&bytes[..16]));
 
     let args = [
         "demo",
@@ -38,27 +79,49 @@ fn no_record_and_no_key_is_written() {
         "--hidden",
         "8",
         "--epochs",
-        "1",
+        "120",
         "--batch",
         "16",
         "--run-dir",
         path(&folder),
     ];
-    let out = trefoil(&args).env("TREFOIL_LOG", "trace").output().unwrap();
-    assert!(out.status.success(), "{}", text(&out.stderr));
-
-    let mut written = vec![("standard output".to_owned(), out.stdout), ("standard error".to_owned(), out.stderr)];
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.ends_with("model.safetensors") {
-            written.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+    let (stdout, stderr) = (dir.path().join("stdout"), dir.path().join("stderr"));
+    let said = |file: &Path| Stdio::from(std::fs::File::create(file).unwrap());
+    let mut run = trefoil(&args).env("TREFOIL_LOG", "trace").stdout(said(&stdout)).stderr(said(&stderr)).spawn().unwrap();
+    // While it runs: what the parties keep in their data folders.
+    let mut seen = BTreeSet::new();
+    let status = loop {
+        let mut all = vec![];
+        ["P0", "P1", "P2"].iter().for_each(|party| files(&folder.join(party), &mut all));
+        for file in all {
+            // It may have been removed since.
+            let Ok(bytes) = std::fs::read(&file) else { continue };
+            let name = file.strip_prefix(&folder).unwrap().display().to_string();
+            secrets.absent(&name, &bytes);
+            if !bytes.is_empty() {
+                seen.insert(name);
+            }
         }
+        if let Some(status) = run.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{}", std::fs::read_to_string(&stderr).unwrap());
+    for party in ["P0", "P1", "P2"] {
+        for kind in ["party.toml", "jobs.redb", "audit.jsonl", "uploads/", "checkpoints/"] {
+            let found = seen.iter().any(|name| name.starts_with(party) && name.contains(kind));
+            assert!(found, "{kind} of {party} was never looked at: {seen:?}");
+        }
+        // Logs at their fullest.
+        let log = std::fs::read_to_string(folder.join(format!("{party}.log"))).unwrap();
+        assert!(log.contains(" DEBUG ") || log.contains(" TRACE "), "{log}");
     }
-    assert!(written.len() >= 2 + 8);
-    for (name, bytes) in written {
-        let text = text(&bytes);
-        for word in &words {
-            assert!(!text.contains(word.as_str()), "{word} is in {name}");
-        }
+
+    let mut written = vec![stdout, stderr];
+    files(&folder, &mut written);
+    assert!(written.len() >= 2 + 9, "{written:?}");
+    for file in written.iter().filter(|f| !f.ends_with("model.safetensors")) {
+        secrets.absent(&file.display().to_string(), &std::fs::read(file).unwrap());
     }
 }

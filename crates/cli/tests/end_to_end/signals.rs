@@ -111,7 +111,7 @@ fn a_killed_party_is_named() {
         let run = training();
         signal("-KILL", run.parties[i]);
         let (code, stderr) = run.ends_within(Duration::from_secs(4 + 5));
-        assert!(code != 0 && last_line(&stderr).contains(name), "{stderr}");
+        assert!(code == 4 && last_line(&stderr).contains(name), "{stderr}");
     }
 }
 

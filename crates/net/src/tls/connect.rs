@@ -25,7 +25,21 @@ pub fn connect(address: &str, identity: &Identity, expect: Fingerprint, retry_fo
         }
         pause = (2 * pause).min(Duration::from_millis(200));
     };
-    handshake::client(tcp, address, config, expect)
+    handshake::client(tcp, address, config, expect, handshake::PATIENCE)
+}
+
+/// Shakes hands over a connection that stands already, within `patience`: for who must tell which of the two failed.
+///
+/// # Errors
+/// The certificate is another one, the other end refuses this one, or says nothing.
+pub fn connect_over(
+    tcp: TcpStream,
+    address: &str,
+    identity: &Identity,
+    expect: Fingerprint,
+    patience: Duration,
+) -> Result<Stream> {
+    handshake::client(tcp, address, handshake::client_config(identity, expect)?, expect, patience)
 }
 
 fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {

@@ -54,22 +54,28 @@ pub(super) fn server_config(identity: &Identity, allowed: Arc<Pinned>) -> Result
     Ok(Arc::new(config))
 }
 
-pub(super) fn client(tcp: TcpStream, address: &str, config: Arc<ClientConfig>, expect: Fingerprint) -> Result<Stream> {
+pub(super) fn client(
+    tcp: TcpStream,
+    address: &str,
+    config: Arc<ClientConfig>,
+    expect: Fingerprint,
+    patience: Duration,
+) -> Result<Stream> {
     let failed = |e: io::Error| match stranger(&e) {
         Some(found) => Error::Fingerprint { address: address.to_owned(), found, expected: expect },
-        None => Error::Handshake { address: address.to_owned(), why: why(&e, PATIENCE) },
+        None => Error::Handshake { address: address.to_owned(), why: why(&e, patience) },
     };
     // Never sent nor checked: the fingerprint is the name.
     let name = ServerName::try_from("trefoil").map_err(|e| failed(io::Error::other(e)))?;
     let tls = ClientConnection::new(config, name).map_err(|e| failed(io::Error::other(e)))?;
-    let mut stream = start(Connection::Client(tls), tcp, address, PATIENCE).map_err(failed)?;
+    let mut stream = start(Connection::Client(tls), tcp, address, patience).map_err(failed)?;
     stream.shake_hands().map_err(failed)?;
     let mut ready = [0];
     stream.read_exact(&mut ready).map_err(|e| {
         let why = match refusal(&e) {
             Some(reason) => format!("the peer refused this certificate ({reason})"),
             None if is_end(&e) => "the peer closed the connection on seeing this certificate".to_owned(),
-            None => why(&e, PATIENCE),
+            None => why(&e, patience),
         };
         Error::Handshake { address: address.to_owned(), why }
     })?;
@@ -159,7 +165,7 @@ fn why(e: &io::Error, patience: Duration) -> String {
         Some(rustls::Error::NoCertificatesPresented) => "the peer sent no certificate".to_owned(),
         Some(rustls::Error::InvalidMessage(_)) => "the peer does not speak TLS".to_owned(),
         Some(e) => e.to_string(),
-        None if e.kind() == ErrorKind::TimedOut => format!("not done within {} s", patience.as_secs()),
+        None if e.kind() == ErrorKind::TimedOut => format!("not done within {} s", patience.as_secs_f32()),
         None if is_end(e) => "the peer closed the connection".to_owned(),
         None => e.to_string(),
     }

@@ -11,7 +11,7 @@ mod socket;
 mod stream;
 mod verify;
 
-pub use connect::connect;
+pub use connect::{connect, connect_over};
 pub use listener::Listener;
 pub use mesh::mesh;
 pub use net::{Options, TlsNet};

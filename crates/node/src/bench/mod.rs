@@ -5,14 +5,14 @@
 
 mod gemm;
 mod operation;
+pub mod party;
 
 pub use operation::Operation;
 
-use crate::launch::Fleet;
-use crate::party::{Event, PartyConfig};
+use crate::launch::{Fleet, Start};
 use crate::report::Report;
 use crate::summary::{by_link, by_party, median};
-use crate::{Error, Training, Result, SuiteName, machine};
+use crate::{Error, Event, Result, SuiteName, Training, machine};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,7 +77,7 @@ pub struct Bench<'a> {
     pub threads: usize,
     /// Three threads of this process in place of three processes over TLS.
     pub in_process: bool,
-    /// The program that has the `party` command.
+    /// The program that has the `bench-party` command.
     pub program: &'a Path,
     /// Where the parties' logs go.
     pub scratch: &'a Path,
@@ -162,23 +162,28 @@ fn processes<S: Suite>(
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
     let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
-    let job = job(bench.suite, operation);
-    let config = |id: Id| PartyConfig {
-        id,
-        listen: "127.0.0.1:0".into(),
-        key: keys[id.index()].to_pem().to_string(),
-        parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
-        owners: vec![],
-        model_owner: client.fingerprint(),
-        job: job.clone(),
-        timeout: timeout.as_secs_f64(),
-        threads: bench.threads,
-        network: (bench.network != "local").then(|| bench.network.to_owned()),
-        insecure_mask_seed: None,
-        insecure_record: None,
-        bench: Some(operation.clone()),
+    let training = job(bench.suite, operation);
+    let start = |id: Id| -> Result<Start> {
+        let config = party::Config {
+            id,
+            key: keys[id.index()].to_pem().to_string(),
+            parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
+            client: client.fingerprint(),
+            operation: operation.clone(),
+            training: training.clone(),
+            timeout: timeout.as_secs_f64(),
+            threads: bench.threads,
+            network: (bench.network != "local").then(|| bench.network.to_owned()),
+        };
+        let line = serde_json::to_string(&config).map_err(|e| Error::config(id, e, "a configuration"))?;
+        Ok(Start { id, args: vec!["bench-party".into()], env: vec![], first_line: Some(line) })
     };
-    let fleet = Fleet::start(bench.program, &Id::ALL.map(config), bench.scratch, stop)?;
+    let parties = [start(Id::P0)?, start(Id::P1)?, start(Id::P2)?];
+    let fleet = Fleet::start(bench.program, parties, bench.scratch, timeout, stop)?;
+    let addresses = serde_json::to_string(&fleet.addresses).map_err(|e| Error::config("addresses", e, "three texts"))?;
+    for id in Id::ALL {
+        fleet.tell(id, &addresses)?;
+    }
     let mut asked = vec![];
     if let Operation::Infer { batch, iterations, network } = operation {
         let addresses = Id::ALL.map(|id| Address {

@@ -3,7 +3,7 @@
 use super::{Bench, Run, job};
 use crate::report::{Report, Tally};
 use crate::witness::Seen;
-use crate::{Error, Training, Result, SuiteName};
+use crate::{Error, Result, SuiteName, Training};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Init, Schedule, Loss, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Init, Loss, Schedule, SoftmaxKind, Trainer};
 use trefoil_ring::Tensor;
 
 /// An operation and how often it is done.

@@ -88,11 +88,21 @@ pub fn id(hash: &str, session: &str, step: u64) -> String {
 
 /// A name as words of a message.
 pub fn words(id: &str) -> Vec<u64> {
-    id.as_bytes().chunks(16).map(|c| std::str::from_utf8(c).ok().and_then(|c| u64::from_str_radix(c, 16).ok()).unwrap_or(0)).collect()
+    id.as_bytes()
+        .chunks(16)
+        .map(|c| std::str::from_utf8(c).ok().and_then(|c| u64::from_str_radix(c, 16).ok()).unwrap_or(0))
+        .collect()
 }
 
 /// Writes the state after `step`, meets the others, and forgets what came before.
-pub fn write<S: Suite>(session: &Session<'_>, e: &mut S, state: &State<S::Num>, name: &str, step: u64, patience: Duration) -> Result<()> {
+pub fn write<S: Suite>(
+    session: &Session<'_>,
+    e: &mut S,
+    state: &State<S::Num>,
+    name: &str,
+    step: u64,
+    patience: Duration,
+) -> Result<()> {
     let (server, hash) = (session.server, session.hash);
     let id = id(hash, name, step);
     let mut state = state.clone();
@@ -171,8 +181,7 @@ fn folder(server: &Server, hash: &str) -> PathBuf {
 /// All checkpoints of a job, finished or not.
 fn files(server: &Server, hash: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder(server, hash)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> =
-        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "sealed")).collect();
+    let mut files: Vec<PathBuf> = entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "sealed")).collect();
     files.sort();
     files
 }
@@ -199,4 +208,3 @@ pub fn model(server: &Server, hash: &str) -> Result<String> {
     let reader = sealed::Reader::open(model_path(server, hash), &server.key)?;
     Ok(String::from_utf8_lossy(reader.about()).into_owned())
 }
-

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub struct Config {
     pub peers: PathBuf,
     /// Where `/healthz`, `/readyz` and `/metrics` answer, on this machine only; nowhere by default.
     pub status: Option<String>,
+    /// Whether `status` may be an address that others reach too: they learn of jobs, their steps and owners by number.
+    #[serde(default)]
+    pub status_public: bool,
     /// Seconds that a peer may be silent.
     #[serde(default = "thirty")]
     pub timeout: f64,
@@ -121,6 +125,20 @@ impl Config {
             return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));
         }
         Ok(config)
+    }
+
+    /// Where health and metrics are served.
+    ///
+    /// # Errors
+    /// It is no address, or one that others reach and nobody said that they may.
+    pub fn status_address(&self) -> Result<Option<SocketAddr>> {
+        let Some(text) = &self.status else { return Ok(None) };
+        let at: SocketAddr = text.parse().map_err(|_| Error::config("status", text, "address:port"))?;
+        if !at.ip().is_loopback() && !self.status_public {
+            let expected = "an address of this machine alone, such as 127.0.0.1:9100, or status_public = true";
+            return Err(Error::config("status", text, expected));
+        }
+        Ok(Some(at))
     }
 
     /// How long a peer may be silent.

@@ -28,7 +28,7 @@ enum Answer {
 /// What gathering came to.
 pub enum Gathered {
     /// A network to both peers.
-    Net(TlsNet),
+    Net(Box<TlsNet>),
     /// A peer has finished the job already, with this model.
     Trained(String),
 }
@@ -115,7 +115,7 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
                 let come = (pick(&mut incoming, a), pick(&mut incoming, b));
                 if let ((Some(a), Some(b)), (Some(c), Some(d))) = (out, come) {
                     let options = Options { timeout: server.config.timeout(), ..Options::default() };
-                    return Ok(Gathered::Net(TlsNet::new([a, b], [c, d], options)?));
+                    return Ok(Gathered::Net(Box::new(TlsNet::new([a, b], [c, d], options)?)));
                 }
             }
         }

@@ -23,10 +23,10 @@ mod session;
 mod status;
 mod uploads;
 
-use crate::party::Event;
-use crate::{Error, Job, Result};
+use crate::{Error, Event, Job, Result};
 use config::Config;
 use record::Record;
+pub(crate) use requests::describe;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -114,12 +114,12 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
     let folder = Folder::lock(&config.data)?;
     let key = StorageKey::derive(&identity.derive("storage")[..]);
-    let database = Database::open(&config.data.join("jobs.redb"))?;
+    let database = Database::open(config.data.join("jobs.redb"))?;
     let mut jobs = BTreeMap::new();
     for (hash, record) in database.all::<Record>(JOBS)? {
         jobs.insert(hash, Entry::new(record));
     }
-    let log = audit::Log::open(&config.data.join("audit.jsonl"))?;
+    let log = audit::Log::open(config.data.join("audit.jsonl"))?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
     let server = Arc::new(Server {
         identity,
@@ -142,7 +142,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     if let Some(job) = approve {
         requests::approve_by_operator(&server, job)?;
     }
-    let _status = server.config.status.as_deref().map(|at| status::serve(at, &server)).transpose()?;
+    let _status = server.config.status_address()?.map(|at| status::serve(at, &server)).transpose()?;
     server.admit()?;
     let waiting: Vec<String> = server.jobs().keys().cloned().collect();
     waiting.iter().for_each(|hash| runner::ensure(&server, hash));
@@ -157,7 +157,18 @@ impl Server {
     /// Takes connections until told to stop.
     fn receive(self: &Arc<Self>) {
         let mut last_look = Instant::now();
+        let modified = || std::fs::metadata(&self.config.peers).and_then(|m| m.modified()).ok();
+        let (mut looked, mut peers) = (Instant::now(), modified());
         while !self.stop.load(Ordering::Relaxed) {
+            // `trefoil peers add` takes effect without a restart.
+            if looked.elapsed() > Duration::from_secs(1) {
+                looked = Instant::now();
+                let now = modified();
+                if now != peers {
+                    peers = now;
+                    self.admit().unwrap_or_else(|e| tracing::error!("peers: {e}"));
+                }
+            }
             match self.listener.accept(Duration::from_millis(100)) {
                 Ok((stream, from)) => self.welcome(stream, from),
                 Err(NetError::Lonely { .. }) => {}
@@ -179,13 +190,9 @@ impl Server {
             trefoil_client::refuse(&mut stream, "too many connections at once; try again");
             return;
         }
-        let server = self.clone();
-        let run = move || {
-            requests::serve(&server, stream, from);
-            server.clients.fetch_sub(1, Ordering::Relaxed);
-        };
+        let place = Place(self.clone());
+        let run = move || requests::serve(&place.0, stream, from);
         if let Err(e) = std::thread::Builder::new().name("client".into()).spawn(run) {
-            self.clients.fetch_sub(1, Ordering::Relaxed);
             tracing::error!("no thread for a client: {e}");
         }
     }
@@ -264,6 +271,15 @@ impl Server {
 
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// A client's place, which is free again however its thread ends.
+struct Place(Arc<Server>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -119,7 +119,7 @@ impl Record {
             self.job.owner.iter().filter(|o| !self.uploads.contains_key(&o.fingerprint)).map(|o| o.name.as_str()).collect();
         match without[..] {
             [] => {}
-            [ref few @ ..] if few.len() <= 5 => missing.push(format!("records of {}", few.join(", "))),
+            ref few if few.len() <= 5 => missing.push(format!("records of {}", few.join(", "))),
             _ => missing.push(format!("records of {} owners, {} among them", without.len(), without[0])),
         }
         if self.job.start == crate::job::Start::Request && !self.started {

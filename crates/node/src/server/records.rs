@@ -38,7 +38,11 @@ pub fn rows(record: &Record) -> Result<(usize, usize)> {
                     return Err(Error::config(format!("records of {name}"), found, expected));
                 }
                 if s.order != same.order {
-                    return Err(Error::config(format!("records of {name}"), "other identifiers", format!("those of {first}, in the same order")));
+                    return Err(Error::config(
+                        format!("records of {name}"),
+                        "other identifiers",
+                        format!("those of {first}, in the same order"),
+                    ));
                 }
             }
             (same.train_rows, same.test_rows)
@@ -86,7 +90,9 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
     while let Some(record) = reader.next()? {
         let bad = |what: String| Error::config(path.display(), what, "an upload");
         let frame = match record.split_first() {
-            Some((&ROWS, frame)) => wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?,
+            Some((&ROWS, frame)) => {
+                wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?
+            }
             Some((&SUMMARY, _)) => break,
             _ => return Err(bad("an unknown record".into())),
         };

@@ -223,12 +223,16 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
 fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash: &str) -> Result<()> {
     let record = server.record(hash)?;
     if record.job.model_owner.fingerprint != from {
-        return Err(Error::Refused(format!("the model is for {}, not for {}", record.job.model_owner.name, record.job.role(from))));
+        return Err(Error::Refused(format!(
+            "the model is for {}, not for {}",
+            record.job.model_owner.name,
+            record.job.role(from)
+        )));
     }
     if record.state != State::Trained {
         return Err(Error::Refused(format!("there is no model yet: {}", describe(&record.state))));
     }
-    let mut reader = sealed::Reader::open(&server.folder(hash).join("model.sealed"), &server.key)?;
+    let mut reader = sealed::Reader::open(server.folder(hash).join("model.sealed"), &server.key)?;
     let mut matrices: Vec<Vec<Part>> = vec![];
     while let Some(record) = reader.next()? {
         let frame = wire::read(&mut &record[..], trefoil_net::Id::P0, record.len())?;

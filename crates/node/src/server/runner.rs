@@ -2,8 +2,8 @@
 //! the newest checkpoint that all three have.
 
 use super::record::State;
-use super::{Server, session};
-use crate::Error;
+use super::{Server, session, uploads};
+use crate::{Error, Event};
 use serde_json::json;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -48,7 +48,11 @@ fn run(server: &Arc<Server>, hash: &str) {
         let result = session::run(server, hash);
         let _ = server.live(hash, |e| e.session = None);
         let Err(e) = result else { return };
-        let why = e.to_string();
+        if let Ok(State::Cancelled { .. }) = server.record(hash).map(|r| r.state) {
+            // What the session has written since it was cancelled.
+            return uploads::forget(server, hash);
+        }
+        let (why, code) = (e.to_string(), e.exit_code());
         let began = server.record(hash).is_ok_and(|r| r.state == State::Running);
         let state = match e {
             Error::Interrupted => return,
@@ -59,7 +63,10 @@ fn run(server: &Arc<Server>, hash: &str) {
         if state != record.state {
             tracing::warn!(job = %hash, "{why}");
             server.noted(json!({ "what": "session ended", "job": hash, "why": why }));
-            server.say(crate::party::Event::Interrupted { message: why });
+            server.say(match state {
+                State::Failed { .. } => Event::Failed { message: why, code },
+                _ => Event::Interrupted { message: why },
+            });
         }
         let stored = server.update(hash, |r| {
             if !r.state.is_final() {

@@ -5,11 +5,10 @@
 
 use super::record::{Figures, State};
 use super::{Server, checkpoint, links, records, uploads};
-use crate::handshake::{compare, exchange, hello, keys};
-use crate::party::Event;
+use crate::handshake::{agreed, compare, exchange, hello, keys};
 use crate::report::Tally;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Job, Result, SuiteName, Training};
+use crate::{Error, Event, Job, Result, SuiteName, Training};
 use checkpoint::Standing;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -44,7 +43,7 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
     let trainer = training.trainer()?;
     server.update(hash, |r| r.steps = trainer.total_steps())?;
     let net = match links::gather(server, hash, &job, me)? {
-        links::Gathered::Net(net) => net,
+        links::Gathered::Net(net) => *net,
         links::Gathered::Trained(model) => return finished_without_us(server, hash, &model),
     };
     server.live(hash, |e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
@@ -76,11 +75,12 @@ fn finish(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
 }
 
 impl Session<'_> {
-    fn work<S: Suite>(&self, trainer: &Trainer, net: impl Net + 'static, engine: impl FnOnce(Party) -> S) -> Result<()> {
+    fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl FnOnce(Party) -> S) -> Result<()> {
         let (server, me) = (self.server, self.me);
-        let (mut net, seen) = Witness::new(self.decorated(net)?);
         let until = Instant::now() + server.config.timeout() * 10;
+        // Before anything shapes the network: who shapes it differently is told so.
         compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
+        let (mut net, seen) = Witness::new(self.decorated(net)?);
         let own = Standing::of(server, self.hash)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(self.hash, &theirs)?;
@@ -129,11 +129,14 @@ impl Session<'_> {
             Progress::Start => {}
             Progress::Step { step, time, state } => {
                 let (bytes, rounds) = tally.after(e.party());
-                server.live(self.hash, |e| e.session = Some(step))?;
-                server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
-                if let State::Cancelled { by } = server.record(self.hash)?.state {
-                    return Err(Error::Refused(format!("cancelled by {by}")));
+                let cancelled = server.live(self.hash, |e| {
+                    e.session = Some(step);
+                    matches!(e.record.state, State::Cancelled { .. })
+                })?;
+                if cancelled {
+                    return Err(Error::Refused("cancelled".into()));
                 }
+                server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
                 if step % self.job.checkpoint.steps == 0 || step == trainer.total_steps() {
                     checkpoint::write(self, e, state, session, step, PATIENCE)?;
                     server.update(self.hash, |r| r.checkpoint = step)?;
@@ -156,18 +159,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The fields that parties compare, under the names that people know.
+    /// What must be equal at all three.
     fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
         let config = &self.server.config;
-        let mut map = hello(&self.training);
-        let masks = if config.insecure.mask_seed.is_some() { "from an insecure seed" } else { "from the operating system" };
-        map.insert("masks".into(), masks.into());
-        map.insert("job".into(), self.hash.into());
-        map.insert("shaped network".into(), config.network.clone().into());
         let uploads = self.server.record(self.hash).map(|r| r.uploads).unwrap_or_default();
-        let uploads: BTreeMap<String, String> = uploads.into_iter().map(|(owner, u)| (owner.to_string(), u.upload)).collect();
-        map.insert("uploads".into(), json!(uploads));
-        map
+        let uploads = uploads.into_iter().map(|(owner, u)| (owner.to_string(), u.upload)).collect();
+        agreed(&self.training, self.hash, config.insecure.mask_seed.is_some(), config.network.as_deref(), &uploads)
     }
 
     /// The network with the decorators that the configuration asks for.

@@ -9,15 +9,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Serves them at `address`, which must be of this machine, on a thread of their own, until the handle is dropped.
+/// Serves them at `at`, on a thread of their own, until the handle is dropped.
 ///
 /// # Errors
-/// The address is not local, or taken.
-pub fn serve(address: &str, server: &Arc<Server>) -> Result<tokio::runtime::Runtime> {
-    let at: SocketAddr = address.parse().map_err(|_| Error::config("status", address, "address:port"))?;
-    if !at.ip().is_loopback() {
-        return Err(Error::config("status", address, "an address of this machine alone, such as 127.0.0.1:9100"));
-    }
+/// The address is taken.
+pub fn serve(at: SocketAddr, server: &Arc<Server>) -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -25,7 +21,7 @@ pub fn serve(address: &str, server: &Arc<Server>) -> Result<tokio::runtime::Runt
         .map_err(|e| Error::config("status", e, "a thread"))?;
     let listener = runtime
         .block_on(tokio::net::TcpListener::bind(at))
-        .map_err(|source| trefoil_net::Error::Bind { address: address.to_owned(), source })?;
+        .map_err(|source| trefoil_net::Error::Bind { address: at.to_string(), source })?;
     let (ready, metrics) = (server.clone(), server.clone());
     let app = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -44,7 +40,7 @@ pub fn serve(address: &str, server: &Arc<Server>) -> Result<tokio::runtime::Runt
             tracing::error!("status: {e}");
         }
     });
-    tracing::info!(address, "status");
+    tracing::info!(address = %at, "status");
     Ok(runtime)
 }
 

@@ -9,8 +9,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Announcement, Standing, Summary};
-use trefoil_client::upload::{Incoming, acknowledge, incoming};
 use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
@@ -32,7 +32,8 @@ pub struct Slot {
     connections: u64,
     alive: u64,
     writer: Option<sealed::Writer>,
-    staged: Option<Summary>,
+    /// What it holds, and the hash of its chunks, once all of it is on the disk.
+    staged: Option<(Summary, String)>,
 }
 
 /// Takes an owner's upload from its announcement on.
@@ -50,7 +51,16 @@ pub fn share(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, about
     let slot = server.live(&about.job, |e| e.uploads.entry(from).or_default().clone())?;
     let path = path(server, &about.job, from);
     let (connection, standing) = begin(server, &mut lock(&slot), about, &path)?;
-    let mut taking = Taking { server, slot: &slot, connection, about, path, id, suite: record.job.suite, owner: &record.job.owner[owner].name };
+    let mut taking = Taking {
+        server,
+        slot: &slot,
+        connection,
+        about,
+        path,
+        id,
+        suite: record.job.suite,
+        owner: &record.job.owner[owner].name,
+    };
     let result = request::accept(stream, &standing).map_err(Error::from).and_then(|()| taking.take(stream, from));
     let mut slot = lock(&slot);
     if slot.alive == connection {
@@ -92,7 +102,7 @@ fn begin(server: &Server, slot: &mut Slot, about: &Announcement, path: &Path) ->
         *slot = Slot { connections: slot.connections, ..Slot::default() };
         let on_disk = sealed::Reader::open(path, &server.key).ok().and_then(|r| serde_json::from_slice(r.about()).ok());
         if on_disk.as_ref() == Some(about) {
-            slot.staged = inspect(server, path).ok().map(|(summary, _)| summary);
+            slot.staged = inspect(server, path).ok();
             if slot.staged.is_none() {
                 slot.writer = Some(sealed::Writer::reopen(path, &server.key)?);
             }
@@ -186,12 +196,12 @@ impl Taking<'_> {
         };
         writer.append(&[&[SUMMARY][..], &serde_json::to_vec(summary).unwrap_or_default()].concat())?;
         writer.finish()?;
-        let found = inspect(self.server, &self.path).and_then(|(found, _)| {
+        let found = inspect(self.server, &self.path).and_then(|(found, digest)| {
             let expected = Err(Error::Refused(format!(
                 "upload: found {} chunks, {} and {} rows, expected what was announced",
                 found.chunks, found.train_rows, found.test_rows
             )));
-            if found == *summary { Ok(found) } else { expected }
+            if found == *summary { Ok((found, digest)) } else { expected }
         });
         match found {
             Ok(found) => slot.staged = Some(found),
@@ -229,9 +239,18 @@ pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str)
     let named = |about: &Announcement| about.job == hash && about.upload == upload;
     let reader = sealed::Reader::open(&path, &server.key)?;
     if !serde_json::from_slice(reader.about()).is_ok_and(|a| named(&a)) {
-        return Err(Error::Refused(format!("upload {} is not here; share again", upload.chars().take(32).collect::<String>().escape_debug())));
+        return Err(Error::Refused(format!(
+            "upload {} is not here; share again",
+            upload.chars().take(32).collect::<String>().escape_debug()
+        )));
     }
-    let (summary, digest) = inspect(server, &path)?;
+    let slot = server.live(hash, |e| e.uploads.get(&from).cloned())?;
+    let staged = slot.and_then(|slot| {
+        let slot = lock(&slot);
+        slot.staged.clone().filter(|_| slot.about.as_ref().is_some_and(named))
+    });
+    // After a restart of this party only the disk knows.
+    let (summary, digest) = staged.map_or_else(|| inspect(server, &path), Ok)?;
     server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": digest }))?;
     server.update(hash, |r| r.uploads.insert(from, Committed { upload: upload.to_owned(), summary }))?;
     server.live(hash, |e| e.uploads.remove(&from))?;

@@ -1,0 +1,125 @@
+//! One party of a measurement in three processes: `trefoil bench-party`, which nobody but the launcher starts.
+//!
+//! It gets its configuration, with its private key, as the first line of its standard input; says where it listens; is told the three
+//! addresses in a second line; and reports iterations until it is done.
+
+use super::Operation;
+use crate::handshake::{compare, hello, keys};
+use crate::launch::{emit, when_input_ends};
+use crate::report::Tally;
+use crate::witness::{Seen, Witness};
+use crate::{Error, Event, Result, SuiteName, Training};
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
+use trefoil_net::identity::{Fingerprint, Identity};
+use trefoil_net::tls::{Listener, Options, mesh};
+use trefoil_net::{Id, Net, shaped};
+
+/// Everything that a party is told. It holds its private key, so it has no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    /// Which of the three.
+    pub id: Id,
+    /// Certificate and private key, PEM.
+    pub key: String,
+    /// The fingerprints of P0, P1 and P2.
+    pub parties: [Fingerprint; 3],
+    /// The fingerprint of the client who may ask for inference.
+    pub client: Fingerprint,
+    /// What is measured, and how often.
+    pub operation: Operation,
+    /// Network and suite.
+    pub training: Training,
+    /// Seconds to wait for a peer.
+    pub timeout: f64,
+    /// Threads for local arithmetic.
+    pub threads: usize,
+    /// A shaped network: "40ms,100Mbps"; `None` as it is.
+    pub network: Option<String>,
+}
+
+/// The body of `trefoil bench-party`.
+///
+/// # Errors
+/// What went wrong; it has been reported as an event too.
+pub fn process() -> Result<()> {
+    let result = line().and_then(|text| {
+        let config = serde_json::from_str(&text).map_err(|e| Error::config("party configuration", e, "its fields in JSON"))?;
+        run(&config)
+    });
+    if let Err(e) = &result {
+        emit(&Event::Failed { message: e.to_string(), code: e.exit_code() });
+    }
+    result
+}
+
+fn line() -> Result<String> {
+    let line = std::io::stdin().lines().next().and_then(std::io::Result::ok);
+    line.ok_or_else(|| Error::config("standard input", "its end", "a line of JSON"))
+}
+
+fn run(config: &Config) -> Result<()> {
+    let timeout = Duration::try_from_secs_f64(config.timeout).ok().filter(|t| !t.is_zero() && t.as_secs() <= 86_400);
+    let timeout = timeout.ok_or_else(|| Error::config("timeout", config.timeout, "more than 0 and at most 86400 seconds"))?;
+    let truncation = config.training.truncation()?;
+    // A pool that exists already (in tests) keeps its size.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
+    let identity = Identity::from_pem(&config.key)?;
+    let me = config.id;
+    let [a, b] = me.others().map(|p| config.parties[p.index()]);
+    let listener = Listener::bind("127.0.0.1:0", &identity, &[a, b, config.client])?;
+    emit(&Event::Listening { address: listener.local_addr().to_string() });
+    let addresses: [String; 3] =
+        serde_json::from_str(&line()?).map_err(|e| Error::config("addresses", e, "three texts in JSON"))?;
+    when_input_ends(|| std::process::exit(130));
+
+    let peers = me.others().map(|p| (p, addresses[p.index()].clone(), config.parties[p.index()]));
+    let options = Options { timeout, gather: timeout, ..Options::default() };
+    let mut net: Box<dyn Net> = Box::new(mesh(me, &listener, &identity, peers, options)?);
+    let until = Instant::now() + timeout;
+    let mut map = hello(&config.training);
+    map.insert("benchmark".into(), format!("{:?}", config.operation).into());
+    map.insert("shaped network".into(), config.network.clone().into());
+    compare(&mut *net, &me.others(), "node.hello", &map, until)?;
+    if let Some(profile) = &config.network {
+        let profile: shaped::Profile = profile.parse().map_err(|e| Error::config("network", profile, e))?;
+        net = Box::new(shaped::Shaped::new(net, profile));
+    }
+    let (mut net, seen) = Witness::new(net);
+    let seeds = keys(&mut net, me, until)?;
+    emit(&Event::Connected);
+    match config.training.suite {
+        SuiteName::Securenn => work(config, &listener, net, seeds, &seen, timeout, |party| SecureNn::new(party, truncation)),
+        SuiteName::Masked => work(config, &listener, net, seeds, &seen, timeout, Masked::new),
+    }
+}
+
+/// Measures on the engine that `engine` makes.
+fn work<S: Suite>(
+    config: &Config,
+    listener: &Listener,
+    net: impl Net + 'static,
+    seeds: Seeds,
+    seen: &Mutex<Seen>,
+    timeout: Duration,
+    engine: impl FnOnce(Party) -> S,
+) -> Result<()> {
+    let mut e = engine(Party::new(config.id, net, seeds));
+    let mut tally = Tally::default();
+    config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, iteration, seconds| {
+        match iteration {
+            0 => tally.before(e.party()),
+            step => {
+                let (bytes, rounds) = tally.after(e.party());
+                emit(&Event::Step { step, seconds, bytes, rounds });
+                tally.before(e.party());
+            }
+        }
+    })?;
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    emit(&Event::Done(Box::new(tally.report(e.party(), 0, &seen))));
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! A job's model on a file in the clear: the model says itself how a record is prepared.
+
+use crate::{Error, Result};
+use ndarray::Array2;
+use serde::Serialize;
+use trefoil_data::records::{Records, Source};
+use trefoil_data::schema::{Schema, Task};
+use trefoil_nn::Model;
+
+/// What a model makes of a file's records.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluated {
+    /// All of the file.
+    pub rows: usize,
+    /// Classification: the share of records in the right class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Two classes, both present: the area under the ROC curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auc: Option<f64>,
+    /// Regression: the mean squared error, in squares of the target's deviation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub squared_error: Option<f64>,
+}
+
+/// The schema that a job's model carries; `None` for a model that was trained otherwise.
+pub fn schema(model: &Model) -> Option<Schema> {
+    serde_json::from_str(model.input()).ok()
+}
+
+/// Evaluates on all records of a file.
+///
+/// # Errors
+/// The file does not fit the schema.
+pub fn evaluate(model: &Model, schema: &Schema, source: &Source) -> Result<Evaluated> {
+    // All of the file is a test here.
+    let schema = Schema { holdout: 0, ..schema.clone() };
+    let mut records = Records::open(source, &schema, &[], true)?;
+    let (features, outputs, width) = (schema.features(), schema.outputs(), records.width());
+    let unit = |(frac, _): (u8, u8)| f64::from(frac).exp2();
+    let (mut x, mut y) = (vec![], vec![]);
+    while let Some(chunk) = records.next(10_000)? {
+        for row in chunk.values.chunks(width.max(1)) {
+            let (features, label) = row.split_at(features.min(row.len()));
+            x.extend(features.iter().map(|v| *v as f64 / unit(schema.input())));
+            y.extend(label.iter().map(|v| *v as f64 / unit(schema.label_format())));
+        }
+    }
+    let rows = y.len() / outputs.max(1);
+    let x = Array2::from_shape_vec((rows, features), x).map_err(|e| Error::config("records", e, "whole rows"))?;
+    let mut out = Evaluated { rows, accuracy: None, auc: None, squared_error: None };
+    match schema.task {
+        Task::Regression => out.squared_error = Some(model.mean_squared_error(&x, &y)?),
+        Task::Classification => {
+            let labels: Vec<usize> = y.chunks(outputs).map(|row| row.iter().position(|v| *v > 0.5).unwrap_or(0)).collect();
+            out.accuracy = Some(model.accuracy(&x, &labels)?);
+            let both = outputs == 2 && labels.contains(&0) && labels.contains(&1);
+            out.auc = both.then(|| model.auc(&x, &labels)).transpose()?;
+        }
+    }
+    Ok(out)
+}

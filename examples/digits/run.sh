@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Two archives and their handwritten digits: see README.md.
+set -euo pipefail
+. "$(dirname "$0")/../common.sh"
+
+say "1,797 images of 8 x 8 grey levels; each archive has about half of them"
+cp "$here/job.toml" .
+# The UCI set has levels from 0 to 16 and no header; pixels are 0 to 255.
+gzip -dc "$root/crates/data/assets/digits.csv.gz" | awk -F , '
+    BEGIN {
+        for (i = 0; i < 64; i++) head = head "p" i ","
+        print head "digit" > "archive-north.csv"
+        print head "digit" > "archive-south.csv"
+    }
+    {
+        line = ""
+        for (i = 1; i <= 64; i++) line = line 15 * $i ","
+        print line $65 > (NR <= 1000 ? "archive-north.csv" : "archive-south.csv")
+    }'
+run wc -l archive-north.csv archive-south.csv
+
+say "Keys, and who is who"
+introduce post university museum archive-north archive-south library
+
+say "What everybody reads before agreeing"
+run trefoil job show job.toml
+
+say "The three parties, whose operators approve the job"
+start_parties job.toml
+
+say "The archives share their images"
+run trefoil share archive-north.csv --job job.toml --key keys/archive-north.pem
+run trefoil share archive-south.csv --job job.toml --key keys/archive-south.pem
+
+say "The library waits for its model"
+run trefoil job status job.toml --key keys/library.pem --follow
+run trefoil model fetch job.toml --key keys/library.pem --out model.safetensors,model.onnx
+run trefoil model show model.safetensors
+
+say "The figure"
+require "accuracy on 359 images held out, opened from shares" "$(opened job.toml library)" "at least" 0.93
+stop_parties

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Four hospitals and a diagnosis: see README.md.
+set -euo pipefail
+. "$(dirname "$0")/../common.sh"
+
+# part NAME FIRST LAST: these records, with the columns' names.
+part() {
+    { head -n 1 "$here/breast_cancer.csv" && sed -n "$(($2 + 1)),$(($3 + 1))p" "$here/breast_cancer.csv"; } > "$1.csv"
+    printf '%s.csv: %s records\n' "$1" $(($3 - $2 + 1))
+}
+
+say "Who has what: four hospitals, and the institute's own records to try the model on"
+part north 1 160
+part south 161 300
+part east 301 420
+part west 421 500
+part institute 501 569
+
+say "Keys, and who is who"
+introduce university registry foundation north south east west institute
+
+say "The three parties, whose operators approve the job"
+cp "$here/job.toml" .
+start_parties job.toml
+
+say "Each hospital shares its records, and thereby approves the job"
+for hospital in north south east west; do
+    run trefoil share "$hospital.csv" --job job.toml --key "keys/$hospital.pem"
+done
+
+say "With the last of them the training begins; its owner fetches the model"
+run trefoil job status job.toml --key keys/institute.pem --follow
+run trefoil model fetch job.toml --key keys/institute.pem --out model.safetensors,model.npz,model.onnx
+run trefoil model show model.safetensors | cut -c 1-120
+
+say "What a party has written down"
+written university
+
+say "The figures"
+require "accuracy on the hospitals' held-out records, opened from shares" "$(opened job.toml institute)" "at least" 0.95
+header=$(od -A n -t u8 -N 8 model.safetensors)
+tail -c +$((header + 9)) model.safetensors | od -A n -v -t f4 > weights.txt
+clear=$(awk -f "$here/evaluate.awk" weights.txt job.toml institute.csv)
+require "accuracy of the model's file on the institute's records, in the clear (${clear%,*})" "${clear#*, }" "at least" 0.9
+stop_parties

@@ -1,0 +1,9 @@
+//! A party's configuration.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trefoil_node::server::config::Config;
+
+fuzz_target!(|text: &str| {
+    let _ = Config::parse(text, "fuzz");
+});

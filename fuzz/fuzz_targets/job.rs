@@ -1,0 +1,12 @@
+//! A job's file, up to the trial of its hyper-parameters.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trefoil_node::Job;
+use trefoil_node::client::peers::Peers;
+
+fuzz_target!(|text: &str| {
+    if let Ok(job) = Job::parse(text, "fuzz", &Peers::default()) {
+        assert_eq!(Job::from_json(serde_json::to_value(&job).unwrap()).unwrap().hash(), job.hash());
+    }
+});
