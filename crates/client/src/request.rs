@@ -124,8 +124,15 @@ pub fn answer<T: DeserializeOwned>(stream: &mut Stream) -> Result<T> {
 /// # Errors
 /// The caller is gone, or asks for nothing that is known.
 pub fn next(stream: &mut Stream) -> Result<Request> {
-    let parts = expect(stream, REQUEST)?;
-    parse(&parts, stream.address())
+    let found = stream.read_frame(MAX)?;
+    match found {
+        Some(f) if f.label == REQUEST => parse(&f.parts, stream.address()),
+        found => Err(Error::Unexpected {
+            peer: stream.address().to_owned(),
+            found: found.map_or("the end of the connection".into(), |f| format!("{:?}", f.label)),
+            expected: REQUEST.into(),
+        }),
+    }
 }
 
 /// Party: the answer.

@@ -7,7 +7,7 @@
 //! - Everything else must be a finite number in every record.
 //!
 //! [`Records::dataset`] holds out a fifth of the records and standardises the features with the mean and deviation of
-//! the rest: clipped to [-8, 8), 12 fraction bits.
+//! the rest: clipped to (-8, 8), 12 fraction bits.
 
 pub(crate) mod cell;
 mod labels;

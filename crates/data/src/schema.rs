@@ -6,14 +6,14 @@
 //!
 //! | kind | value | numbers |
 //! |---|---|---|
-//! | `number` | v | (v - mean) / deviation, clipped to [-8, 8) |
+//! | `number` | v | (v - mean) / deviation, clipped to (-8, 8) |
 //! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
 //! | `category` | one of n texts | n numbers, one of them 1 |
 //! | `pixels` | `count` integers from 0 to 255 | p / 256 each |
 //!
 //! In a file with named columns, `pixels` named `p` are the columns `p0`, `p1` and so on. Where all columns are pixels,
 //! features have 8 fraction bits, and else 12. A class becomes one number per class, one of them 1, without fraction
-//! bits; a regression's target (y - mean) / deviation, clipped to [-8, 8), has 12 fraction bits.
+//! bits; a regression's target (y - mean) / deviation, clipped to (-8, 8), has 12 fraction bits.
 
 mod check;
 mod template;
@@ -32,7 +32,7 @@ pub const MAX_FEATURES: usize = 1 << 16;
 
 /// Fraction bits and magnitude bits of features that are all pixels: [0, 1) in steps of 1/256.
 const PIXELS: (u8, u8) = (8, 8);
-/// Of anything standardised: [-8, 8) in steps of 1/4096.
+/// Of anything standardised: (-8, 8) in steps of 1/4096.
 const STANDARD: (u8, u8) = (crate::standardise::FRAC, crate::standardise::FRAC + 3);
 /// Of classes: 0 or 1.
 const CLASSES: (u8, u8) = (0, 1);

@@ -34,8 +34,8 @@ pub struct Config {
 
 /// More epochs than this are taken for a mistake.
 const MOST_EPOCHS: u64 = 1_000_000;
-/// Weights of a network, and values of a layer for a batch, at most: a gigabyte at each party.
-const MOST_WEIGHTS: usize = 1 << 26;
+/// Weights of a network, and values of a layer for a batch, at most: 128 MiB as words.
+const MOST_WEIGHTS: usize = 1 << 24;
 
 /// What is opened after each epoch. Whatever is said here, the check of the weights opens one count an epoch: the blocks of
 /// weights that are out of range.

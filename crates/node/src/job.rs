@@ -46,6 +46,9 @@ pub struct Job {
     /// When the parties write down their shares of the state.
     #[serde(default)]
     pub checkpoint: Checkpoint,
+    /// INSECURE, for tests: the parties take their masks from a seed in their configurations. Everybody who approves must know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure_masks: bool,
 }
 
 /// When a job begins.
@@ -55,7 +58,7 @@ pub enum Start {
     /// Once everybody has approved and shared.
     #[default]
     Ready,
-    /// When P0's operator says so.
+    /// When all three operators have said so.
     Request,
 }
 
@@ -261,6 +264,12 @@ impl Job {
         }
         if self.owner.is_empty() || self.owner.len() > 10_000 {
             return refuse("owners", self.owner.len().to_string(), "1 to 10000");
+        }
+        if self.train.truncation == "local" {
+            return refuse("train.truncation", "local".into(), "dealer: local truncation destroys a model now and then");
+        }
+        if self.train.hidden.len() > 16 {
+            return refuse("train.hidden", format!("{} layers", self.train.hidden.len()), "at most 16");
         }
         if self.checkpoint.steps == 0 {
             return refuse("checkpoint.steps", "0".into(), "at least 1");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use trefoil_node::client::keys::KeySource;
 use trefoil_node::client::peers::Peers;
 use trefoil_node::client::request::{self, Request};
-use trefoil_node::client::{Address, Patience, share::dial};
+use trefoil_node::client::{Address, Patience};
 use trefoil_node::data::schema::{Schema, Task};
 use trefoil_node::net::identity::Identity;
 use trefoil_node::nn::Metric;
@@ -156,7 +156,8 @@ impl JobCommand {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
                 let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
                 for party in job.addresses() {
-                    let hash: String = call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
+                    let hash: String =
+                        request::call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
                     agree(&hash, &job.hash(), &party)?;
                     print(format_args!("{} has job {hash}\n", name(&job, &party)));
                 }
@@ -166,9 +167,10 @@ impl JobCommand {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
                 let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
                 for party in reach(&job, &identity) {
-                    let hash: String = call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
+                    let hash: String =
+                        request::call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
                     agree(&hash, &job.hash(), &party)?;
-                    call::<()>(&party, &identity, args.key.patience(), &Request::Approve { job: hash.clone() })?;
+                    request::call::<()>(&party, &identity, args.key.patience(), &Request::Approve { job: hash.clone() })?;
                     print(format_args!(
                         "{} has the approval of {} for job {hash}\n",
                         name(&job, &party),
@@ -196,7 +198,8 @@ impl JobWithKey {
     /// Asks each party that the caller speaks to.
     fn each<T: serde::de::DeserializeOwned>(&self, what: impl Fn(String) -> Request) -> Result<Vec<(String, T)>> {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
-        let ask = |party: Address| Ok((name(&job, &party), call(&party, &identity, self.key.patience(), &what(job.hash()))?));
+        let ask =
+            |party: Address| Ok((name(&job, &party), request::call(&party, &identity, self.key.patience(), &what(job.hash()))?));
         reach(&job, &identity).into_iter().map(ask).collect()
     }
 
@@ -247,7 +250,7 @@ impl StatusArgs {
 pub fn statuses(job: &Job, identity: &Identity, patience: Patience) -> Result<Vec<(String, Option<Status>)>> {
     let request = Request::Status { job: Some(job.hash()) };
     let ask = |party: Address| {
-        let mut found: Vec<Status> = call(&party, identity, patience, &request)?;
+        let mut found: Vec<Status> = request::call(&party, identity, patience, &request)?;
         Ok((name(job, &party), found.pop()))
     };
     reach(job, identity).into_iter().map(ask).collect()
@@ -284,19 +287,6 @@ fn reach(job: &Job, identity: &Identity) -> Vec<Address> {
         Some(id) => vec![all[id.index()].clone()],
         None => all.to_vec(),
     }
-}
-
-fn call<T: serde::de::DeserializeOwned>(
-    party: &Address,
-    identity: &Identity,
-    patience: Patience,
-    request: &Request,
-) -> Result<T> {
-    let mut stream = dial(party, identity, patience)?;
-    let answer = request::ask(&mut stream, request)?;
-    // The answer is here; whether the party hears the farewell changes nothing.
-    let _ = stream.close();
-    Ok(answer)
 }
 
 fn agree(found: &str, expected: &str, party: &Address) -> Result<()> {

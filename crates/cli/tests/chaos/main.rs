@@ -44,8 +44,11 @@ fn strike(suite: &str) {
     let mut recovered = vec![];
     for round in 0..times {
         let job = format!("job{round}.toml");
-        let more = "[train]\nhidden = [16]\nepochs = 30\nbatch = 16\n[checkpoint]\nsteps = 50\n";
-        d.job(&job, &format!("{suite} {round}"), suite, more);
+        let (victim, kind) = (chance(3) as usize, if round % 3 == 2 { "STOP" } else { "KILL" });
+        // Now and then the strike falls while all three meet at a checkpoint.
+        let every = if kind == "STOP" { 2 } else { 50 };
+        let more = format!("[train]\nhidden = [16]\nepochs = 30\nbatch = 16\n[checkpoint]\nsteps = {every}\n");
+        d.job(&job, &format!("{suite} {round}"), suite, &more);
         for party in ["p0", "p1", "p2"] {
             d.ok(&["job", "approve", &job, "--key", &format!("keys/{party}.pem")]);
         }
@@ -53,7 +56,6 @@ fn strike(suite: &str) {
             let out = d.share(owner, &format!("{i}.csv"), &job);
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         }
-        let (victim, kind) = (chance(3) as usize, if round % 3 == 2 { "STOP" } else { "KILL" });
         std::thread::sleep(Duration::from_millis(chance(2500)));
         let before = d.status(&job)[0]["steps"][0].as_u64().unwrap_or(0);
         let begun = sessions(&d, victim);
@@ -81,7 +83,7 @@ fn strike(suite: &str) {
         let all = d.until(&job, Duration::from_secs(60), "trained after a fault", trained);
         let accuracy = all[0]["last"]["metric"].as_f64().unwrap();
         assert!(accuracy >= 0.95, "{suite}, round {round}: accuracy {accuracy}");
-        let resumed = d.log(0).lines().filter(|l| l.contains("from step")).last().unwrap_or_default().to_owned();
+        let resumed = d.log(0).lines().rfind(|l| l.contains("from step")).unwrap_or_default().to_owned();
         let resumed = resumed.split("from step ").nth(1).and_then(|s| s.split(' ').next().map(str::to_owned)).unwrap_or_default();
         println!(
             "{suite} {round}: {kind} P{victim} at step {before}, next session after {again:.1} s from step {resumed}, trained {:.1} s after the strike, accuracy {accuracy:.3}",

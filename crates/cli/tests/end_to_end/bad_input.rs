@@ -69,7 +69,7 @@ fn options() {
         (&["demo", "--hidden", "12,x"], 2, ["--hidden", "x"]),
         (&["demo", "--batch", "0"], 2, ["batch: found 0", "1 to 1437"]),
         (&["demo", "--batch", "1438"], 2, ["batch: found 1438", "1 to 1437"]),
-        (&["demo", "--epochs", "0"], 2, ["epochs: found 0", "at least 1"]),
+        (&["demo", "--epochs", "0"], 2, ["epochs: found 0", "expected 1 to 1000000"]),
         (&["demo", "--lr", "-1"], 2, ["found -1", "positive"]),
         (&["demo", "--lr", "NaN"], 2, ["found NaN", "finite"]),
         (&["demo", "--lr-schedule", "fast"], 2, ["fast", "cosine"]),

@@ -87,6 +87,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
     let columns = ["a", "b", "c", "d"].map(|name| data::schema::Column::Number { name: name.into(), mean: 0.0, deviation: 1.0 });
     Job {
         name: "test".into(),
+        insecure_masks: false,
         suite: SuiteName::Masked,
         start: Start::Ready,
         party: Id::ALL.map(party),

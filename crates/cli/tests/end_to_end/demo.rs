@@ -178,8 +178,8 @@ fn in_process<S: Suite>(
         let mut e = engine(std::mem::replace(p, Party::new(id, closed, Seeds::insecure(id, seed))));
         // [records to train on, held out], features and labels, the suite's two vectors of words.
         let mut kept: [[[Vec<u64>; 2]; 2]; 2] = Default::default();
-        for owner in 0..job.owner.len() {
-            let mut rows = Rows::new(&job.data, &parts[0][owner], &parts[1][owner]);
+        for (owner, (train, test)) in parts[0].iter().zip(&parts[1]).enumerate() {
+            let mut rows = Rows::new(&job.data, train, test);
             let (width, mut chunk_number) = (rows.width(), 0);
             while let Some(chunk) = rows.next().unwrap() {
                 let dealt = S::deal(&chunk.x, chunk_seed(&owner_seed(seed, owner), chunk_number));

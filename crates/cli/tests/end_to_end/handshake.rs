@@ -3,6 +3,7 @@
 use crate::common::{PATIENCE, PartyProcess, approve, job, owner, small_csv, status, upload_to};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 use trefoil_node::client::request::{self, Request};
 use trefoil_node::client::share::dial;
@@ -105,15 +106,24 @@ fn one_party_with_another_job() {
 
 #[test]
 fn one_party_with_other_settings() {
-    for (field, configs) in [
-        ("masks", [TIMEOUT, "timeout = 4\n[insecure]\nmask_seed = 1", TIMEOUT]),
-        ("shaped network", [TIMEOUT, TIMEOUT, "timeout = 4\nnetwork = \"1ms,1Gbps\""]),
-    ] {
-        let keys = Keys::generate(1).unwrap();
-        let (parties, job) = parties(&keys, configs);
-        Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
-        shares(&job, &keys).unwrap();
-        names(field, parties);
+    let keys = Keys::generate(1).unwrap();
+    let (parties, job) = parties(&keys, [TIMEOUT, TIMEOUT, "timeout = 4\nnetwork = \"1ms,1Gbps\""]);
+    Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+    shares(&job, &keys).unwrap();
+    names("shaped network", parties);
+}
+
+/// Masks from a seed are for those who know of it: the job must say so, and every party do so.
+#[test]
+fn one_party_with_insecure_masks() {
+    let keys = Keys::generate(1).unwrap();
+    let (_parties, job) = parties(&keys, [TIMEOUT, "timeout = 4\n[insecure]\nmask_seed = 1", TIMEOUT]);
+    for (job, id) in [(job.clone(), Id::P1), (Job { insecure_masks: true, ..job }, Id::P0)] {
+        let (address, key) = (&job.addresses()[id.index()], &keys.parties[id.index()]);
+        let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
+        let hash: String = request::call(address, key, PATIENCE, &propose).unwrap();
+        let refused = request::call::<Value>(address, key, PATIENCE, &Request::Approve { job: hash });
+        assert!(matches!(refused, Err(Error::Refused { why, .. }) if why.contains("masks from an insecure seed")));
     }
 }
 
@@ -145,7 +155,8 @@ fn one_party_of_another_version() {
         }
         let mut net = as_p1(&listener, &job, &keys);
         let training = job.training(16, 8).unwrap();
-        let uploads = BTreeMap::from([(keys.owners[0].fingerprint().to_string(), "a".repeat(32))]);
+        let uploads =
+            BTreeMap::from([(keys.owners[0].fingerprint().to_string(), format!("{}, 16 and 8 records", "a".repeat(32)))]);
         let mut map = agreed(&training, &job.hash(), false, None, &uploads);
         map.insert(field.into(), "another".into());
         let until = Instant::now() + Duration::from_secs(4);
@@ -170,11 +181,11 @@ fn as_p1(listener: &Listener, job: &Job, keys: &Keys) -> TlsNet {
         }
         for id in Id::P1.others() {
             let patience = Patience { connect: Duration::from_secs(1), answer: Duration::from_secs(4) };
-            if !outgoing.contains_key(&id) {
+            if let Entry::Vacant(place) = outgoing.entry(id) {
                 let mut stream = dial(&job.addresses()[id.index()], &keys.parties[1], patience).unwrap();
                 let answer: Value = request::ask(&mut stream, &link).unwrap();
                 if answer["answer"] == "linked" {
-                    outgoing.insert(id, stream);
+                    place.insert(stream);
                 }
             }
         }

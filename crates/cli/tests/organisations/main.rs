@@ -281,6 +281,21 @@ fn a_training_that_diverges() {
     };
     let why = all[0]["state"]["why"].as_str().unwrap_or_default().to_owned();
     assert!(why.contains("diverged") || why.contains("out of range"), "{all:?}\n{}", d.logs());
+    // Owners learn that it failed, and no figure.
+    let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/north.pem", "--json"]);
+    assert!(seen.contains("failed") && !seen.contains("diverged") && !seen.contains("out of range"), "{seen}");
+    // Resumed, it fails again: what was not found good is in no checkpoint, and never becomes a model.
+    let failures = |d: &Deployment| entries(&d.audit(0), "session ended").len();
+    let before = failures(&d);
+    for party in ["p0", "p1", "p2"] {
+        d.ok(&["job", "resume", "job.toml", "--key", &format!("keys/{party}.pem")]);
+    }
+    let until = Instant::now() + MINUTE;
+    while failures(&d) == before {
+        assert!(Instant::now() < until, "{}", d.logs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(d.refused(&["model", "fetch", "job.toml", "--key", "keys/research.pem"]).contains("no model yet"));
 }
 
 /// Check 24: after two thousand steps a party holds what it held after two hundred.

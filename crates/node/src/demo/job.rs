@@ -63,6 +63,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
     Job {
         name: if name.is_empty() { "demo".into() } else { name },
         suite: t.suite,
+        insecure_masks: demo.insecure_mask_seed.is_some(),
         start: Start::Ready,
         party: Id::ALL.map(|id| Member {
             name: id.to_string(),

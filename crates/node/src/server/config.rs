@@ -33,6 +33,9 @@ pub struct Config {
     /// Threads for local arithmetic.
     #[serde(default = "one")]
     pub threads: usize,
+    /// The largest upload of one owner.
+    #[serde(default = "sixteen_gigabytes")]
+    pub most_upload_megabytes: u64,
     /// What to log: error, warn, info, debug or trace.
     #[serde(default = "info")]
     pub log: String,
@@ -78,6 +81,9 @@ fn thirty() -> f64 {
 fn one() -> usize {
     1
 }
+fn sixteen_gigabytes() -> u64 {
+    16 << 10
+}
 fn info() -> String {
     "info".into()
 }
@@ -120,6 +126,10 @@ impl Config {
             if !(seconds > 0.0 && seconds <= 86_400.0) {
                 return Err(Error::config(format!("{file}: {what}"), seconds, "more than 0 and at most 86400 seconds"));
             }
+        }
+        if config.most_upload_megabytes > 1 << 30 {
+            let found = config.most_upload_megabytes;
+            return Err(Error::config(format!("{file}: most_upload_megabytes"), found, format!("at most {}", 1u64 << 30)));
         }
         if config.threads == 0 || config.threads > 1024 {
             return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));

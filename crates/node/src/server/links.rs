@@ -13,6 +13,10 @@ use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::{Options, Stream, TlsNet};
 
+/// Pauses between calls of a peer that is not ready grow from the first to the last.
+const FIRST: Duration = Duration::from_millis(100);
+const LAST: Duration = Duration::from_millis(1600);
+
 /// The answer to [`Request::Link`].
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -21,6 +25,8 @@ enum Answer {
     Linked,
     /// Not now.
     NotYet { why: String },
+    /// Not at all, until somebody does something about it.
+    Over { why: String },
     /// The job is done here, and this is the model.
     Trained { model: String },
 }
@@ -48,13 +54,15 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
         Err(e) => {
             let why = e.to_string();
             tracing::warn!("refused: {why}");
-            server.noted(serde_json::json!({ "what": "refused", "request": "link", "job": hash, "by": from, "why": why }));
+            let job: String = hash.chars().take(64).collect();
+            server.refusal(serde_json::json!({ "request": "link", "job": job }), from, &why);
             return refuse(&mut stream, &why);
         }
     };
     let answer = match (record.state, record.model) {
         (State::Trained, Some(model)) => Answer::Trained { model },
-        (state @ (State::Cancelled { .. } | State::Failed { .. }), _) => Answer::NotYet { why: requests::describe(&state) },
+        (State::Failed { .. }, _) => Answer::Over { why: "failed; its operator knows why, and may resume it".into() },
+        (state @ State::Cancelled { .. }, _) => Answer::Over { why: requests::describe(&state) },
         _ => {
             let missing = server.record(hash).map(|r| r.missing()).unwrap_or_default();
             let gathering = server.live(hash, |e| e.gathering).unwrap_or(false);
@@ -94,11 +102,16 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
     let addresses = job.addresses();
     let mut outgoing: [Option<Stream>; 3] = [None, None, None];
     let mut said: [Option<String>; 3] = Default::default();
+    let mut next = [(Instant::now(), FIRST); 3];
     loop {
-        for peer in me.others().into_iter().filter(|p| outgoing[p.index()].is_none()).collect::<Vec<_>>() {
+        let missing = |p: &Id| outgoing[p.index()].is_none() && Instant::now() >= next[p.index()].0;
+        for peer in me.others().into_iter().filter(missing).collect::<Vec<_>>() {
+            let pause = next[peer.index()].1;
+            next[peer.index()] = (Instant::now() + pause, (2 * pause).min(LAST));
             match call(server, hash, &addresses[peer.index()]) {
                 Ok((Answer::Linked, stream)) => outgoing[peer.index()] = Some(stream),
                 Ok((Answer::Trained { model }, _)) => return Ok(Gathered::Trained(model)),
+                Ok((Answer::Over { why }, _)) => return Err(Error::Refused(format!("{peer}: {why}"))),
                 Ok((Answer::NotYet { why }, _)) => said[peer.index()] = Some(why),
                 Err(e) => said[peer.index()] = Some(e.to_string()),
             }

@@ -25,11 +25,11 @@ mod uploads;
 
 use crate::{Error, Event, Job, Result};
 use config::Config;
-use record::Record;
+use record::{Record, State};
 pub(crate) use requests::describe;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,9 +40,13 @@ use trefoil_net::tls::{Listener, Stream};
 use trefoil_store::{Database, Folder, StorageKey, audit};
 
 /// Connections of clients at a time.
-const MOST_CLIENTS: u64 = 512;
+const MOST_CLIENTS: usize = 512;
 /// Jobs that are remembered.
 const MOST_JOBS: usize = 1000;
+/// Jobs of one proposer that wait for approval.
+const MOST_PROPOSALS: usize = 16;
+/// Connections of one client at a time.
+const MOST_OF_ONE: usize = 32;
 const JOBS: &str = "jobs";
 
 /// A running party.
@@ -58,10 +62,12 @@ pub struct Server {
     changed: Condvar,
     stop: &'static AtomicBool,
     emit: Mutex<Box<dyn FnMut(Event) + Send>>,
-    clients: AtomicU64,
+    clients: Mutex<BTreeMap<Fingerprint, usize>>,
+    /// Refusals of somebody, and since when they are counted.
+    refusals: Mutex<BTreeMap<Fingerprint, (Instant, u64)>>,
     refused: AtomicU64,
-    /// Held for as long as the server lives.
-    _folder: Folder,
+    /// Locked for as long as the server lives.
+    data: Folder,
 }
 
 /// A job: what is on disk, and what is going on.
@@ -131,13 +137,15 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         changed: Condvar::new(),
         stop,
         emit: Mutex::new(emit),
-        clients: AtomicU64::new(0),
+        clients: Mutex::default(),
+        refusals: Mutex::default(),
         refused: AtomicU64::new(0),
-        _folder: folder,
+        data: folder,
         config,
     });
     let address = server.listener.local_addr().to_string();
     server.note(json!({ "what": "started", "address": address, "version": crate::machine::version() }))?;
+    server.tidy()?;
     tracing::info!(%address, fingerprint = %server.identity.fingerprint(), "listening");
     if let Some(job) = approve {
         requests::approve_by_operator(&server, job)?;
@@ -154,6 +162,20 @@ pub fn run(config: Config, start: Start) -> Result<()> {
 }
 
 impl Server {
+    /// What a crash has left: shares of jobs that are over, and files that were being written.
+    fn tidy(&self) -> Result<()> {
+        for (hash, entry) in self.jobs().iter() {
+            if matches!(entry.record.state, State::Trained | State::Cancelled { .. }) {
+                uploads::forget(self, hash);
+            }
+            let below = Path::new("jobs").join(hash);
+            for folder in [below.join("checkpoints"), below].iter().filter(|f| self.config.data.join(f).is_dir()) {
+                self.data.remove_partial(folder)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes connections until told to stop.
     fn receive(self: &Arc<Self>) {
         let mut last_look = Instant::now();
@@ -185,12 +207,17 @@ impl Server {
     }
 
     fn welcome(self: &Arc<Self>, mut stream: Stream, from: Fingerprint) {
-        if self.clients.fetch_add(1, Ordering::Relaxed) >= MOST_CLIENTS {
-            self.clients.fetch_sub(1, Ordering::Relaxed);
-            trefoil_client::refuse(&mut stream, "too many connections at once; try again");
-            return;
-        }
-        let place = Place(self.clone());
+        let place = {
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            let (all, own) = (clients.values().sum::<usize>(), clients.get(&from).copied().unwrap_or(0));
+            if all >= MOST_CLIENTS || own >= MOST_OF_ONE {
+                drop(clients);
+                trefoil_client::refuse(&mut stream, "too many connections at once; try again");
+                return;
+            }
+            clients.insert(from, own + 1);
+            Place(self.clone(), from)
+        };
         let run = move || requests::serve(&place.0, stream, from);
         if let Err(e) = std::thread::Builder::new().name("client".into()).spawn(run) {
             tracing::error!("no thread for a client: {e}");
@@ -222,11 +249,24 @@ impl Server {
         let entry = jobs.get_mut(hash).ok_or_else(|| unknown(hash))?;
         let mut record = entry.record.clone();
         let out = change(&mut record);
-        self.database.put(JOBS, hash, &record)?;
-        entry.record = record;
+        if record != entry.record {
+            self.database.put(JOBS, hash, &record)?;
+            entry.record = record;
+        }
         drop(jobs);
         self.changed.notify_all();
         Ok(out)
+    }
+
+    /// Changes the record of a job that nobody has cancelled.
+    fn advance(&self, hash: &str, change: impl FnOnce(&mut Record)) -> Result<()> {
+        self.update(hash, |r| match &r.state {
+            State::Cancelled { by } => Err(Error::Refused(format!("cancelled by {by}"))),
+            _ => {
+                change(r);
+                Ok(())
+            }
+        })?
     }
 
     /// Changes what is going on with a job.
@@ -236,12 +276,14 @@ impl Server {
         out
     }
 
-    /// Lets in the operator, the peers of the peers file, and everybody who is in a job that is not over.
+    /// Lets in the operator, the peers of the peers file, and everybody who is in a job that the operator has approved.
     fn admit(&self) -> Result<()> {
         let mut allowed = BTreeSet::from([self.identity.fingerprint()]);
         allowed.extend(Peers::load(&self.config.peers)?.iter().map(|(_, peer)| peer.fingerprint));
-        for entry in self.jobs().values() {
-            allowed.extend(entry.record.job.members());
+        for record in self.jobs().values().map(|e| &e.record) {
+            if record.approved && !matches!(record.state, State::Cancelled { .. }) {
+                allowed.extend(record.job.members());
+            }
         }
         self.listener.allow(allowed);
         Ok(())
@@ -260,6 +302,23 @@ impl Server {
         }
     }
 
+    /// A refusal, in the audit log: ten in ten seconds of each caller, who cannot fill the disk with them.
+    fn refusal(&self, request: Value, by: Fingerprint, why: &str) {
+        let mut all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, refusals) = all.entry(by).or_insert((Instant::now(), 0));
+        *refusals += 1;
+        let mut unlogged = 0;
+        if since.elapsed() > Duration::from_secs(10) {
+            unlogged = refusals.saturating_sub(11);
+            (*since, *refusals) = (Instant::now(), 1);
+        } else if *refusals > 10 {
+            return;
+        }
+        drop(all);
+        let why: String = why.chars().take(300).collect();
+        self.noted(json!({ "what": "refused", "request": request, "by": by, "why": why, "others before": unlogged }));
+    }
+
     fn say(&self, event: Event) {
         self.emit.lock().unwrap_or_else(PoisonError::into_inner)(event);
     }
@@ -269,17 +328,26 @@ impl Server {
         self.config.data.join("jobs").join(hash)
     }
 
+    /// Connections of clients.
+    fn connections(&self) -> usize {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
 
 /// A client's place, which is free again however its thread ends.
-struct Place(Arc<Server>);
+struct Place(Arc<Server>, Fingerprint);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+        let mut clients = self.0.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        match clients.get_mut(&self.1) {
+            Some(n) if *n > 1 => *n -= 1,
+            _ => drop(clients.remove(&self.1)),
+        }
     }
 }
 

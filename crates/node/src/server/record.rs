@@ -7,7 +7,7 @@ use trefoil_client::request::Summary;
 use trefoil_net::identity::Fingerprint;
 
 /// A job at this party.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The job.
@@ -37,12 +37,14 @@ pub struct Record {
 }
 
 /// An upload that counts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
     /// Its name.
     pub upload: String,
     /// Chunks and rows.
     pub summary: Summary,
+    /// SHA-256 of all chunks as they came, in hex: what is trained on is held to it.
+    pub sha256: String,
 }
 
 /// What was opened after an epoch.

@@ -5,8 +5,9 @@ use super::record::Record;
 use super::session::Session;
 use super::uploads::{ROWS, SUMMARY, path};
 use crate::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::time::Instant;
-use trefoil_client::request::Summary;
+use trefoil_client::request::{Announcement, Summary};
 use trefoil_data::schema::Partition;
 use trefoil_engine::{Format, Index};
 use trefoil_mpc::Suite;
@@ -54,8 +55,8 @@ pub fn rows(record: &Record) -> Result<(usize, usize)> {
 /// What this party holds of all owners' records, in the order of the job.
 pub struct Records {
     owners: Vec<Part>,
-    /// Hashes of what P0 and P1 hold in common, where the suite has such.
-    pub common: Vec<Option<String>>,
+    /// For each owner, a hash of what P0 and P1 hold in common, where the suite has such.
+    pub common: Vec<String>,
     /// Payload received from the owners.
     pub bytes: u64,
     /// When reading began.
@@ -85,21 +86,28 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
     let path = path(server, session.hash, job.owner[owner].fingerprint);
     let (features, labels) = job.widths(owner);
     let width = features + labels;
-    let mut part = Part::default();
+    let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
+    let committed = server.record(session.hash)?.uploads.remove(&job.owner[owner].fingerprint);
+    let committed = committed.ok_or_else(|| bad("none".into()))?;
+    let (mut part, mut digest, mut common) = (Part::default(), Sha256::new(), Sha256::new());
     let mut reader = sealed::Reader::open(&path, &server.key)?;
+    let named = |a: Announcement| a.job == session.hash && a.upload == committed.upload;
+    if !serde_json::from_slice(reader.about()).is_ok_and(named) {
+        return Err(bad("another upload".into()));
+    }
     while let Some(record) = reader.next()? {
-        let bad = |what: String| Error::config(path.display(), what, "an upload");
         let frame = match record.split_first() {
             Some((&ROWS, frame)) => {
+                digest.update(frame);
                 wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?
             }
-            Some((&SUMMARY, _)) => break,
+            Some((&SUMMARY, _)) => continue,
             _ => return Err(bad("an unknown record".into())),
         };
         records.bytes += frame.payload() as u64;
         let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
         let kept = S::accept(session.me, rows * width, &frame.parts).map_err(bad)?;
-        records.common.push(S::common(session.me, &kept).map(hex::encode));
+        common.update(S::common(session.me, &kept).unwrap_or_default());
         part.rows[kind] += rows;
         for (half, words) in kept.iter().enumerate() {
             for row in words.chunks(width.max(1)) {
@@ -109,6 +117,10 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
             }
         }
     }
+    if hex::encode(digest.finalize()) != committed.sha256 {
+        return Err(bad("other chunks".into()));
+    }
+    records.common.push(hex::encode(common.finalize()));
     Ok(part)
 }
 

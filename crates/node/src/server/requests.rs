@@ -1,7 +1,7 @@
 //! Who may ask a party for what. Whoever gets here has shown a certificate that is known; what it may do depends on the job.
 
 use super::record::{Record, State, Status};
-use super::{Entry, MOST_JOBS, Server, links, runner, uploads};
+use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, links, runner, uploads};
 use crate::{Error, Job, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,18 +38,16 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
         Err(e) => {
             tracing::warn!("refused: {e}");
             refuse(&mut stream, &e.to_string());
-            server.noted(json!({ "what": "refused", "request": about, "by": from, "why": e.to_string() }));
+            server.refusal(about, from, &e.to_string());
         }
     }
 }
 
-/// A request's name and job, for the audit log.
+/// A request's name and job, for the audit log: no longer than it needs to be.
 fn about(request: &Request) -> Value {
-    let mut value = serde_json::to_value(request).unwrap_or_default();
-    if let Some(job) = value.get_mut("job").filter(|j| j.is_object()) {
-        *job = job.get("name").cloned().unwrap_or_default();
-    }
-    value
+    let value = serde_json::to_value(request).unwrap_or_default();
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(|t| t.chars().take(64).collect::<String>());
+    json!({ "request": text("request"), "job": text("job"), "upload": text("upload") })
 }
 
 fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request: Request) -> Result<()> {
@@ -103,7 +101,7 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
                 .iter()
                 .filter(|(hash, _)| job.as_ref().is_none_or(|j| hash.starts_with(j.as_str())))
                 .filter(|(_, e)| operator || e.record.job.members().any(|m| m == from))
-                .map(|(hash, e)| status(hash, e, operator || e.record.job.owner_of(from).is_none()))
+                .map(|(hash, e)| status(hash, e, operator || e.record.job.model_owner.fingerprint == from))
                 .collect();
             Ok(request::accept(stream, &all)?)
         }
@@ -130,14 +128,30 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
     let mut jobs = server.jobs();
     if let Some(entry) = jobs.get_mut(&hash) {
         // Only addresses can differ, and only the operator may say where this party finds its peers.
-        if from == own {
-            entry.record.job = job;
-            server.database.put(super::JOBS, &hash, &entry.record)?;
+        if from == own && entry.record.job != job {
+            let record = Record { job, ..entry.record.clone() };
+            server.database.put(super::JOBS, &hash, &record)?;
+            server.note(json!({ "what": "addresses changed", "job": hash, "by": from }))?;
+            entry.record = record;
         }
         return Ok(hash);
     }
+    let unapproved = |r: &Record| !r.approved && !r.state.is_final();
+    if from != own && jobs.values().filter(|e| unapproved(&e.record) && e.record.proposed_by == from).count() >= MOST_PROPOSALS {
+        let why = format!("{MOST_PROPOSALS} jobs of this proposer wait for the operator's approval; cancel some");
+        return Err(Error::Refused(why));
+    }
     if jobs.len() >= MOST_JOBS {
-        return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here; the operator may cancel some")));
+        // What is over makes room, the cancelled before the trained.
+        let over = |e: &Entry| {
+            matches!(e.record.state, State::Cancelled { .. }) || (e.record.state == State::Trained && e.record.delivered)
+        };
+        let Some(old) = jobs.iter().find(|(_, e)| over(e)).map(|(hash, _)| hash.clone()) else {
+            return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
+        };
+        server.database.delete(super::JOBS, &old)?;
+        server.note(json!({ "what": "forgotten", "job": old }))?;
+        jobs.remove(&old);
     }
     let record = Record::new(job, from);
     server.database.put(super::JOBS, &hash, &record)?;
@@ -163,6 +177,11 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
     }
     let role = record.job.role(from);
     let new = if from == server.identity.fingerprint() {
+        let (asked, own) = (record.job.insecure_masks, server.config.insecure.mask_seed.is_some());
+        if asked != own {
+            let masks = |insecure| if insecure { "masks from an insecure seed" } else { "masks from the operating system" };
+            return Err(Error::Refused(format!("the job says {}, this party's configuration {}", masks(asked), masks(own))));
+        }
         server.update(hash, |r| !std::mem::replace(&mut r.approved, true))?
     } else if record.job.owner_of(from).is_some() {
         server.update(hash, |r| r.owners.insert(from))?
@@ -172,6 +191,7 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
     if new {
         server.note(json!({ "what": "approved", "job": hash, "by": from }))?;
         tracing::info!(job = %hash, "approved by {role}");
+        server.admit()?;
     }
     runner::ensure(server, hash);
     Ok(())
@@ -190,11 +210,14 @@ fn resume(record: &mut Record) -> Result<()> {
 }
 
 fn cancel(server: &Arc<Server>, hash: &str, record: &Record, from: Fingerprint) -> Result<()> {
-    if record.state == State::Trained {
-        return Err(Error::Refused("the job is trained".into()));
-    }
     let by = record.job.role(from);
-    server.update(hash, |r| r.state = State::Cancelled { by: by.clone() })?;
+    server.update(hash, |r| match r.state {
+        State::Trained => Err(Error::Refused("the job is trained".into())),
+        _ => {
+            r.state = State::Cancelled { by: by.clone() };
+            Ok(())
+        }
+    })??;
     server.note(json!({ "what": "cancelled", "job": hash, "by": from }))?;
     tracing::info!(job = %hash, "cancelled by {by}");
     uploads::forget(server, hash);
@@ -211,7 +234,11 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
         proposed_by: r.job.role(r.proposed_by),
         approved: r.approved,
         owners: [r.owners.len(), r.uploads.len(), r.job.owner.len()],
-        state: r.state.clone(),
+        state: match &r.state {
+            // Its words may have an opened loss in them.
+            State::Failed { .. } if !figures => State::Failed { why: "training; the parties' operators know why".into() },
+            state => state.clone(),
+        },
         missing,
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),

@@ -23,12 +23,28 @@ pub fn ensure(server: &Arc<Server>, hash: &str) {
     }
     let (theirs, name) = (server.clone(), hash.to_owned());
     let spawned = std::thread::Builder::new().name("job".into()).spawn(move || {
-        run(&theirs, &name);
-        // The job may have been forgotten.
-        let _ = theirs.live(&name, |e| (e.running, e.session) = (false, None));
+        let place = Place(theirs, name);
+        run(&place.0, &place.1);
     });
     if let Err(e) = spawned {
         tracing::error!(job = %hash, "no thread: {e}");
+    }
+}
+
+/// A job's thread, whose place is free again however it ends: a panic is a failure of the job, to be looked at and resumed.
+struct Place(Arc<Server>, String);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (server, hash) = (&self.0, &self.1);
+        // The job may have been forgotten.
+        let _ = server.live(hash, |e| (e.running, e.session, e.gathering) = (false, None, false));
+        if std::thread::panicking() {
+            let failed = server.advance(hash, |r| r.state = State::Failed { why: "internal error; see this party's log".into() });
+            if let Err(e) = failed {
+                tracing::error!(job = %hash, "{e}");
+            }
+        }
     }
 }
 
@@ -77,7 +93,11 @@ fn run(server: &Arc<Server>, hash: &str) {
         match stored {
             Ok(checkpoint) if checkpoint > before => pause = PAUSES[0],
             Ok(_) => pause = (2 * pause).min(PAUSES[1]),
-            Err(e) => return tracing::error!(job = %hash, "{e}"),
+            // A full disk, most likely; there may be room again.
+            Err(e) => {
+                tracing::error!(job = %hash, "{e}");
+                pause = PAUSES[1];
+            }
         }
         let until = std::time::Instant::now() + pause;
         while !server.stopping() && std::time::Instant::now() < until {
@@ -88,5 +108,9 @@ fn run(server: &Arc<Server>, hash: &str) {
 
 /// Whether another session may end better.
 fn transient(e: &Error) -> bool {
-    matches!(e, Error::Peer { .. }) || e.exit_code() == 4
+    use trefoil_mpc::Error::{NoKey, NoRandomness, Reused};
+    match e {
+        Error::Protocol(Reused { .. } | NoRandomness(_) | NoKey { .. }) => false,
+        e => e.exit_code() == 4,
+    }
 }

@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::{Id, Net, recorded, shaped};
-use trefoil_nn::{Event as Progress, Trainer};
+use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
 
-/// How long a party waits for the others at a checkpoint, while their connections live: a helper may be far ahead.
+/// How long the helper waits for the others at a checkpoint, while their connections live: it may be far ahead. P0 and P1 are in step,
+/// and the helper's word has come long ago: they wait for as long as a peer may be silent.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// A session, before it knows its suite's engine.
@@ -47,7 +48,7 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
         links::Gathered::Trained(model) => return finished_without_us(server, hash, &model),
     };
     server.live(hash, |e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
-    server.update(hash, |r| r.state = State::Running)?;
+    server.advance(hash, |r| r.state = State::Running)?;
     let truncation = training.truncation()?;
     let session = Session { server, hash, job, me, training };
     match session.job.suite {
@@ -66,9 +67,9 @@ fn finished_without_us(server: &Arc<Server>, hash: &str, model: &str) -> Result<
 }
 
 fn finish(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
-    server.update(hash, |r| (r.state, r.model) = (State::Trained, Some(model.to_owned())))?;
-    server.note(json!({ "what": "trained", "job": hash, "model": model }))?;
+    server.advance(hash, |r| (r.state, r.model) = (State::Trained, Some(model.to_owned())))?;
     uploads::forget(server, hash);
+    server.note(json!({ "what": "trained", "job": hash, "model": model }))?;
     server.say(Event::Trained);
     tracing::info!(job = %hash, "trained; the model waits for its owner, and the shares of the records are gone");
     Ok(())
@@ -93,7 +94,14 @@ impl Session<'_> {
             Some(seed) => Seeds::insecure(me, seed),
             None => keys(&mut net, me, until)?,
         };
-        server.note(json!({ "what": "session", "job": self.hash, "session": start.session, "from step": start.step }))?;
+        if server.config.insecure.mask_seed.is_some() && start.step > 0 {
+            let expected = "the beginning: under a mask seed a step that is done again would use its masks again";
+            return Err(Error::config("session with an insecure mask seed", format!("step {}", start.step), expected));
+        }
+        let session = &start.session;
+        server.note(
+            json!({ "what": "session", "job": self.hash, "session": session, "from step": start.step, "opens": self.opens() }),
+        )?;
         tracing::info!(job = %self.hash, "session {} from step {}", &start.session[..12], start.step);
         server.say(Event::Connected);
         let from_owners = data.bytes;
@@ -108,7 +116,8 @@ impl Session<'_> {
         let model = checkpoint::id(self.hash, &start.session, trainer.total_steps());
         checkpoint::write_model(self, &mut e, &mut state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
-        e.party().meet("node.trained", &checkpoint::words(&model), PATIENCE)?;
+        self.not_cancelled()?;
+        e.party().meet("node.trained", &checkpoint::words(&model), self.patience())?;
         finish(server, self.hash, &model)?;
         let seen = seen_so_far(&seen);
         server.say(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen))));
@@ -129,41 +138,83 @@ impl Session<'_> {
             Progress::Start => {}
             Progress::Step { step, time, state } => {
                 let (bytes, rounds) = tally.after(e.party());
-                let cancelled = server.live(self.hash, |e| {
-                    e.session = Some(step);
-                    matches!(e.record.state, State::Cancelled { .. })
-                })?;
-                if cancelled {
-                    return Err(Error::Refused("cancelled".into()));
-                }
+                server.live(self.hash, |e| e.session = Some(step))?;
+                self.not_cancelled()?;
                 server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
-                if step % self.job.checkpoint.steps == 0 || step == trainer.total_steps() {
-                    checkpoint::write(self, e, state, session, step, PATIENCE)?;
-                    server.update(self.hash, |r| r.checkpoint = step)?;
-                    if server.stopping() {
-                        return Err(Error::Interrupted);
-                    }
+                // At the end of an epoch, only what was found good is kept: see below.
+                if !step.is_multiple_of(trainer.steps_per_epoch()) {
+                    self.keep(e, trainer, state, session, step)?;
                 }
             }
-            Progress::Epoch { epoch, loss, metric, .. } => {
+            Progress::Epoch { epoch, loss, metric, state } => {
+                self.not_cancelled()?;
                 tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
                 let figures = Figures { epoch, loss, metric };
                 if loss.is_some() || metric.is_some() {
-                    server.note(json!({ "what": "opened", "job": self.hash, "to": ["P0", "P1"], "figures": figures }))?;
+                    server.note(json!({ "what": "opened", "job": self.hash, "figures": figures }))?;
                     server.update(self.hash, |r| r.last = Some(figures))?;
                 }
-                server.say(Event::Epoch { epoch, step: epoch * trainer.steps_per_epoch(), loss, metric });
+                let step = epoch * trainer.steps_per_epoch();
+                server.say(Event::Epoch { epoch, step, loss, metric });
+                self.keep(e, trainer, state, session, step)?;
             }
         }
         tally.before(e.party());
         Ok(())
     }
 
+    /// Writes the state down where the job says so; a party that stops does so then.
+    fn keep<S: Suite>(
+        &self,
+        e: &mut S,
+        trainer: &Trainer,
+        state: &TrainingState<S::Num>,
+        session: &str,
+        step: u64,
+    ) -> Result<()> {
+        if !step.is_multiple_of(self.job.checkpoint.steps) && step != trainer.total_steps() {
+            return Ok(());
+        }
+        checkpoint::write(self, e, state, session, step, self.patience())?;
+        self.server.advance(self.hash, |r| r.checkpoint = step)?;
+        if self.server.stopping() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.me == Id::P2 { PATIENCE } else { self.server.config.timeout() }
+    }
+
+    fn not_cancelled(&self) -> Result<()> {
+        match self.server.live(self.hash, |e| matches!(e.record.state, State::Cancelled { .. }))? {
+            true => Err(Error::Refused("cancelled".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// What this job opens after each epoch, and to whom: it is in the log before anything is opened.
+    fn opens(&self) -> serde_json::Value {
+        let open = self.training.open;
+        let loss = open.loss.then_some("loss");
+        let metric = open.metric.map(|metric| match metric {
+            Metric::Accuracy => "correct records",
+            Metric::Auc => "difference of concordant and discordant pairs, and number of positives",
+            Metric::SquaredError => "squared error",
+        });
+        let opened: Vec<&str> = loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).collect();
+        json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": ["model owner"] })
+    }
+
     /// What must be equal at all three.
     fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
         let config = &self.server.config;
         let uploads = self.server.record(self.hash).map(|r| r.uploads).unwrap_or_default();
-        let uploads = uploads.into_iter().map(|(owner, u)| (owner.to_string(), u.upload)).collect();
+        let uploads = uploads
+            .into_iter()
+            .map(|(owner, u)| {
+                let (train, test) = (u.summary.train_rows, u.summary.test_rows);
+                (owner.to_string(), format!("{}, {train} and {test} records", u.upload))
+            })
+            .collect();
         agreed(&self.training, self.hash, config.insecure.mask_seed.is_some(), config.network.as_deref(), &uploads)
     }
 

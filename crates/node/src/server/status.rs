@@ -86,7 +86,7 @@ fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
         uploads.with_label_values(&[job, "complete"]).set(record.uploads.len() as i64);
         uploads.with_label_values(&[job, "all"]).set(record.job.owner.len() as i64);
     }
-    process.with_label_values(&["clients"]).set(server.clients.load(Ordering::Relaxed) as i64);
+    process.with_label_values(&["clients"]).set(server.connections() as i64);
     process.with_label_values(&["refused_handshakes"]).set(server.refused.load(Ordering::Relaxed) as i64);
     process.with_label_values(&["peak_resident_bytes"]).set(crate::machine::peak_rss() as i64);
     Ok(registry)

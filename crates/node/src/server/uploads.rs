@@ -42,7 +42,7 @@ pub fn share(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, about
     let (id, owner) = may_share(server, &record, from, about)?;
     if let Some(done) = record.uploads.get(&from) {
         let why = format!("a second upload; {} is complete, and each record is used once", done.upload);
-        server.noted(json!({ "what": "refused", "request": about, "by": from, "why": why }));
+        server.refusal(json!({ "request": "share", "job": about.job, "upload": about.upload }), from, &why);
         return Ok(request::accept(stream, &Standing::Committed { upload: done.upload.clone() })?);
     }
     if server.update(&about.job, |r| r.owners.insert(from))? {
@@ -117,13 +117,13 @@ fn begin(server: &Server, slot: &mut Slot, about: &Announcement, path: &Path) ->
         }
         slot.about = Some(about.clone());
     }
-    slot.connections += 1;
-    slot.alive = slot.connections;
     let standing = match (&slot.staged, &slot.writer) {
         (Some(_), _) => Standing::Staged,
         (None, Some(writer)) => Standing::Open { chunks: writer.records() },
         (None, None) => return Err(Error::Refused("an earlier chunk could not be written; share again".into())),
     };
+    slot.connections += 1;
+    slot.alive = slot.connections;
     Ok((slot.connections, standing))
 }
 
@@ -171,6 +171,10 @@ impl Taking<'_> {
             return Err(Error::Refused(format!("chunk: found {found}, expected 1 to {MOST_ELEMENTS} elements")));
         };
         accept(self.suite, self.id, elements, frame).map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
+        let most = self.server.config.most_upload_megabytes << 20;
+        if std::fs::metadata(&self.path).map_or(0, |m| m.len()) > most {
+            return Err(Error::Refused(format!("upload: found more than {most} bytes, expected at most this party's limit")));
+        }
         let mut record = vec![ROWS];
         wire::write(frame, &mut record).map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
         let mut slot = self.own()?;
@@ -226,60 +230,76 @@ fn accept(suite: SuiteName, id: Id, elements: usize, frame: &Frame) -> std::resu
 /// The owner says that all three parties have all of it: from now on the upload counts. Whether that is new.
 pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str) -> Result<bool> {
     let record = server.record(hash)?;
+    if record.job.owner_of(from).is_none() {
+        return Err(Error::Refused(format!("records are shared by the job's data owners; this is {}", record.job.role(from))));
+    }
+    // Held to the end: no other upload takes this one's place meanwhile.
+    let slot = server.live(hash, |e| e.uploads.entry(from).or_default().clone())?;
+    let slot = lock(&slot);
+    let record = server.record(hash)?;
     if let Some(done) = record.uploads.get(&from) {
         return match done.upload == upload {
             true => Ok(false),
             false => Err(Error::Refused(format!("a second upload; {} is complete, and each record is used once", done.upload))),
         };
     }
-    if record.job.owner_of(from).is_none() {
-        return Err(Error::Refused(format!("records are shared by the job's data owners; this is {}", record.job.role(from))));
+    if record.state.is_final() {
+        return Err(Error::Refused(format!("the job is {}", super::requests::describe(&record.state))));
     }
-    let path = path(server, hash, from);
     let named = |about: &Announcement| about.job == hash && about.upload == upload;
-    let reader = sealed::Reader::open(&path, &server.key)?;
-    if !serde_json::from_slice(reader.about()).is_ok_and(|a| named(&a)) {
-        return Err(Error::Refused(format!(
-            "upload {} is not here; share again",
-            upload.chars().take(32).collect::<String>().escape_debug()
-        )));
-    }
-    let slot = server.live(hash, |e| e.uploads.get(&from).cloned())?;
-    let staged = slot.and_then(|slot| {
-        let slot = lock(&slot);
-        slot.staged.clone().filter(|_| slot.about.as_ref().is_some_and(named))
-    });
-    // After a restart of this party only the disk knows.
-    let (summary, digest) = staged.map_or_else(|| inspect(server, &path), Ok)?;
-    server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": digest }))?;
-    server.update(hash, |r| r.uploads.insert(from, Committed { upload: upload.to_owned(), summary }))?;
-    server.live(hash, |e| e.uploads.remove(&from))?;
+    let not_here = || {
+        let upload: String = upload.chars().take(32).collect();
+        Error::Refused(format!("upload {} is not here; share again", upload.escape_debug()))
+    };
+    let (summary, sha256) = match (&slot.staged, &slot.about) {
+        (Some(staged), Some(about)) if named(about) => staged.clone(),
+        (_, Some(about)) if !named(about) => return Err(not_here()),
+        // After a restart of this party only the disk knows.
+        _ => {
+            let path = path(server, hash, from);
+            let reader = sealed::Reader::open(&path, &server.key).map_err(|_| not_here())?;
+            if !serde_json::from_slice(reader.about()).is_ok_and(|a| named(&a)) {
+                return Err(not_here());
+            }
+            inspect_from(reader, &path)?
+        }
+    };
+    let mut with = record.clone();
+    with.uploads.insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone() });
+    // Owners of columns of the same records learn at once if theirs are not the same.
+    super::records::rows(&with)?;
+    server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": sha256 }))?;
+    server.update(hash, |r| r.uploads.insert(from, Committed { upload: upload.to_owned(), summary, sha256 }))?;
+    drop(slot);
     super::runner::ensure(server, hash);
     Ok(true)
 }
 
 /// Reads a finished upload through: what it holds, and the hash of all chunks.
 fn inspect(server: &Server, path: &Path) -> Result<(Summary, String)> {
-    let mut reader = sealed::Reader::open(path, &server.key)?;
-    let (mut chunks, mut rows, mut digest) = (0, [0u64; 2], Sha256::new());
+    inspect_from(sealed::Reader::open(path, &server.key)?, path)
+}
+
+fn inspect_from(mut reader: sealed::Reader, path: &Path) -> Result<(Summary, String)> {
+    let (mut chunks, mut rows, mut digest, mut said) = (0, [0u64; 2], Sha256::new(), None);
     let bad = |what: &str| Error::config(path.display(), what, "an upload");
     while let Some(record) = reader.next()? {
         match record.split_first() {
-            Some((&ROWS, frame)) => {
+            Some((&ROWS, frame)) if said.is_none() => {
                 digest.update(frame);
                 let frame = wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk"))?;
                 chunks += 1;
                 rows[usize::from(frame.depth == 1)] += u64::from(frame.at.op);
             }
-            Some((&SUMMARY, text)) => {
-                let said: Summary = serde_json::from_slice(text).map_err(|_| bad("no summary"))?;
-                let [train_rows, test_rows] = rows;
-                return Ok((Summary { chunks, train_rows, test_rows, order: said.order }, hex::encode(digest.finalize())));
+            Some((&SUMMARY, text)) if said.is_none() => {
+                said = Some(serde_json::from_slice::<Summary>(text).map_err(|_| bad("no summary"))?);
             }
             _ => return Err(bad("an unknown record")),
         }
     }
-    Err(bad("no summary"))
+    let [train_rows, test_rows] = rows;
+    let order = said.ok_or_else(|| bad("no summary"))?.order;
+    Ok((Summary { chunks, train_rows, test_rows, order }, hex::encode(digest.finalize())))
 }
 
 /// Where an owner's upload is kept.
