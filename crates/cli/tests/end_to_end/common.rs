@@ -88,6 +88,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
     Job {
         name: "test".into(),
         insecure_masks: false,
+        insecure_accept_wraps: false,
         suite: SuiteName::Masked,
         start: Start::Ready,
         party: Id::ALL.map(party),

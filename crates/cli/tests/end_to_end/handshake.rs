@@ -69,7 +69,7 @@ fn one_party_with_another_job() {
         ("fraction_bits", |j| j.train.fraction_bits = 14),
         ("lr", |j| j.train.lr = 0.2),
         ("seed", |j| j.train.seed = 2),
-        ("truncation", |j| j.train.truncation = "local".into()),
+        ("truncation", |j| (j.train.truncation, j.insecure_accept_wraps) = ("local".into(), true)),
         ("suite", |j| j.suite = trefoil_node::SuiteName::Securenn),
         ("opened", |j| j.open.loss = false),
         ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),

@@ -64,6 +64,8 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         name: if name.is_empty() { "demo".into() } else { name },
         suite: t.suite,
         insecure_masks: demo.insecure_mask_seed.is_some(),
+        // The command has asked already.
+        insecure_accept_wraps: t.truncation == "local",
         start: Start::Ready,
         party: Id::ALL.map(|id| Member {
             name: id.to_string(),
