@@ -127,7 +127,7 @@ require() {
 # written PARTY: how often each kind of event is in a party's audit log, after its chain of hashes was verified.
 written() {
     run trefoil audit "data-of-$1/audit.jsonl"
-    trefoil audit "data-of-$1/audit.jsonl" --entries 2> /dev/null | sed 's/.*"what":"\([^"]*\)".*/\1/' | sort | uniq -c
+    trefoil audit "data-of-$1/audit.jsonl" --entries 2> /dev/null | sed 's/^[0-9]* [^ ]* \([^:]*\):.*/\1/' | sort | uniq -c
 }
 
 # The parties are told to stop, and do.

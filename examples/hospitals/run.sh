@@ -38,8 +38,6 @@ written university
 
 say "The figures"
 require "accuracy on the hospitals' held-out records, opened from shares" "$(opened job.toml institute)" "at least" 0.95
-header=$(od -A n -t u8 -N 8 model.safetensors)
-tail -c +$((header + 9)) model.safetensors | od -A n -v -t f4 > weights.txt
-clear=$(awk -f "$here/evaluate.awk" weights.txt job.toml institute.csv)
-require "accuracy of the model's file on the institute's records, in the clear (${clear%,*})" "${clear#*, }" "at least" 0.9
+clear=$(trefoil evaluate model.safetensors --csv institute.csv --json | awk -F '[:,]' '/accuracy/ { print $2 + 0 }')
+require "accuracy of the model's file on the institute's records, in the clear" "$clear" "at least" 0.9
 stop_parties

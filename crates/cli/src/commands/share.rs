@@ -59,7 +59,7 @@ impl Share {
         }
         match &receipt.summary {
             Some(s) => note(format_args!(
-                "shared {} records to train on and {} held out in {:.1} s (upload {}); each record is used once, and this cannot be repeated",
+                "shared {} records to train on and {} held out in {:.1} s (upload {})",
                 s.train_rows,
                 s.test_rows,
                 started.elapsed().as_secs_f64(),
