@@ -9,7 +9,7 @@ use trefoil_node::client::keys::KeySource;
 use trefoil_node::client::peers::Peers;
 use trefoil_node::client::request::{self, Request};
 use trefoil_node::client::{Address, Patience};
-use trefoil_node::data::schema::{Schema, Task};
+use trefoil_node::data::schema::{self, Column, Task};
 use trefoil_node::net::identity::Identity;
 use trefoil_node::nn::Metric;
 use trefoil_node::server::record::{State, Status};
@@ -129,9 +129,9 @@ struct Template {
     /// A CSV or Parquet file of the kind that owners have
     file: PathBuf,
 
-    /// The label's column
+    /// The label's column; without it only the columns are printed, for an owner of columns that has no label
     #[arg(long, value_name = "COLUMN")]
-    label: String,
+    label: Option<String>,
 
     /// classification or regression [default: by the label's values]
     #[arg(long, value_name = "TASK", value_parser = task)]
@@ -330,13 +330,34 @@ fn show(job: &Job) -> Result<()> {
 
 impl Template {
     fn run(self) -> Result<()> {
-        let schema: Schema =
-            trefoil_node::data::schema::template(&self.file, &self.label, self.task, self.id.as_deref(), &self.without)?;
-        let data =
-            toml::to_string(&Data { data: schema }).map_err(|e| Error::config("schema", e, "a schema that TOML can hold"))?;
-        print(format_args!("{HEAD}{data}"));
-        Ok(())
+        let Some(label) = &self.label else {
+            let aside: Vec<String> = self.without.iter().chain(&self.id).cloned().collect();
+            return columns(&schema::guess(&self.file, &aside)?);
+        };
+        let mut schema = schema::template(&self.file, label, self.task, self.id.as_deref(), &self.without)?;
+        let found = std::mem::take(&mut schema.columns);
+        print(format_args!("{HEAD}[data]\n"));
+        let rest = fields(&schema, &["task", "partition", "label", "classes", "target", "id", "holdout"])?;
+        print(rest.iter().map(|field| format!("{field}\n")).collect::<String>());
+        columns(&found)
     }
+}
+
+/// A job's columns, a line each.
+fn columns(columns: &[Column]) -> Result<()> {
+    print("columns = [\n");
+    for column in columns {
+        let fields = fields(column, &["kind", "name", "mean", "deviation", "min", "max", "values", "count"])?;
+        print(format_args!("  {{ {} }},\n", fields.join(", ")));
+    }
+    print("]\n");
+    Ok(())
+}
+
+/// Those of these fields that are there, each as `name = value`.
+fn fields(of: &impl serde::Serialize, names: &[&str]) -> Result<Vec<String>> {
+    let value = toml::Value::try_from(of).map_err(|e| Error::config("schema", e, "a schema that TOML can hold"))?;
+    Ok(names.iter().filter_map(|name| value.get(name).map(|v| format!("{name} = {v}"))).collect())
 }
 
 fn task(text: &str) -> std::result::Result<Task, String> {
@@ -345,11 +366,6 @@ fn task(text: &str) -> std::result::Result<Task, String> {
         "regression" => Ok(Task::Regression),
         _ => Err("expected classification or regression".into()),
     }
-}
-
-#[derive(serde::Serialize)]
-struct Data {
-    data: Schema,
 }
 
 const HEAD: &str = r#"name = "CHANGE ME"

@@ -328,3 +328,24 @@ fn memory_and_descriptors_stay() {
         assert!(fds_late <= fds + 6, "descriptors: {fds} early, {fds_late} late");
     }
 }
+
+/// What the template prints is a job, once it has members; a second owner's columns are printed alone.
+#[test]
+fn a_template_is_a_job() {
+    let d = Deployment::new(&["north", "south"], 5);
+    records(&d.path("north.csv"), 60, 0);
+    let members = |text: String| {
+        let text = text
+            .replace("\"P0\", \"P1\", \"P2\"", "\"p0\", \"p1\", \"p2\"")
+            .replace("\"owner-1\", \"owner-2\"", "\"north\", \"south\"");
+        text.replace("\"model-owner\"", "\"research\"")
+    };
+    for args in [&["--label", "class"][..], &["--label", "a", "--task", "regression", "--without", "class"]] {
+        let text = d.ok(&[&["job", "template", "north.csv"][..], args].concat());
+        d.write("job.toml", &members(text));
+        let shown = d.ok(&["job", "show", "job.toml"]);
+        assert!(shown.contains("# SHA-256 of the job: "), "{shown}");
+    }
+    let alone = d.ok(&["job", "template", "north.csv", "--without", "class,a"]);
+    assert!(alone.starts_with("columns = [\n  { kind = \"number\", name = \"b\", mean = "), "{alone}");
+}
