@@ -266,7 +266,7 @@ fn a_job_is_cancelled() {
 /// What training itself finds wrong is final, and said.
 #[test]
 fn a_training_that_diverges() {
-    let d = ready("masked", "[train]\nlr = 4.0\nbatch = 4\nepochs = 40\nlr_schedule = \"constant\"\n", 200);
+    let d = ready("masked", "[train]\nlr = 4.0\nbatch = 4\nepochs = 40\nlr_schedule = \"constant\"\n[checkpoint]\nsteps = 10\n", 200);
     shared(&d, "north");
     shared(&d, "south");
     let all = {
@@ -281,6 +281,10 @@ fn a_training_that_diverges() {
     };
     let why = all[0]["state"]["why"].as_str().unwrap_or_default().to_owned();
     assert!(why.contains("diverged") || why.contains("out of range"), "{all:?}\n{}", d.logs());
+    // What was written since the last check is taken back.
+    for file in files(job_folder(&d, 0).join("checkpoints")) {
+        assert!(file.to_string_lossy().ends_with("-good.sealed"), "{}", file.display());
+    }
     // Owners learn that it failed, and no figure.
     let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/north.pem", "--json"]);
     assert!(seen.contains("failed") && !seen.contains("diverged") && !seen.contains("out of range"), "{seen}");

@@ -4,13 +4,16 @@
 //! start: two files of one name were written in one session after one step, and fit together. All three write, then meet and show the
 //! name, and only then remove older ones: there is always one that all three have. A session begins at the newest such; a checkpoint
 //! that is unfinished, altered or of another session is not among what a party offers.
+//!
+//! At the end of an epoch loss and weights are checked before the state is written: such a checkpoint is *good*, and stays until there
+//! is a newer good one. A training that fails the check takes the ones after it back.
 
 use super::Server;
 use super::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trefoil_engine::{Engine, Format};
 use trefoil_mpc::Suite;
@@ -94,13 +97,13 @@ pub fn words(id: &str) -> Vec<u64> {
         .collect()
 }
 
-/// Writes the state after `step`, meets the others, and forgets what came before.
+/// Writes the state after `step`, meets the others, and forgets what came before. `good`: it has been checked.
 pub fn write<S: Suite>(
     session: &Session<'_>,
     e: &mut S,
     state: &State<S::Num>,
     name: &str,
-    step: u64,
+    (step, good): (u64, bool),
     patience: Duration,
 ) -> Result<()> {
     let (server, hash) = (session.server, session.hash);
@@ -115,14 +118,30 @@ pub fn write<S: Suite>(
     let about = serde_json::to_vec(&About { id: id.clone(), step, matrices }).unwrap_or_default();
     let folder = folder(server, hash);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-    let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
+    let path = folder.join(format!("{step:012}-{}{}", &id[..16], if good { GOOD } else { ".sealed" }));
     let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
     sealed::write_atomically(&path, &server.key, &about, records)?;
     e.party().meet("node.checkpoint", &words(&id), patience)?;
-    for old in files(server, hash).into_iter().filter(|p| *p != path) {
-        std::fs::remove_file(&old).map_err(Error::file(&old))?;
+    let files = files(server, hash);
+    let newest_good = files.iter().rfind(|p| is_good(p));
+    for old in files.iter().filter(|p| **p != path && Some(*p) != newest_good) {
+        std::fs::remove_file(old).map_err(Error::file(old))?;
     }
     Ok(())
+}
+
+/// Takes back what was written since the state was last found good.
+pub fn only_good(server: &Server, hash: &str) {
+    for path in files(server, hash).iter().filter(|p| !is_good(p)) {
+        std::fs::remove_file(path).unwrap_or_else(|e| tracing::error!("{}: cannot remove: {e}", path.display()));
+    }
+}
+
+/// The end of a good checkpoint's name.
+const GOOD: &str = "-good.sealed";
+
+fn is_good(path: &Path) -> bool {
+    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.ends_with(GOOD))
 }
 
 /// The state at the start of a session.
@@ -160,7 +179,7 @@ fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
 
 type Kept = Vec<Vec<u64>>;
 
-fn read(server: &Server, path: &std::path::Path) -> Result<(About, Kept)> {
+fn read(server: &Server, path: &Path) -> Result<(About, Kept)> {
     let mut reader = sealed::Reader::open(path, &server.key)?;
     let about = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a checkpoint"))?;
     let mut records = vec![];

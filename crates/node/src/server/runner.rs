@@ -2,7 +2,7 @@
 //! the newest checkpoint that all three have.
 
 use super::record::State;
-use super::{Server, session, uploads};
+use super::{Server, checkpoint, session, uploads};
 use crate::{Error, Event};
 use serde_json::json;
 use std::sync::{Arc, PoisonError};
@@ -67,6 +67,9 @@ fn run(server: &Arc<Server>, hash: &str) {
         if let Ok(State::Cancelled { .. }) = server.record(hash).map(|r| r.state) {
             // What the session has written since it was cancelled.
             return uploads::forget(server, hash);
+        }
+        if let Error::Training(trefoil_nn::Error::Diverged { .. } | trefoil_nn::Error::Weights { .. }) = e {
+            checkpoint::only_good(server, hash);
         }
         let (why, code) = (e.to_string(), e.exit_code());
         let began = server.record(hash).is_ok_and(|r| r.state == State::Running);

@@ -142,8 +142,9 @@ impl Session<'_> {
                 self.not_cancelled()?;
                 server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
                 // At the end of an epoch, only what was found good is kept: see below.
-                if !step.is_multiple_of(trainer.steps_per_epoch()) {
-                    self.keep(e, trainer, state, session, step)?;
+                let (every, per_epoch) = (self.job.checkpoint.steps, trainer.steps_per_epoch());
+                if every < per_epoch && step.is_multiple_of(every) && !step.is_multiple_of(per_epoch) {
+                    self.keep(e, state, session, (step, false))?;
                 }
             }
             Progress::Epoch { epoch, loss, metric, state } => {
@@ -156,27 +157,20 @@ impl Session<'_> {
                 }
                 let step = epoch * trainer.steps_per_epoch();
                 server.say(Event::Epoch { epoch, step, loss, metric });
-                self.keep(e, trainer, state, session, step)?;
+                let every = self.job.checkpoint.steps;
+                if step / every > (step - trainer.steps_per_epoch()) / every || step == trainer.total_steps() {
+                    self.keep(e, state, session, (step, true))?;
+                }
             }
         }
         tally.before(e.party());
         Ok(())
     }
 
-    /// Writes the state down where the job says so; a party that stops does so then.
-    fn keep<S: Suite>(
-        &self,
-        e: &mut S,
-        trainer: &Trainer,
-        state: &TrainingState<S::Num>,
-        session: &str,
-        step: u64,
-    ) -> Result<()> {
-        if !step.is_multiple_of(self.job.checkpoint.steps) && step != trainer.total_steps() {
-            return Ok(());
-        }
-        checkpoint::write(self, e, state, session, step, self.patience())?;
-        self.server.advance(self.hash, |r| r.checkpoint = step)?;
+    /// Writes the state down; a party that stops does so then.
+    fn keep<S: Suite>(&self, e: &mut S, state: &TrainingState<S::Num>, session: &str, at: (u64, bool)) -> Result<()> {
+        checkpoint::write(self, e, state, session, at, self.patience())?;
+        self.server.advance(self.hash, |r| r.checkpoint = at.0)?;
         if self.server.stopping() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
