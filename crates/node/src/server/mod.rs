@@ -165,8 +165,10 @@ impl Server {
     /// What a crash has left: shares of jobs that are over, and files that were being written.
     fn tidy(&self) -> Result<()> {
         for (hash, entry) in self.jobs().iter() {
-            if matches!(entry.record.state, State::Trained | State::Cancelled { .. }) {
-                uploads::forget(self, hash);
+            match entry.record.state {
+                State::Trained => uploads::forget(self, hash),
+                State::Cancelled { .. } => uploads::abandon(self, hash),
+                _ => {}
             }
             let below = Path::new("jobs").join(hash);
             for folder in [below.join("checkpoints"), below].iter().filter(|f| self.config.data.join(f).is_dir()) {

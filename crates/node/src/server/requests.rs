@@ -220,7 +220,7 @@ fn cancel(server: &Arc<Server>, hash: &str, record: &Record, from: Fingerprint) 
     })??;
     server.note(json!({ "what": "cancelled", "job": hash, "by": from }))?;
     tracing::info!(job = %hash, "cancelled by {by}");
-    uploads::forget(server, hash);
+    uploads::abandon(server, hash);
     Ok(())
 }
 

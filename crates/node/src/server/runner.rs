@@ -66,7 +66,7 @@ fn run(server: &Arc<Server>, hash: &str) {
         let Err(e) = result else { return };
         if let Ok(State::Cancelled { .. }) = server.record(hash).map(|r| r.state) {
             // What the session has written since it was cancelled.
-            return uploads::forget(server, hash);
+            return uploads::abandon(server, hash);
         }
         if let Error::Training(trefoil_nn::Error::Diverged { .. } | trefoil_nn::Error::Weights { .. }) = e {
             checkpoint::only_good(server, hash);

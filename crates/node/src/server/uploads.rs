@@ -318,6 +318,16 @@ pub fn forget(server: &Server, hash: &str) {
     }
 }
 
+/// The job is cancelled: what a session may have trained goes too.
+pub fn abandon(server: &Server, hash: &str) {
+    forget(server, hash);
+    let model = server.folder(hash).join("model.sealed");
+    match std::fs::remove_file(&model) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", model.display()),
+        _ => {}
+    }
+}
+
 fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
