@@ -146,7 +146,7 @@ proptest! {
         };
         let name = || "v".to_string();
         let number = encode(Column::Number { name: name(), mean, deviation });
-        prop_assert!(half(number, ((v - mean) / deviation).clamp(-8.0, 8.0 - 1.0 / 4096.0)));
+        prop_assert!(half(number, ((v - mean) / deviation).clamp(1.0 / 4096.0 - 8.0, 8.0 - 1.0 / 4096.0)));
         let (min, max) = (mean, mean + deviation);
         let range = encode(Column::Range { name: name(), min, max });
         prop_assert!(half(range, ((v - min) / (max - min)).clamp(0.0, 1.0)));
