@@ -266,7 +266,8 @@ fn a_job_is_cancelled() {
 /// What training itself finds wrong is final, and said.
 #[test]
 fn a_training_that_diverges() {
-    let d = ready("masked", "[train]\nlr = 4.0\nbatch = 4\nepochs = 40\nlr_schedule = \"constant\"\n[checkpoint]\nsteps = 10\n", 200);
+    let d =
+        ready("masked", "[train]\nlr = 4.0\nbatch = 4\nepochs = 40\nlr_schedule = \"constant\"\n[checkpoint]\nsteps = 10\n", 200);
     shared(&d, "north");
     shared(&d, "south");
     let all = {
