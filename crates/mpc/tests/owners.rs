@@ -76,10 +76,9 @@ fn a_meeting_shows_who_differs() {
         let word = u64::from(p.id == Id::P1);
         p.meet("test.meet", &[word], std::time::Duration::from_secs(5))
     });
-    let [a, b, c] = results.map(|r| r.map(|_| ()).map_err(|e| e.to_string()));
-    assert!(a.unwrap_err().contains("P1 sent digest of another state"));
-    assert!(b.is_err());
-    assert!(c.unwrap_err().contains("P1 sent digest"));
+    // Who finds it first leaves, and the others may find that instead.
+    let told = results.map(|r| r.map(|_| ()).unwrap_err().to_string());
+    assert!(told.iter().any(|e| e.contains(" sent digest of another state")), "{told:?}");
 }
 
 #[test]
