@@ -37,7 +37,7 @@ pub fn share(
 /// Shares chunks from anywhere.
 ///
 /// # Errors
-/// As for [`share`].
+/// As for [`share()`].
 pub fn send(
     job: &Job,
     identity: &Identity,

@@ -80,7 +80,7 @@ fn strike(suite: &str) {
             std::thread::sleep(Duration::from_millis(20));
         }
         let again = struck.elapsed().as_secs_f64();
-        let all = d.until(&job, Duration::from_secs(60), "trained after a fault", trained);
+        let all = d.until(&job, Duration::from_secs(180), "trained after a fault", trained);
         let accuracy = all[0]["last"]["metric"].as_f64().unwrap();
         assert!(accuracy >= 0.95, "{suite}, round {round}: accuracy {accuracy}");
         let resumed = d.log(0).lines().rfind(|l| l.contains("from step")).unwrap_or_default().to_owned();
