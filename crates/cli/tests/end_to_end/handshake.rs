@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
-use trefoil_node::client::request::{self, Request};
+use trefoil_node::client::request::{self, Announcement, Request};
 use trefoil_node::client::share::dial;
 use trefoil_node::client::{Error, Patience};
 use trefoil_node::data::csv;
@@ -137,6 +137,27 @@ fn one_party_with_another_upload() {
         upload_to(&job, id, &keys, &name.repeat(32)).unwrap();
     }
     names("uploads", parties);
+}
+
+/// What was committed is neither taken again nor replaced, whoever replays it, under whatever name.
+#[test]
+fn a_replayed_upload() {
+    let keys = Keys::generate(1).unwrap();
+    let (parties, job) = parties(&keys, [TIMEOUT; 3]);
+    let (first, second) = ("a".repeat(32), "b".repeat(32));
+    approve(&job, Id::P0, &keys);
+    upload_to(&job, Id::P0, &keys, &first).unwrap();
+    let width = job.data.features() + job.data.outputs();
+    let ask = |request: &Request| request::call::<Value>(&job.addresses()[0], &keys.owners[0], PATIENCE, request);
+    for name in [&first, &second] {
+        let again = Announcement { job: job.hash(), upload: name.clone(), width };
+        assert_eq!(ask(&Request::Share(again)).unwrap(), json!({ "state": "committed", "upload": first }));
+    }
+    let commit = |upload: &String| ask(&Request::Commit { job: job.hash(), upload: upload.clone() });
+    assert_eq!(commit(&first).unwrap(), json!(false));
+    assert!(matches!(commit(&second), Err(Error::Refused { why, .. }) if why.contains("a second upload")));
+    let audit = parties[0].audit();
+    assert_eq!((audit.matches("\"uploaded\"").count(), audit.matches("a second upload").count()), (1, 3), "{audit}");
 }
 
 /// This test plays P1, with a hello that agrees in everything but its version or protocol.

@@ -37,8 +37,9 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
         Err(Error::Client(trefoil_client::Error::Net(e))) => tracing::info!("{e}"),
         Err(e) => {
             tracing::warn!("refused: {e}");
-            refuse(&mut stream, &e.to_string());
+            // In the log first: who is told can rely on it.
             server.refusal(about, from, &e.to_string());
+            refuse(&mut stream, &e.to_string());
         }
     }
 }
