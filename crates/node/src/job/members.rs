@@ -1,0 +1,67 @@
+//! Who takes part in a job, and with what.
+
+use super::Job;
+use trefoil_client::Address;
+use trefoil_data::schema::Partition;
+use trefoil_net::Id;
+use trefoil_net::identity::Fingerprint;
+
+impl Job {
+    /// How clients reach the three parties.
+    pub fn addresses(&self) -> [Address; 3] {
+        Id::ALL.map(|id| {
+            let party = &self.party[id.index()];
+            Address { id, address: party.address.clone().unwrap_or_default(), fingerprint: party.fingerprint }
+        })
+    }
+
+    /// Everybody's fingerprints.
+    pub fn members(&self) -> impl Iterator<Item = Fingerprint> {
+        let owners = self.owner.iter().map(|o| o.fingerprint);
+        self.party.iter().map(|p| p.fingerprint).chain(owners).chain([self.model_owner.fingerprint])
+    }
+
+    /// Which of the three has this certificate.
+    pub fn party_of(&self, fingerprint: Fingerprint) -> Option<Id> {
+        Id::ALL.into_iter().find(|id| self.party[id.index()].fingerprint == fingerprint)
+    }
+
+    /// The place of the owner with this certificate.
+    pub fn owner_of(&self, fingerprint: Fingerprint) -> Option<usize> {
+        self.owner.iter().position(|o| o.fingerprint == fingerprint)
+    }
+
+    /// What somebody is called in this job, and what they are.
+    pub fn role(&self, fingerprint: Fingerprint) -> String {
+        if let Some(id) = self.party_of(fingerprint) {
+            return format!("party {} ({id})", self.party[id.index()].name);
+        }
+        if let Some(i) = self.owner_of(fingerprint) {
+            return format!("data owner {}", self.owner[i].name);
+        }
+        match fingerprint == self.model_owner.fingerprint {
+            true => format!("model owner {}", self.model_owner.name),
+            false => format!("stranger {fingerprint}"),
+        }
+    }
+
+    /// The feature columns of an owner, all of them in a horizontal partition, and whether it has the label.
+    pub fn holding(&self, owner: usize) -> (Vec<String>, bool) {
+        match self.data.partition {
+            Partition::Horizontal => (vec![], true),
+            Partition::Vertical => (self.owner[owner].columns.clone(), self.owner[owner].label),
+        }
+    }
+
+    /// Values in a row of an owner: its features, and the label where it has it.
+    pub fn widths(&self, owner: usize) -> (usize, usize) {
+        let (columns, label) = self.holding(owner);
+        let features: usize = match self.data.partition {
+            Partition::Horizontal => self.data.features(),
+            Partition::Vertical => {
+                self.data.columns.iter().filter(|c| columns.iter().any(|n| n == c.name())).map(|c| c.width()).sum()
+            }
+        };
+        (features, if label { self.data.outputs() } else { 0 })
+    }
+}
