@@ -2,8 +2,10 @@
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use std::str::FromStr;
 use trefoil_node::data::{Dataset, csv, digits, mnist};
 use trefoil_node::demo::joined;
+use trefoil_node::net::shaped::Profile;
 use trefoil_node::{Error, Result, SuiteName, Training};
 
 /// Where MNIST's files are unless told otherwise.
@@ -97,12 +99,70 @@ fn name(source: Source) -> String {
     source.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
 }
 
+/// The shape of the links between parties, from an option. Links and neural networks have both been called networks, so who
+/// takes one for the other is told which is which.
+///
+/// # Errors
+/// Neither a delay nor a rate.
+pub fn links(text: &str) -> std::result::Result<Profile, String> {
+    text.parse::<Profile>().map_err(|e| match text.parse::<Network>() {
+        Ok(_) => "that is a neural network (demo and plain: --network; bench: in the benchmark's name), \
+                  expected the shape of links, such as 40ms,100Mbps"
+            .into(),
+        Err(_) => e.to_string(),
+    })
+}
+
+/// A neural network as an option names it: all its widths from inputs to outputs, `784-128-128-10`, or a name from the
+/// literature.
+#[derive(Clone, Debug)]
+struct Network {
+    name: String,
+    widths: Vec<usize>,
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Network, String> {
+        if text.parse::<Profile>().is_ok() {
+            return Err("that is a shape of links (--links), expected a neural network, such as 784-128-128-10".into());
+        }
+        // Network A of the SecureNN paper.
+        let widths = if text == "securenn-a" { "784-128-128-10" } else { text };
+        let widths: Option<Vec<usize>> = widths.split('-').map(|n| n.parse().ok()).collect();
+        match widths {
+            Some(widths) if widths.len() > 1 => Ok(Network { name: text.to_owned(), widths }),
+            _ => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a \
+                      (--hidden has hidden layers alone)"
+                .into()),
+        }
+    }
+}
+
+impl Network {
+    /// The hidden layers, where inputs and outputs are those of the records.
+    fn hidden(&self, data: &Dataset) -> Result<Vec<usize>> {
+        match &self.widths[..] {
+            [inputs, hidden @ .., outputs] if (*inputs, *outputs) == (data.features(), data.classes) => Ok(hidden.to_vec()),
+            _ => {
+                let expected = format!("{} inputs and {} outputs, as {} has", data.features(), data.classes, data.name);
+                Err(Error::config("--network", &self.name, expected))
+            }
+        }
+    }
+}
+
 /// How to train: everything that the float baseline shares with the training on shares.
 #[derive(Args, Clone, Debug)]
 pub struct TrainArgs {
     /// Sizes of the hidden layers: 256, or 128,128
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "256")]
     hidden: Vec<usize>,
+
+    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a; in place of --hidden
+    #[arg(long, value_name = "NETWORK", conflicts_with = "hidden")]
+    network: Option<Network>,
 
     /// Times that the records are gone through [default: digits 15, mnist 1, csv 10]
     #[arg(long, value_name = "N")]
@@ -157,7 +217,7 @@ impl TrainArgs {
         let job = Training {
             suite,
             dataset: String::new(),
-            network: self.hidden.clone(),
+            network: self.network.as_ref().map_or_else(|| Ok(self.hidden.clone()), |n| n.hidden(data))?,
             epochs: self.epochs.unwrap_or(epochs),
             batch: self.batch.unwrap_or(batch),
             lr: self.lr.unwrap_or(lr),

@@ -25,7 +25,7 @@ pub struct Profile {
 
 /// Text that is no [`Profile`].
 #[derive(Debug, thiserror::Error)]
-#[error("network {text:?}: {part:?} is neither a delay (40ms, 1s) nor a rate (100Mbps, 1Gbps); or use local, lan, wan")]
+#[error("links {text:?}: {part:?} is neither a delay (40ms, 1s) nor a rate (100Mbps, 1Gbps); or use local, lan, wan")]
 pub struct ProfileError {
     text: String,
     part: String,

@@ -29,14 +29,14 @@ pub fn agreed(
     training: &Training,
     job: &str,
     insecure_masks: bool,
-    network: Option<&str>,
+    links: Option<&str>,
     uploads: &BTreeMap<String, String>,
 ) -> Map<String, Value> {
     let mut map = hello(training);
     let masks = if insecure_masks { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());
     map.insert("job".into(), job.into());
-    map.insert("shaped network".into(), network.into());
+    map.insert("links".into(), links.into());
     map.insert("uploads".into(), json!(uploads));
     map
 }

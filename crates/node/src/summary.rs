@@ -11,6 +11,8 @@ use trefoil_net::Id;
 pub struct Summary {
     pub suite: String,
     pub network: String,
+    /// The shape of the links between the parties: "local", "40ms,100Mbps".
+    pub links: String,
     pub dataset: String,
     pub train_rows: usize,
     pub test_rows: usize,

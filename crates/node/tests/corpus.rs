@@ -51,6 +51,16 @@ fn the_corpus() {
     replay("request", request);
 }
 
+/// Links and neural networks have both been called networks: who takes one for the other is told which is which.
+#[test]
+fn links_are_no_network() {
+    let told = |line: &str| config(&format!("listen = \"a:1\"\nkey = \"k\"\ndata = \"d\"\n{line}\n")).unwrap_err();
+    let error = told("network = \"40ms,100Mbps\"");
+    assert!(error.contains("line 4: found network, expected links = \"40ms,100Mbps\""), "{error}");
+    let error = told("links = \"784-128-10\"");
+    assert!(error.contains("links: found") && error.contains("such as 40ms,100Mbps"), "{error}");
+}
+
 /// A small job with one line put out of order.
 fn bent() -> impl Strategy<Value = String> {
     let text = include_str!("corpus/job/ok-vertical.toml");

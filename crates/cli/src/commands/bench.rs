@@ -1,5 +1,6 @@
 //! `trefoil bench`: seconds, bytes and rounds of training steps, inference and single operations.
 
+use crate::args;
 use crate::output::{note, print};
 use crate::table::{Table, bytes};
 use clap::Args;
@@ -19,12 +20,12 @@ pub struct Bench {
     #[arg(long, value_name = "SUITE", default_value = "masked")]
     suite: SuiteName,
 
-    /// local as it is, or round-trip time and rate of each link, such as 40ms,100Mbps
-    #[arg(long, value_name = "PROFILE", default_value = "local")]
-    network: Profile,
+    /// The links between parties: local as they are, or round-trip time and rate of each, such as 40ms,100Mbps
+    #[arg(long, alias = "network", value_name = "PROFILE", default_value = "local", value_parser = args::links)]
+    links: Profile,
 
     /// Three threads of this process and no TLS, in place of three processes
-    #[arg(long, conflicts_with = "network")]
+    #[arg(long, conflicts_with = "links")]
     in_process: bool,
 
     /// Iterations that count, after three to warm up
@@ -47,9 +48,9 @@ impl Bench {
         let threads = super::threads(self.threads)?;
         let program = super::this_program()?;
         let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
-        let network = self.network.to_string();
+        let links = self.links.to_string();
         print(format_args!(
-            "machine  {}\nversion  {}\nsuite    {}\nnetwork  {network}\nthreads  {threads} for each party\n\n",
+            "machine  {}\nversion  {}\nsuite    {}\nlinks    {links}\nthreads  {threads} for each party\n\n",
             machine::describe(),
             machine::version(),
             self.suite,
@@ -59,7 +60,7 @@ impl Bench {
             note(format_args!("{name}: {} iterations", self.iterations));
             let bench = bench::Bench {
                 suite: self.suite,
-                network: &network,
+                links: &links,
                 iterations: self.iterations as usize,
                 threads,
                 in_process: self.in_process,

@@ -1,6 +1,6 @@
 //! `trefoil demo`: three processes train on secret shares.
 
-use crate::args::{DataArgs, TrainArgs};
+use crate::args::{self, DataArgs, TrainArgs};
 use crate::output::{json, note, print};
 use crate::progress::Reporter;
 use crate::table::{Table, bytes, percent};
@@ -49,9 +49,9 @@ pub struct Demo {
     #[arg(long)]
     json: bool,
 
-    /// local as it is, or round-trip time and rate of each link, such as 40ms,100Mbps
-    #[arg(long, value_name = "PROFILE", default_value = "local")]
-    network: Profile,
+    /// The links between parties: local as they are, or round-trip time and rate of each, such as 40ms,100Mbps
+    #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links)]
+    links: Profile,
 
     /// INSECURE, for tests: masks from this seed instead of the operating system
     #[arg(long, value_name = "N")]
@@ -93,7 +93,7 @@ impl Demo {
             timeout: Duration::from_secs(self.timeout),
             run_dir,
             program: super::this_program()?,
-            network: super::profile(self.network),
+            links: super::shape(self.links),
             insecure_mask_seed: self.insecure_mask_seed,
             insecure_record: self.insecure_record,
         };

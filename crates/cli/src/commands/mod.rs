@@ -140,9 +140,9 @@ fn threads(asked: Option<usize>) -> Result<usize> {
     }
 }
 
-/// A network profile for the parties; none where nothing is to be changed.
-fn profile(network: trefoil_node::net::shaped::Profile) -> Option<String> {
-    (network != Default::default()).then(|| network.to_string())
+/// The shape of the parties' links; none where nothing is to be changed.
+fn shape(links: trefoil_node::net::shaped::Profile) -> Option<String> {
+    (links != Default::default()).then(|| links.to_string())
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
         for (args, words) in [
             (&["demo", "--dataset", "cifar"][..], ["cifar", "digits, mnist, csv"]),
             (&["demo", "--epochs", "many"], ["many", "--epochs"]),
-            (&["demo", "--network", "40"], ["40", "--network"]),
+            (&["demo", "--links", "40"], ["40", "--links"]),
             (&["evaluate"], ["not provided", "MODEL"]),
             (&["bench", "--frob"], ["unexpected argument", "--frob"]),
         ] {

@@ -18,9 +18,10 @@ use trefoil_node::{Job, SuiteName, Training, sharing};
 use trefoil_ring::Tensor;
 
 /// The keys that every `summary.json` has.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "suite",
     "network",
+    "links",
     "dataset",
     "epochs",
     "batch",
@@ -284,16 +285,16 @@ fn sabotage_gives_chance() {
     assert!(number(&summary, "max_weight_difference") < 1e-4, "{summary}");
 }
 
-/// Check 20 in small: a slow network changes the time, not the result.
+/// Slow links change the time, not the result.
 #[test]
-fn a_shaped_network_gives_the_same_result() {
+fn shaped_links_give_the_same_result() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 40);
     let args = ["demo", "--csv", path(&file), "--label", "class", "--hidden", "8", "--epochs", "1", "--batch", "16", "--json"];
-    let run = |name: &str, network: &str| {
+    let run = |name: &str, links: &str| {
         let folder = dir.path().join(name);
-        json(&[&args[..], &["--insecure-mask-seed", "1", "--network", network, "--run-dir", path(&folder)]].concat())
+        json(&[&args[..], &["--insecure-mask-seed", "1", "--links", links, "--run-dir", path(&folder)]].concat())
     };
     let (near, far) = (run("near", "local"), run("far", "10ms,100Mbps"));
     for key in ["bytes_per_step", "rounds_per_step", "secure_test_accuracy", "max_weight_difference", "bytes_sent"] {

@@ -107,10 +107,10 @@ fn one_party_with_another_job() {
 #[test]
 fn one_party_with_other_settings() {
     let keys = Keys::generate(1).unwrap();
-    let (parties, job) = parties(&keys, [TIMEOUT, TIMEOUT, "timeout = 4\nnetwork = \"1ms,1Gbps\""]);
+    let (parties, job) = parties(&keys, [TIMEOUT, TIMEOUT, "timeout = 4\nlinks = \"1ms,1Gbps\""]);
     Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
     shares(&job, &keys).unwrap();
-    names("shaped network", parties);
+    names("links", parties);
 }
 
 /// Masks from a seed are for those who know of it: the job must say so, and every party do so.

@@ -28,7 +28,7 @@ pub fn measure(name: &str, bench: &Bench<'_>) -> Measurement {
     Measurement {
         name: name.into(),
         suite: "none".into(),
-        network: "none".into(),
+        links: "none".into(),
         iterations: counted.len(),
         median_s: median(counted),
         min_s: counted.iter().copied().fold(f64::INFINITY, f64::min),

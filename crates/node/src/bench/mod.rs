@@ -29,7 +29,7 @@ use trefoil_net::identity::Identity;
 pub struct Measurement {
     pub name: String,
     pub suite: String,
-    pub network: String,
+    pub links: String,
     pub iterations: usize,
     pub median_s: f64,
     pub min_s: f64,
@@ -69,8 +69,8 @@ const WARM_UP: usize = 3;
 pub struct Bench<'a> {
     /// Protocol suite.
     pub suite: SuiteName,
-    /// "local", or a profile such as "40ms,100Mbps".
-    pub network: &'a str,
+    /// The shape of the links: "local", or a profile such as "40ms,100Mbps".
+    pub links: &'a str,
     /// Iterations that count.
     pub iterations: usize,
     /// Threads of each party.
@@ -112,7 +112,7 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool, progress: &mut 
     Ok(Measurement {
         name: name.into(),
         suite: bench.suite.to_string(),
-        network: if bench.in_process { "in-process".into() } else { bench.network.into() },
+        links: if bench.in_process { "in-process".into() } else { bench.links.into() },
         iterations: counted.len(),
         median_s: median(counted),
         min_s: counted.iter().copied().fold(f64::INFINITY, f64::min),
@@ -173,7 +173,7 @@ fn processes<S: Suite>(
             training: training.clone(),
             timeout: timeout.as_secs_f64(),
             threads: bench.threads,
-            network: (bench.network != "local").then(|| bench.network.to_owned()),
+            links: (bench.links != "local").then(|| bench.links.to_owned()),
         };
         let line = serde_json::to_string(&config).map_err(|e| Error::config(id, e, "a configuration"))?;
         Ok(Start { id, args: vec!["bench-party".into()], env: vec![], first_line: Some(line) })

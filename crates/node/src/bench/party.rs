@@ -37,8 +37,8 @@ pub(super) struct Config {
     pub timeout: f64,
     /// Threads for local arithmetic.
     pub threads: usize,
-    /// A shaped network: "40ms,100Mbps"; `None` as it is.
-    pub network: Option<String>,
+    /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
+    pub links: Option<String>,
 }
 
 /// The body of `trefoil bench-party`.
@@ -82,10 +82,10 @@ fn run(config: &Config) -> Result<()> {
     let until = Instant::now() + timeout;
     let mut map = hello(&config.training);
     map.insert("benchmark".into(), format!("{:?}", config.operation).into());
-    map.insert("shaped network".into(), config.network.clone().into());
+    map.insert("links".into(), config.links.clone().into());
     compare(&mut *net, &me.others(), "node.hello", &map, until)?;
-    if let Some(profile) = &config.network {
-        let profile: shaped::Profile = profile.parse().map_err(|e| Error::config("network", profile, e))?;
+    if let Some(links) = &config.links {
+        let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
         net = Box::new(shaped::Shaped::new(net, profile));
     }
     let (mut net, seen) = Witness::new(net);

@@ -196,7 +196,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             run_dir: "run".into(),
             program: "trefoil".into(),
-            network: None,
+            links: None,
             insecure_mask_seed: None,
             insecure_record: None,
         }

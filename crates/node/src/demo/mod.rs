@@ -37,8 +37,8 @@ pub struct Demo {
     pub run_dir: PathBuf,
     /// The program that has the `party` command: this one.
     pub program: PathBuf,
-    /// A shaped network, "40ms,100Mbps".
-    pub network: Option<String>,
+    /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
+    pub links: Option<String>,
     /// Masks from a seed: insecure.
     pub insecure_mask_seed: Option<u64>,
     /// Every frame received, for study: insecure.
@@ -96,6 +96,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let summary = Summary {
         suite: training.suite.to_string(),
         network: training.network_name(),
+        links: demo.links.clone().unwrap_or_else(|| "local".into()),
         dataset: training.dataset.clone(),
         train_rows: training.train_rows,
         test_rows: training.test_rows,

@@ -21,7 +21,7 @@ struct Config<'a> {
     timeout: f64,
     grace: f64,
     threads: usize,
-    network: Option<&'a str>,
+    links: Option<&'a str>,
     insecure: Insecure,
 }
 
@@ -46,7 +46,7 @@ pub fn start<'s>(demo: &Demo, keys: &Keys, folders: &Folders, stop: &'s AtomicBo
             // Nobody will go on from a checkpoint.
             grace: 1.0,
             threads: demo.threads,
-            network: demo.network.as_deref(),
+            links: demo.links.as_deref(),
             insecure: Insecure { mask_seed: demo.insecure_mask_seed, record: record.clone() },
         };
         let file = folders.0[id.index()].join(CONFIG);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use trefoil_net::shaped::Profile;
 
 /// A party's configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,8 +43,8 @@ pub struct Config {
     /// How: text or json.
     #[serde(default)]
     pub log_format: LogFormat,
-    /// A shaped network between the parties: "40ms,100Mbps".
-    pub network: Option<String>,
+    /// The shape of the links between the parties: "40ms,100Mbps".
+    pub links: Option<String>,
     /// What is asked for by name, for tests and study only.
     #[serde(default)]
     pub insecure: Insecure,
@@ -120,7 +121,11 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Config> {
         let config: Config = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            Error::config(format!("{file}, line {line}"), e.message().replace('\n', " "), "a party's configuration")
+            let (found, expected) = match e.message() {
+                m if m.starts_with("unknown field `network`") => ("network", "links = \"40ms,100Mbps\": a network is the job's"),
+                other => (other, "a party's configuration"),
+            };
+            Error::config(format!("{file}, line {line}"), found.replace('\n', " "), expected)
         })?;
         for (what, seconds) in [("timeout", config.timeout), ("grace", config.grace)] {
             if !(seconds > 0.0 && seconds <= 86_400.0) {
@@ -130,6 +135,9 @@ impl Config {
         if config.most_upload_megabytes > 1 << 30 {
             let found = config.most_upload_megabytes;
             return Err(Error::config(format!("{file}: most_upload_megabytes"), found, format!("at most {}", 1u64 << 30)));
+        }
+        if let Some(Err(e)) = config.links.as_deref().map(str::parse::<Profile>) {
+            return Err(Error::config(format!("{file}: links"), e, "a delay, a rate or both, such as 40ms,100Mbps"));
         }
         if config.threads == 0 || config.threads > 1024 {
             return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));

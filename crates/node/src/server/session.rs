@@ -209,14 +209,14 @@ impl Session<'_> {
                 (owner.to_string(), format!("{}, {train} and {test} records", u.upload))
             })
             .collect();
-        agreed(&self.training, self.hash, config.insecure.mask_seed.is_some(), config.network.as_deref(), &uploads)
+        agreed(&self.training, self.hash, config.insecure.mask_seed.is_some(), config.links.as_deref(), &uploads)
     }
 
     /// The network with the decorators that the configuration asks for.
     fn decorated(&self, net: impl Net + 'static) -> Result<Box<dyn Net>> {
         let mut net: Box<dyn Net> = Box::new(net);
-        if let Some(profile) = &self.server.config.network {
-            let profile: shaped::Profile = profile.parse().map_err(|e| Error::config("network", profile, e))?;
+        if let Some(links) = &self.server.config.links {
+            let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
             net = Box::new(shaped::Shaped::new(net, profile));
         }
         if let Some(dir) = &self.server.config.insecure.record {
