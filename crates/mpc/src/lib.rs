@@ -9,6 +9,7 @@ pub mod cost;
 mod error;
 pub mod masked;
 mod party;
+pub mod range;
 pub mod round;
 pub mod secure;
 pub mod securenn;

@@ -1,5 +1,7 @@
 //! What a suite offers beside its engine: how an owner splits a record, how a party takes it, how the model is opened.
 
+use crate::masked::range::Piece;
+use crate::range::Block;
 use crate::{Id, Part, Party};
 use trefoil_engine::{Engine, Format};
 use trefoil_ring::Tensor;
@@ -18,8 +20,15 @@ pub trait Suite: Engine {
     /// A text that says what was found and expected.
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String>;
 
-    /// Party: a hash of what another party must hold too, to be compared with it; `None` where nothing is held in common.
-    fn common(id: Id, kept: &[Vec<u64>; 2]) -> Option<[u8; 32]>;
+    /// Party: hashes of what P0, P1 and P2 must hold too of a dealt matrix, to be compared with them; `None` where nothing is held in common.
+    /// `parts` are what [`Suite::accept`] has taken.
+    fn common(id: Id, parts: &[Part]) -> [Option<[u8; 32]>; 3];
+
+    /// Party: what the [range check](crate::range) looks at of matrices as they were kept, in at most one round.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>>;
 
     /// Party: the matrix from the words that [`Suite::accept`] kept, chunks of rows one after the other.
     fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Self::Num;

@@ -26,15 +26,19 @@ use super::share::{Share, elements};
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
 
-/// The chunks of a comparison of b bits: how many bits each has, from the lowest.
-pub fn chunks(b: u8) -> Vec<u8> {
-    let low = b - 1;
+/// The chunks of a comparison of `low` bits: how many bits each has, from the lowest.
+pub fn chunks(low: u8) -> Vec<u8> {
     (0..low.div_ceil(4)).map(|i| (low - 4 * i).min(4)).collect()
 }
 
 /// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of width b; a lift on the way is apart.
 pub const fn cost(n: usize, b: u8) -> (u64, u64, u64) {
-    let low = b as u64 - 1;
+    borrow_cost(n, b - 1)
+}
+
+/// The same for [`borrow`]: the top bit costs nothing.
+pub const fn borrow_cost(n: usize, low: u8) -> (u64, u64, u64) {
+    let low = low as u64;
     let (chunks, rest) = (low.div_ceil(4), low % 4);
     let onehot = 16 * (low / 4) + if rest > 0 { 1 << rest } else { 0 };
     let groups = chunks.div_ceil(4);
@@ -54,19 +58,31 @@ pub const fn cost(n: usize, b: u8) -> (u64, u64, u64) {
 pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec<Bit>> {
     let first: Vec<&Share> = xs.iter().filter(|(x, b)| x.pending().is_some_and(|l| *b > 64 - l.f)).map(|(x, _)| *x).collect();
     lift(p, &first)?;
+    let low: Vec<_> = xs.iter().map(|(x, b)| (*x, b - 1)).collect();
+    let borrow = borrow(p, &low, riders)?;
+    Ok(xs.iter().zip(borrow).map(|((x, b), o)| final_bit(p.id, x, *b, &o)).collect())
+}
+
+/// \[m mod 2^k < l mod 2^k\] for each x with its k, 1 <= k <= 63, as a bit under a mask: what x mod 2^k borrows when l is taken from m.
+/// No x waits for any of its k lower bits.
+///
+/// # Errors
+/// Those of the network.
+pub(crate) fn borrow(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec<Vars>> {
     let op = p.op();
     let lifts = waiting(xs.iter().map(|(x, _)| *x).chain(riders));
     let onehot = deal_onehot(p, op, xs)?;
     let width = |x: &Share| planes::words(x.len());
     // Variables of a comparison: G of each chunk, then P of each but the lowest.
-    let count = |b: u8| 2 * chunks(b).len() - 1;
-    let mu = masks(p, op, xs.iter().map(|(x, b)| count(*b) * width(x)))?;
+    let count = |low: u8| 2 * chunks(low).len() - 1;
+    let mu = masks(p, op, xs.iter().map(|(x, low)| count(*low) * width(x)))?;
     let vars: Vec<Vars> = if p.id == Id::P2 {
         finish(None, &lifts)?;
         mu.into_iter().map(|mu| Vars { open: vec![], mu }).collect()
     } else {
         let peer = p.peer();
-        let own: Vec<Vec<u64>> = xs.iter().zip(&onehot).zip(&mu).map(|(((x, b), s), mu)| compare_chunks(x, *b, s, mu)).collect();
+        let own: Vec<Vec<u64>> =
+            xs.iter().zip(&onehot).zip(&mu).map(|(((x, low), s), mu)| compare_chunks(x, *low, s, mu)).collect();
         let round = own.iter().fold(p.round(op, "masked.drelu.open"), |round, own| round.send(peer, Part::words(own)));
         let mut round = send(round, peer, &lifts).then()?;
         let mut vars = vec![];
@@ -78,12 +94,11 @@ pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec
         vars
     };
     let formulas: Vec<(Formula, Formula)> =
-        xs.iter().map(|(_, b)| (groups(chunks(*b).len()), last(chunks(*b).len().div_ceil(4)))).collect();
+        xs.iter().map(|(_, low)| (groups(chunks(*low).len()), last(chunks(*low).len().div_ceil(4)))).collect();
     let jobs: Vec<_> = vars.into_iter().zip(&formulas).zip(xs).map(|((v, (groups, _)), (x, _))| (v, groups, x.len())).collect();
     let grouped = evaluate(p, &jobs)?;
     let jobs: Vec<_> = grouped.into_iter().zip(&formulas).zip(xs).map(|((v, (_, last)), (x, _))| (v, last, x.len())).collect();
-    let borrow = evaluate(p, &jobs)?;
-    Ok(xs.iter().zip(borrow).map(|((x, b), o)| final_bit(p.id, x, *b, &o)).collect())
+    evaluate(p, &jobs)
 }
 
 /// G of each group of four chunks from the top, then P of each group but the lowest; variables as in `drelu`.
@@ -111,7 +126,7 @@ fn last(groups: usize) -> Formula {
 fn deal_onehot(p: &mut Party, op: Op, xs: &[(&Share, u8)]) -> Result<Vec<Vec<u64>>> {
     let label = "masked.drelu.deal";
     let lengths: Vec<usize> =
-        xs.iter().map(|(x, b)| chunks(*b).iter().map(|c| 1usize << c).sum::<usize>() * planes::words(x.len())).collect();
+        xs.iter().map(|(x, low)| chunks(*low).iter().map(|c| 1usize << c).sum::<usize>() * planes::words(x.len())).collect();
     if p.id == Id::P1 {
         let mut from = p.offline(op, label).then()?;
         return lengths.iter().map(|n| from.words(Id::P2, *n)).collect();
@@ -122,12 +137,12 @@ fn deal_onehot(p: &mut Party, op: Op, xs: &[(&Share, u8)]) -> Result<Vec<Vec<u64
         return Ok(share_0);
     }
     let mut parts = vec![];
-    for ((x, b), mut share) in xs.iter().zip(share_0) {
+    for ((x, low), mut share) in xs.iter().zip(share_0) {
         let width = planes::words(x.len());
         let l = x.full_mask();
-        let bits = planes::split(elements(l.as_ref()), usize::from(*b));
+        let bits = planes::split(elements(l.as_ref()), usize::from(*low));
         let mut out = share.as_mut_slice();
-        for (i, chunk) in chunks(*b).into_iter().enumerate() {
+        for (i, chunk) in chunks(*low).into_iter().enumerate() {
             let (planes, rest) = out.split_at_mut((1 << chunk) * width);
             xor_onehot(planes, &bits[4 * i * width..], chunk, width);
             out = rest;
@@ -156,10 +171,10 @@ fn xor_onehot(out: &mut [u64], bits: &[u64], chunk: u8, width: usize) {
 }
 
 /// A server's shares of G of each chunk, then of P of each but the lowest, under their masks.
-fn compare_chunks(x: &Share, b: u8, onehot: &[u64], mu: &[u64]) -> Vec<u64> {
+fn compare_chunks(x: &Share, low: u8, onehot: &[u64], mu: &[u64]) -> Vec<u64> {
     let width = planes::words(x.len());
-    let bits = planes::split(elements(x.m()), usize::from(b));
-    let chunks = chunks(b);
+    let bits = planes::split(elements(x.m()), usize::from(low));
+    let chunks = chunks(low);
     let mut out = mu.to_vec();
     let (g, p) = out.split_at_mut(chunks.len() * width);
     let mut s = onehot;

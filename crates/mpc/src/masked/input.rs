@@ -1,15 +1,15 @@
 //! Ways in and out: an owner's masks for its records, and the model's way to its owner.
 //!
-//! Input: seeds s_0 (to P0 and P2) and s_1 (to P1 and P2); m = x + PRG(s_0) + PRG(s_1) to P0 and P1, who compare a hash of it. One word to
-//! each server an element, 64 bytes to P2.
+//! Input: seeds s_0 (to P0 and P2) and s_1 (to P1 and P2); m = x + PRG(s_0) + PRG(s_1) to P0 and P1. Each pair compares a hash of what both
+//! were given. One word to each server an element, 64 bytes to P2.
 //!
 //! Opening to the model owner: P0 sends m and H(l_0), P1 sends l_1 and H(m), P2 sends l_0 and H(l_1). Each of the three is vouched for by
 //! both parties that know it; the owner outputs m - l_0 - l_1 or nothing.
 
-use super::{
-    Masked, Num,
-    share::{Share, elements, tensor},
-};
+use super::range::Piece;
+use super::share::{Share, elements, tensor};
+use super::{Masked, Num};
+use crate::range::Block;
 use crate::{Id, Part, Party, Prg, Suite};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;
@@ -50,8 +50,31 @@ impl Suite for Masked {
         }
     }
 
-    fn common(id: Id, kept: &[Vec<u64>; 2]) -> Option<[u8; 32]> {
-        (id != Id::P2).then(|| hash(&kept[0]))
+    fn common(id: Id, parts: &[Part]) -> [Option<[u8; 32]>; 3] {
+        let [first, second] = [0, 1].map(|i| parts.get(i).map(|part| Sha256::digest(part.bytes()).into()));
+        match id {
+            // The seed of l_j is P2's too, m the other server's.
+            Id::P0 => [None, second, first],
+            Id::P1 => [second, None, first],
+            Id::P2 => [first, second, None],
+        }
+    }
+
+    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>> {
+        let id = self.party.id;
+        let piece = |block: &Block<'_>| {
+            let (shape, [a, b], o) = (block.shape, block.kept, block.range.offset());
+            let matrix = |x: &[u64]| Some(tensor(shape, x.to_vec()));
+            let m = || a.iter().map(|m| m.wrapping_add(o));
+            let with = |l| Share::new(shape, Some(tensor(shape, m().collect())), l);
+            let (low, whole) = match id {
+                Id::P0 => (with([matrix(b), None]), m().zip(b).map(|(m, l_0)| m.wrapping_sub(*l_0)).collect()),
+                Id::P1 => (with([None, matrix(b)]), b.iter().map(|l_1| l_1.wrapping_neg()).collect()),
+                Id::P2 => (Share::new(shape, None, [matrix(a), matrix(b)]), vec![]),
+            };
+            Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole }
+        };
+        Ok(blocks.iter().map(piece).collect())
     }
 
     fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Num {

@@ -14,6 +14,7 @@ pub mod drelu;
 mod input;
 pub mod lift;
 pub mod product;
+pub mod range;
 pub mod select;
 pub mod share;
 mod suite;

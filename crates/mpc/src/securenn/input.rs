@@ -4,6 +4,8 @@
 //! bytes to P0. Opening to the model owner: P0 and P1 send their shares; the owner adds them up.
 
 use super::{Num, SecureNn, Share};
+use crate::masked::range::Piece;
+use crate::range::Block;
 use crate::{Id, Part, Party, Prg, Suite};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
@@ -30,8 +32,12 @@ impl Suite for SecureNn {
         Ok([x_j, vec![]])
     }
 
-    fn common(_: Id, _: &[Vec<u64>; 2]) -> Option<[u8; 32]> {
-        None
+    fn common(_: Id, _: &[Part]) -> [Option<[u8; 32]>; 3] {
+        [None; 3]
+    }
+
+    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>> {
+        super::range::mask(&mut self.party, blocks)
     }
 
     fn input(&self, shape: [usize; 2], format: Format, [kept, _]: [Vec<u64>; 2]) -> Num {

@@ -11,6 +11,7 @@ mod input;
 pub mod matmul;
 pub mod maxpool;
 pub mod private_compare;
+pub mod range;
 pub mod relu;
 pub mod select_share;
 pub mod share;

@@ -2,7 +2,9 @@
 
 use super::programs::{End, Input, Program, step};
 use trefoil_engine::{Engine, Format, Kind, functions};
+use trefoil_mpc::masked::range::{self, Piece, Sums};
 use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
+use trefoil_mpc::range::Range;
 use trefoil_mpc::{Id, Party, Result, Suite};
 use trefoil_net::Ring;
 use trefoil_ring::Tensor;
@@ -28,13 +30,14 @@ impl Input {
 }
 
 /// All of them.
-pub const PROGRAMS: [Program; 6] = [
+pub const PROGRAMS: [Program; 7] = [
     Program { name: "product", hidden_bit: false, run: products },
     Program { name: "truncate", hidden_bit: false, run: truncations },
     Program { name: "drelu", hidden_bit: false, run: comparisons },
     Program { name: "select", hidden_bit: false, run: selects },
     Program { name: "and of bits", hidden_bit: false, run: ands },
     Program { name: "relu", hidden_bit: false, run: relu },
+    Program { name: "range", hidden_bit: false, run: ranges },
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
@@ -111,8 +114,30 @@ fn relu(p: &mut Party, x: Input) -> Result<End> {
     Ok(z.iter().chain(&y).flat_map(seen).chain(seen_bit(p, &bit)).collect())
 }
 
-/// A training step, and what it does not need: a truncation alone.
+/// The range check of a word that keeps its promise, as three matrices of one owner.
+fn ranges(p: &mut Party, x: Input) -> Result<End> {
+    let blocks = [(16, 1), (8, 2), (5, 3)].map(|(bits, seed)| (Range { bits, signed: bits > 1 }, x.masked(p, bits - 1, seed)));
+    let pieces = blocks.iter().map(|(range, x)| {
+        let (m, l) = (x.m().map(|m| m.mapv(|m| m.wrapping_add(range.offset()))), [0, 1].map(|j| x.mask(j).cloned()));
+        let whole = match (&m, &l) {
+            (Some(m), [Some(l_0), _]) => trefoil_ring::words::sub(m, l_0).into_iter().collect(),
+            (Some(_), [_, Some(l_1)]) => trefoil_ring::words::neg(l_1).into_iter().collect(),
+            _ => vec![],
+        };
+        Piece { owner: 0, range: *range, one_hot: false, low: Share::new(x.shape, m, l), whole }
+    });
+    let mut sums = Sums::new(&[7; 32], 1);
+    sums.add(p, &pieces.collect::<Vec<_>>())?;
+    // The 64 sums are too few to be counted, and zero for an owner that keeps its promise: any addends stand for them here. The comparison that
+    // follows is above.
+    let addend = if p.id == Id::P1 { 0 } else { x.secret };
+    let sums = range::masked(p, [1, x.n], vec![addend; x.n])?;
+    Ok(blocks.iter().flat_map(|(_, x)| given(x)).chain(seen(&sums)).collect())
+}
+
+/// A training step, and what it does not need: a truncation alone, and the check of what owners have sent.
 pub fn training(p: &mut Party, secret: u64) -> Result<End> {
+    ranges(p, Input { n: 24, secret, holder: Id::P0 })?;
     let x = Tensor::from_elem((4, 6), (secret as i64).clamp(-1 << 20, 1 << 20) as u64);
     let x = dealt(p, &x, 1);
     super::with_engine::<Masked, _>(p, |e| {

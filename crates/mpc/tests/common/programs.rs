@@ -2,9 +2,10 @@
 //! look the same for the least random of all sharings, not only for a random one.
 
 use trefoil_engine::{Engine, Format, Index, Kind, Product, functions};
+use trefoil_mpc::range::{Block, Range};
 use trefoil_mpc::securenn::{
-    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, relu, select_share, share, share_convert,
-    truncate,
+    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, range, relu, select_share, share,
+    share_convert, truncate,
 };
 use trefoil_mpc::{Id, Party, Result};
 use trefoil_net::Ring;
@@ -43,7 +44,7 @@ pub struct Program {
 }
 
 /// All of them.
-pub const PROGRAMS: [Program; 7] = [
+pub const PROGRAMS: [Program; 8] = [
     Program { name: "reshare", hidden_bit: false, run: |p, x| Ok(words(&share::reshare(p, &x.share(p))?)) },
     Program { name: "product", hidden_bit: false, run: product },
     Program { name: "truncate", hidden_bit: false, run: |p, x| Ok(words(&truncate::truncate(p, &[(&x.share(p), 16)])?[0])) },
@@ -55,6 +56,7 @@ pub const PROGRAMS: [Program; 7] = [
         hidden_bit: true,
         run: |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()),
     },
+    Program { name: "range", hidden_bit: false, run: lower_bits },
 ];
 
 fn words(x: &Share) -> End {
@@ -94,6 +96,15 @@ fn msb(p: &mut Party, x: Input) -> Result<End> {
     Ok(if p.id == Id::P2 { vec![] } else { vec![("output", Ring::Word, y)] })
 }
 
+/// The lower bits of two matrices under masks, as the range check of owners' words wants them.
+fn lower_bits(p: &mut Party, x: Input) -> Result<End> {
+    let kept = x.words(p, |v| v);
+    let block =
+        |bits| Block { owner: 0, shape: [1, x.n], range: Range { bits, signed: true }, one_hot: false, kept: [&kept, &[]] };
+    range::mask(p, &[block(16), block(63)])?;
+    Ok(vec![])
+}
+
 /// A training step in small, on x of [4, 6]; the hidden layer.
 pub fn step<E: Engine>(e: &mut E, x: &E::Num) -> trefoil_engine::Result<E::Num> {
     const F: u8 = 16;
@@ -122,5 +133,5 @@ pub fn training(p: &mut Party, secret: u64) -> Result<End> {
     let picked = select_share::select_share(p, &bit, &top, &one)?;
     division::division(p, &one.scale(0), &picked, 4)?;
     share::reconstruct(p, &picked)?;
-    Ok(vec![])
+    lower_bits(p, Input { n: 24, secret, holder: Id::P0 })
 }

@@ -1,0 +1,74 @@
+//! What owners promise of their words, and the check of it on shares. The protocol is in masked/range.rs, for both suites.
+
+use crate::masked::range::Sums;
+use crate::{Result, Suite};
+
+/// Elements that are checked in the same rounds, about.
+const BATCH: usize = 1 << 20;
+
+/// Integers x with 0 <= x < 2^bits, or with -2^(bits-1) <= x < 2^(bits-1); 1 to 63 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// How many bits.
+    pub bits: u8,
+    /// Whether half of them are below zero.
+    pub signed: bool,
+}
+
+impl Range {
+    /// What makes them all non-negative.
+    pub const fn offset(self) -> u64 {
+        if self.signed { 1 << (self.bits - 1) } else { 0 }
+    }
+}
+
+/// A matrix as an owner handed it in: the words that [`Suite::accept`] kept, row by row, and what is promised of them.
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    /// Whose it is: a number below that of owners.
+    pub owner: usize,
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Of every element.
+    pub range: Range,
+    /// Whether each row is to have a single 1, and 0 elsewhere.
+    pub one_hot: bool,
+    /// The suite's words.
+    pub kept: [&'a [u64]; 2],
+}
+
+impl<'a> Block<'a> {
+    /// The same in pieces of whole rows, none of much more than [`BATCH`] elements.
+    fn split(self) -> impl Iterator<Item = Block<'a>> {
+        let [rows, columns] = self.shape;
+        let most = (BATCH / columns.max(1)).max(1);
+        (0..rows).step_by(most).map(move |first| {
+            let rows = most.min(rows - first);
+            let part = |x: &'a [u64]| if x.is_empty() { x } else { &x[first * columns..(first + rows) * columns] };
+            Block { shape: [rows, columns], kept: self.kept.map(part), ..self }
+        })
+    }
+}
+
+/// For each of `owners` a count of violations, opened to P0 and P1: 0 if all of its words keep their promise, and otherwise how many of 64
+/// random sums over its words are not zero. A violation goes unnoticed with a chance below 2^-63. `None` at P2.
+///
+/// The three parties have the same `coin`, and no owner knew it when it sent its words.
+///
+/// # Errors
+/// Those of the network.
+pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block<'_>]) -> Result<Option<Vec<u64>>> {
+    let mut sums = Sums::new(coin, owners);
+    let (mut batch, mut size) = (vec![], 0);
+    let mut pieces = blocks.iter().flat_map(|block| block.split()).peekable();
+    while let Some(block) = pieces.next() {
+        batch.push(block);
+        size += block.shape[0] * block.shape[1];
+        if size >= BATCH || pieces.peek().is_none() {
+            let pieces = suite.pieces(&std::mem::take(&mut batch))?;
+            sums.add(suite.party(), &pieces)?;
+            size = 0;
+        }
+    }
+    sums.violations(suite.party())
+}
