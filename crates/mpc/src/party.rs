@@ -41,6 +41,11 @@ impl Party {
         }
     }
 
+    /// Gives the network back, for a party with other keys. Nothing that was sent to this one is left to be received.
+    pub fn into_net(self) -> Box<dyn Net> {
+        self.net
+    }
+
     /// The next operation. All three count alike, since they run the same program.
     pub fn op(&mut self) -> Op {
         self.ops += 1;

@@ -50,14 +50,14 @@ impl<'a> Block<'a> {
     }
 }
 
-/// For each of `owners` a count of violations, opened to P0 and P1: 0 if all of its words keep their promise, and otherwise how many of 64
-/// random sums over its words are not zero. A violation goes unnoticed with a chance below 2^-63. `None` at P2.
+/// For each of `owners` a count of violations, opened to all three parties: 0 if all of its words keep their promise, and otherwise how many of 64
+/// random sums over its words are not zero. A violation goes unnoticed with a chance below 2^-63.
 ///
 /// The three parties have the same `coin`, and no owner knew it when it sent its words.
 ///
 /// # Errors
 /// Those of the network.
-pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block<'_>]) -> Result<Option<Vec<u64>>> {
+pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block<'_>]) -> Result<Vec<u64>> {
     let mut sums = Sums::new(coin, owners);
     let (mut batch, mut size) = (vec![], 0);
     let mut pieces = blocks.iter().flat_map(|block| block.split()).peekable();

@@ -6,6 +6,7 @@
 //! a difference, so that apart from the comparisons only a selection is needed. Opened are the sum, C - D, and the number P of
 //! positives; with the N negatives, AUC = (1 + (C - D) / (P N)) / 2: ties count half.
 
+use crate::bound::within;
 use crate::order::{Use, order};
 use crate::{Data, Error, Loss, Result, State, Trainer};
 use trefoil_engine::{Engine, Index, Result as EngineResult, Sum};
@@ -42,7 +43,13 @@ impl Trainer {
             let counts = counts(e, &scores, &as_row(e, &part.y, 1))?;
             e.open(&counts)
         })?;
-        Ok(opened.and_then(|c| area(c[[0, 0]], c[[0, 1]], n as f64)))
+        let n = n as f64;
+        let count = |j: usize| opened.as_ref().map(|c| c[[0, j]]);
+        let Some(positives) = within("number of positive records", count(1), 0.0, n)? else { return Ok(None) };
+        // A pair of a positive and a negative record adds 1, 0 or -1, whatever their scores are.
+        let pairs = positives * (n - positives);
+        let difference = within("concordant less discordant pairs", count(0), -pairs, pairs)?;
+        Ok(difference.and_then(|difference| area(difference, positives, n)))
     }
 }
 

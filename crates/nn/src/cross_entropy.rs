@@ -53,16 +53,16 @@ pub fn gradient<E: Engine>(
     rate.times(e, &e.claim(&d, scales.error.bits))
 }
 
-/// The sum over the rows of -ln softmax(logits)\[label\]: one element.
+/// -ln softmax(logits)\[label\] of each row: one column.
 ///
 /// # Errors
 /// Those of the engine.
-pub fn loss<E: Engine>(e: &mut E, logits: &E::Num, y: &E::Num) -> EngineResult<E::Num> {
+pub fn losses<E: Engine>(e: &mut E, logits: &E::Num, y: &E::Num) -> EngineResult<E::Num> {
     let s = Softmax::of(e, logits)?;
     let out = e.format(&s.shifted);
     let log_sum = s.log_sum(e, Format::new(out.frac, 4))?;
     let [at_label] = e.products([Product::mul(&s.shifted, y, out)])?;
     // In each row, all but one of these are zero.
     let at_label = e.claim(&e.sum(&at_label, Sum::Cols), out.bits);
-    Ok(e.sum(&e.sub(&log_sum, &at_label)?, Sum::Rows))
+    e.sub(&log_sum, &at_label)
 }

@@ -16,6 +16,9 @@ pub enum Error {
          expected none; a smaller learning rate may help"
     )]
     Weights { epoch: u64, blocks: u64, size: usize, bound: f64 },
+    /// An opened figure is what no records that keep their promise can give. Nothing of it is told.
+    #[error("{figure}: opened was a figure outside of its bound, {bound}; it is not told, and nothing is trained any more")]
+    Bound { figure: &'static str, bound: String },
     #[error(transparent)]
     Engine(#[from] trefoil_engine::Error),
 }

@@ -1,6 +1,11 @@
 //! Accuracy, loss and the range of the weights, on hidden data and weights. Only aggregates are opened: the number of
 //! correct records, the sum of the losses, the number of blocks of weights out of range. AUC has [its own file](crate::auc).
+//!
+//! Each figure is bounded by how it is made, whatever the network's outputs are: a record adds 0 or 1 to a count, and to a sum of losses at
+//! most [`MOST_LOSS`]. The range check of the records is what makes labels 0 and 1; a figure outside of its bound is refused where it is
+//! opened, and nothing of it is told.
 
+use crate::bound::{clipped_sum, within};
 use crate::{Data, Error, Metric, Result, State, Trainer};
 use ndarray::Array2;
 use trefoil_engine::functions::argmax;
@@ -12,6 +17,10 @@ pub const LOSS_ROWS: usize = 1024;
 pub const CHUNK: usize = 1000;
 /// A loss of this much is no training any more: guessing costs ln(classes), and at most 64 where targets are below 8.
 pub const DIVERGED: f64 = 100.0;
+/// What one record adds to the opened sum of losses at most, and what it adds if its loss is more.
+pub const MOST_LOSS: f64 = 1024.0;
+/// What it adds at least: rounding makes a loss of zero a little less than that.
+pub const LEAST_LOSS: f64 = -1.0;
 /// Weights in a block of the range monitor.
 pub const BLOCK: usize = 8;
 /// Fraction bits that the monitor takes off the squares, so that a block's sum stays in the ring.
@@ -41,10 +50,12 @@ impl Trainer {
                 Ok(e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows))
             })
         })?;
-        Ok(element(opened).map(|n| n.round() as usize))
+        let rows = e.shape(&data.x)[0] as f64;
+        let correct = within("number of correct records", element(opened), 0.0, rows)?;
+        Ok(correct.map(|n| n.round() as usize))
     }
 
-    /// The mean loss of the records: cross entropy, or (z - y)^2; `None` at a party to which nothing is opened, and for no records.
+    /// The mean loss of the records: cross entropy, or (z - y)^2, of each record [`MOST_LOSS`] at most; `None` at a party to which nothing is opened, and for no records.
     ///
     /// # Errors
     /// Those of the engine.
@@ -57,10 +68,12 @@ impl Trainer {
         let opened = e.within(layer, |e| {
             in_chunks(e, data, LOSS_ROWS, |e, part| {
                 let (z, _) = state.network.forward(e, &part.x)?;
-                self.config().loss.sum(e, &z, &part.y, self.scales())
+                let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
+                clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)
             })
         })?;
-        Ok(element(opened).map(|sum| sum / rows as f64))
+        let rows = rows as f64;
+        Ok(within("sum of losses", element(opened), LEAST_LOSS * rows, MOST_LOSS * rows)?.map(|sum| sum / rows))
     }
 
     /// The figure that [`Open`](crate::Open) names, of these records; `None` where none is named, at a party to which nothing is
@@ -89,7 +102,7 @@ impl Trainer {
     /// Those of the engine.
     pub fn weights_out_of_range<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Option<u64>> {
         let weight = self.scales().weight;
-        let opened = e.within("range", |e| {
+        let (opened, blocks) = e.within("range", |e| {
             let mut network = state.network.clone();
             // Blocks are columns; the last block of a matrix is filled up with its first elements.
             let blocks: Vec<E::Num> = network.params::<E>().into_iter().map(|w| in_blocks(e, w)).collect();
@@ -105,9 +118,9 @@ impl Trainer {
             let one = e.public(&Array2::ones((1, n)), Format { frac: 0, bits: 1 })?;
             let [out] = e.select([(&out, &one)])?;
             let count = e.sum(&out, Sum::Cols);
-            e.open(&count)
+            Ok((e.open(&count)?, n as f64))
         })?;
-        Ok(element(opened).map(|n| n.round() as u64))
+        Ok(within("number of blocks of weights", element(opened), 0.0, blocks)?.map(|n| n.round() as u64))
     }
 
     pub(crate) fn check_weights<E: Engine>(&self, e: &mut E, state: &State<E::Num>, epoch: u64) -> Result<()> {

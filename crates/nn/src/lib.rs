@@ -18,6 +18,7 @@
 
 pub mod asm;
 pub mod auc;
+mod bound;
 pub mod config;
 pub mod cross_entropy;
 mod error;

@@ -45,14 +45,14 @@ impl Loss {
         }
     }
 
-    /// The sum of the losses of all rows: one element. For regression this is the squared error, not half of it.
+    /// The loss of each row: one column. For regression this is the squared error, not half of it.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn sum<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
+    pub fn losses<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
         match self {
-            Loss::CrossEntropy(_) => cross_entropy::loss(e, z, y),
-            Loss::SquaredError => squared_error::loss(e, z, y, scales),
+            Loss::CrossEntropy(_) => cross_entropy::losses(e, z, y),
+            Loss::SquaredError => squared_error::losses(e, z, y, scales),
         }
     }
 }

@@ -6,7 +6,7 @@
 use crate::scales::{Rate, Scales};
 use trefoil_engine::{Engine, Format, Product, Result};
 
-/// Fraction bits of the sum of the squares.
+/// Fraction bits of the squares.
 const FRAC: u8 = 16;
 
 /// z - y, in the format that the scales promise.
@@ -23,14 +23,13 @@ pub fn gradient<E: Engine>(e: &E, z: &E::Num, y: &E::Num, rate: Rate, scales: &S
     rate.times(e, &error(e, z, y, scales)?)
 }
 
-/// The sum over the rows of (z - y)^2: one product, one element.
+/// (z - y)^2 of each row: one product, one column.
 ///
 /// # Errors
 /// Those of the engine.
-pub fn loss<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
+pub fn losses<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
     let d = error(e, z, y, scales)?;
     let square = 2 * (scales.error.bits - scales.error.frac);
-    let out = Format::new(FRAC, square.cast_signed()).sum(e.shape(&d)[0]);
-    let [sum] = e.products([Product::matmul(&d, true, &d, false, out)])?;
-    Ok(sum)
+    let [squares] = e.products([Product::mul(&d, &d, Format::new(FRAC, square.cast_signed()))])?;
+    Ok(squares)
 }

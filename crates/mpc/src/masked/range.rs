@@ -20,12 +20,12 @@
 //! - All three add up, in 64 sums for each owner, the elements that common random bits pick (`Sums::add`): first the rows, then what is
 //!   left. The bits come from a coin that nobody knew when the owner sent its words.
 //! - At the end P2 deals its sums G = G_0 + G_1, and P0 and P1 exchange S_j + G_j + r_j, r_0 from k02 and r_1 from k12: the sums are masked
-//!   numbers s. \[s >= 0\] AND \[-s >= 0\] is \[s = 0\], and the number of sums that are not zero is opened: 7 rounds in all, for all owners.
+//!   numbers s. \[s >= 0\] AND \[-s >= 0\] is \[s = 0\], and the number of sums that are not zero is opened: 7 rounds in all, for all owners. P0 tells P2.
 //!
 //! **Sound**: a sum that random bits pick from words that are not all zero is zero with a chance of at most 1/2, whatever these words are:
 //! the bit of one that is not zero decides. 64 sums, twice: a violation passes with a chance below 2^-63.
 //!
-//! **Private**: P0 and P1 see what DReLU shows them, A_1 hidden by A_0, G_1 by G_0, and the sums under r. P2 receives nothing. The count
+//! **Private**: P0 and P1 see what DReLU shows them, A_1 hidden by A_0, G_1 by G_0, and the sums under r. P2 receives nothing but the count. The count
 //! tells of the words of its owner alone, and nothing if they keep their promise.
 //!
 //! |                    | rounds | bits an element ahead of time | bits an element in the rounds |
@@ -44,6 +44,8 @@ use trefoil_ring::{Tensor, matrix, planes, words};
 
 /// Sums for each owner: one for each bit of a word.
 const SUMS: usize = 64;
+/// Bits of a number from 0 to [`SUMS`].
+const COUNT: u8 = 7;
 
 /// Elements to be checked, as one party sees them.
 pub struct Piece {
@@ -71,7 +73,8 @@ pub const fn total_cost(owners: usize) -> (u64, u64, u64) {
     let (signs, both) = (drelu::cost(n, 64), and::all_cost(2, n));
     let (zeros, open) = (select::cost(n, false), reconstruct_cost(owners));
     let ahead = 8 * n as u64 + 2 * signs.1 + both.1 + zeros.1;
-    (1 + signs.0 + both.0 + zeros.0 + open.0, ahead, 16 * n as u64 + 2 * signs.2 + both.2 + zeros.2 + open.2)
+    let online = 16 * n as u64 + 2 * signs.2 + both.2 + zeros.2 + open.2 + packed(owners, COUNT);
+    (1 + signs.0 + both.0 + zeros.0 + open.0, ahead, online)
 }
 
 /// A party's parts of the sums over all that has been added so far.
@@ -120,12 +123,13 @@ impl Sums {
         }
     }
 
-    /// For each owner the number of its sums that are not zero: 0 if all of its elements keep their promise. `None` at P2.
+    /// For each owner the number of its sums that are not zero: 0 if all of its elements keep their promise.
     ///
     /// # Errors
     /// Those of the network.
-    pub fn violations(self, p: &mut Party) -> Result<Option<Vec<u64>>> {
-        let shape = [self.of.len(), SUMS];
+    pub fn violations(self, p: &mut Party) -> Result<Vec<u64>> {
+        let owners = self.of.len();
+        let shape = [owners, SUMS];
         let s = masked(p, shape, self.of.concat())?;
         let negated = s.linear(shape, words::neg);
         let signs = drelu::drelu(p, &[(&s, 64), (&negated, 64)], &[])?;
@@ -133,7 +137,16 @@ impl Sums {
         let one = Share::public(p, &Tensor::ones((shape[0], shape[1])));
         let zero = select::select(p, &[(&zero, &one)])?.swap_remove(0);
         let zeros = reconstruct(p, &zero.sum(Sum::Cols))?;
-        Ok(zeros.map(|zeros| zeros.iter().map(|n| (SUMS as u64).wrapping_sub(*n)).collect()))
+        let counts = zeros.map(|zeros| zeros.iter().map(|n| (SUMS as u64).wrapping_sub(*n)).collect::<Vec<u64>>());
+        let (op, label) = (p.op(), "masked.range.tell");
+        match counts {
+            Some(counts) if p.id == Id::P0 => {
+                p.round(op, label).send(Id::P2, Part::bits(&counts, COUNT)).then()?;
+                Ok(counts)
+            }
+            Some(counts) => Ok(counts),
+            None => p.round(op, label).then()?.bits(Id::P0, owners, COUNT),
+        }
     }
 }
 
