@@ -53,4 +53,7 @@ pub trait Suite: Engine {
 
     /// The party that computes.
     fn party(&mut self) -> &mut Party;
+
+    /// The party, once the engine is done.
+    fn into_party(self) -> Party;
 }

@@ -58,6 +58,22 @@ pub enum Metric {
     SquaredError,
 }
 
+impl Metric {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::Auc => "AUC",
+            Metric::SquaredError => "squared error",
+        }
+    }
+
+    /// How many of so many test records it is of.
+    pub fn records(self, rows: usize) -> usize {
+        if self == Metric::Auc { rows.min(crate::auc::ROWS) } else { rows }
+    }
+}
+
 impl Config {
     /// Outputs: the classes, or 1.
     pub fn outputs(&self) -> usize {

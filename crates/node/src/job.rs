@@ -14,6 +14,7 @@ use crate::{Result, SuiteName, Training};
 use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Fingerprint;
+use trefoil_nn::evaluate::LOSS_ROWS;
 use trefoil_nn::{Metric, Open};
 
 /// Everything that parties and owners agree to.
@@ -148,11 +149,13 @@ pub struct Opened {
     pub loss: bool,
     /// A figure of the held-out records.
     pub metric: MetricName,
+    /// A figure of fewer records than this is not opened.
+    pub least_records: usize,
 }
 
 impl Default for Opened {
     fn default() -> Opened {
-        Opened { loss: true, metric: MetricName::Default }
+        Opened { loss: true, metric: MetricName::Default, least_records: 100 }
     }
 }
 
@@ -213,7 +216,7 @@ impl Job {
             fraction_bits: t.fraction_bits,
             seed: t.seed,
             regression: self.data.task == Task::Regression,
-            open: Open { loss: self.open.loss, metric: self.metric() },
+            open: self.opened(train_rows, test_rows),
             input_frac: frac,
             input_bits: bits,
             train_rows,
@@ -221,7 +224,27 @@ impl Job {
         })
     }
 
-    /// The figure that is opened.
+    /// What is opened of so many records: figures of fewer than `least_records` are not.
+    pub fn opened(&self, train_rows: usize, test_rows: usize) -> Open {
+        let enough = |records: usize| records >= self.open.least_records;
+        Open {
+            loss: self.open.loss && enough(train_rows.min(LOSS_ROWS)),
+            metric: self.metric().filter(|metric| enough(metric.records(test_rows))),
+        }
+    }
+
+    /// Why figures that the job names are not opened of so many records: a line each.
+    pub fn not_opened(&self, train_rows: usize, test_rows: usize) -> Vec<String> {
+        let opened = self.opened(train_rows, test_rows);
+        let line = |figure: &str, records: usize, kind: &str| {
+            format!("{figure}: of {records} {kind} records, and open.least_records is {}", self.open.least_records)
+        };
+        let loss = (self.open.loss && !opened.loss).then(|| line("loss", train_rows.min(LOSS_ROWS), "training"));
+        let metric = self.metric().filter(|_| opened.metric.is_none());
+        loss.into_iter().chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
+    }
+
+    /// The figure that the job names.
     pub fn metric(&self) -> Option<Metric> {
         match (self.open.metric, self.data.task) {
             (MetricName::Nothing, _) => None,

@@ -127,4 +127,8 @@ impl Suite for Masked {
     fn party(&mut self) -> &mut Party {
         &mut self.party
     }
+
+    fn into_party(self) -> Party {
+        self.party
+    }
 }

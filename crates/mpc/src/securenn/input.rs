@@ -66,4 +66,8 @@ impl Suite for SecureNn {
     fn party(&mut self) -> &mut Party {
         &mut self.party
     }
+
+    fn into_party(self) -> Party {
+        self.party
+    }
 }

@@ -4,6 +4,7 @@ use super::Job;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use trefoil_data::schema::Partition;
+use trefoil_nn::Open;
 
 impl Job {
     /// `file` is its name in errors.
@@ -43,8 +44,10 @@ impl Job {
             return refuse("checkpoint.steps", "0".into(), "at least 1");
         }
         self.check_partition(file)?;
-        // Hyper-parameters are tried on as many records as a batch has.
-        self.training(self.train.batch, self.train.batch.min(1))?.trainer()?;
+        // Hyper-parameters are tried on as many records as a batch has, and with all that the job may open.
+        let mut training = self.training(self.train.batch, self.train.batch.min(1))?;
+        training.open = Open { loss: self.open.loss, metric: self.metric() };
+        training.trainer()?;
         Ok(())
     }
 

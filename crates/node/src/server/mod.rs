@@ -13,6 +13,7 @@
 //! | `status` | health and metrics |
 
 mod checkpoint;
+mod checks;
 pub mod config;
 mod links;
 pub mod record;

@@ -20,6 +20,9 @@ pub struct Record {
     pub owners: BTreeSet<Fingerprint>,
     /// Uploads that are complete at all three parties.
     pub uploads: BTreeMap<Fingerprint, Committed>,
+    /// Why the last upload of an owner does not count any more.
+    #[serde(default)]
+    pub refused: BTreeMap<Fingerprint, String>,
     /// Whether a job that waits for it was told to begin.
     pub started: bool,
     /// Where it stands.
@@ -45,6 +48,9 @@ pub struct Committed {
     pub summary: Summary,
     /// SHA-256 of all chunks as they came, in hex: what is trained on is held to it.
     pub sha256: String,
+    /// Whether the three parties have found that it keeps what the job promises of it.
+    #[serde(default)]
+    pub checked: bool,
 }
 
 /// What was opened after an epoch.
@@ -101,6 +107,7 @@ impl Record {
             approved: false,
             owners: BTreeSet::new(),
             uploads: BTreeMap::new(),
+            refused: BTreeMap::new(),
             started: false,
             state: State::Waiting,
             checkpoint: 0,
@@ -148,6 +155,12 @@ pub struct Status {
     pub state: State,
     /// What it waits for.
     pub missing: Vec<String>,
+    /// Owners whose records were refused, and why.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// Figures that are not opened, and why.
+    #[serde(default)]
+    pub not_opened: Vec<String>,
     /// Steps done, steps in a checkpoint, steps in all.
     pub steps: [u64; 3],
     /// What was opened last; to parties and the model owner.

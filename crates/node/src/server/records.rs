@@ -8,9 +8,10 @@ use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::time::Instant;
 use trefoil_client::request::{Announcement, Summary};
-use trefoil_data::schema::Partition;
+use trefoil_data::schema::{Column, Partition, Schema, Task};
 use trefoil_engine::{Format, Index};
 use trefoil_mpc::Suite;
+use trefoil_mpc::range::{Block, Range};
 use trefoil_net::{Id, wire};
 use trefoil_nn::Data;
 use trefoil_store::sealed;
@@ -55,8 +56,8 @@ pub fn rows(record: &Record) -> Result<(usize, usize)> {
 /// What this party holds of all owners' records, in the order of the job.
 pub struct Records {
     owners: Vec<Part>,
-    /// For each owner, a hash of what P0 and P1 hold in common, where the suite has such.
-    pub common: Vec<String>,
+    /// For each owner, hashes of what it has handed P0, P1 and P2 as well as this party, where the suite has such.
+    pub common: Vec<[Option<String>; 3]>,
     /// Payload received from the owners.
     pub bytes: u64,
     /// When reading began.
@@ -89,7 +90,8 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
     let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
     let committed = server.record(session.hash)?.uploads.remove(&job.owner[owner].fingerprint);
     let committed = committed.ok_or_else(|| bad("none".into()))?;
-    let (mut part, mut digest, mut common) = (Part::default(), Sha256::new(), Sha256::new());
+    let (mut part, mut digest) = (Part::default(), Sha256::new());
+    let mut common: [Option<Sha256>; 3] = Default::default();
     let mut reader = sealed::Reader::open(&path, &server.key)?;
     let named = |a: Announcement| a.job == session.hash && a.upload == committed.upload;
     if !serde_json::from_slice(reader.about()).is_ok_and(named) {
@@ -107,7 +109,11 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
         records.bytes += frame.payload() as u64;
         let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
         let kept = S::accept(session.me, rows * width, &frame.parts).map_err(bad)?;
-        common.update(S::common(session.me, &kept).unwrap_or_default());
+        for (all, hash) in common.iter_mut().zip(S::common(session.me, &frame.parts)) {
+            if let Some(hash) = hash {
+                all.get_or_insert_default().update(hash);
+            }
+        }
         part.rows[kind] += rows;
         for (half, words) in kept.iter().enumerate() {
             for row in words.chunks(width.max(1)) {
@@ -120,11 +126,30 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
     if hex::encode(digest.finalize()) != committed.sha256 {
         return Err(bad("other chunks".into()));
     }
-    records.common.push(hex::encode(common.finalize()));
+    records.common.push(common.map(|hash| hash.map(|h| hex::encode(h.finalize()))));
     Ok(part)
 }
 
 impl Records {
+    /// The matrices of these owners, with what the job promises of them.
+    pub fn blocks(&self, owners: &[usize], session: &Session<'_>) -> Vec<Block<'_>> {
+        let schema = &session.job.data;
+        let (x, y) = promises(schema);
+        let mut blocks = vec![];
+        for (place, owner) in owners.iter().enumerate() {
+            let (part, (features, labels)) = (&self.owners[*owner], session.job.widths(*owner));
+            for kind in [0, 1] {
+                let classes = schema.task == Task::Classification;
+                for (kept, columns, range, one_hot) in [(&part.x, features, x, false), (&part.y, labels, y, classes)] {
+                    let kept = kept[kind].each_ref().map(Vec::as_slice);
+                    blocks.push(Block { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
+                }
+            }
+        }
+        blocks.retain(|block| block.shape[0] * block.shape[1] > 0);
+        blocks
+    }
+
     /// Records to train on and held out, as the engine has them.
     pub fn join<S: Suite>(&mut self, e: &S, session: &Session<'_>) -> Result<[Data<S::Num>; 2]> {
         let mut of = |kind: usize| -> Result<Data<S::Num>> {
@@ -178,6 +203,14 @@ impl Records {
         let y = y.ok_or_else(|| Error::config("label", "no owner", "one owner with the label"))?;
         Ok(Data { x, y })
     }
+}
+
+/// What every feature and every label is promised to be. Grey levels and classes are never below zero.
+fn promises(schema: &Schema) -> (Range, Range) {
+    let range = |bits, signed| Range { bits: bits + u8::from(signed), signed };
+    let pixels = schema.columns.iter().all(|c| matches!(c, Column::Pixels { .. }));
+    let label = range(schema.label_format().1, schema.task == Task::Regression);
+    (range(schema.input().1, !pixels), label)
 }
 
 /// Of features and of labels.

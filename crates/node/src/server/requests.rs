@@ -241,9 +241,19 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
             state => state.clone(),
         },
         missing,
+        refused: r.refused.iter().map(|(owner, why)| format!("{}: {why}", r.job.role(*owner))).collect(),
+        not_opened: not_opened(r),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
         delivered: r.delivered,
+    }
+}
+
+/// Figures that are not opened, once it is known of how many records they would be.
+fn not_opened(record: &Record) -> Vec<String> {
+    match super::records::rows(record) {
+        Ok((train, test)) if record.uploads.len() == record.job.owner.len() => record.job.not_opened(train, test),
+        _ => vec![],
     }
 }
 

@@ -4,14 +4,13 @@
 //! owners' records, train, and write the model down before anyone forgets the records.
 
 use super::record::{Figures, State};
-use super::{Server, checkpoint, links, records, uploads};
-use crate::handshake::{agreed, compare, exchange, hello, keys};
+use super::{Server, checkpoint, checks, links, records, uploads};
+use crate::handshake::{agreed, compare, exchange, keys};
 use crate::report::Tally;
 use crate::witness::{Seen, Witness};
 use crate::{Error, Event, Job, Result, SuiteName, Training};
 use checkpoint::Standing;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
@@ -76,7 +75,7 @@ fn finish(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
 }
 
 impl Session<'_> {
-    fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl FnOnce(Party) -> S) -> Result<()> {
+    fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
         let (server, me) = (self.server, self.me);
         let until = Instant::now() + server.config.timeout() * 10;
         // Before anything shapes the network: who shapes it differently is told so.
@@ -86,14 +85,15 @@ impl Session<'_> {
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(self.hash, &theirs)?;
         let mut data = records::load::<S>(self)?;
-        if me != Id::P2 {
-            let common = hello(BTreeMap::from([("masked records", &data.common)]));
-            compare(&mut net, &[net_peer(me)], "node.common", &common, until)?;
+        let mut net: Box<dyn Net> = Box::new(net);
+        if let Some(unchecked) = checks::prepare(self, &mut net, &data, until)? {
+            // Keys of its own, so that what is drawn for the training does not depend on whether there was a check.
+            let seeds = self.seeds(&mut net, |seed| !seed, until)?;
+            let mut e = engine(Party::new(me, net, seeds));
+            unchecked.run(self, &mut e, &data)?;
+            net = e.into_party().into_net();
         }
-        let seeds = match server.config.insecure.mask_seed {
-            Some(seed) => Seeds::insecure(me, seed),
-            None => keys(&mut net, me, until)?,
-        };
+        let seeds = self.seeds(&mut net, |seed| seed, until)?;
         if server.config.insecure.mask_seed.is_some() && start.step > 0 {
             let expected = "the beginning: under a mask seed a step that is done again would use its masks again";
             return Err(Error::config("session with an insecure mask seed", format!("step {}", start.step), expected));
@@ -198,6 +198,14 @@ impl Session<'_> {
         json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": ["model owner"] })
     }
 
+    /// Fresh keys, or those that an insecure seed of the configuration makes.
+    fn seeds(&self, net: &mut dyn Net, insecure: impl Fn(u64) -> u64, until: Instant) -> Result<Seeds> {
+        match self.server.config.insecure.mask_seed {
+            Some(seed) => Ok(Seeds::insecure(self.me, insecure(seed))),
+            None => keys(net, self.me, until),
+        }
+    }
+
     /// What must be equal at all three.
     fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
         let config = &self.server.config;
@@ -226,10 +234,6 @@ impl Session<'_> {
         }
         Ok(net)
     }
-}
-
-fn net_peer(me: Id) -> Id {
-    if me == Id::P0 { Id::P1 } else { Id::P0 }
 }
 
 fn seen_so_far(seen: &Mutex<Seen>) -> Seen {

@@ -265,11 +265,14 @@ pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str)
         }
     };
     let mut with = record.clone();
-    with.uploads.insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone() });
+    with.uploads.insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone(), checked: false });
     // Owners of columns of the same records learn at once if theirs are not the same.
     super::records::rows(&with)?;
     server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": sha256 }))?;
-    server.update(hash, |r| r.uploads.insert(from, Committed { upload: upload.to_owned(), summary, sha256 }))?;
+    server.update(hash, |r| {
+        r.refused.remove(&from);
+        r.uploads.insert(from, Committed { upload: upload.to_owned(), summary, sha256, checked: false })
+    })?;
     drop(slot);
     super::runner::ensure(server, hash);
     Ok(true)
@@ -305,6 +308,19 @@ fn inspect_from(mut reader: sealed::Reader, path: &Path) -> Result<(Summary, Str
 /// Where an owner's upload is kept.
 pub(super) fn path(server: &Server, hash: &str, owner: Fingerprint) -> PathBuf {
     server.folder(hash).join("uploads").join(format!("{}.sealed", &owner.to_string()[..32]))
+}
+
+/// Removes one owner's upload: it was refused, and another may take its place.
+pub(super) fn remove(server: &Arc<Server>, hash: &str, owner: Fingerprint) {
+    if let Ok(slot) = server.live(hash, |e| e.uploads.entry(owner).or_default().clone()) {
+        let mut slot = lock(&slot);
+        *slot = Slot { connections: slot.connections, ..Slot::default() };
+    }
+    let path = path(server, hash, owner);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", path.display()),
+        _ => {}
+    }
 }
 
 /// Removes all shares of records: the job is over.
