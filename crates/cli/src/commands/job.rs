@@ -277,6 +277,12 @@ fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
         text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
     }
+    for why in &s.refused {
+        text += &format!("\n    refused: the records of {why}");
+    }
+    for why in &s.not_opened {
+        text += &format!("\n    not opened: {why}");
+    }
     text + "\n"
 }
 

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Instant;
 use trefoil_node::client::peers::Peers;
+use trefoil_node::client::request::Summary;
 use trefoil_node::data::records::Source;
 use trefoil_node::{Job, Result, sharing};
 
@@ -58,18 +59,33 @@ impl Share {
             return json(&receipt);
         }
         match &receipt.summary {
-            Some(s) => note(format_args!(
-                "shared {} records to train on and {} held out in {:.1} s (upload {})",
-                s.train_rows,
-                s.test_rows,
-                started.elapsed().as_secs_f64(),
-                receipt.upload
-            )),
+            Some(s) => {
+                note(format_args!(
+                    "shared {} records to train on and {} held out in {:.1} s (upload {})",
+                    s.train_rows,
+                    s.test_rows,
+                    started.elapsed().as_secs_f64(),
+                    receipt.upload
+                ));
+                note(format_args!("{}", contribution(&job, s)));
+            }
             None => note(format_args!(
                 "an earlier try had brought everything to all parties; it is complete now (upload {})",
                 receipt.upload
             )),
         }
         Ok(())
+    }
+}
+
+/// What the owner's records add to the figures that are opened.
+fn contribution(job: &Job, shared: &Summary) -> String {
+    let (train, test, least) = (shared.train_rows, shared.test_rows, job.open.least_records);
+    let loss =
+        job.open.loss.then(|| format!("the loss of a sample of all owners' training records ({train} of these are yours)"));
+    let metric = job.metric().map(|m| format!("the {} of all owners' held-out records ({test} of these are yours)", m.name()));
+    match loss.into_iter().chain(metric).collect::<Vec<_>>()[..] {
+        [] => "no figure of the records is opened".into(),
+        ref figures => format!("opened after each epoch, unless it is of fewer than {least} records: {}", figures.join(", and ")),
     }
 }

@@ -148,6 +148,11 @@ pub fn waits_for(job: &Job, id: Id, keys: &Keys, begins: &str) {
 
 /// An owner who speaks to one party alone: 16 records to train on and 8 held out, all zeros, under this upload's name.
 pub fn upload_to(job: &Job, id: Id, keys: &Keys, name: &str) -> Result<()> {
+    upload_dealt(job, id, keys, name, 0)
+}
+
+/// The same under masks that `seed` makes.
+pub fn upload_dealt(job: &Job, id: Id, keys: &Keys, name: &str, seed: u8) -> Result<()> {
     let address: &Address = &job.addresses()[id.index()];
     let mut stream = dial(address, &keys.owners[0], PATIENCE)?;
     let width = job.data.features() + job.data.outputs();
@@ -155,7 +160,7 @@ pub fn upload_to(job: &Job, id: Id, keys: &Keys, name: &str) -> Result<()> {
     let _: Standing = request::ask(&mut stream, &Request::Share(about))?;
     let bytes = |x: &[u8]| Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8);
     let summary = Summary { chunks: 2, train_rows: 16, test_rows: 8, order: None };
-    let chunk = |rows: usize| Masked::deal(&Tensor::zeros((rows, width)), [rows as u8; 32])[id.index()].clone();
+    let chunk = |rows: usize| Masked::deal(&Tensor::zeros((rows, width)), [rows as u8 + seed; 32])[id.index()].clone();
     for (step, (rows, depth, label, parts)) in [
         (16, 0, "client.rows", chunk(16)),
         (8, 1, "client.rows", chunk(8)),

@@ -11,6 +11,7 @@ mod doctor;
 mod examples;
 mod handshake;
 mod keys;
+mod lying;
 mod peers;
 mod privacy;
 #[cfg(target_os = "linux")]

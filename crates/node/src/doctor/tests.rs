@@ -222,6 +222,8 @@ fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
         owners: [1, 0, 1],
         state,
         missing,
+        refused: vec![],
+        not_opened: vec![],
         steps: [0; 3],
         last: None,
         delivered: false,

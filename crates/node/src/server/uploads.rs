@@ -265,7 +265,8 @@ pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str)
         }
     };
     let mut with = record.clone();
-    with.uploads.insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone(), checked: false });
+    with.uploads
+        .insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone(), checked: false });
     // Owners of columns of the same records learn at once if theirs are not the same.
     super::records::rows(&with)?;
     server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": sha256 }))?;

@@ -1,0 +1,165 @@
+//! Owners that hand in what the job does not promise, to the real parties: refused by name before anything is trained or opened, in both
+//! suites, tasks and partitions.
+
+use crate::common::{PATIENCE, PartyProcess, approve, job, owner, status, upload_dealt};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use trefoil_node::client::share::{Chunk, Source};
+use trefoil_node::data::schema::{Partition, Standard, Task};
+use trefoil_node::demo::job::Keys;
+use trefoil_node::net::Id;
+use trefoil_node::net::identity::Identity;
+use trefoil_node::server::record::State;
+use trefoil_node::{Job, SuiteName, client::request, client::request::Request, sharing};
+use trefoil_ring::Tensor;
+
+/// Records as words, to train on and held out.
+struct Words {
+    left: Vec<Chunk>,
+    order: Option<String>,
+}
+
+impl Source for Words {
+    fn next(&mut self) -> Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.left.pop())
+    }
+    fn order(&self) -> Option<String> {
+        self.order.clone()
+    }
+}
+
+/// Shares 16 records to train on and 8 held out, all as they should be but for what `lie` does to the held-out ones.
+fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
+    let place = job.owner_of(identity.fingerprint()).unwrap();
+    let (features, labels) = job.widths(place);
+    let width = features + labels;
+    let rows = |rows: usize| {
+        Tensor::from_shape_fn((rows, width), |(i, j)| match (j.checked_sub(features), job.data.task) {
+            (None, _) => ((i * 37 + j * 11) as u64 % 4096).wrapping_sub(2000),
+            (Some(class), Task::Classification) => u64::from(i % 2 == class),
+            (Some(_), Task::Regression) => (i as u64 * 100).wrapping_sub(500),
+        })
+    };
+    let mut held_out = rows(8);
+    lie(&mut held_out);
+    let order = (job.data.partition == Partition::Vertical).then(|| "ab".repeat(32));
+    let mut words = Words { left: vec![Chunk { test: true, x: held_out }, Chunk { test: false, x: rows(16) }], order };
+    sharing::send(job, identity, &mut words, width, PATIENCE, None).unwrap();
+}
+
+/// What all three parties say of the job once it has failed.
+fn failed(job: &Job, keys: &Keys) {
+    let until = Instant::now() + Duration::from_secs(60);
+    for id in Id::ALL {
+        loop {
+            let s = status(job, id, keys);
+            if let State::Failed { why } = &s.state {
+                assert!(why.contains("the records of liar are refused: "), "{id}: {why}");
+                assert!(s.refused.len() == 1 && s.refused[0].starts_with("data owner liar: "), "{id}: {:?}", s.refused);
+                assert!(s.last.is_none() && s.missing.is_empty() && s.owners[1] == s.owners[2] - 1, "{id}: {s:?}");
+                break;
+            }
+            assert!(Instant::now() < until, "{id}: {s:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn audit<'a>(log: &'a [Value], job: &Job, what: &str) -> Vec<&'a Value> {
+    let hash = job.hash();
+    log.iter().filter(|e| e["what"] == what && e["job"] == hash.as_str()).collect()
+}
+
+fn logs(parties: &[PartyProcess; 3]) -> [Vec<Value>; 3] {
+    let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"].clone();
+    parties.each_ref().map(|p| p.audit().lines().map(line).collect())
+}
+
+/// A job of two owners, one of them called liar, who has the label where owners have columns.
+fn two_owners(keys: &Keys, addresses: &[String; 3], suite: SuiteName, task: Task, partition: Partition) -> Job {
+    let mut job = job(keys, addresses);
+    job.name = format!("{suite} {task:?} {partition:?}");
+    (job.suite, job.data.task, job.data.partition) = (suite, task, partition);
+    job.owner = vec![owner("honest", &keys.owners[0]), owner("liar", &keys.owners[1])];
+    if task == Task::Regression {
+        job.data.classes.clear();
+        job.data.target = Some(Standard { mean: 0.0, deviation: 1.0 });
+    }
+    if partition == Partition::Vertical {
+        job.data.id = Some("id".into());
+        job.owner[0].columns = vec!["a".into(), "b".into()];
+        job.owner[1].columns = vec!["c".into(), "d".into()];
+        job.owner[1].label = true;
+    }
+    job
+}
+
+#[test]
+fn who_lies_is_refused_by_name() {
+    let keys = Keys::generate(2).unwrap();
+    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
+    let addresses = parties.each_mut().map(PartyProcess::address);
+    for suite in [SuiteName::Masked, SuiteName::Securenn] {
+        for task in [Task::Classification, Task::Regression] {
+            for partition in [Partition::Horizontal, Partition::Vertical] {
+                let job = two_owners(&keys, &addresses, suite, task, partition);
+                Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+                share(&job, &keys.owners[0], |_| {});
+                // The label that would read the model's answers off the figures, one on each record.
+                share(&job, &keys.owners[1], |x| {
+                    let label = x.ncols() - 1;
+                    for i in 0..x.nrows() {
+                        x[[i, label]] = if task == Task::Classification { 1 << (6 + i) } else { 1 << 30 };
+                    }
+                });
+                failed(&job, &keys);
+                for (id, log) in Id::ALL.into_iter().zip(logs(&parties)) {
+                    let refused = audit(&log, &job, "upload refused");
+                    assert_eq!(refused.len(), 1, "{id}: {}", job.name);
+                    assert_eq!(refused[0]["by"], keys.owners[1].fingerprint().to_string().as_str());
+                    assert!(
+                        audit(&log, &job, "session").is_empty() && audit(&log, &job, "opened").is_empty(),
+                        "{id}: {}",
+                        job.name
+                    );
+                }
+            }
+        }
+    }
+
+    // The owner shares again what it should have shared, and the job goes on.
+    let job = two_owners(&keys, &addresses, SuiteName::Masked, Task::Classification, Partition::Horizontal);
+    for id in Id::ALL {
+        let resume = Request::Resume { job: job.hash() };
+        request::call::<()>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &resume).unwrap();
+        assert_eq!(status(&job, id, &keys).missing, ["records of liar"]);
+    }
+    share(&job, &keys.owners[1], |_| {});
+    let until = Instant::now() + Duration::from_secs(60);
+    while Id::ALL.into_iter().any(|id| status(&job, id, &keys).state != State::Trained) {
+        assert!(Instant::now() < until, "{:?}", status(&job, Id::P0, &keys));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let s = status(&job, Id::P0, &keys);
+    assert!(s.refused.is_empty() && s.last.is_none(), "{s:?}");
+    // 32 records to train on and 16 held out: too few for a figure.
+    assert_eq!(s.not_opened.len(), 2, "{:?}", s.not_opened);
+    for log in logs(&parties) {
+        assert!(audit(&log, &job, "checked").len() == 1 && audit(&log, &job, "opened").is_empty());
+    }
+}
+
+/// P2 is given another seed than P0 and P1: nobody would notice but by the model.
+#[test]
+fn who_deals_differently_is_refused_by_name() {
+    let keys = Keys::generate(1).unwrap();
+    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
+    let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
+    job.owner[0].name = "liar".into();
+    Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+    for id in Id::ALL {
+        upload_dealt(&job, id, &keys, &"a".repeat(32), if id == Id::P2 { 1 } else { 0 }).unwrap();
+    }
+    failed(&job, &keys);
+    assert!(status(&job, Id::P1, &keys).refused[0].contains("were handed different ones"));
+}
