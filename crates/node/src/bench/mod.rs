@@ -51,7 +51,7 @@ pub struct Measurement {
 }
 
 /// The names that [`measure`] knows, each with what it measures.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 10] = [
     "train-784x256x10",
     "train-784x128x128x10",
     "infer-784x128x128x10-b1",
@@ -59,6 +59,8 @@ pub const NAMES: [&str; 8] = [
     "relu-1e6",
     "product-128x784x256",
     "softmax-128x10",
+    "check-60000x784-pixels",
+    "check-1000000x30-numbers",
     "gemm-128x784x256",
 ];
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::query;
 use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
+use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::{Id, Key, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate_over};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
@@ -28,6 +29,7 @@ pub enum Operation {
     Relu { elements: usize, iterations: usize },
     Product { shape: [usize; 3], iterations: usize },
     Softmax { rows: usize, cols: usize, iterations: usize },
+    Check { rows: usize, features: usize, pixels: bool, iterations: usize },
 }
 
 /// Told about each iteration: its number from 1 on and its seconds; number 0 when the first is about to start.
@@ -47,6 +49,8 @@ impl Operation {
             "relu-1e6" => Operation::Relu { elements: 1_000_000, iterations },
             "product-128x784x256" => Operation::Product { shape: [128, 784, 256], iterations },
             "softmax-128x10" => Operation::Softmax { rows: 128, cols: 10, iterations },
+            "check-60000x784-pixels" => Operation::Check { rows: 60_000, features: 784, pixels: true, iterations },
+            "check-1000000x30-numbers" => Operation::Check { rows: 1_000_000, features: 30, pixels: false, iterations },
             other => return Err(Error::config("benchmark", other, super::NAMES.join(", "))),
         })
     }
@@ -98,6 +102,7 @@ impl Operation {
                     e.settle(&[&p])
                 })
             }
+            Operation::Check { rows, features, pixels, iterations } => check(e, [*rows, *features], *pixels, *iterations, lap),
         }
     }
 
@@ -181,6 +186,24 @@ fn train<E: Suite>(e: &mut E, network: &[usize], iterations: usize, lap: Lap<'_,
     laps(e, iterations, lap, |e, i| trainer.step(e, &mut state, &data, i - 1))
 }
 
+/// The check of an upload: grey levels with ten classes, or numbers with a target.
+fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, iterations: usize, lap: Lap<'_, E>) -> Result<()> {
+    let (x, y, labels) = match pixels {
+        true => (Range { bits: 8, signed: false }, Range { bits: 1, signed: false }, 10),
+        false => (Range { bits: 16, signed: true }, Range { bits: 16, signed: true }, 1),
+    };
+    let features = kept(e, &Tensor::from_shape_fn((rows, features), |(i, j)| ((i * 131 + j * 7) % 256) as u64))?;
+    let labels = kept(e, &Tensor::from_shape_fn((rows, labels), |(i, j)| u64::from(i % labels == j)))?;
+    let blocks = [(&features, x, false), (&labels, y, pixels)].map(|((shape, words), range, one_hot)| {
+        let kept = words.each_ref().map(Vec::as_slice);
+        Block { owner: 0, shape: *shape, range, one_hot, kept }
+    });
+    laps(e, iterations, lap, |e, i| match violations(e, &[i as u8; 32], 1, &blocks)?[..] {
+        [0] => Ok(()),
+        ref found => Err(trefoil_engine::Error::Protocol(format!("violations: found {found:?}, expected none").into())),
+    })
+}
+
 /// Answers a client's queries; the network's weights are masked like an owner's records.
 #[allow(clippy::too_many_arguments)] // called from one place
 fn infer<E: Suite>(
@@ -219,12 +242,17 @@ fn infer<E: Suite>(
 
 /// A matrix as an owner would have shared it, from a fixed seed.
 fn secret<E: Suite>(e: &mut E, x: &Array2<f64>, format: Format) -> Result<E::Num> {
-    let x = fixed::encode(x, format)?;
+    let (shape, words) = kept(e, &fixed::encode(x, format)?)?;
+    Ok(e.input(shape, format, words))
+}
+
+/// Shape and words of a matrix as a party keeps them.
+fn kept<E: Suite>(e: &mut E, x: &Tensor) -> Result<([usize; 2], [Vec<u64>; 2])> {
     let id = e.party().id;
-    let parts = E::deal(&x, [x.ncols() as u8; 32]);
-    let kept =
+    let parts = E::deal(x, [x.ncols() as u8; 32]);
+    let words =
         E::accept(id, x.len(), &parts[id.index()]).map_err(|found| Error::config("dealt matrix", found, "its own parts"))?;
-    Ok(e.input([x.nrows(), x.ncols()], format, kept))
+    Ok(([x.nrows(), x.ncols()], words))
 }
 
 /// Numbers in [-4, 4), none alike in a row.
