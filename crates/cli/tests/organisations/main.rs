@@ -48,7 +48,7 @@ fn entries<'a>(audit: &'a [Value], what: &str) -> Vec<&'a Value> {
 
 #[test]
 fn from_empty_folders_to_a_model() {
-    let d = ready("masked", "", 200);
+    let d = ready("masked", "", 300);
     shared(&d, "north");
     let waiting = d.status("job.toml");
     assert!(waiting.iter().all(|s| s["missing"][0] == "records of south"), "{waiting:?}");
