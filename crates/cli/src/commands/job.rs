@@ -30,6 +30,9 @@ enum Command {
     Show {
         #[command(flatten)]
         job: JobArgs,
+        /// Print the text that is hashed, and nothing else: its SHA-256 is the job's hash
+        #[arg(long)]
+        canonical: bool,
     },
     /// Send a job to its three parties, for their operators to look at
     Propose(JobWithKey),
@@ -151,7 +154,11 @@ impl JobCommand {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Template(template) => template.run(),
-            Command::Show { job } => show(&job.load()?),
+            Command::Show { job, canonical: false } => show(&job.load()?),
+            Command::Show { job, canonical: true } => {
+                print(job.load()?.canonical());
+                Ok(())
+            }
             Command::Propose(args) => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
                 let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;

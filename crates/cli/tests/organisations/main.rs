@@ -5,6 +5,7 @@
 #[path = "../deployment/mod.rs"]
 #[allow(dead_code)]
 mod deployment;
+mod stored;
 
 use deployment::{Deployment, records, trained};
 use serde_json::Value;

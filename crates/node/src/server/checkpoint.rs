@@ -36,6 +36,13 @@ struct Matrix {
     bits: u8,
 }
 
+/// The same of a model: whose it is, and its name.
+#[derive(Serialize, Deserialize)]
+struct Model {
+    job: String,
+    model: String,
+}
+
 /// What a party offers at the start of a session.
 #[derive(Serialize, Deserialize)]
 pub struct Standing {
@@ -218,12 +225,20 @@ pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;
         records.push(record);
     }
-    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, id.as_bytes(), records)?;
+    let about = Model { job: session.hash.to_owned(), model: id.to_owned() };
+    let about = serde_json::to_vec(&about).unwrap_or_default();
+    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, &about, records)?;
     Ok(())
 }
 
-/// The name of the model that is written here.
-pub fn model(server: &Server, hash: &str) -> Result<String> {
-    let reader = sealed::Reader::open(model_path(server, hash), &server.key)?;
-    Ok(String::from_utf8_lossy(reader.about()).into_owned())
+/// The name of the model that is written here, and its records. A file that was brought here from another job's folder, whose model is
+/// for somebody else, is refused.
+pub fn model(server: &Server, hash: &str) -> Result<(String, sealed::Reader)> {
+    let path = model_path(server, hash);
+    let reader = sealed::Reader::open(&path, &server.key)?;
+    let about: Model = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a model"))?;
+    match about.job == hash {
+        true => Ok((about.model, reader)),
+        false => Err(Error::config(path.display(), format!("the model of job {}", about.job), hash)),
+    }
 }

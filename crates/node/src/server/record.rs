@@ -10,6 +10,8 @@ use trefoil_net::identity::Fingerprint;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// The version of what the job's fields mean that it came under: [`crate::job::SEMANTICS`].
+    pub semantics: u32,
     /// The job.
     pub job: Job,
     /// Who proposed it.
@@ -96,6 +98,7 @@ impl Record {
     /// A job that was just proposed.
     pub fn new(job: Job, by: Fingerprint) -> Record {
         Record {
+            semantics: crate::job::SEMANTICS,
             job,
             proposed_by: by,
             approved: false,

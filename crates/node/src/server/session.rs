@@ -37,6 +37,7 @@ pub(super) struct Session<'a> {
 /// What ended it: [`Error::Interrupted`] where the party is stopping; else the fault, which may be passing.
 pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
     let record = server.record(hash)?;
+    record.job.is_the_one(hash)?;
     let job = record.job.clone();
     let me = job.party_of(server.identity.fingerprint()).ok_or_else(|| super::unknown(hash))?;
     let (train_rows, test_rows) = records::rows(&record)?;
@@ -60,8 +61,8 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
 /// The peers were told by this party that its model is written, and finished, before this party died: it is written.
 fn finished_without_us(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
     match checkpoint::model(server, hash) {
-        Ok(own) if own == model => finish(server, hash, model),
-        Ok(own) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
+        Ok((own, _)) if own == model => finish(server, hash, model),
+        Ok((own, _)) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
         Err(e) => Err(Error::Handshake(format!("a peer has trained model {model}; here: {e}"))),
     }
 }
