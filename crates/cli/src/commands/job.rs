@@ -274,7 +274,10 @@ fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
         }
         State::Failed { why } => format!("failed: {why}"),
         State::Cancelled { by } => format!("cancelled by {by}"),
-        State::Trained => format!("trained, {} steps{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" }),
+        State::Trained => {
+            let unchecked = if s.checked { "" } else { "; not checked at the end (fault)" };
+            format!("trained, {} steps{unchecked}{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" })
+        }
     };
     let mut text = format!("{party}: {state}");
     if !s.missing.is_empty() {
@@ -282,7 +285,8 @@ fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
     }
     if let Some(last) = s.last {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
-        text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
+        let lost = if last.lost { ", not opened (fault)" } else { "" };
+        text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
     }
     text + "\n"
 }

@@ -224,6 +224,7 @@ fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
         missing,
         steps: [0; 3],
         last: None,
+        checked: false,
         delivered: false,
     })
 }

@@ -205,6 +205,10 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
 
 fn resume(record: &mut Record) -> Result<()> {
     match &record.state {
+        State::Failed { .. } if record.diverged => {
+            let why = "training has diverged, and what was opened is not opened again; propose another job, with a smaller rate";
+            Err(Error::Refused(why.into()))
+        }
         State::Failed { .. } | State::Interrupted { .. } => {
             record.state = State::Waiting;
             Ok(())
@@ -248,6 +252,7 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
         missing,
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
+        checked: r.checked,
         delivered: r.delivered,
     }
 }
