@@ -6,9 +6,11 @@
 //! [`masked`] and [`securenn`].
 
 pub mod cost;
+pub mod cut;
 mod error;
 pub mod masked;
 mod party;
+pub mod prg;
 pub mod range;
 pub mod round;
 pub mod secure;
@@ -16,11 +18,13 @@ pub mod securenn;
 pub mod seeds;
 mod simulate;
 mod suite;
+pub mod tap;
 
 pub use cost::Cost;
 pub use error::{Error, Result};
 pub use party::{Op, Party};
-pub use seeds::{Key, Pair, Prg, Seeds};
+pub use prg::Prg;
+pub use seeds::{Key, Pair, Seeds};
 pub use simulate::{simulate, simulate_over};
 pub use suite::Suite;
 pub use trefoil_net::{Id, Part};

@@ -5,6 +5,8 @@ use crate::{Result, Suite};
 
 /// Elements that are checked in the same rounds, about.
 const BATCH: usize = 1 << 20;
+/// Matrices that are checked in the same rounds, at most: each is a tensor of a frame, which has at most 255.
+const MATRICES: usize = 200;
 
 /// Integers x with 0 <= x < 2^bits, or with -2^(bits-1) <= x < 2^(bits-1); 1 to 63 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, block
     while let Some(block) = pieces.next() {
         batch.push(block);
         size += block.shape[0] * block.shape[1];
-        if size >= BATCH || pieces.peek().is_none() {
+        if size >= BATCH || batch.len() == MATRICES || pieces.peek().is_none() {
             let pieces = suite.pieces(&std::mem::take(&mut batch))?;
             sums.add(suite.party(), &pieces)?;
             size = 0;

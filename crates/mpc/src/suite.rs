@@ -2,7 +2,7 @@
 
 use crate::masked::range::Piece;
 use crate::range::Block;
-use crate::{Id, Part, Party};
+use crate::{Id, Part, Party, Prg};
 use trefoil_engine::{Engine, Format};
 use trefoil_ring::Tensor;
 
@@ -12,7 +12,12 @@ pub trait Suite: Engine {
     const NAME: &'static str;
 
     /// Owner: the messages that carry `x` to P0, P1 and P2. `seed` is fresh from the operating system for each call.
-    fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3];
+    fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3] {
+        Self::deal_from(x, &mut Prg::from_seed(&seed))
+    }
+
+    /// The same from the stream of the seed. What a party is given of it is a seed that comes out of it.
+    fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3];
 
     /// Party: the words that it must keep of a dealt matrix of `n` elements, two vectors whose meaning is the suite's affair.
     ///

@@ -158,7 +158,7 @@ fn selects_and_ands_cost_what_they_state() {
 
 /// A ReLU behind a product: the lift costs its bits and no round.
 #[test]
-fn a_relu_takes_four_rounds_and_the_bytes_of_protocols_md() {
+fn a_relu_takes_four_rounds_and_the_bytes_of_the_page() {
     let relu = |p: &mut Party, z: &Share, b: u8| {
         let bit = drelu::drelu(p, &[(z, b)], &[])?;
         select::select(p, &[(&bit[0], z)]).map(drop)

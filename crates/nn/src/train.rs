@@ -47,7 +47,15 @@ pub enum Event<'a, N> {
         /// After the step.
         state: &'a State<N>,
     },
-    /// An epoch is done, and its state was found good.
+    /// Asked before anything of an epoch is opened. Whoever puts `open` to false keeps its loss, its metric and the check of its weights
+    /// closed; all parties must decide alike.
+    Figures {
+        /// Counted from 1.
+        epoch: u64,
+        /// Whether they are opened.
+        open: &'a mut bool,
+    },
+    /// An epoch is done, and its state was found good if it was `checked`.
     Epoch {
         /// Counted from 1.
         epoch: u64,
@@ -55,6 +63,8 @@ pub enum Event<'a, N> {
         loss: Option<f64>,
         /// [`Metric`](crate::Metric) of the test records; `None` likewise, without test records, and where it is undefined.
         metric: Option<f64>,
+        /// Whether its figures were opened: loss and weights are in their range.
+        checked: bool,
         /// After the epoch.
         state: &'a State<N>,
     },
@@ -199,7 +209,8 @@ impl Trainer {
     }
 
     /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each
-    /// step and each epoch; its error stops the training there. The last state that it was given is a good one.
+    /// step and each epoch, and before an epoch's figures are opened; its error stops the training there. The last state that it was
+    /// given with an epoch that was checked is a good one.
     ///
     /// # Errors
     /// [`Error::Config`] if the data is not of the configured shape; [`Error::Diverged`] or [`Error::Weights`] naming
@@ -245,13 +256,19 @@ impl Trainer {
                 (driven, None) => driven.map_err(Error::Engine)?,
             };
             let epoch = epoch + 1;
+            let mut checked = true;
+            report(e, Event::Figures { epoch, open: &mut checked })?;
+            if !checked {
+                report(e, Event::Epoch { epoch, loss: None, metric: None, checked, state: &state })?;
+                continue;
+            }
             let loss = sample.as_ref().map_or(Ok(None), |sample| self.loss(e, &state, sample))?;
             if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
                 return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
             }
             self.check_weights(e, &state, epoch)?;
             let metric = test.as_ref().map_or(Ok(None), |test| self.metric(e, &state, test))?;
-            report(e, Event::Epoch { epoch, loss, metric, state: &state })?;
+            report(e, Event::Epoch { epoch, loss, metric, checked, state: &state })?;
         }
         Ok(state)
     }

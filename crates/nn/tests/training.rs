@@ -173,7 +173,7 @@ fn resumes(c: &Config, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64) {
         match event {
             Event::Step { step, state, .. } => states.push((step, state.clone())),
             Event::Epoch { epoch, loss, metric, .. } => figures.push((epoch, loss.unwrap(), metric.unwrap())),
-            Event::Start => {}
+            Event::Start | Event::Figures { .. } => {}
         }
         Ok::<(), Error>(())
     });
@@ -189,6 +189,48 @@ fn resumes(c: &Config, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64) {
         });
         assert_eq!(end(e, last.unwrap()), want, "from step {step}");
         assert_eq!(again, figures[(step / steps_per_epoch) as usize..], "from step {step}");
+    }
+}
+
+/// Whoever keeps an epoch's figures closed hears nothing of it; the training is the same, and one that has gone astray is found at the
+/// next epoch that is open.
+#[test]
+fn figures_stay_closed_where_the_caller_says_so() {
+    let e = &mut Fixed::default();
+    let (x, y) = blobs(60, 7);
+    let mut train = |t: &Trainer, closed: &[u64], start: State<_>| {
+        let all = data(e, t, &x, &y);
+        let mut seen = Vec::new();
+        let end = t.train(e, start, 0, &all, &all, &mut |_, event| {
+            match event {
+                Event::Figures { epoch, open } => *open = !closed.contains(&epoch),
+                Event::Epoch { epoch, loss, metric, checked, .. } => seen.push((epoch, loss.zip(metric).is_some(), checked)),
+                _ => {}
+            }
+            Ok::<(), Error>(())
+        });
+        (end.map(|state| params(e, &state)), seen)
+    };
+    let t = Trainer::new(Config { epochs: 4, ..config(&[8, 5, 3], 60, 16) }).unwrap();
+    let start = t.initial(&Fixed::default()).unwrap();
+    let (open, seen) = train(&t, &[], start.clone());
+    assert_eq!(seen, [1, 2, 3, 4].map(|epoch| (epoch, true, true)));
+    let (closed, seen) = train(&t, &[2, 4], start);
+    assert_eq!(seen, [(1, true, true), (2, false, false), (3, true, true), (4, false, false)]);
+    assert_eq!(open.unwrap(), closed.unwrap());
+
+    // Weights that only the check of the range finds.
+    let schedule = Schedule::parse("0,0@2", 0.0).unwrap();
+    let t = Trainer::new(Config { epochs: 4, schedule, momentum: 0.0, ..config(&[8, 16, 3], 60, 16) }).unwrap();
+    let (fixed, format) = (Fixed::default(), t.scales().weight);
+    let mut astray = t.initial(&fixed).unwrap();
+    let w = Array2::from_shape_fn((3, 16), |(i, _)| 8.0 * i as f64);
+    astray.network.layers[1].w = fixed.claim(&fixed.public(&w, Format { bits: 40, ..format }).unwrap(), format.bits);
+    for closed in [&[][..], &[1], &[1, 2, 3]] {
+        let (end, seen) = train(&t, closed, astray.clone());
+        let next = closed.len() as u64 + 1;
+        assert!(matches!(end, Err(Error::Weights { epoch, .. }) if epoch == next), "{end:?}");
+        assert_eq!(seen.len(), closed.len());
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Event {
     Shared { rows: usize, seconds: f64 },
     /// A step is done.
     Step { step: u64, seconds: f64, bytes: u64, rounds: u64 },
+    /// An epoch's figures are opened: this is on disk, and they never are again.
+    Opening { epoch: u64 },
     /// An epoch is done; loss and metric where they were opened.
     Epoch { epoch: u64, step: u64, loss: Option<f64>, metric: Option<f64> },
     /// A session broke off; another one may follow.

@@ -10,6 +10,8 @@ mod file;
 mod hash;
 mod members;
 
+pub use hash::SEMANTICS;
+
 use crate::{Result, SuiteName, Training};
 use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};

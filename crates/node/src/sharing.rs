@@ -110,11 +110,39 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
         SuiteName::Securenn => fetch::fetch(&parties, identity, &hash, &shapes, SecureNn::reconstruct, patience)?,
     };
     let weights = training.trainer()?.scales().weight;
-    Ok(tensors.iter().map(|t| fixed::decode(t, weights)).collect())
+    let parameters: Vec<_> = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
+    in_range(&parameters, &shapes, f64::from(weights.bits - weights.frac).exp2())?;
+    Ok(parameters)
+}
+
+/// The parties may not have been able to check the last epoch; the owner sees every weight, and can.
+fn in_range(parameters: &[Array2<f64>], shapes: &[(String, [usize; 2])], bound: f64) -> Result<()> {
+    for (x, (name, _)) in parameters.iter().zip(shapes) {
+        let out = x.iter().filter(|w| w.abs() >= bound).count();
+        if out > 0 {
+            let why = format!("{name}: found {out} weights of {bound} or more, expected none: training has gone astray");
+            return Err(trefoil_client::Error::Model(why).into());
+        }
+    }
+    Ok(())
 }
 
 /// Names and shapes of a network's parameters.
 pub fn shapes(network: &[usize]) -> Vec<(String, [usize; 2])> {
     let shapes = network.windows(2).flat_map(|w| [[w[1], w[0]], [1, w[1]]]);
     names(network.len().saturating_sub(1)).into_iter().zip(shapes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_out_of_range_are_no_model() {
+        let shapes = shapes(&[2, 1]);
+        let model = |w: f64| [Array2::from_elem((1, 2), 15.9), Array2::from_elem((1, 1), w)];
+        assert!(in_range(&model(-15.9), &shapes, 16.0).is_ok());
+        let e = in_range(&model(-16.0), &shapes, 16.0).unwrap_err().to_string();
+        assert!(e.contains("fc1.bias: found 1 weights of 16 or more, expected none"), "{e}");
+    }
 }

@@ -30,6 +30,9 @@ enum Command {
     Show {
         #[command(flatten)]
         job: JobArgs,
+        /// Print the text that is hashed, and nothing else: its SHA-256 is the job's hash
+        #[arg(long)]
+        canonical: bool,
     },
     /// Send a job to its three parties, for their operators to look at
     Propose(JobWithKey),
@@ -151,7 +154,11 @@ impl JobCommand {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Template(template) => template.run(),
-            Command::Show { job } => show(&job.load()?),
+            Command::Show { job, canonical: false } => show(&job.load()?),
+            Command::Show { job, canonical: true } => {
+                print(job.load()?.canonical());
+                Ok(())
+            }
             Command::Propose(args) => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
                 let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
@@ -267,7 +274,10 @@ fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
         }
         State::Failed { why } => format!("failed: {why}"),
         State::Cancelled { by } => format!("cancelled by {by}"),
-        State::Trained => format!("trained, {} steps{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" }),
+        State::Trained => {
+            let unchecked = if s.checked { "" } else { "; not checked at the end (fault)" };
+            format!("trained, {} steps{unchecked}{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" })
+        }
     };
     let mut text = format!("{party}: {state}");
     if !s.missing.is_empty() {
@@ -275,7 +285,8 @@ fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
     }
     if let Some(last) = s.last {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
-        text += &format!("; epoch {}{}{}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
+        let lost = if last.lost { ", not opened (fault)" } else { "" };
+        text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
     }
     for why in &s.refused {
         text += &format!("\n    refused: the records of {why}");

@@ -33,13 +33,13 @@ fn bytes(x: &[u8; 32]) -> Part {
 impl Suite for Masked {
     const NAME: &'static str = "masked";
 
-    fn deal(x: &Tensor, master: [u8; 32]) -> [Vec<Part>; 3] {
-        let seeds = Prg::from_seed(&master).words(8);
-        let s: [[u8; 32]; 2] = std::array::from_fn(|j| std::array::from_fn(|i| (seeds[4 * j + i / 8] >> (8 * (i % 8))) as u8));
-        let (l_0, l_1) = (Prg::from_seed(&s[0]).words(x.len()), Prg::from_seed(&s[1]).words(x.len()));
-        let m: Vec<u64> = x.iter().zip(l_0).zip(l_1).map(|((x, l_0), l_1)| x.wrapping_add(l_0).wrapping_add(l_1)).collect();
+    fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3] {
+        let (s_0, mut l_0) = seed.fork("owner.s_0");
+        let (s_1, mut l_1) = seed.fork("owner.s_1");
+        let l = l_0.words(x.len()).into_iter().zip(l_1.words(x.len()));
+        let m: Vec<u64> = x.iter().zip(l).map(|(x, (l_0, l_1))| x.wrapping_add(l_0).wrapping_add(l_1)).collect();
         let m = Part::words(&m);
-        [vec![bytes(&s[0]), m.clone()], vec![bytes(&s[1]), m], vec![bytes(&s[0]), bytes(&s[1])]]
+        [vec![bytes(&s_0), m.clone()], vec![bytes(&s_1), m], vec![bytes(&s_0), bytes(&s_1)]]
     }
 
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {

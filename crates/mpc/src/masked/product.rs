@@ -19,10 +19,11 @@
 //! | f = 0   | 1                            | 64 ahead, 128                                      |
 //! | f > 0   | 1, and 1 for the lift        | 64 + 2f ahead, 128 - 2f, and 2f for the lift       |
 //!
-//! Deviations from protocols.md, which has 128 + f ahead and 128 + 2f: the new mask comes first and r is made from it, so that the mask
+//! It is usual to open all of c and to deal a new mask, for 128 + f bits ahead and 128 + 2f. Here the new mask comes first, so that it
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
 use super::share::{Share, elements, tensor};
+use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_engine::Kind;
 use trefoil_ring::{Tensor, matrix, words};
@@ -66,6 +67,7 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let (mut parts, mut out) = (vec![], vec![]);
     for z in factors {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
+        let cut = Cut::<64>::by(f);
         let mut gamma = Tensor::zeros((z.shape[0], z.shape[1]));
         if let (Some(x), Some(y)) = (z.x.full_mask(), z.y.full_mask()) {
             add_product(&mut gamma, z.kind, &x, &y);
@@ -73,17 +75,17 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         let (l_0, l_1) = (l_0.words(n), l_1.words(n));
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
-        let v_1 = gamma.iter().zip(&l).zip(v_0.words(n)).map(|((g, l), v_0)| g.wrapping_add(l << f).wrapping_sub(v_0));
+        let r = |l: &u64| if f == 0 { *l } else { cut.mask(*l) };
+        let v_1 = gamma.iter().zip(&l).zip(v_0.words(n)).map(|((g, l), v_0)| g.wrapping_add(r(l)).wrapping_sub(v_0));
         parts.push(Part::words(&v_1.collect::<Vec<_>>()));
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         if f == 0 {
             out.push(share);
             continue;
         }
-        let low = (1u64 << f) - 1;
-        let a_1 = l.iter().zip(a_0.bits(n, f)).map(|(l, a_0)| (l >> (64 - f)).wrapping_sub(a_0) & low);
+        let a_1 = l.iter().zip(a_0.bits(n, f)).map(|(l, a_0)| cut.other(cut.parts(*l).0, a_0));
         parts.push(Part::bits(&a_1.collect::<Vec<_>>(), f));
-        let q_1 = l.iter().zip(q_0.bits(n, f)).map(|(l, q_0)| (l >> (63 - f) & 1).wrapping_sub(q_0) & low);
+        let q_1 = l.iter().zip(q_0.bits(n, f)).map(|(l, q_0)| cut.other(cut.parts(*l).1, q_0));
         parts.push(Part::bits(&q_1.collect::<Vec<_>>(), f));
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         out.push(share.with_lift(f, None));
@@ -134,9 +136,8 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
     let mut own: Vec<Tensor> = factors.iter().map(|z| cross_terms(p, z)).collect();
     let dealt = dealt(p, op, factors)?;
     for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt) {
-        // One less, since the low bits of both halves are cut off, and one is added to what remains.
-        let offset = if first || z.f == 0 { 0 } else { (1u64 << 62) - 1 };
-        c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = c.wrapping_add(*v).wrapping_add(offset) >> z.f);
+        let offset = if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET };
+        c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(c.wrapping_add(*v).wrapping_add(offset)));
     }
     let part = |z: &Factors<'_>, c: &Tensor| match z.f {
         0 => Part::words(elements(Some(c))),
@@ -154,12 +155,9 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
             out.push(share(first, z.shape, tensor(z.shape, c), mask));
             continue;
         }
-        let low = (1u64 << (64 - f)) - 1;
-        let m = c.iter().map(|c| (c & low).wrapping_add(1).wrapping_sub(1 << (62 - f)));
-        let e = c.iter().zip(dealt.a).zip(dealt.q).map(|((c, a), q)| {
-            let w = 1 - (c >> (63 - f) & 1);
-            a.wrapping_add(w.wrapping_mul(q)) << (64 - f)
-        });
+        let cut = Cut::<64>::by(f);
+        let m = c.iter().map(|c| cut.joined(*c).0);
+        let e = c.iter().zip(dealt.a).zip(dealt.q).map(|((c, a), q)| cut.lift(a, cut.joined(*c).1, q));
         let (m, e) = (tensor(z.shape, m.collect()), tensor(z.shape, e.collect()));
         out.push(share(first, z.shape, m, mask).with_lift(f, Some(e)));
     }

@@ -8,6 +8,7 @@
 
 use super::product::share;
 use super::share::{Share, elements, tensor};
+use crate::cut::Cut;
 use crate::round::Receive;
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};
 
@@ -92,10 +93,10 @@ impl Shift {
         let bits = |prg: &mut Option<Prg>| prg.as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
         let (a_0, a_1, q_0) = (bits(&mut self.a[0]), bits(&mut self.a[1]), bits(&mut self.q_0));
         let l_0 = self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n));
-        let low = (1u64 << f) - 1;
-        let q_1: Vec<u64> = r.iter().zip(&q_0).map(|(r, q_0)| (r >> 63).wrapping_sub(*q_0) & low).collect();
-        let l_1: Vec<u64> =
-            (0..n).map(|i| (r[i] >> f).wrapping_add(a_0[i].wrapping_add(a_1[i]) << (64 - f)).wrapping_sub(l_0[i])).collect();
+        let cut = Cut::<64>::by(f);
+        let q_1: Vec<u64> = r.iter().zip(&q_0).map(|(r, q_0)| cut.other(Cut::<64>::top(*r), *q_0)).collect();
+        let a = |i: usize| a_0[i].wrapping_add(a_1[i]);
+        let l_1: Vec<u64> = (0..n).map(|i| cut.shifted(r[i], a(i)).wrapping_sub(l_0[i])).collect();
         let parts = [Part::bits(&q_1, f), Part::words(&l_1)];
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         (Share::new(shape, None, [Some(tensor(shape, l_0)), Some(tensor(shape, l_1))]).with_lift(f, None), parts)
@@ -118,11 +119,9 @@ impl Shift {
 impl Shifted {
     /// From the opened c = z + r + 2^62: (c >> f) - 2^(62-f), and e_j for the lift.
     fn apply(self, first: bool, shape: [usize; 2], c: &[u64], f: u8) -> Share {
-        let low = c.iter().map(|c| (c >> f).wrapping_sub(1 << (62 - f))).collect();
-        let own = c.iter().zip(&self.a).zip(&self.q).map(|((c, a), q)| {
-            let w = 1 - (c >> 63);
-            a.wrapping_add(w.wrapping_mul(*q)) << (64 - f)
-        });
+        let cut = Cut::<64>::by(f);
+        let low = c.iter().map(|c| cut.quotient(*c).0).collect();
+        let own = c.iter().zip(&self.a).zip(&self.q).map(|((c, a), q)| cut.lift(*a, cut.quotient(*c).1, *q));
         let own = tensor(shape, own.collect());
         share(first, shape, tensor(shape, low), tensor(shape, self.l)).with_lift(f, Some(own))
     }

@@ -13,10 +13,10 @@ use trefoil_ring::Tensor;
 impl Suite for SecureNn {
     const NAME: &'static str = "securenn";
 
-    fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3] {
-        let x_0 = Prg::from_seed(&seed).words(x.len());
-        let x_1: Vec<u64> = x.iter().zip(x_0).map(|(x, x_0)| x.wrapping_sub(x_0)).collect();
-        [vec![Part::bits(&seed.map(u64::from), 8)], vec![Part::words(&x_1)], vec![]]
+    fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3] {
+        let (s_0, mut x_0) = seed.fork("owner.s_0");
+        let x_1: Vec<u64> = x.iter().zip(x_0.words(x.len())).map(|(x, x_0)| x.wrapping_sub(x_0)).collect();
+        [vec![Part::bits(&s_0.map(u64::from), 8)], vec![Part::words(&x_1)], vec![]]
     }
 
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {

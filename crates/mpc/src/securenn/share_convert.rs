@@ -1,6 +1,6 @@
 //! ShareConvert: shares over Z_L to shares of the same integer over Z_(L-1), L = 2^64.
 //!
-//! Source: SecureNN, algorithm 4 (F_SC), with the errata of protocols.md: eta enters with a plus and delta with a plus, and the
+//! Source: SecureNN, algorithm 4 (F_SC), with the corrections of docs/errata.md: eta enters with a plus and delta with a plus, and the
 //! comparison is with r - 1. Input: a over Z_L, a != L - 1. Output: y over Z_(L-1), y = a.
 //!
 //! common (k01): r = r_0 + r_1, alpha = wrap(r_0, r_1), the bit eta''

@@ -1,6 +1,6 @@
 //! Truncation: v / 2^f for shared v.
 //!
-//! **Dealer-assisted** (the default; protocols.md, section 3): for -2^62 <= v < 2^62 and 1 <= f <= 62. P2 deals r uniform, r >> f and
+//! **Dealer-assisted** (the default): for -2^62 <= v < 2^62 and 1 <= f <= 62. P2 deals r uniform, r >> f and
 //! q = msb(r); c = v + 2^62 + r is opened. floor(v / 2^f) or one more = (c >> f) - (r >> f) + (1 - msb(c)) q 2^(64-f) - 2^(62-f).
 //! It cannot fail, and rounding is unbiased. 1 round; 2 words and 1 word + f bits ahead of time, an element.
 //!
@@ -10,6 +10,7 @@
 //! Deviation: q is shared in Z_2^f, f bits instead of a word, since only its product with 2^(64-f) is used.
 
 use super::Share;
+use crate::cut::Cut;
 use crate::{Id, Pair, Part, Party, Result};
 use trefoil_ring::words;
 
@@ -46,8 +47,8 @@ fn truncate_some(p: &mut Party, op: crate::Op, vs: &[(&Share, u8)]) -> Result<Ve
                 let n = v.len();
                 let r: Vec<u64> = r_0.words(n).iter().zip(r_1.words(n)).map(|(a, b)| a.wrapping_add(b)).collect();
                 let high_1: Vec<u64> = r.iter().zip(high_0.words(n)).map(|(r, h)| (r >> f).wrapping_sub(h)).collect();
-                let mask = (1u64 << f) - 1;
-                let q_1: Vec<u64> = r.iter().zip(q_0.bits(n, *f)).map(|(r, q)| (r >> 63).wrapping_sub(q) & mask).collect();
+                let cut = Cut::<64>::by(*f);
+                let q_1: Vec<u64> = r.iter().zip(q_0.bits(n, *f)).map(|(r, q)| cut.other(Cut::<64>::top(*r), q)).collect();
                 parts.extend([Part::words(&high_1), Part::bits(&q_1, *f)]);
             }
             parts.into_iter().fold(p.offline(op, DEAL), |round, part| round.send(Id::P1, part)).then()?;
@@ -70,11 +71,11 @@ fn truncate_some(p: &mut Party, op: crate::Op, vs: &[(&Share, u8)]) -> Result<Ve
             let mut out = vec![];
             for (((v, f), own), (high, q)) in vs.iter().zip(&own).zip(dealt) {
                 let theirs = round.words(peer, v.len())?;
+                let cut = Cut::<64>::by(*f);
                 let result = (0..v.len()).map(|i| {
                     let c = own[i].wrapping_add(theirs[i]);
-                    let open = if first { (c >> f).wrapping_sub(1 << (62 - f)) } else { 0 };
-                    let lift = q[i].wrapping_mul(1 - (c >> 63)) << (64 - f);
-                    open.wrapping_sub(high[i]).wrapping_add(lift)
+                    let (open, w) = cut.quotient(c);
+                    (if first { open } else { 0 }).wrapping_sub(high[i]).wrapping_add(cut.lift(0, w, q[i]))
                 });
                 out.push(Share::from_words(v.shape, Some(result.collect())));
             }

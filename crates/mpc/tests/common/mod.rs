@@ -6,8 +6,10 @@ pub mod masked_programs;
 pub mod mutation;
 pub mod privacy;
 pub mod programs;
+pub mod record;
 pub mod stats;
 pub mod suites;
+pub mod training;
 pub mod views;
 
 pub use suites::{Tested, secret, with_engine};

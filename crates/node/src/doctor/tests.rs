@@ -226,6 +226,7 @@ fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
         not_opened: vec![],
         steps: [0; 3],
         last: None,
+        checked: false,
         delivered: false,
     })
 }

@@ -44,6 +44,11 @@ impl Job {
             return refuse("checkpoint.steps", "0".into(), "at least 1");
         }
         self.check_partition(file)?;
+        // What the hash is of says all of the job: a number that is none would be lost.
+        let plain = self.without_addresses();
+        if !serde_json::to_value(&plain).and_then(serde_json::from_value).is_ok_and(|again: Job| again == plain) {
+            return refuse("numbers", "one that is not finite".into(), "finite numbers");
+        }
         // Hyper-parameters are tried on as many records as a batch has, and with all that the job may open.
         let mut training = self.training(self.train.batch, self.train.batch.min(1))?;
         training.open = Open { loss: self.open.loss, metric: self.metric() };

@@ -5,10 +5,11 @@
 //! name, and only then remove older ones: there is always one that all three have. A session begins at the newest such; a checkpoint
 //! that is unfinished, altered or of another session is not among what a party offers.
 //!
-//! At the end of an epoch loss and weights are checked before the state is written: such a checkpoint is *good*, and stays until there
-//! is a newer good one. A training that fails the check takes the ones after it back.
+//! At the end of an epoch loss and weights are checked before the state is written, and the checkpoint says so. (Not where the epoch's
+//! figures were opened before: see [openings](super::openings). A training that fails the check does not go on from any checkpoint.)
 
 use super::Server;
+use super::openings::Openings;
 use super::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ use trefoil_store::sealed;
 struct About {
     id: String,
     step: u64,
+    /// Whether its weights were found in range.
+    checked: bool,
     matrices: Vec<Matrix>,
 }
 
@@ -36,6 +39,13 @@ struct Matrix {
     bits: u8,
 }
 
+/// The same of a model: whose it is, and its name.
+#[derive(Serialize, Deserialize)]
+struct Model {
+    job: String,
+    model: String,
+}
+
 /// What a party offers at the start of a session.
 #[derive(Serialize, Deserialize)]
 pub struct Standing {
@@ -43,6 +53,8 @@ pub struct Standing {
     nonce: String,
     /// Names and steps of its checkpoints.
     checkpoints: Vec<(u64, String)>,
+    /// Which figures it has opened.
+    pub openings: Openings,
 }
 
 /// Where a session begins.
@@ -59,6 +71,7 @@ impl Standing {
     /// This party's, with every checkpoint read through.
     pub fn of(server: &Server, hash: &str) -> Result<Standing> {
         let nonce = trefoil_mpc::Key::fresh()?;
+        let openings = server.record(hash)?.openings;
         let mut checkpoints = vec![];
         for path in files(server, hash) {
             match read(server, &path) {
@@ -66,7 +79,7 @@ impl Standing {
                 Err(e) => tracing::warn!("not used: {e}"),
             }
         }
-        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints })
+        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings })
     }
 
     /// The newest checkpoint that all three have, or the beginning.
@@ -97,13 +110,13 @@ pub fn words(id: &str) -> Vec<u64> {
         .collect()
 }
 
-/// Writes the state after `step`, meets the others, and forgets what came before. `good`: it has been checked.
+/// Writes the state after `step`, meets the others, and forgets what came before.
 pub fn write<S: Suite>(
     session: &Session<'_>,
     e: &mut S,
     state: &State<S::Num>,
     name: &str,
-    (step, good): (u64, bool),
+    (step, checked): (u64, bool),
     patience: Duration,
 ) -> Result<()> {
     let (server, hash) = (session.server, session.hash);
@@ -115,39 +128,23 @@ pub fn write<S: Suite>(
         matrices.push(Matrix { shape: e.shape(x), frac: format.frac, bits: format.bits });
         kept.push(e.keep(x)?);
     }
-    let about = serde_json::to_vec(&About { id: id.clone(), step, matrices }).unwrap_or_default();
+    let about = serde_json::to_vec(&About { id: id.clone(), step, checked, matrices }).unwrap_or_default();
     let folder = folder(server, hash);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-    let path = folder.join(format!("{step:012}-{}{}", &id[..16], if good { GOOD } else { ".sealed" }));
+    let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
     let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
     sealed::write_atomically(&path, &server.key, &about, records)?;
     e.party().meet("node.checkpoint", &words(&id), patience)?;
-    let files = files(server, hash);
-    let newest_good = files.iter().rfind(|p| is_good(p));
-    for old in files.iter().filter(|p| **p != path && Some(*p) != newest_good) {
+    for old in files(server, hash).iter().filter(|p| **p != path) {
         std::fs::remove_file(old).map_err(Error::file(old))?;
     }
     Ok(())
 }
 
-/// Takes back what was written since the state was last found good.
-pub fn only_good(server: &Server, hash: &str) {
-    for path in files(server, hash).iter().filter(|p| !is_good(p)) {
-        std::fs::remove_file(path).unwrap_or_else(|e| tracing::error!("{}: cannot remove: {e}", path.display()));
-    }
-}
-
-/// The end of a good checkpoint's name.
-const GOOD: &str = "-good.sealed";
-
-fn is_good(path: &Path) -> bool {
-    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.ends_with(GOOD))
-}
-
-/// The state at the start of a session.
-pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<State<S::Num>> {
+/// The state at the start of a session, and whether it was checked.
+pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<(State<S::Num>, bool)> {
     let mut state = trainer.initial(e)?;
-    let Some(id) = &start.id else { return Ok(state) };
+    let Some(id) = &start.id else { return Ok((state, false)) };
     let (server, hash) = (session.server, session.hash);
     for path in files(server, hash) {
         let Ok((about, mut records)) = read(server, &path) else { continue };
@@ -167,7 +164,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
             }
             *x = e.input(matrix.shape, Format { frac: matrix.frac, bits: matrix.bits }, kept);
         }
-        return Ok(state);
+        return Ok((state, about.checked));
     }
     Err(Error::config("checkpoint", "gone since it was offered", format!("step {}", start.step)))
 }
@@ -218,12 +215,20 @@ pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;
         records.push(record);
     }
-    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, id.as_bytes(), records)?;
+    let about = Model { job: session.hash.to_owned(), model: id.to_owned() };
+    let about = serde_json::to_vec(&about).unwrap_or_default();
+    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, &about, records)?;
     Ok(())
 }
 
-/// The name of the model that is written here.
-pub fn model(server: &Server, hash: &str) -> Result<String> {
-    let reader = sealed::Reader::open(model_path(server, hash), &server.key)?;
-    Ok(String::from_utf8_lossy(reader.about()).into_owned())
+/// The name of the model that is written here, and its records. A file that was brought here from another job's folder, whose model is
+/// for somebody else, is refused.
+pub fn model(server: &Server, hash: &str) -> Result<(String, sealed::Reader)> {
+    let path = model_path(server, hash);
+    let reader = sealed::Reader::open(&path, &server.key)?;
+    let about: Model = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a model"))?;
+    match about.job == hash {
+        true => Ok((about.model, reader)),
+        false => Err(Error::config(path.display(), format!("the model of job {}", about.job), hash)),
+    }
 }

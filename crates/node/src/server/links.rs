@@ -61,7 +61,10 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
     };
     let answer = match (record.state, record.model) {
         (State::Trained, Some(model)) => Answer::Trained { model },
-        (State::Failed { .. }, _) => Answer::Over { why: "failed; its operator knows why, and may resume it".into() },
+        (State::Failed { .. }, _) => {
+            let may = if record.diverged { "" } else { ", and may resume it" };
+            Answer::Over { why: format!("failed; its operator knows why{may}") }
+        }
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: requests::describe(&state) },
         _ => {
             let missing = server.record(hash).map(|r| r.missing()).unwrap_or_default();

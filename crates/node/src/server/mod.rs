@@ -10,18 +10,22 @@
 //! | `links`, `session` | the two peers are found; one session from handshake to model |
 //! | `records` | the records of all owners, from the disk into the engine |
 //! | `checkpoint` | the state's shares, sealed, at steps that all three agree on |
+//! | `stored` | what the database has of jobs, checked before it is believed |
+//! | [`openings`] | which epochs' figures have been opened, each at most once |
 //! | `status` | health and metrics |
 
 mod checkpoint;
 mod checks;
 pub mod config;
 mod links;
+pub mod openings;
 pub mod record;
 mod records;
 mod requests;
 mod runner;
 mod session;
 mod status;
+mod stored;
 mod uploads;
 
 use crate::{Error, Event, Job, Result};
@@ -59,6 +63,8 @@ pub struct Server {
     database: Database,
     audit: Mutex<audit::Log>,
     jobs: Mutex<BTreeMap<String, Entry>>,
+    /// Jobs of the database that are not what they were, and why.
+    aside: BTreeMap<String, String>,
     /// Something about a job has changed.
     changed: Condvar,
     stop: &'static AtomicBool,
@@ -122,10 +128,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let folder = Folder::lock(&config.data)?;
     let key = StorageKey::derive(&identity.derive("storage")[..]);
     let database = Database::open(config.data.join("jobs.redb"))?;
-    let mut jobs = BTreeMap::new();
-    for (hash, record) in database.all::<Record>(JOBS)? {
-        jobs.insert(hash, Entry::new(record));
-    }
+    let stored::Stored { jobs, aside } = stored::load(&database)?;
     let log = audit::Log::open(config.data.join("audit.jsonl"))?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
     let server = Arc::new(Server {
@@ -135,6 +138,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         database,
         audit: Mutex::new(log),
         jobs: Mutex::new(jobs),
+        aside,
         changed: Condvar::new(),
         stop,
         emit: Mutex::new(emit),
@@ -146,6 +150,10 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     });
     let address = server.listener.local_addr().to_string();
     server.note(json!({ "what": "started", "address": address, "version": crate::machine::version() }))?;
+    for (hash, why) in &server.aside {
+        server.note(json!({ "what": "set aside", "job": hash, "why": why }))?;
+        tracing::error!("set aside: {why}");
+    }
     server.tidy()?;
     tracing::info!(%address, fingerprint = %server.identity.fingerprint(), "listening");
     if let Some(job) = approve {
@@ -241,15 +249,20 @@ impl Server {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is said of a job that is not here.
+    fn unknown(&self, hash: &str) -> Error {
+        self.aside.get(hash).map_or_else(|| unknown(hash), |why| Error::Refused(why.clone()))
+    }
+
     /// The record of a job.
     fn record(&self, hash: &str) -> Result<Record> {
-        self.jobs().get(hash).map(|e| e.record.clone()).ok_or_else(|| unknown(hash))
+        self.jobs().get(hash).map(|e| e.record.clone()).ok_or_else(|| self.unknown(hash))
     }
 
     /// Changes the record of a job, on disk first.
     fn update<T>(&self, hash: &str, change: impl FnOnce(&mut Record) -> T) -> Result<T> {
         let mut jobs = self.jobs();
-        let entry = jobs.get_mut(hash).ok_or_else(|| unknown(hash))?;
+        let entry = jobs.get_mut(hash).ok_or_else(|| self.unknown(hash))?;
         let mut record = entry.record.clone();
         let out = change(&mut record);
         if record != entry.record {
@@ -274,7 +287,7 @@ impl Server {
 
     /// Changes what is going on with a job.
     fn live<T>(&self, hash: &str, change: impl FnOnce(&mut Entry) -> T) -> Result<T> {
-        let out = self.jobs().get_mut(hash).map(change).ok_or_else(|| unknown(hash));
+        let out = self.jobs().get_mut(hash).map(change).ok_or_else(|| self.unknown(hash));
         self.changed.notify_all();
         out
     }

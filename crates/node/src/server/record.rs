@@ -1,5 +1,6 @@
 //! What a party remembers of a job, across restarts.
 
+use super::openings::Openings;
 use crate::Job;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,8 @@ use trefoil_net::identity::Fingerprint;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// The version of what the job's fields mean that it came under: [`crate::job::SEMANTICS`].
+    pub semantics: u32,
     /// The job.
     pub job: Job,
     /// Who proposed it.
@@ -33,6 +36,12 @@ pub struct Record {
     pub steps: u64,
     /// What was opened after the last epoch.
     pub last: Option<Figures>,
+    /// Which epochs' figures were opened.
+    pub openings: Openings,
+    /// Whether opened figures showed that training has gone astray. They are not opened again: nothing goes on from there.
+    pub diverged: bool,
+    /// Whether the trained weights were found in range; without that, a fault has kept the check of the last epoch closed.
+    pub checked: bool,
     /// The trained model's name: the same at all three parties.
     pub model: Option<String>,
     /// Whether its owner has fetched it.
@@ -62,6 +71,8 @@ pub struct Figures {
     pub loss: Option<f64>,
     /// Accuracy, area under the curve or mean squared error.
     pub metric: Option<f64>,
+    /// Whether a fault has kept them closed: they were lost, and are not opened again.
+    pub lost: bool,
 }
 
 /// Where a job stands at a party.
@@ -102,6 +113,7 @@ impl Record {
     /// A job that was just proposed.
     pub fn new(job: Job, by: Fingerprint) -> Record {
         Record {
+            semantics: crate::job::SEMANTICS,
             job,
             proposed_by: by,
             approved: false,
@@ -113,6 +125,9 @@ impl Record {
             checkpoint: 0,
             steps: 0,
             last: None,
+            openings: Openings::default(),
+            diverged: false,
+            checked: false,
             model: None,
             delivered: false,
         }
@@ -165,6 +180,8 @@ pub struct Status {
     pub steps: [u64; 3],
     /// What was opened last; to parties and the model owner.
     pub last: Option<Figures>,
+    /// Whether the trained weights were found in range.
+    pub checked: bool,
     /// Whether the model owner has the model.
     pub delivered: bool,
 }

@@ -1,7 +1,7 @@
 //! Who may ask a party for what. Whoever gets here has shown a certificate that is known; what it may do depends on the job.
 
 use super::record::{Record, State, Status};
-use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, links, runner, uploads};
+use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, checkpoint, links, runner, uploads};
 use crate::{Error, Job, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use trefoil_client::{fetch, refuse};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Part, wire};
-use trefoil_store::sealed;
 
 /// Answers one connection.
 pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
@@ -97,6 +96,9 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             Ok(request::accept(stream, &())?)
         }
         Request::Status { job } => {
+            if let Some(hash) = job.as_ref().and_then(|j| server.aside.keys().find(|hash| hash.starts_with(j.as_str()))) {
+                return Err(server.unknown(hash));
+            }
             let all: Vec<Status> = server
                 .jobs()
                 .iter()
@@ -126,6 +128,9 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
         return Err(Error::Refused(format!("a job is proposed by one of its members; {from} is none")));
     }
     let hash = job.hash();
+    if server.aside.contains_key(&hash) {
+        return Err(server.unknown(&hash));
+    }
     let mut jobs = server.jobs();
     if let Some(entry) = jobs.get_mut(&hash) {
         // Only addresses can differ, and only the operator may say where this party finds its peers.
@@ -200,6 +205,10 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
 
 fn resume(record: &mut Record) -> Result<()> {
     match &record.state {
+        State::Failed { .. } if record.diverged => {
+            let why = "training has diverged, and what was opened is not opened again; propose another job, with a smaller rate";
+            Err(Error::Refused(why.into()))
+        }
         State::Failed { .. } | State::Interrupted { .. } => {
             record.state = State::Waiting;
             Ok(())
@@ -245,6 +254,7 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
         not_opened: not_opened(r),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
+        checked: r.checked,
         delivered: r.delivered,
     }
 }
@@ -270,13 +280,17 @@ fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash
     if record.state != State::Trained {
         return Err(Error::Refused(format!("there is no model yet: {}", describe(&record.state))));
     }
-    let mut reader = sealed::Reader::open(server.folder(hash).join("model.sealed"), &server.key)?;
+    record.job.is_the_one(hash)?;
+    let (model, mut reader) = checkpoint::model(server, hash)?;
+    if record.model.as_ref() != Some(&model) {
+        return Err(Error::config("model", model, record.model.unwrap_or_else(|| "none".into())));
+    }
     let mut matrices: Vec<Vec<Part>> = vec![];
     while let Some(record) = reader.next()? {
         let frame = wire::read(&mut &record[..], trefoil_net::Id::P0, record.len())?;
         matrices.push(frame.map(|f| f.parts).unwrap_or_default());
     }
-    server.note(json!({ "what": "model share given", "job": hash, "to": from, "model": record.model }))?;
+    server.note(json!({ "what": "model share given", "job": hash, "to": from, "model": model }))?;
     fetch::serve(stream, &matrices)?;
     server.update(hash, |r| r.delivered = true)?;
     tracing::info!(job = %hash, "the model owner has this party's share of the model");

@@ -2,7 +2,7 @@
 //! the newest checkpoint that all three have.
 
 use super::record::State;
-use super::{Server, checkpoint, session, uploads};
+use super::{Server, session, uploads};
 use crate::{Error, Event};
 use serde_json::json;
 use std::sync::{Arc, PoisonError};
@@ -68,9 +68,7 @@ fn run(server: &Arc<Server>, hash: &str) {
             // What the session has written since it was cancelled.
             return uploads::abandon(server, hash);
         }
-        if let Error::Training(trefoil_nn::Error::Diverged { .. } | trefoil_nn::Error::Weights { .. }) = e {
-            checkpoint::only_good(server, hash);
-        }
+        let diverged = matches!(e, Error::Training(trefoil_nn::Error::Diverged { .. } | trefoil_nn::Error::Weights { .. }));
         let (why, code) = (e.to_string(), e.exit_code());
         let began = server.record(hash).is_ok_and(|r| r.state == State::Running);
         let state = match e {
@@ -91,6 +89,7 @@ fn run(server: &Arc<Server>, hash: &str) {
             if !r.state.is_final() {
                 r.state = state;
             }
+            r.diverged |= diverged;
             r.checkpoint
         });
         match stored {

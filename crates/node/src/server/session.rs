@@ -36,6 +36,7 @@ pub(super) struct Session<'a> {
 /// What ended it: [`Error::Interrupted`] where the party is stopping; else the fault, which may be passing.
 pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
     let record = server.record(hash)?;
+    record.job.is_the_one(hash)?;
     let job = record.job.clone();
     let me = job.party_of(server.identity.fingerprint()).ok_or_else(|| super::unknown(hash))?;
     let (train_rows, test_rows) = records::rows(&record)?;
@@ -59,8 +60,8 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
 /// The peers were told by this party that its model is written, and finished, before this party died: it is written.
 fn finished_without_us(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
     match checkpoint::model(server, hash) {
-        Ok(own) if own == model => finish(server, hash, model),
-        Ok(own) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
+        Ok((own, _)) if own == model => finish(server, hash, model),
+        Ok((own, _)) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
         Err(e) => Err(Error::Handshake(format!("a peer has trained model {model}; here: {e}"))),
     }
 }
@@ -74,6 +75,17 @@ fn finish(server: &Arc<Server>, hash: &str, model: &str) -> Result<()> {
     Ok(())
 }
 
+/// What a session knows of itself while it trains.
+struct Run {
+    /// Its name.
+    name: String,
+    /// Nothing of the epochs up to this one is opened any more.
+    closed: u64,
+    /// Whether the state at the end of the last epoch was found good.
+    checked: bool,
+    tally: Tally,
+}
+
 impl Session<'_> {
     fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
         let (server, me) = (self.server, self.me);
@@ -84,6 +96,7 @@ impl Session<'_> {
         let own = Standing::of(server, self.hash)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(self.hash, &theirs)?;
+        let closed = self.agree_on_openings(&own, &theirs, trainer.config().epochs)?;
         let mut data = records::load::<S>(self)?;
         let mut net: Box<dyn Net> = Box::new(net);
         if let Some(unchecked) = checks::prepare(self, &mut net, &data, until)? {
@@ -108,11 +121,13 @@ impl Session<'_> {
         let mut e = engine(Party::new(me, net, seeds));
         let [train, test] = data.join(&e, self)?;
         server.say(Event::Shared { rows: self.training.train_rows, seconds: data.started.elapsed().as_secs_f64() });
-        let state = checkpoint::load(self, &e, trainer, &start)?;
-        let mut tally = Tally::default();
-        let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &start.session, &mut tally, event);
+        let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
+        let mut run = Run { name: start.session.clone(), closed, checked, tally: Tally::default() };
+        let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
         let mut state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
         drop((train, test));
+        // Before the model: who has one knows this of it.
+        server.advance(self.hash, |r| r.checked = run.checked)?;
         let model = checkpoint::id(self.hash, &start.session, trainer.total_steps());
         checkpoint::write_model(self, &mut e, &mut state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
@@ -120,50 +135,82 @@ impl Session<'_> {
         e.party().meet("node.trained", &checkpoint::words(&model), self.patience())?;
         finish(server, self.hash, &model)?;
         let seen = seen_so_far(&seen);
-        server.say(Event::Done(Box::new(tally.report(e.party(), from_owners, &seen))));
+        server.say(Event::Done(Box::new(run.tally.report(e.party(), from_owners, &seen))));
         Ok(())
     }
 
+    /// What the parties have opened in earlier sessions: the epoch up to which nothing is opened in this one.
+    fn agree_on_openings(&self, own: &Standing, theirs: &[(Id, Standing)], epochs: u64) -> Result<u64> {
+        let others = theirs.iter().map(|(id, standing)| (*id, &standing.openings));
+        let all: Vec<_> = others.chain([(self.me, &own.openings)]).collect();
+        let agreed = own.openings.agree(&all, epochs)?;
+        let lost: Vec<u64> = agreed.lost.difference(&own.openings.lost).copied().collect();
+        if let Some(&epoch) = lost.last() {
+            tracing::warn!(job = %self.hash, "figures of epoch {epoch}: not opened (fault)");
+            self.server.note(json!({ "what": "not opened (fault)", "job": self.hash, "epochs": lost }))?;
+        }
+        self.server.update(self.hash, |r| {
+            r.openings = agreed.clone();
+            if let Some(&epoch) = lost.last().filter(|epoch| r.last.is_none_or(|last| last.epoch <= **epoch)) {
+                r.last = Some(Figures { epoch, loss: None, metric: None, lost: true });
+            }
+        })?;
+        Ok(agreed.begun)
+    }
+
+    /// Whether an epoch's figures are opened in this session. Whoever opens them has it on disk first.
+    fn opens_now(&self, closed: u64, epoch: u64) -> Result<bool> {
+        if epoch > closed && self.me != Id::P2 {
+            self.server.advance(self.hash, |r| r.openings.begun = epoch)?;
+            self.server.say(Event::Opening { epoch });
+        }
+        Ok(epoch > closed)
+    }
+
     /// After each step and epoch: what was opened is told and logged; now and then the state is written down.
-    fn progress<S: Suite>(
-        &self,
-        e: &mut S,
-        trainer: &Trainer,
-        session: &str,
-        tally: &mut Tally,
-        event: Progress<'_, S::Num>,
-    ) -> Result<()> {
-        let server = self.server;
+    fn progress<S: Suite>(&self, e: &mut S, trainer: &Trainer, run: &mut Run, event: Progress<'_, S::Num>) -> Result<()> {
+        let (server, per_epoch) = (self.server, trainer.steps_per_epoch());
         match event {
             Progress::Start => {}
+            Progress::Figures { epoch, open } => *open = self.opens_now(run.closed, epoch)?,
             Progress::Step { step, time, state } => {
-                let (bytes, rounds) = tally.after(e.party());
+                let (bytes, rounds) = run.tally.after(e.party());
                 server.live(self.hash, |e| e.session = Some(step))?;
                 self.not_cancelled()?;
                 server.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
-                // At the end of an epoch, only what was found good is kept: see below.
-                let (every, per_epoch) = (self.job.checkpoint.steps, trainer.steps_per_epoch());
+                // At the end of an epoch the state is checked first: see below.
+                let every = self.job.checkpoint.steps;
                 if every < per_epoch && step.is_multiple_of(every) && !step.is_multiple_of(per_epoch) {
-                    self.keep(e, state, session, (step, false))?;
+                    self.keep(e, state, &run.name, (step, false))?;
                 }
             }
-            Progress::Epoch { epoch, loss, metric, state } => {
+            Progress::Epoch { epoch, loss, metric, checked, state } => {
                 self.not_cancelled()?;
-                tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
-                let figures = Figures { epoch, loss, metric };
-                if loss.is_some() || metric.is_some() {
+                run.checked = checked;
+                run.tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
+                let figures = Figures { epoch, loss, metric, lost: false };
+                let opened = loss.is_some() || metric.is_some();
+                if opened {
                     server.note(json!({ "what": "opened", "job": self.hash, "figures": figures }))?;
-                    server.update(self.hash, |r| r.last = Some(figures))?;
                 }
-                let step = epoch * trainer.steps_per_epoch();
+                if checked {
+                    server.update(self.hash, |r| {
+                        r.openings.done = if self.me == Id::P2 { 0 } else { epoch };
+                        // Lost figures of an earlier epoch are not the last ones any more.
+                        r.last = if opened { Some(figures) } else { r.last.filter(|last| !last.lost) };
+                    })?;
+                }
+                let step = epoch * per_epoch;
                 server.say(Event::Epoch { epoch, step, loss, metric });
                 let every = self.job.checkpoint.steps;
-                if step / every > (step - trainer.steps_per_epoch()) / every || step == trainer.total_steps() {
-                    self.keep(e, state, session, (step, true))?;
+                if step / every > (step - per_epoch) / every || step == trainer.total_steps() {
+                    self.keep(e, state, &run.name, (step, checked))?;
+                    // The others have come from opening it, if it was open: P2 knows that now.
+                    server.update(self.hash, |r| r.openings.begun = r.openings.begun.max(epoch))?;
                 }
             }
         }
-        tally.before(e.party());
+        run.tally.before(e.party());
         Ok(())
     }
 
@@ -229,7 +276,10 @@ impl Session<'_> {
         }
         if let Some(dir) = &self.server.config.insecure.record {
             std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
-            let recorder = recorded::Recorder::create(&dir.join(format!("{}.jsonl", self.me)))?;
+            // Every session has a file of its own: P0.jsonl, P0-2.jsonl, ...
+            let name = |n: u32| if n == 1 { format!("{}.jsonl", self.me) } else { format!("{}-{n}.jsonl", self.me) };
+            let free = (1..).map(|n| dir.join(name(n))).find(|path| !path.exists());
+            let recorder = recorded::Recorder::create(&free.unwrap_or_else(|| dir.join(name(1))))?;
             net = Box::new(recorded::Recorded::new(net, recorder));
         }
         Ok(net)

@@ -1,0 +1,135 @@
+//! Pseudorandom streams: AES-128 in counter mode under a seed.
+
+use crate::Key;
+use crate::tap::{Draw, Taps};
+use aes::cipher::{KeyIvInit, StreamCipher};
+use trefoil_net::At;
+use trefoil_ring::residue::Residue;
+
+/// A pseudorandom stream: each draw continues where the last one ended.
+pub struct Prg {
+    aes: Box<ctr::Ctr128LE<aes::Aes128>>,
+    /// Where tests look on.
+    tapped: Option<Box<Tapped>>,
+}
+
+struct Tapped {
+    seed: [u8; 32],
+    draw: Draw,
+    taps: Taps,
+    blocks: u64,
+}
+
+impl Prg {
+    /// The stream of a 256-bit seed: AES-128 key and initial counter.
+    pub fn from_seed(seed: &[u8; 32]) -> Prg {
+        let (key, iv) = seed.split_at(16);
+        match ctr::Ctr128LE::new_from_slices(key, iv) {
+            Ok(aes) => Prg { aes: Box::new(aes), tapped: None },
+            Err(_) => unreachable!("both halves have 16 bytes"),
+        }
+    }
+
+    pub(crate) fn tapped(seed: &[u8; 32], draw: Draw, taps: Taps) -> Prg {
+        let mut seed = *seed;
+        taps.iter().for_each(|tap| tap.stream(&draw, &mut seed));
+        Prg { tapped: Some(Box::new(Tapped { seed, draw, taps, blocks: 0 })), ..Prg::from_seed(&seed) }
+    }
+
+    /// The same stream, seen and perhaps changed by `tap`: for tests.
+    pub fn insecure_tapped(seed: &[u8; 32], label: &'static str, taps: Taps) -> Prg {
+        Prg::tapped(seed, Draw { pair: None, key: Key::from_bytes(*seed), at: At::default(), label }, taps)
+    }
+
+    /// A seed made of what comes next, for someone who is to know that part alone, and its stream.
+    pub fn fork(&mut self, label: &'static str) -> ([u8; 32], Prg) {
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.as_chunks_mut().0.iter_mut().zip(self.words(4)) {
+            *bytes = word.to_le_bytes();
+        }
+        let stream = match &self.tapped {
+            None => Prg::from_seed(&seed),
+            Some(t) => Prg::tapped(&seed, Draw { label, ..t.draw.clone() }, t.taps.clone()),
+        };
+        (seed, stream)
+    }
+
+    /// `n` uniform elements of Z_2^64.
+    pub fn words(&mut self, n: usize) -> Vec<u64> {
+        let mut out = Vec::with_capacity(n);
+        self.blocks(n, |bytes, left| {
+            let (words, _) = bytes.as_chunks::<8>();
+            out.extend(words.iter().take(left).map(|w| u64::from_le_bytes(*w)));
+            words.len().min(left)
+        });
+        out
+    }
+
+    /// `n` uniform integers below 2^k, k <= 63.
+    pub fn bits(&mut self, n: usize, k: u8) -> Vec<u64> {
+        let mask = (1u64 << k) - 1;
+        let mut out = self.words(n);
+        out.iter_mut().for_each(|w| *w &= mask);
+        out
+    }
+
+    /// `n` uniform elements of Z_(2^64-1), by rejection.
+    pub fn odds(&mut self, n: usize) -> Vec<u64> {
+        let mut out = Vec::with_capacity(n);
+        self.blocks(n, |bytes, left| {
+            let before = out.len();
+            let (words, _) = bytes.as_chunks::<8>();
+            out.extend(words.iter().map(|w| u64::from_le_bytes(*w)).filter(|w| *w != u64::MAX).take(left));
+            out.len() - before
+        });
+        out
+    }
+
+    /// `n` uniform elements of Z_67, by rejection of bytes of 3 x 67 and above.
+    pub fn residues(&mut self, n: usize) -> Vec<Residue> {
+        self.below(n, 67, 0)
+    }
+
+    /// `n` uniform elements of 1..=66, by rejection of bytes of 3 x 66 and above.
+    pub fn nonzero_residues(&mut self, n: usize) -> Vec<Residue> {
+        self.below(n, 66, 1)
+    }
+
+    /// Whether a value is rejected says nothing about the values that are kept.
+    fn below(&mut self, n: usize, bound: u8, plus: u8) -> Vec<Residue> {
+        let mut out = vec![Residue::reduce(0); n + BLOCK];
+        let mut at = 0;
+        self.blocks(n, |bytes, _| {
+            let before = at;
+            for &b in bytes {
+                let third = u8::from(b >= bound) + u8::from(b >= 2 * bound);
+                out[at] = Residue::reduce(b.wrapping_sub(third * bound).wrapping_add(plus));
+                at += usize::from(b < 3 * bound);
+                if at == n {
+                    break;
+                }
+            }
+            at - before
+        });
+        out.truncate(n);
+        out
+    }
+
+    /// Calls `take` with blocks of the stream until it has taken `n` values in all.
+    fn blocks(&mut self, n: usize, mut take: impl FnMut(&[u8], usize) -> usize) {
+        let mut left = n;
+        let mut block = [0u8; BLOCK];
+        while left > 0 {
+            block.fill(0);
+            self.aes.apply_keystream(&mut block);
+            if let Some(t) = &mut self.tapped {
+                t.taps.iter().for_each(|tap| tap.block(&t.draw, &t.seed, t.blocks, &mut block));
+                t.blocks += 1;
+            }
+            left -= take(&block, left);
+        }
+    }
+}
+
+/// Bytes that are expanded at a time; each call for values begins a new block.
+pub const BLOCK: usize = 4096;

@@ -1,0 +1,44 @@
+//! What tests may do to a generator: look on, and spoil it. Nothing else sets a tap, and nothing is asked where there is none.
+//!
+//! A tap sees keys and masks: what is masked under its eyes is hidden from nobody who has what it has seen.
+
+use crate::{Key, Pair};
+use std::sync::Arc;
+use trefoil_net::At;
+
+/// Where a stream comes from. It holds a key, and has no `Debug`.
+#[derive(Clone)]
+pub struct Draw {
+    /// Whose key; `None` for a stream under a seed that belongs to no pair, as an owner's.
+    pub pair: Option<Pair>,
+    /// The key.
+    pub key: Key,
+    /// Step and operation.
+    pub at: At,
+    /// The purpose.
+    pub label: &'static str,
+}
+
+/// Hears of every stream and all that is expanded of it. Several are asked in turn.
+pub trait Tap: Send + Sync {
+    /// A draw begins: its stream is that of the address which is left here.
+    fn address(&self, _draw: &mut Draw) {}
+    /// The stream of `draw` has this seed.
+    fn stream(&self, _draw: &Draw, _seed: &mut [u8; 32]) {}
+    /// Of the stream under `seed`, block number `index` of [`BLOCK`](crate::prg::BLOCK) bytes has been expanded.
+    fn block(&self, _draw: &Draw, _seed: &[u8; 32], _index: u64, _bytes: &mut [u8]) {}
+}
+
+/// All taps of a generator.
+pub type Taps = Vec<Arc<dyn Tap>>;
+
+/// Zeros in place of a label's draws.
+pub(crate) struct Zero(pub String);
+
+impl Tap for Zero {
+    fn block(&self, draw: &Draw, _: &[u8; 32], _: u64, bytes: &mut [u8]) {
+        if draw.label == self.0 {
+            bytes.fill(0);
+        }
+    }
+}

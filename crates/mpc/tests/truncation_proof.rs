@@ -1,0 +1,189 @@
+//! The proof of docs/masked.md, checked by counting on the functions that the protocols call (`cut.rs`), at small widths: over all
+//! randomness that a server does not know, what it sees of a truncation is equally often every value, whatever the secret is; and what
+//! comes out is its floor or ceiling.
+//!
+//! The ring has 2^K elements in place of 2^64; products lie below 2^(K-3). The letters are those of product.rs and truncate.rs.
+
+use trefoil_mpc::cut::{Cut, low};
+
+/// Every product in the range.
+fn products<const K: u8>() -> std::ops::Range<i64> {
+    1 - (1 << (K - 3))..1 << (K - 3)
+}
+
+fn ring<const K: u8>() -> std::ops::Range<u64> {
+    0..1 << K
+}
+
+/// Every pair of two numbers of f bits.
+fn pairs(f: u8) -> impl Iterator<Item = (u64, u64)> {
+    (0..1 << f).flat_map(move |a| (0..1 << f).map(move |q| (a, q)))
+}
+
+/// c_0 + c_1 for a product z under r.
+fn c<const K: u8>(z: i64, r: u64) -> u64 {
+    low((z as u64).wrapping_add(r).wrapping_add(Cut::<K>::OFFSET), K)
+}
+
+/// An element of the ring as a signed number.
+fn signed<const K: u8>(x: u64) -> i64 {
+    (x << (64 - K)) as i64 >> (64 - K)
+}
+
+fn floor_or_ceiling<const K: u8>(f: u8) {
+    let cut = Cut::<K>::by(f);
+    for z in products::<K>() {
+        let (mut total, mut count) = (0, 0);
+        for l in ring::<K>() {
+            let (a, q) = cut.parts(l);
+            for c_1 in ring::<K>() {
+                let halves = cut.half(c::<K>(z, cut.mask(l)).wrapping_sub(c_1)) + cut.half(c_1);
+                let (m, w) = cut.joined(halves);
+                let y = signed::<K>(low(m.wrapping_add(cut.lift(a, w, q)).wrapping_sub(l), K));
+                assert!(y == z >> f || y == -(-z >> f), "{z} by 2^{f}: {y}");
+                total += (y << f) - z;
+                count += 1;
+            }
+        }
+        assert!(count > 0 && total == 0, "{z} by 2^{f}: mean error {total} / {count}");
+    }
+}
+
+#[test]
+fn products_are_floor_or_ceiling_without_bias() {
+    floor_or_ceiling::<8>(1);
+    floor_or_ceiling::<8>(3);
+    floor_or_ceiling::<8>(5);
+    floor_or_ceiling::<9>(2);
+}
+
+/// A truncation alone: from c = v + 2^(K-2) + r, with the mask of the result made of r.
+fn floor_or_one_more<const K: u8>(f: u8) {
+    let cut = Cut::<K>::by(f);
+    for v in -(1i64 << (K - 2))..1 << (K - 2) {
+        let (mut total, mut count) = (0, 0);
+        for r in ring::<K>() {
+            for a in 0..1 << f {
+                let (m, w) = cut.quotient(low((v as u64).wrapping_add(1 << (K - 2)).wrapping_add(r), K));
+                let e = cut.lift(a, w, Cut::<K>::top(r));
+                let y = signed::<K>(low(m.wrapping_add(e).wrapping_sub(cut.shifted(r, a)), K));
+                assert!(y == v >> f || y == (v >> f) + 1, "{v} by 2^{f}: {y}");
+                total += (y << f) - v;
+                count += 1;
+            }
+        }
+        assert!(count > 0 && total == 0, "{v} by 2^{f}: mean error {total} / {count}");
+    }
+}
+
+#[test]
+fn truncations_are_floor_or_one_more_without_bias() {
+    floor_or_one_more::<8>(1);
+    floor_or_one_more::<8>(4);
+    floor_or_one_more::<10>(3);
+}
+
+/// Whether each view occurs equally often.
+fn uniform(counts: &[u32]) -> bool {
+    counts.iter().all(|c| *c == counts[0]) && counts[0] > 0
+}
+
+/// P0 knows l'_0, v_0 (and so c_0), a_0, q_0, and sees the upper bits of c_1 and the f bits of e_1. It lacks l'_1.
+fn p0<const K: u8>(f: u8, l_0: u64, c_0: u64, a_0: u64, q_0: u64) {
+    let cut = Cut::<K>::by(f);
+    for z in products::<K>() {
+        let mut counts = vec![0; 1 << K];
+        for l_1 in ring::<K>() {
+            let l = low(l_0 + l_1, K);
+            let (a, q) = cut.parts(l);
+            let half = cut.half(c::<K>(z, cut.mask(l)).wrapping_sub(c_0));
+            let (_, w) = cut.joined(cut.half(c_0) + half);
+            let e_1 = cut.lift(cut.other(a, a_0), w, cut.other(q, q_0)) >> (K - f);
+            counts[(half << f | e_1) as usize] += 1;
+        }
+        assert!(uniform(&counts), "P0 of z = {z}, l_0 = {l_0}, c_0 = {c_0}, a_0 = {a_0}, q_0 = {q_0}");
+    }
+}
+
+/// P1 knows l'_1, is dealt v_1, a_1 and q_1, and sees the upper bits of c_0 and the f bits of e_0. It lacks l'_0, v_0, a_0 and q_0.
+/// `known` is its own part of the cross terms; gamma is what the helper makes of masks that nobody else knows.
+fn p1<const K: u8>(f: u8, l_1: u64, known: u64) {
+    let cut = Cut::<K>::by(f);
+    for z in products::<K>() {
+        let gamma = low((5 * z + 3) as u64, K);
+        let mut counts = vec![0; 1 << (2 * K + 2 * f)];
+        for l_0 in ring::<K>() {
+            let l = low(l_0 + l_1, K);
+            let (r, (a, q)) = (cut.mask(l), cut.parts(l));
+            for v_0 in ring::<K>() {
+                let v_1 = low((gamma + r).wrapping_sub(v_0), K);
+                let c_1 = known + v_1;
+                let half = cut.half(c::<K>(z, r).wrapping_sub(c_1));
+                let (_, w) = cut.joined(half + cut.half(c_1));
+                for (a_0, q_0) in pairs(f) {
+                    let e_0 = cut.lift(a_0, w, q_0) >> (K - f);
+                    let view = [(v_1, K), (half, K - f), (cut.other(a, a_0), f), (cut.other(q, q_0), f), (e_0, f)];
+                    counts[view.iter().fold(0, |at, (value, bits)| at << bits | value) as usize] += 1;
+                }
+            }
+        }
+        assert!(uniform(&counts), "P1 of z = {z}, l_1 = {l_1}, cross terms {known}");
+    }
+}
+
+fn every_view<const K: u8>(f: u8) {
+    for l in ring::<K>() {
+        for c_0 in ring::<K>() {
+            pairs(f).for_each(|(a_0, q_0)| p0::<K>(f, l, c_0, a_0, q_0));
+        }
+        ring::<K>().step_by(5).for_each(|known| p1::<K>(f, l, known));
+    }
+}
+
+#[test]
+fn every_view_of_a_small_ring_is_uniform() {
+    every_view::<5>(1);
+    every_view::<5>(2);
+}
+
+fn some_views<const K: u8>(f: u8) {
+    for i in 0..60u64 {
+        let at = |salt: u64, bits: u8| low(i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(salt << 32) >> 20, bits);
+        p0::<K>(f, at(1, K), at(2, K), at(3, f), at(4, f));
+    }
+}
+
+#[test]
+fn views_of_larger_rings_are_uniform() {
+    some_views::<8>(2);
+    some_views::<8>(3);
+    some_views::<10>(3);
+    for known in [0, 37] {
+        p1::<6>(2, 21, known);
+        p1::<7>(2, 99, known);
+    }
+}
+
+/// A truncation alone: m is known, so P1 lacks a_0, q_0, l'_0; it is dealt q_1 and l'_1, and sees e_0. P0 sees e_1, hidden by a_1.
+#[test]
+fn a_truncation_shows_p1_nothing() {
+    const K: u8 = 7;
+    let (f, m) = (2, 91u64);
+    let cut = Cut::<K>::by(f);
+    for x in -(1i64 << (K - 2))..1 << (K - 2) {
+        for a_1 in 0..1 << f {
+            let mut counts = vec![0; 1 << (K + 2 * f)];
+            // m is known, and so is l_1; what x is decides l_0, and with it the sum r.
+            let r = low(m.wrapping_sub(x as u64), K);
+            let (_, w) = cut.quotient(low(m + (1 << (K - 2)), K));
+            for (a_0, q_0) in pairs(f) {
+                for new_0 in ring::<K>() {
+                    let new_1 = low(cut.shifted(r, a_0 + a_1).wrapping_sub(new_0), K);
+                    let (q_1, e_0) = (cut.other(Cut::<K>::top(r), q_0), cut.lift(a_0, w, q_0) >> (K - f));
+                    counts[(new_1 << (2 * f) | q_1 << f | e_0) as usize] += 1;
+                }
+            }
+            assert!(uniform(&counts), "x = {x}, a_1 = {a_1}");
+        }
+    }
+}
