@@ -171,7 +171,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
 
 /// Everything that changes in training, in one order.
 fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
-    state.network.params::<E>().into_iter().chain(&mut state.velocity).collect()
+    state.params.iter_mut().chain(&mut state.velocity).collect()
 }
 
 type Kept = Vec<Vec<u64>>;
@@ -209,7 +209,7 @@ fn model_path(server: &Server, hash: &str) -> PathBuf {
 /// Writes this party's messages to the model owner.
 pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State<S::Num>, id: &str) -> Result<()> {
     let mut records = vec![];
-    for x in state.network.params::<S>() {
+    for x in &state.params {
         let frame = Frame { at: At::default(), depth: 0, label: "node.model".into(), parts: e.export(x)? };
         let mut record = vec![];
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;
