@@ -6,6 +6,7 @@ use std::str::FromStr;
 use trefoil_node::data::{Dataset, csv, digits, mnist};
 use trefoil_node::demo::joined;
 use trefoil_node::net::shaped::Profile;
+use trefoil_node::nn::Graph;
 use trefoil_node::{Error, Result, SuiteName, Training};
 
 /// Where MNIST's files are unless told otherwise.
@@ -118,7 +119,7 @@ pub fn links(text: &str) -> std::result::Result<Profile, String> {
 #[derive(Clone, Debug)]
 struct Network {
     name: String,
-    widths: Vec<usize>,
+    graph: Graph,
 }
 
 impl FromStr for Network {
@@ -128,27 +129,11 @@ impl FromStr for Network {
         if text.parse::<Profile>().is_ok() {
             return Err("that is a shape of links (--links), expected a neural network, such as 784-128-128-10".into());
         }
-        // Network A of the SecureNN paper.
-        let widths = if text == "securenn-a" { "784-128-128-10" } else { text };
-        let widths: Option<Vec<usize>> = widths.split('-').map(|n| n.parse().ok()).collect();
-        match widths {
-            Some(widths) if widths.len() > 1 => Ok(Network { name: text.to_owned(), widths }),
-            _ => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a \
-                      (--hidden has hidden layers alone)"
+        match text.parse() {
+            Ok(graph) => Ok(Network { name: text.to_owned(), graph }),
+            Err(_) => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a \
+                           (--hidden has hidden layers alone)"
                 .into()),
-        }
-    }
-}
-
-impl Network {
-    /// The hidden layers, where inputs and outputs are those of the records.
-    fn hidden(&self, data: &Dataset) -> Result<Vec<usize>> {
-        match &self.widths[..] {
-            [inputs, hidden @ .., outputs] if (*inputs, *outputs) == (data.features(), data.classes) => Ok(hidden.to_vec()),
-            _ => {
-                let expected = format!("{} inputs and {} outputs, as {} has", data.features(), data.classes, data.name);
-                Err(Error::config("--network", &self.name, expected))
-            }
         }
     }
 }
@@ -217,7 +202,7 @@ impl TrainArgs {
         let job = Training {
             suite,
             dataset: String::new(),
-            network: self.network.as_ref().map_or_else(|| Ok(self.hidden.clone()), |n| n.hidden(data))?,
+            network: self.graph(data)?,
             epochs: self.epochs.unwrap_or(epochs),
             batch: self.batch.unwrap_or(batch),
             lr: self.lr.unwrap_or(lr),
@@ -235,6 +220,21 @@ impl TrainArgs {
             test_rows: 0,
         };
         Ok(job.for_data(data))
+    }
+
+    /// The network, whose inputs and outputs must be those of the records.
+    fn graph(&self, data: &Dataset) -> Result<Graph> {
+        let (inputs, outputs) = (data.features(), data.classes);
+        match &self.network {
+            None => Ok(Graph::perceptron(&[&[inputs], &self.hidden[..], &[outputs]].concat())),
+            Some(network) if network.graph.input.len() == inputs && network.graph.outputs().ok() == Some(outputs) => {
+                Ok(network.graph.clone())
+            }
+            Some(network) => {
+                let expected = format!("{inputs} inputs and {outputs} outputs, as {} has", data.name);
+                Err(Error::config("--network", &network.name, expected))
+            }
+        }
     }
 
     /// The records in the order in which the parties would hold them, so that the baseline alone is the demo's.

@@ -1,7 +1,6 @@
 use crate::{Cost, Error, Pair, Part, Prg, Result, Seeds, round::Round};
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
-use trefoil_net::{At, Error as NetError, Frame, Id, Net};
+use trefoil_net::{At, Frame, Id, Net};
 
 /// The number of an operation within a step: half of the address of every message and draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,40 +80,51 @@ impl Party {
     }
 
     /// All three wait here for one another, and show that they hold the same `words`: a checkpoint's digest, or the end. A helper
-    /// that ran ahead may wait for long, as long as both others live and `patience` lasts. No round.
+    /// that ran ahead may wait for long, as long as the work of both others goes on. No round.
     ///
     /// # Errors
-    /// A peer is gone, nobody came in time, or holds something else.
-    pub fn meet(&mut self, label: &'static str, words: &[u64], patience: Duration) -> Result<()> {
+    /// A peer is gone or silent, or holds something else.
+    pub fn meet(&mut self, label: &'static str, words: &[u64]) -> Result<()> {
+        let at = At { step: self.step, op: self.ops + 1 };
+        for (peer, theirs) in self.tell(label, words)? {
+            if theirs != words {
+                let (found, expected) = ("of another state".into(), "the same at all three".into());
+                return Err(Error::Unexpected { at, label, peer, what: "digest", found, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// All three wait here for one another, and tell each other as many words; those of the two others. No round.
+    ///
+    /// # Errors
+    /// A peer is gone or silent, or tells something else.
+    pub fn tell(&mut self, label: &'static str, words: &[u64]) -> Result<[(Id, Vec<u64>); 2]> {
         let op = self.op();
-        let (at, until) = (self.at(op), Instant::now() + patience);
+        let at = self.at(op);
         let net = |source| Error::Net { at, label, source: Box::new(source) };
         for to in self.id.others() {
             let frame = Frame { at, depth: 0, label: Cow::Borrowed(label), parts: vec![Part::words(words)] };
             self.cost.sent(&self.layer, label, to, frame.payload());
             self.net.send(to, frame).map_err(net)?;
         }
-        let mut waiting: Vec<Id> = self.id.others().to_vec();
-        while let Some(&peer) = waiting.first() {
-            let frame = match self.net.recv(peer) {
-                // While one keeps us waiting, the other may have gone.
-                Err(NetError::Timeout { .. }) if Instant::now() < until => {
-                    waiting.rotate_left(1);
-                    continue;
-                }
-                frame => frame.map_err(net)?,
-            };
+        let mut theirs = |peer: Id| -> Result<(Id, Vec<u64>)> {
+            let frame = self.net.recv(peer).map_err(net)?;
             let unexpected = |what, found: String, expected: String| Error::Unexpected { at, label, peer, what, found, expected };
             if frame.at != at || frame.label != label {
                 let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
                 return Err(unexpected("message", name(frame.at, &frame.label), name(at, label)));
             }
-            if frame.parts != [Part::words(words)] {
-                return Err(unexpected("digest", "of another state".into(), "the same at all three".into()));
+            match &frame.parts[..] {
+                [part] => {
+                    let told = part.to_words(words.len());
+                    Ok((peer, told.map_err(|found| unexpected("words:", found, format!("{} words", words.len())))?))
+                }
+                parts => Err(unexpected("tensors", parts.len().to_string(), "one".into())),
             }
-            waiting.remove(0);
-        }
-        Ok(())
+        };
+        let [a, b] = self.id.others();
+        Ok([theirs(a)?, theirs(b)?])
     }
 
     /// Length of the longest chain of dependent messages that ends here.

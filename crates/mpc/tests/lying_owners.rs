@@ -12,7 +12,7 @@ use trefoil_mpc::masked::Masked;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::{Config, Data, Error, Event, Init, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Error, Event, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
 use trefoil_ring::Tensor;
 
 const INPUT: Format = Format::new(8, 0);
@@ -22,7 +22,7 @@ const HELD_OUT: usize = 12;
 fn config(loss: Loss) -> Config {
     let (outputs, metric) = if loss == Loss::SquaredError { (1, Metric::SquaredError) } else { (3, Metric::Accuracy) };
     Config {
-        sizes: vec![4, outputs],
+        network: Graph::perceptron(&[4, outputs]),
         input: INPUT,
         rows: ROWS,
         batch: 16,

@@ -55,7 +55,7 @@ fn kept_and_taken_up<S: Tested>() {
             let id = e.party().id;
             let x = e.input([3, 5], Format::new(16, 20), S::accept(id, N, &parts[id.index()]).unwrap());
             let kept = e.keep(&x)?;
-            e.party().meet("test.meet", &[7, 8], std::time::Duration::from_secs(5))?;
+            e.party().meet("test.meet", &[7, 8])?;
             let again = e.input([3, 5], Format::new(16, 20), kept);
             Ok(e.export(&again)?)
         })
@@ -74,7 +74,7 @@ fn what_a_checkpoint_keeps_is_the_matrix() {
 fn a_meeting_shows_who_differs() {
     let results = simulate(1, |p| {
         let word = u64::from(p.id == Id::P1);
-        p.meet("test.meet", &[word], std::time::Duration::from_secs(5))
+        p.meet("test.meet", &[word])
     });
     // Who finds it first leaves, and the others may find that instead.
     let told = results.map(|r| r.map(|_| ()).unwrap_err().to_string());

@@ -9,13 +9,13 @@ use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::{Config, Data, Error, Event, Init, LABEL, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Error, Event, Graph, Init, LABEL, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
 
 const INPUT: Format = Format::new(8, 0);
 
 fn config(rows: usize, epochs: u64, seed: u64) -> Config {
     Config {
-        sizes: vec![8, 16, 3],
+        network: Graph::perceptron(&[8, 16, 3]),
         input: INPUT,
         rows,
         batch: 16,
@@ -50,7 +50,7 @@ fn curve(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
 /// Training on [`curve`].
 fn regression(rows: usize, epochs: u64, seed: u64) -> Config {
     Config {
-        sizes: vec![8, 16, 1],
+        network: Graph::perceptron(&[8, 16, 1]),
         loss: Loss::SquaredError,
         open: Open { loss: true, metric: Some(Metric::SquaredError) },
         schedule: Schedule::Constant(0.0625),
@@ -69,8 +69,8 @@ fn weights<E: Engine>(
     let t = Trainer::new(c).unwrap();
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, t.label_format()) };
     let start = t.initial(e).unwrap();
-    let mut state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
-    state.network.params::<E>().into_iter().map(|w| e.open(w).unwrap()).collect()
+    let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
+    state.params.iter().map(|w| e.open(w).unwrap()).collect()
 }
 
 fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S::Num {
@@ -190,7 +190,11 @@ fn figures<E: Engine>(
 }
 
 fn opens_what_fixed_opens<S: Tested>() {
-    let auc = Config { sizes: vec![8, 6, 2], open: Open { loss: false, metric: Some(Metric::Auc) }, ..config(96, 2, 1) };
+    let auc = Config {
+        network: Graph::perceptron(&[8, 6, 2]),
+        open: Open { loss: false, metric: Some(Metric::Auc) },
+        ..config(96, 2, 1)
+    };
     let silent = Config { open: Open::default(), ..auc.clone() };
     for (c, rows, within) in [(&regression(96, 2, 1), 64, 2e-3), (&auc, 64, 4e-3), (&auc, 0, 0.0), (&silent, 64, 0.0)] {
         let want = figures(&mut Fixed::default(), c, rows, |e, x, f| e.public(x, f).unwrap());

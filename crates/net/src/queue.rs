@@ -16,7 +16,16 @@ pub(crate) struct Queue {
     bound: usize,
     /// Bytes that went through the queue's socket: while it grows, the peer is slow, not gone.
     progress: Arc<AtomicU64>,
+    /// The same of the socket in the other direction, where its signs of life count too.
+    back: Option<Arc<AtomicU64>>,
+    /// Grows while the caller waits for something large that comes.
+    work: Arc<AtomicU64>,
 }
+
+/// So many bytes are more than signs of life.
+const LARGE: u64 = 4096;
+/// A caller that waits looks for progress so many times within its patience.
+const LOOKS: u32 = 4;
 
 #[derive(Default)]
 struct State {
@@ -29,7 +38,17 @@ struct State {
 
 impl Queue {
     pub(crate) fn new(bound: usize, progress: Arc<AtomicU64>) -> Queue {
-        Queue { state: Mutex::default(), changed: Condvar::new(), bound, progress }
+        Queue { state: Mutex::default(), changed: Condvar::new(), bound, progress, back: None, work: Arc::default() }
+    }
+
+    /// What comes `back` from the peer shows that it is not gone.
+    pub(crate) fn with_back(self, back: Arc<AtomicU64>) -> Queue {
+        Queue { back: Some(back), ..self }
+    }
+
+    /// Counts in `work` what goes through while a caller waits.
+    pub(crate) fn with_work(self, work: Arc<AtomicU64>) -> Queue {
+        Queue { work, ..self }
     }
 
     /// Makes room for `bytes`: waits until they fit under the bound, or until nothing is queued. Fails when nothing
@@ -93,7 +112,8 @@ impl Queue {
         late: impl Fn(Duration) -> Fault,
     ) -> Result<T> {
         let mut state = self.lock();
-        let mut seen = self.progress.load(Ordering::Relaxed);
+        let moved = || [Some(&self.progress), self.back.as_ref()].map(|n| n.map_or(0, |n| n.load(Ordering::Relaxed)));
+        let mut seen = moved();
         let mut since = Instant::now();
         loop {
             if let Some(it) = ready(&mut state) {
@@ -106,15 +126,18 @@ impl Queue {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let now = self.progress.load(Ordering::Relaxed);
+            let now = moved();
             if now != seen {
+                if now[0] - seen[0] >= LARGE {
+                    self.work.fetch_add(1, Ordering::Relaxed);
+                }
                 (seen, since) = (now, Instant::now());
             }
             let left = patience.saturating_sub(since.elapsed());
             if left.is_zero() {
                 return Err(late(patience));
             }
-            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            (state, _) = self.changed.wait_timeout(state, left.min(patience / LOOKS)).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

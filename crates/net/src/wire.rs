@@ -84,6 +84,11 @@ impl Header {
         footprint(&self.frame) + self.parts.iter().map(|(_, _, bytes)| PART + bytes).sum::<usize>()
     }
 
+    /// The frame's label.
+    pub(crate) fn label(&self) -> &str {
+        &self.frame.label
+    }
+
     /// Reads the payload that belongs to this header.
     pub(crate) fn read_parts(self, from: &mut impl Read) -> std::result::Result<Frame, Fault> {
         let mut frame = self.frame;

@@ -25,8 +25,8 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Config`] unless the network has two classes; those of the engine.
     pub fn auc<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        if !matches!(self.config().loss, Loss::CrossEntropy(_)) || self.config().outputs() != 2 {
-            return Err(Error::config("outputs for the AUC", self.config().outputs(), "2 classes"));
+        if !matches!(self.config().loss, Loss::CrossEntropy(_)) || self.network().outputs() != 2 {
+            return Err(Error::config("outputs for the AUC", self.network().outputs(), "2 classes"));
         }
         let sample: Vec<usize> =
             order(e.shape(&data.x)[0], self.config().seed, Use::MetricSample).into_iter().take(ROWS).collect();
@@ -36,7 +36,7 @@ impl Trainer {
         let n = sample.len();
         let opened = e.within("evaluate", |e| {
             let part = data.select(e, &sample);
-            let (z, _) = state.network.forward(e, &part.x)?;
+            let z = self.forward(e, state, &part.x)?;
             let as_row =
                 |e: &E, x: &E::Num, j: usize| e.gather(x, Index::Flat([1, n], &(0..n).map(|i| 2 * i + j).collect::<Vec<_>>()));
             let scores = e.sub(&as_row(e, &z, 1), &as_row(e, &z, 0))?;

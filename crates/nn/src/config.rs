@@ -1,13 +1,14 @@
 //! Everything public that determines a training.
 
+use crate::graph::{Graph, Kind, MOST_VALUES};
 use crate::{Error, Init, Loss, Result, Schedule};
 use trefoil_engine::Format;
 
 /// Everything public that determines a training.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
-    /// Inputs, hidden layers, outputs: 784, 256, 10. A regression has one output.
-    pub sizes: Vec<usize>,
+    /// The network; it ends with a linear layer. A regression has one output.
+    pub network: Graph,
     /// Fraction bits and range of the inputs: `Format::new(8, 0)` for pixels p/256.
     pub input: Format,
     /// Training records.
@@ -34,8 +35,6 @@ pub struct Config {
 
 /// More epochs than this are taken for a mistake.
 const MOST_EPOCHS: u64 = 1_000_000;
-/// Weights of a network, and values of a layer for a batch, at most: 128 MiB as words.
-const MOST_WEIGHTS: usize = 1 << 24;
 
 /// What is opened after each epoch. Whatever is said here, the check of the weights opens one count an epoch: the blocks of
 /// weights that are out of range.
@@ -75,30 +74,27 @@ impl Metric {
 }
 
 impl Config {
-    /// Outputs: the classes, or 1.
-    pub fn outputs(&self) -> usize {
-        self.sizes.last().copied().unwrap_or_default()
-    }
-
     /// Refuses what can be seen to be wrong without trying a step.
     pub(crate) fn check(&self) -> Result<()> {
         let (least, most, outputs) = match self.loss {
             Loss::CrossEntropy(_) => (2, 64, "2 to 64 classes"),
             Loss::SquaredError => (1, 1, "1 output"),
         };
-        if self.sizes.len() < 2 || self.sizes.contains(&0) || !(least..=most).contains(&self.outputs()) {
-            let expected = format!("inputs, hidden layers and {outputs}, none of them 0");
-            return Err(Error::config("network", format!("{:?}", self.sizes), expected));
+        self.network.check()?;
+        let found = self.network.outputs()?;
+        let linear = self.network.nodes.last().is_some_and(|n| matches!(n.op, Kind::Linear(_)));
+        if !(least..=most).contains(&found) || !linear {
+            return Err(Error::config("network", &self.network, format!("a linear layer at the end, with {outputs}")));
         }
         let expected = match (self.open.metric, self.loss) {
             (Some(Metric::Accuracy), Loss::SquaredError) | (Some(Metric::SquaredError), Loss::CrossEntropy(_)) => {
                 Some("accuracy or auc for cross entropy, squared error for squared error")
             }
-            (Some(Metric::Auc), _) if self.outputs() != 2 => Some("accuracy, or auc with 2 classes"),
+            (Some(Metric::Auc), _) if found != 2 => Some("accuracy, or auc with 2 classes"),
             _ => None,
         };
         if let Some(expected) = expected {
-            let found = format!("{:?} with {:?} and {} outputs", self.open.metric, self.loss, self.outputs());
+            let found = format!("{:?} with {:?} and {} outputs", self.open.metric, self.loss, found);
             return Err(Error::config("metric", found, expected));
         }
         if self.batch == 0 || self.batch > self.rows {
@@ -113,14 +109,10 @@ impl Config {
 
     /// A step is tried before anything is trained: a job from elsewhere must not cost more than a job may.
     fn check_size(&self) -> Result<()> {
-        let layer = |pair: &[usize]| pair[0].checked_add(1).and_then(|n| n.checked_mul(pair[1]));
-        let weights = self.sizes.windows(2).map(layer).try_fold(0usize, |sum, n| sum.checked_add(n?));
-        if weights.is_none_or(|n| n > MOST_WEIGHTS) {
-            return Err(Error::config("network", format!("{:?}", self.sizes), format!("at most {MOST_WEIGHTS} weights")));
-        }
-        let widest = self.sizes.iter().copied().max().unwrap_or(0);
-        if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_WEIGHTS) {
-            let expected = format!("at most {MOST_WEIGHTS} values in a batch's widest layer, {widest} a record");
+        let shapes = self.network.shapes()?;
+        let widest = shapes.iter().map(|s| s.len()).chain([self.network.input.len()]).max().unwrap_or(0);
+        if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_VALUES) {
+            let expected = format!("at most {MOST_VALUES} values in a batch's widest layer, {widest} a record");
             return Err(Error::config("batch", self.batch, expected));
         }
         Ok(())

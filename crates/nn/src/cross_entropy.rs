@@ -4,7 +4,7 @@
 //! ln sum_j exp(u_j - max) - (u_label - max), is computed for evaluation only.
 
 use crate::asm::asm;
-use crate::scales::{Rate, Scales};
+use crate::scales::Scales;
 use crate::{Error, Result};
 use std::str::FromStr;
 use trefoil_engine::functions::{Softmax, softmax};
@@ -31,18 +31,11 @@ impl FromStr for SoftmaxKind {
     }
 }
 
-/// (p - y) times the rate: [batch, classes], for logits and one-hot labels of that shape.
+/// p - y: [batch, classes], for logits and one-hot labels of that shape.
 ///
 /// # Errors
 /// Those of the engine.
-pub fn gradient<E: Engine>(
-    e: &mut E,
-    kind: SoftmaxKind,
-    logits: &E::Num,
-    y: &E::Num,
-    rate: Rate,
-    scales: &Scales,
-) -> EngineResult<E::Num> {
+pub fn gradient<E: Engine>(e: &mut E, kind: SoftmaxKind, logits: &E::Num, y: &E::Num, scales: &Scales) -> EngineResult<E::Num> {
     let frac = scales.error.frac;
     let p = match kind {
         SoftmaxKind::Exact => softmax(e, logits, Format::new(frac, 1))?,
@@ -50,7 +43,7 @@ pub fn gradient<E: Engine>(
     };
     let d = e.sub(&p, y)?;
     // |p - y| <= 1 up to the error of p.
-    rate.times(e, &e.claim(&d, scales.error.bits))
+    Ok(e.claim(&d, scales.error.bits))
 }
 
 /// -ln softmax(logits)\[label\] of each row: one column.

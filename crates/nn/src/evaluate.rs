@@ -43,7 +43,7 @@ impl Trainer {
     ) -> Result<Option<usize>> {
         let opened = e.within("evaluate", |e| {
             in_chunks(e, data, chunk, |e, part| {
-                let (logits, _) = state.network.forward(e, &part.x)?;
+                let logits = self.forward(e, state, &part.x)?;
                 let bits = argmax(e, &logits)?;
                 // The label's place, where the network agrees.
                 let [hit] = e.select([(&bits, &part.y)])?;
@@ -67,7 +67,7 @@ impl Trainer {
         let rows = e.shape(&data.x)[0];
         let opened = e.within(layer, |e| {
             in_chunks(e, data, LOSS_ROWS, |e, part| {
-                let (z, _) = state.network.forward(e, &part.x)?;
+                let z = self.forward(e, state, &part.x)?;
                 let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
                 clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)
             })
@@ -103,9 +103,8 @@ impl Trainer {
     pub fn weights_out_of_range<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Option<u64>> {
         let weight = self.scales().weight;
         let (opened, blocks) = e.within("range", |e| {
-            let mut network = state.network.clone();
             // Blocks are columns; the last block of a matrix is filled up with its first elements.
-            let blocks: Vec<E::Num> = network.params::<E>().into_iter().map(|w| in_blocks(e, w)).collect();
+            let blocks: Vec<E::Num> = state.params.iter().map(|w| in_blocks(e, w)).collect();
             let w = e.beside(&blocks.iter().collect::<Vec<_>>())?;
             // Wide enough for weights that have left their range: all squares below 2^62 before truncation.
             let square = Format { frac: 2 * weight.frac - DROPPED, bits: MAX_BITS - DROPPED };

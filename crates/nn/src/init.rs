@@ -3,6 +3,7 @@
 //! Uniform, not normal: only the basic operations and the square root are rounded alike on every machine, and all
 //! parties must start from the same weights to the last bit.
 
+use crate::layers::Start;
 use crate::order::Public;
 use ndarray::Array2;
 use trefoil_engine::Format;
@@ -13,21 +14,22 @@ pub enum Init {
     /// He et al. 2015, for ReLU: variance 2 / inputs.
     #[default]
     He,
-    /// Glorot and Bengio 2010: variance 2 / (inputs + outputs).
+    /// Glorot and Bengio 2010: variance 2 / (inputs + outputs), counted as PyTorch does.
     Glorot,
 }
 
 impl Init {
-    /// Weights [outputs, inputs] of layer number `layer`, rounded to `format`.
-    pub fn weights(self, outputs: usize, inputs: usize, seed: u64, layer: usize, format: Format) -> Array2<f64> {
-        let fan = match self {
-            Init::He => inputs,
-            Init::Glorot => inputs + outputs,
+    /// A parameter of this shape as it starts, rounded to `format`: number `layer` of those that start at random.
+    pub fn values(self, shape: [usize; 2], start: Start, seed: u64, layer: usize, format: Format) -> Array2<f64> {
+        let fan = match (start, self) {
+            (Start::Zero, _) => return Array2::zeros(shape),
+            (Start::Random { fan_in, .. }, Init::He) => fan_in,
+            (Start::Random { fan_in, fan_out }, Init::Glorot) => fan_in + fan_out,
         };
         let bound = (6.0 / fan as f64).sqrt();
         let unit = f64::from(format.frac).exp2();
         let mut public = Public::new(seed, 5, layer as u64);
-        Array2::from_shape_simple_fn((outputs, inputs), || (public.signed_unit() * bound * unit).round() / unit)
+        Array2::from_shape_simple_fn(shape, || (public.signed_unit() * bound * unit).round() / unit)
     }
 }
 
@@ -38,14 +40,15 @@ mod tests {
     #[test]
     fn variance_mean_and_rounding() {
         let format = Format::new(24, 3);
+        let random = Start::Random { fan_in: 300, fan_out: 200 };
         for (init, variance) in [(Init::He, 2.0 / 300.0), (Init::Glorot, 2.0 / 500.0)] {
-            let w = init.weights(200, 300, 7, 0, format);
+            let w = init.values([200, 300], random, 7, 0, format);
             assert!((w.var(0.0) / variance - 1.0).abs() < 0.02);
             assert!(w.mean().unwrap_or(1.0).abs() < 0.001);
             assert!(w.iter().all(|v| (v * 24f64.exp2()).fract() == 0.0));
-            assert_eq!(w, init.weights(200, 300, 7, 0, format));
-            assert_ne!(w, init.weights(200, 300, 7, 1, format));
-            assert_ne!(w, init.weights(200, 300, 8, 0, format));
+            assert_eq!(w, init.values([200, 300], random, 7, 0, format));
+            assert_ne!(w, init.values([200, 300], random, 7, 1, format));
+            assert_ne!(w, init.values([200, 300], random, 8, 0, format));
         }
     }
 }

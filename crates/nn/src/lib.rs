@@ -5,10 +5,11 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`linear`], [`relu`] | the layers, each a [`Layer`] |
+//! | [`graph`] | the network as data |
+//! | [`layers`] | the layers, each a [`Layer`](layers::Layer) |
 //! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`squared_error`] |
-//! | [`network`] | layers in a row |
-//! | [`sgd`], [`schedule`], [`init`], [`order`] | the optimiser, its rate, initial weights, the order of the records |
+//! | [`network`] | a graph at work: forward and backward |
+//! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
 //! | [`scales`] | how many bits each quantity has |
 //! | [`config`], [`train`] | what determines a training; the training step and the loop around it |
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
@@ -23,31 +24,27 @@ pub mod config;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
+pub mod graph;
 pub mod init;
-mod layer;
-pub mod linear;
+pub mod layers;
 pub mod loss;
 pub mod model;
 pub mod network;
+pub mod optimisers;
 pub mod order;
-pub mod relu;
 pub mod scales;
 pub mod schedule;
-pub mod sgd;
 pub mod squared_error;
 pub mod train;
 
 pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
+pub use graph::{Graph, Shape};
 pub use init::Init;
-pub use layer::{Gradients, Layer};
-pub use linear::Linear;
 pub use loss::{LABEL, Loss, TARGET};
 pub use model::{Model, ModelError, Task};
 pub use network::Network;
-pub use relu::Relu;
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
-pub use sgd::Sgd;
 pub use train::{Data, Event, Report, State, Trainer};

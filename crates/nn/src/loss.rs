@@ -1,7 +1,7 @@
 //! What training makes small: the loss of a network's outputs against the labels.
 
 use crate::cross_entropy::{self, SoftmaxKind};
-use crate::scales::{Rate, Scales};
+use crate::scales::Scales;
 use crate::squared_error;
 use trefoil_engine::{Engine, Format, Result};
 
@@ -34,14 +34,14 @@ impl Loss {
         }
     }
 
-    /// The gradient by the outputs times the rate, in the shape of the outputs `z` and the labels `y`.
+    /// The gradient by the outputs, in the shape of the outputs `z` and the labels `y`.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn gradient<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, rate: Rate, scales: &Scales) -> Result<E::Num> {
+    pub fn gradient<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
         match self {
-            Loss::CrossEntropy(kind) => cross_entropy::gradient(e, kind, z, y, rate, scales),
-            Loss::SquaredError => squared_error::gradient(e, z, y, rate, scales),
+            Loss::CrossEntropy(kind) => cross_entropy::gradient(e, kind, z, y, scales),
+            Loss::SquaredError => squared_error::gradient(e, z, y, scales),
         }
     }
 

@@ -1,94 +1,244 @@
-//! The multilayer perceptron: linear layers with ReLU between them.
+//! A graph at work: forward, and backward.
 //!
 //! Each layer's work runs under its name, fc1, relu1, fc2, .., so that its cost is booked to it.
 
-use crate::{Init, Layer, Linear, Relu, Scales};
-use ndarray::Array2;
-use trefoil_engine::{Engine, Result};
+use crate::Result;
+use crate::graph::{Graph, Kind, Param, Shape};
+use crate::layers::{Factors, Formats, Gradient, Gradients, Layer, Onward, Place, Relu};
+use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as EngineResult};
 
-/// The parameters of a network.
-#[derive(Clone)]
-pub struct Network<N> {
-    /// fc1, fc2, ..
-    pub layers: Vec<Linear<N>>,
+/// A graph that has been checked, with what follows from it.
+#[derive(Clone, Debug)]
+pub struct Network {
+    graph: Graph,
+    names: Vec<String>,
+    sources: Vec<Option<usize>>,
+    inputs: Vec<Shape>,
+    params: Vec<Param>,
+    /// The place of each node's first parameter, and behind it the number of all.
+    first: Vec<usize>,
+    /// Whether there are parameters at a node or before it: where there are none, no gradient need go.
+    trained: Vec<bool>,
+    outputs: usize,
 }
 
-/// What a forward pass leaves for the backward pass: inputs of the linear layers, bits of the ReLUs between them.
-pub struct Kept<E: Engine> {
-    inputs: Vec<E::Num>,
-    bits: Vec<E::Bit>,
+/// A layer's way back: from the gradient by its output to what that gives.
+type Back<'a, E> = Box<dyn FnOnce(&mut E, &<E as Engine>::Num, bool) -> EngineResult<Gradients<<E as Engine>::Num>> + 'a>;
+
+/// What a forward pass leaves for the backward pass: each node's way back.
+pub struct Tape<'a, E: Engine>(Vec<Back<'a, E>>);
+
+/// What becomes of a gradient that is a product.
+pub struct Cut<N> {
+    /// Its format after truncation.
+    pub format: Format,
+    /// What joins it before that.
+    pub join: Option<N>,
 }
 
-impl<N: Clone> Network<N> {
-    /// Initial weights from a public seed, public to all parties.
+impl Network {
+    /// Checks a graph.
     ///
     /// # Errors
-    /// Those of the engine.
-    pub fn initial<E: Engine<Num = N>>(e: &E, sizes: &[usize], init: Init, seed: u64, scales: &Scales) -> Result<Self> {
-        let count = sizes.len().saturating_sub(1);
-        let layers = sizes.windows(2).enumerate().map(|(i, size)| {
-            let (inputs, outputs, last) = (size[0], size[1], i + 1 == count);
-            Ok(Linear {
-                w: e.public(&init.weights(outputs, inputs, seed, i, scales.weight), scales.weight)?,
-                b: e.public(&Array2::zeros((1, outputs)), scales.weight)?,
-                out: if last { scales.output } else { scales.activation },
-                step: scales.step,
-                // Only the gradient at the outputs has rows whose sum is bounded.
-                widen: if last { scales.widen } else { 0 },
-            })
-        });
-        Ok(Network { layers: layers.collect::<Result<_>>()? })
-    }
-
-    /// The outputs (logits, or the value of a regression) of each row of `x`: [rows, outputs].
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub fn forward<E: Engine<Num = N>>(&self, e: &mut E, x: &N) -> Result<(N, Kept<E>)> {
-        let mut kept = Kept { inputs: Vec::new(), bits: Vec::new() };
-        let mut x = x.clone();
-        for (i, layer) in self.layers.iter().enumerate() {
-            if i > 0 {
-                let (y, bit) = e.within(&format!("relu{i}"), |e| Relu.forward(e, &x))?;
-                x = y;
-                kept.bits.push(bit);
-            }
-            let (z, input) = e.within(&format!("fc{}", i + 1), |e| layer.forward(e, &x))?;
-            kept.inputs.push(input);
-            x = z;
+    /// [`Error::Config`](crate::Error::Config) saying what is wrong with it.
+    pub fn new(graph: Graph) -> Result<Network> {
+        graph.check()?;
+        let (names, sources, inputs, params) = (graph.names(), graph.sources()?, graph.inputs()?, graph.params()?);
+        let mut first = vec![0];
+        for name in &names {
+            let before = |p: &Param| p.name.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
+            first.push(first.last().copied().unwrap_or(0) + params.iter().filter(|p| before(p)).count());
         }
-        Ok((x, kept))
+        let mut trained: Vec<bool> = Vec::new();
+        for (i, source) in sources.iter().enumerate() {
+            trained.push(first[i] < first[i + 1] || source.is_some_and(|source| trained[source]));
+        }
+        let outputs = graph.outputs()?;
+        Ok(Network { trained, graph, names, sources, inputs, params, first, outputs })
     }
 
-    /// The gradients by all parameters, in the order of [`Network::params`], from the gradient by the logits. `carry`
-    /// is empty or has for each parameter what joins its gradient.
+    /// The network as data.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+    /// The nodes' names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+    /// Where each node's input comes from: a node's place, or the record.
+    pub fn sources(&self) -> &[Option<usize>] {
+        &self.sources
+    }
+    /// The parameters of all nodes in turn.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+    /// Values of a record.
+    pub fn width(&self) -> usize {
+        self.graph.input.len()
+    }
+    /// Outputs: the classes, or 1.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// The outputs (logits, or the value of a regression) of each row of `x`: [rows, outputs]. `params` are those of
+    /// [`Network::params`], `formats` those of each node.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn backward<E: Engine<Num = N>>(&self, e: &mut E, kept: &Kept<E>, d: &N, carry: &[N]) -> Result<Vec<N>> {
-        let mut d = d.clone();
-        let mut gradients = Vec::new();
-        for (i, (layer, x)) in self.layers.iter().zip(&kept.inputs).enumerate().rev() {
-            // Two parameters a layer.
-            let carry = carry.get(2 * i..2 * i + 2).unwrap_or_default();
-            let (dx, mut of_layer) = e.within(&format!("fc{}", i + 1), |e| layer.backward(e, x, &d, carry, i > 0))?;
-            of_layer.append(&mut gradients);
-            gradients = of_layer;
-            if let (Some(dx), Some(bit)) = (dx, i.checked_sub(1).and_then(|i| kept.bits.get(i))) {
-                let (dz, _) = e.within(&format!("relu{i}"), |e| Relu.backward(e, bit, &dx, &[], true))?;
-                d = dz.unwrap_or(dx);
+    pub fn forward<'a, E: Engine + 'a>(
+        &'a self,
+        e: &mut E,
+        params: &'a [E::Num],
+        formats: &[Formats],
+        x: &E::Num,
+    ) -> EngineResult<(E::Num, Tape<'a, E>)> {
+        let (mut values, mut tape): (Vec<Option<E::Num>>, _) = (Vec::new(), Tape(Vec::new()));
+        if params.len() != self.params.len() || formats.len() != self.graph.nodes.len() {
+            let (left, right) = ([self.graph.nodes.len(), self.params.len()], [formats.len(), params.len()]);
+            return Err(EngineError::Shape { what: "nodes and parameters of a network", left, right });
+        }
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            let at = Place { input: self.inputs[i], params: &params[self.first[i]..self.first[i + 1]], formats: formats[i] };
+            // An output is used once.
+            let given = self.sources[i].and_then(|source| values[source].take());
+            let given = given.as_ref().unwrap_or(x);
+            let (y, back) = e.within(&self.names[i], |e| forward(&node.op, e, at, given))?;
+            values.push(Some(y));
+            tape.0.push(back);
+        }
+        match values.pop().flatten() {
+            Some(y) => Ok((y, tape)),
+            None => Err(EngineError::Shape { what: "layers of a network", left: [1, 1], right: [0, 0] }),
+        }
+    }
+
+    /// The gradients by all parameters, in the order of [`Network::params`], from that by the outputs. Those that are products come
+    /// as their [`Cut`]s say, all others with the fraction bits that they have, plus what joins them.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn backward<E: Engine>(
+        &self,
+        e: &mut E,
+        tape: Tape<'_, E>,
+        d: E::Num,
+        mut cuts: Vec<Cut<E::Num>>,
+    ) -> EngineResult<Vec<E::Num>> {
+        let mut by_output: Vec<Option<E::Num>> = tape.0.iter().map(|_| None).collect();
+        if let Some(last) = by_output.last_mut() {
+            *last = Some(d);
+        }
+        let mut gradients: Vec<E::Num> = Vec::new();
+        for (i, back) in tape.0.into_iter().enumerate().rev() {
+            let Some(d) = by_output[i].take() else { continue };
+            let cuts = cuts.split_off(self.first[i]);
+            let source = self.sources[i].filter(|source| self.trained[*source]);
+            let (dx, mut of_node) = e.within(&self.names[i], |e| {
+                let found = back(e, &d, source.is_some())?;
+                together(e, found, cuts)
+            })?;
+            if let Some(source) = source {
+                by_output[source] = dx;
             }
+            of_node.append(&mut gradients);
+            gradients = of_node;
         }
         Ok(gradients)
     }
+}
 
-    /// Weight and bias of each layer in turn.
-    pub fn params<E: Engine<Num = N>>(&mut self) -> Vec<&mut N> {
-        self.layers.iter_mut().flat_map(Layer::<E>::params).collect()
+/// A layer's forward pass, and its way back.
+fn forward<'a, E: Engine + 'a>(
+    op: &'a Kind,
+    e: &mut E,
+    at: Place<'a, E::Num>,
+    x: &E::Num,
+) -> EngineResult<(E::Num, Back<'a, E>)> {
+    fn taped<'a, E: Engine + 'a, L: Layer>(
+        layer: &'a L,
+        e: &mut E,
+        at: Place<'a, E::Num>,
+        x: &E::Num,
+    ) -> EngineResult<(E::Num, Back<'a, E>)>
+    where
+        L::Kept<E>: 'a,
+    {
+        let (y, kept) = layer.forward(e, &at, x)?;
+        Ok((y, Box::new(move |e, d, want_dx| layer.backward(e, &at, kept, d, want_dx))))
+    }
+    match op {
+        Kind::Linear(layer) => taped(layer, e, at, x),
+        Kind::Relu => taped(&Relu, e, at, x),
     }
 }
 
-/// The names of the parameters, in the order of [`Network::params`], as PyTorch has them: "fc1.weight", "fc1.bias", ..
-pub fn names(layers: usize) -> Vec<String> {
-    (1..=layers).flat_map(|i| [format!("fc{i}.weight"), format!("fc{i}.bias")]).collect()
+/// A layer's gradients: by its input, and by its parameters.
+type Found<N> = (Option<N>, Vec<N>);
+
+/// A layer's gradients, computed: all products share their rounds.
+fn together<E: Engine>(e: &mut E, found: Gradients<E::Num>, cuts: Vec<Cut<E::Num>>) -> EngineResult<Found<E::Num>> {
+    let (mut dx, mut done, mut work) = (None, Vec::new(), Vec::new());
+    for (place, (gradient, cut)) in found.params.into_iter().zip(cuts).enumerate() {
+        match (gradient, cut.join) {
+            (Gradient::Ready(x), Some(join)) => done.push((place, e.add(&x, &join)?)),
+            (Gradient::Ready(x), None) => done.push((place, x)),
+            (Gradient::Product(mut factors), join) => {
+                // The product needs as many fraction bits as its result and what joins it.
+                let need = join.as_ref().map_or(0, |c| e.format(c).frac).max(cut.format.frac);
+                let by = need.saturating_sub(e.format(&factors.x).frac + e.format(&factors.y).frac);
+                factors.x = lift(e, &factors.x, by)?;
+                work.push(Work { place: Some(place), factors, format: cut.format, join });
+            }
+        }
+    }
+    match found.input {
+        Onward::Nothing => {}
+        Onward::Ready(x) => dx = Some(x),
+        Onward::Product(factors, format) => work.push(Work { place: None, factors, format, join: None }),
+    }
+    // A layer has one product for its weight, and one for its input.
+    let mut results = Vec::new();
+    let (pairs, odd) = work.as_chunks::<2>();
+    for [a, b] in pairs {
+        results.extend(e.products([a.product(), b.product()])?);
+    }
+    for one in odd {
+        results.extend(e.products([one.product()])?);
+    }
+    for (work, result) in work.iter().zip(results) {
+        match work.place {
+            Some(place) => done.push((place, result)),
+            None => dx = Some(result),
+        }
+    }
+    done.sort_by_key(|(place, _)| *place);
+    Ok((dx, done.into_iter().map(|(_, x)| x).collect()))
+}
+
+/// A gradient's product: by the parameter at this place, or by the input.
+struct Work<N> {
+    place: Option<usize>,
+    factors: Factors<N>,
+    format: Format,
+    join: Option<N>,
+}
+
+impl<N> Work<N> {
+    fn product(&self) -> Product<'_, N> {
+        let Factors { kind, x, y } = &self.factors;
+        Product { kind: *kind, x, y, plus: self.join.as_ref(), out: self.format }
+    }
+}
+
+/// The same numbers with `by` more fraction bits: local.
+///
+/// # Errors
+/// Those of the engine.
+pub(crate) fn lift<E: Engine>(e: &E, x: &E::Num, by: u8) -> EngineResult<E::Num> {
+    if by == 0 {
+        return Ok(x.clone());
+    }
+    e.times_2(&e.times(x, f64::from(by).exp2(), 0)?, -by.cast_signed())
 }

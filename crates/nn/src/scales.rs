@@ -25,6 +25,8 @@
 //! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
 //! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
 
+use crate::graph::{Graph, Kind};
+use crate::layers::Formats;
 use crate::loss::{Loss, TARGET};
 use crate::{Error, Result};
 use trefoil_engine::{Engine, Format};
@@ -71,17 +73,22 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// The formats for a network of these sizes (inputs, hidden layers, outputs).
+    /// The formats for a network.
     ///
     /// # Errors
     /// [`Error::Config`] if no choice keeps every product in the ring.
-    pub fn new(fraction_bits: u8, sizes: &[usize], batch: usize, input: Format, loss: Loss) -> Result<Scales> {
+    pub fn new(fraction_bits: u8, network: &Graph, batch: usize, input: Format, loss: Loss) -> Result<Scales> {
         let f = fraction_bits;
         let grow = |n: usize| Format::new(0, 0).sum(n).bits;
-        let widest_of = |sizes: &[usize]| grow(sizes.iter().copied().max().unwrap_or(1));
-        let (inputs, layers) = sizes.split_first().map_or((0, sizes), |(n, layers)| (grow(*n), layers));
-        let hidden = widest_of(layers.split_last().map_or(layers, |(_, hidden)| hidden));
-        let behind_hidden = widest_of(layers.get(1..).unwrap_or_default());
+        let (mut inputs, mut hidden, mut behind_hidden) = (None, 0, 0);
+        for (node, given) in network.nodes.iter().zip(network.inputs()?) {
+            if let Kind::Linear(layer) = &node.op {
+                match inputs {
+                    None => inputs = Some(grow(given.len())),
+                    Some(_) => (hidden, behind_hidden) = (hidden.max(grow(given.len())), behind_hidden.max(grow(layer.outputs))),
+                }
+            }
+        }
         let activation = Format::new(f, ACTIVATION);
         let (output, error, widen) = match loss {
             // A row of |p - y| sums to at most 2, and |w| < 16: 32 times the range of d holds every d W.
@@ -96,7 +103,8 @@ impl Scales {
         let lifted = error.bits - error.frac + widen + ACTIVATION.unsigned_abs() + 3 + MOMENTUM;
         for extra in (0..=EXTRA).rev().filter(|_| (8..=24).contains(&f)) {
             let weight = Format::new(f + extra, WEIGHT);
-            let forward = (activation.bits + hidden).max(input.bits.saturating_add(inputs)).saturating_add(weight.bits + 1);
+            let forward =
+                (activation.bits + hidden).max(input.bits.saturating_add(inputs.unwrap_or(0))).saturating_add(weight.bits + 1);
             let dx = error.bits + weight.bits + behind_hidden;
             let rate = WORD.saturating_sub(dw.max(dx)).min(RATE[0]);
             if forward <= WORD && rate >= RATE[1] && weight.bits <= SQUARED && weight.frac + lifted <= WORD {
@@ -104,8 +112,19 @@ impl Scales {
                 return Ok(Scales { input, activation, weight, step, output, error, widen, rate });
             }
         }
-        let found = format!("{f} fraction bits with layers {sizes:?}, batch {batch} and inputs of {} bits", input.bits);
+        let found = format!("{f} fraction bits with {network}, batch {batch} and inputs of {} bits", input.bits);
         Err(Error::config("scales", found, "8 to 24 fraction bits, few enough that every product stays below 2^61"))
+    }
+
+    /// The formats of each node's numbers. The outputs' own are the last node's; and only the gradient there has rows whose sum is
+    /// bounded, so that behind it the range is wider.
+    pub fn formats(&self, network: &Graph) -> Vec<Formats> {
+        let last = |i| i + 1 == network.nodes.len();
+        let formats = |i| match last(i) {
+            true => Formats { out: self.output, widen: self.widen },
+            false => Formats { out: self.activation, widen: 0 },
+        };
+        (0..network.nodes.len()).map(formats).collect()
     }
 
     /// The learning rate over the batch, as the gradient carries it.
@@ -178,12 +197,12 @@ mod tests {
     #[test]
     fn the_papers_networks_fit() {
         let pixels = Format::new(8, 0);
-        let s = Scales::new(16, &[784, 256, 10], 128, pixels, CLASSES).unwrap();
+        let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, pixels, CLASSES).unwrap();
         assert_eq!((s.weight, s.step, s.rate), (Format::new(24, 4), Format::new(24, 1), 10));
-        assert_eq!(Scales::new(16, &[784, 128, 128, 10], 128, pixels, CLASSES).unwrap().weight.frac, 24);
+        assert_eq!(Scales::new(16, &Graph::perceptron(&[784, 128, 128, 10]), 128, pixels, CLASSES).unwrap().weight.frac, 24);
         // The thesis's 20 fraction bits leave less room.
-        assert!(Scales::new(20, &[784, 128, 128, 10], 128, pixels, CLASSES).unwrap().weight.frac < 24);
-        assert!(Scales::new(16, &[784, 256, 10], 1 << 20, pixels, CLASSES).is_err());
+        assert!(Scales::new(20, &Graph::perceptron(&[784, 128, 128, 10]), 128, pixels, CLASSES).unwrap().weight.frac < 24);
+        assert!(Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 1 << 20, pixels, CLASSES).is_err());
     }
 
     proptest! {
@@ -195,10 +214,11 @@ mod tests {
                 (CLASSES, classes, Metric::Accuracy), (Loss::CrossEntropy(SoftmaxKind::Asm), 2, Metric::Auc), (Loss::SquaredError, 1, Metric::SquaredError),
             ][task as usize];
             let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
+            let network = Graph::perceptron(&sizes);
             let input = Format { frac: input, bits: input + 3 };
-            if let Ok(scales) = Scales::new(f, &sizes, batch, input, loss) {
+            if let Ok(scales) = Scales::new(f, &network, batch, input, loss) {
                 let config = Config {
-                    sizes, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9, loss,
+                    network, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9, loss,
                     open: Open { loss: true, metric: Some(metric) }, fraction_bits: f, init: Init::Glorot, seed: 0,
                 };
                 if scales.rate(lr, batch).is_ok() {
@@ -210,7 +230,7 @@ mod tests {
 
         #[test]
         fn rates_are_close(lr in 1e-4f64..100.0, batch in 1usize..1000) {
-            let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0), CLASSES).unwrap();
+            let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, Format::new(8, 0), CLASSES).unwrap();
             if let Ok(rate) = s.rate(lr, batch) {
                 let wanted = lr / batch as f64;
                 prop_assert!((rate.value() / wanted - 1.0).abs() <= 1.0 / 64.0);
@@ -221,7 +241,7 @@ mod tests {
 
     #[test]
     fn no_rate_is_a_rate_and_tiny_ones_are_refused() {
-        let s = Scales::new(16, &[784, 256, 10], 128, Format::new(8, 0), CLASSES).unwrap();
+        let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, Format::new(8, 0), CLASSES).unwrap();
         assert_eq!(s.rate(0.0, 128).unwrap().value(), 0.0);
         assert_eq!(s.rate(0.5, 128).unwrap().value(), 0.5 / 128.0);
         let error = s.rate(1e-7, 128).unwrap_err().to_string();

@@ -1,8 +1,10 @@
 //! The training step, and the loop around it.
 
 use crate::evaluate::{DIVERGED, LOSS_ROWS};
+use crate::layers::{Formats, Start};
+use crate::optimisers::{Optimiser, Sgd};
 use crate::order::{Use, order};
-use crate::{Config, Error, Network, Result, Scales, Sgd};
+use crate::{Config, Error, Network, Result, Scales};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Fixed, Format, Index, Result as EngineResult};
@@ -12,9 +14,9 @@ pub use crate::loss::LABEL;
 /// All that changes in training. A checkpoint is this and the number of steps taken.
 #[derive(Clone)]
 pub struct State<N> {
-    /// Weights and biases.
-    pub network: Network<N>,
-    /// A velocity for each parameter, in the order of [`Network::params`]; empty without momentum.
+    /// Weights and biases, in the order of [`Network::params`].
+    pub params: Vec<N>,
+    /// A velocity for each parameter, in the same order; empty without momentum.
     pub velocity: Vec<N>,
 }
 
@@ -77,8 +79,10 @@ pub type Report<'a, E, X> = dyn FnMut(&mut E, Event<'_, <E as Engine>::Num>) -> 
 #[derive(Clone, Debug)]
 pub struct Trainer {
     config: Config,
+    network: Network,
     scales: Scales,
-    sgd: Sgd,
+    formats: Vec<Formats>,
+    optimiser: Sgd,
     local_wraps: f64,
 }
 
@@ -90,9 +94,11 @@ impl Trainer {
     pub fn new(config: Config) -> Result<Trainer> {
         config.check()?;
         let c = &config;
-        let scales = Scales::new(c.fraction_bits, &c.sizes, c.batch, c.input, c.loss)?;
-        let sgd = Sgd::new(c.momentum, scales)?;
-        let mut trainer = Trainer { scales, sgd, config, local_wraps: 0.0 };
+        let network = Network::new(c.network.clone())?;
+        let scales = Scales::new(c.fraction_bits, &c.network, c.batch, c.input, c.loss)?;
+        let formats = scales.formats(&c.network);
+        let optimiser = Sgd::new(c.momentum, c.schedule.clone(), c.epochs, c.batch, scales)?;
+        let mut trainer = Trainer { network, scales, formats, optimiser, config, local_wraps: 0.0 };
         trainer.local_wraps = trainer.try_on_zeros()?;
         Ok(trainer)
     }
@@ -102,15 +108,15 @@ impl Trainer {
     fn try_on_zeros(&self) -> Result<f64> {
         let (c, e) = (&self.config, &mut Fixed::default());
         let (mut formats, mut step_wraps) = (Vec::new(), 0.0);
-        let zeros = |rows, e: &Fixed| self.data(e, &Array2::zeros((rows, c.sizes[0])), &Array2::zeros((rows, c.outputs())));
+        let (inputs, outputs) = (self.network.width(), self.network.outputs());
+        let zeros = |rows, e: &Fixed| self.data(e, &Array2::zeros((rows, inputs)), &Array2::zeros((rows, outputs)));
         let batch = zeros(c.batch, e)?;
         for epoch in 0..c.epochs {
-            let lr = c.schedule.rate(epoch, c.epochs);
-            let rate = self.scales.rate(lr, c.batch)?;
+            let rate = self.optimiser.rate(epoch)?;
             if !formats.contains(&rate.power()) {
                 formats.push(rate.power());
                 let tried = self.step_on(e, &mut self.initial(e)?, &batch, epoch);
-                tried.map_err(|e| e.within(&format!("trial step at learning rate {lr}")))?;
+                tried.map_err(|e| e.within(&format!("trial step at the learning rate of epoch {}", epoch + 1)))?;
                 step_wraps = e.local_wraps / formats.len() as f64;
             }
         }
@@ -131,6 +137,10 @@ impl Trainer {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
     /// The formats of all quantities.
     pub fn scales(&self) -> &Scales {
@@ -162,18 +172,17 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
-        let c = &self.config;
-        let mut network = Network::initial(e, &c.sizes, c.init, c.seed, &self.scales)?;
-        let zeros = |w: &mut E::Num| {
-            let [rows, columns] = e.shape(w);
-            e.public(&Array2::zeros((rows, columns)), self.scales.step)
-        };
-        let velocity = if self.sgd.has_momentum() {
-            network.params::<E>().into_iter().map(zeros).collect::<EngineResult<_>>()?
-        } else {
-            Vec::new()
-        };
-        Ok(State { network, velocity })
+        let (c, weight) = (&self.config, self.scales.weight);
+        let (mut params, mut velocity, mut layer) = (Vec::new(), Vec::new(), 0);
+        for param in self.network.params() {
+            params.push(e.public(&c.init.values(param.shape(), param.start, c.seed, layer, weight), weight)?);
+            layer += usize::from(param.start != Start::Zero);
+        }
+        for _ in 0..self.optimiser.keeps() {
+            let zeros = self.network.params().iter().map(|p| e.public(&Array2::zeros(p.shape()), self.scales.step));
+            velocity.extend(zeros.collect::<EngineResult<Vec<_>>>()?);
+        }
+        Ok(State { params, velocity })
     }
 
     /// Step number `step`, counted from 0, on its batch of `data`.
@@ -184,6 +193,14 @@ impl Trainer {
         let epoch = step / self.steps_per_epoch();
         let batch = data.select(e, self.batch(&self.epoch_order(epoch), step));
         self.step_on(e, state, &batch, epoch)
+    }
+
+    /// The outputs of the network (logits, or the value of a regression) for each row of `x`: [rows, outputs].
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn forward<E: Engine>(&self, e: &mut E, state: &State<E::Num>, x: &E::Num) -> EngineResult<E::Num> {
+        Ok(self.network.forward(e, &state.params, &self.formats, x)?.0)
     }
 
     fn epoch_order(&self, epoch: u64) -> Vec<usize> {
@@ -198,14 +215,13 @@ impl Trainer {
     }
 
     fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, epoch: u64) -> EngineResult<()> {
-        let c = &self.config;
-        // `new` has tried every epoch's rate.
-        let rate = self.scales.rate(c.schedule.rate(epoch, c.epochs), c.batch).map_err(|e| protocol(Box::new(e)))?;
-        let (logits, kept) = state.network.forward(e, &batch.x)?;
-        let d = e.within("softmax", |e| c.loss.gradient(e, &logits, &batch.y, rate, &self.scales))?;
-        let carry = self.sgd.carry(e, &state.velocity)?;
-        let update = state.network.backward(e, &kept, &d, &carry)?;
-        e.within("sgd", |e| self.sgd.apply(e, state.network.params::<E>(), &mut state.velocity, update))
+        let optimiser = &self.optimiser;
+        let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x)?;
+        let d = e.within("softmax", |e| self.config.loss.gradient(e, &outputs, &batch.y, &self.scales))?;
+        let d = optimiser.begin(e, &d, epoch)?;
+        let cuts = optimiser.cuts(e, &state.params, &state.velocity)?;
+        let gradients = self.network.backward(e, tape, d, cuts)?;
+        e.within("sgd", |e| optimiser.apply(e, &mut state.params, &mut state.velocity, gradients))
     }
 
     /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each
@@ -276,7 +292,7 @@ impl Trainer {
     fn fits<E: Engine>(&self, e: &E, data: &Data<E::Num>, rows: Option<usize>, what: &'static str) -> Result<()> {
         let (x, y) = (e.shape(&data.x), e.shape(&data.y));
         let rows = rows.unwrap_or(x[0]);
-        let expected = ([rows, self.config.sizes[0]], [rows, self.config.outputs()]);
+        let expected = ([rows, self.network.width()], [rows, self.network.outputs()]);
         if (x, y) != expected {
             return Err(Error::config(
                 what,

@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, arr2};
 use std::path::Path;
-use trefoil_nn::{Model, ModelError, Task};
+use trefoil_nn::graph::{Kind, Node};
+use trefoil_nn::{Graph, Model, ModelError, Task};
 
 fn model() -> Model {
     let params = [
@@ -11,7 +12,7 @@ fn model() -> Model {
         arr2(&[[1.0, 0.0, -1.0], [0.0, 2.0, 1.0]]),
         arr2(&[[0.0, 0.125]]),
     ];
-    Model::new(&params, "p/256").unwrap()
+    Model::new(&Graph::perceptron(&[2, 3, 2]), &params, "p/256").unwrap()
 }
 
 #[test]
@@ -23,7 +24,7 @@ fn a_file_gives_the_model_back() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let read = Model::load(&path).unwrap();
     assert_eq!(read, model());
-    assert_eq!((read.network().as_str(), read.input(), read.sizes()), ("2-3-2", "p/256", vec![2, 3, 2]));
+    assert_eq!((read.network().as_str(), read.input(), read.graph()), ("2-3-2", "p/256", &Graph::perceptron(&[2, 3, 2])));
     assert_eq!(std::fs::read(&path).unwrap(), model().to_bytes());
     assert!(matches!(Model::load(&folder.path().join("none")), Err(ModelError::Io { .. })));
 }
@@ -53,14 +54,19 @@ fn prediction_is_that_of_the_network() {
     assert_eq!(m.accuracy(&x, &[1, 1]).unwrap(), 0.5);
     assert!(m.accuracy(&x, &[1]).is_err() && m.logits(&Array2::zeros((1, 3))).is_err());
     // Equal logits: the first class, as in argmax on shares.
-    let even = Model::new(&[Array2::zeros((3, 2)), Array2::zeros((1, 3))], "").unwrap();
+    let even = Model::new(&Graph::perceptron(&[2, 3]), &[Array2::zeros((3, 2)), Array2::zeros((1, 3))], "").unwrap();
     assert_eq!(even.predict(&x).unwrap(), [0, 0]);
     assert_eq!(m.max_difference(&m).unwrap(), 0.0);
     assert!(m.max_difference(&even).is_err());
 }
 
 fn value() -> Model {
-    Model::new(&[arr2(&[[1.0, -2.0]]), arr2(&[[0.5]])], r#"{"columns":[{"name":"speed","mean":31.5,"std":8.25}]}"#).unwrap()
+    Model::new(
+        &Graph::perceptron(&[2, 1]),
+        &[arr2(&[[1.0, -2.0]]), arr2(&[[0.5]])],
+        r#"{"columns":[{"name":"speed","mean":31.5,"std":8.25}]}"#,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -108,6 +114,26 @@ fn names_of_classes_are_kept() {
         let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
         let error = Model::parse(&changed, "f").unwrap_err().to_string();
         assert!(error.starts_with("f: ") && error.contains("expected"), "{error}");
+    }
+}
+
+/// A network that its sizes do not tell: the file says it, and a file that says something else is refused.
+#[test]
+fn a_network_of_another_form_is_in_the_file() {
+    let mut graph = Graph::perceptron(&[2, 3, 2]);
+    graph.nodes.insert(1, Node { name: Some("again".into()), ..Node::new(Kind::Relu) });
+    let params: Vec<Array2<f64>> = model().params().map(|(_, v)| v.mapv(f64::from)).collect();
+    let m = Model::new(&graph, &params, "p/256").unwrap();
+    let read = Model::parse(&m.to_bytes(), "f").unwrap();
+    assert_eq!((read.graph(), &read, read.network().as_str()), (&graph, &m, "2-fc1-again-relu2-fc2"));
+    let text = String::from_utf8_lossy(&m.to_bytes()[8..]).into_owned();
+    for (from, to) in [("again", "Again"), (r#"\"outputs\":3"#, r#"\"outputs\":4"#), (r#"\"relu\""#, r#"\"rely\""#)] {
+        assert!(text.contains(from), "{text}");
+        let bytes = m.to_bytes();
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+        let error = Model::parse(&changed, "f").unwrap_err().to_string();
+        assert!(error.starts_with("f: ") && error.contains("expected") && !error.contains('\n'), "{error}");
     }
 }
 
@@ -160,16 +186,18 @@ fn the_archive_is_one_that_numpy_has_read() {
 #[test]
 fn parameters_that_make_no_network_are_refused() {
     let z = Array2::<f64>::zeros;
-    for params in [
-        vec![],
-        vec![z((3, 2))],
-        vec![z((3, 2)), z((1, 2))],
-        vec![z((3, 2)), z((3, 1))],
-        vec![z((3, 2)), z((1, 3)), z((2, 2)), z((1, 2))],
-        vec![z((0, 2)), z((1, 0))],
-        vec![z((1, 1)) + f64::NAN, z((1, 1))],
+    for (sizes, params) in [
+        (&[2][..], vec![]),
+        (&[2, 3], vec![]),
+        (&[2, 3], vec![z((3, 2))]),
+        (&[2, 3], vec![z((3, 2)), z((1, 2))]),
+        (&[2, 3], vec![z((3, 2)), z((3, 1))]),
+        (&[2, 3, 2], vec![z((3, 2)), z((1, 3)), z((2, 2)), z((1, 2))]),
+        (&[2, 0], vec![z((0, 2)), z((1, 0))]),
+        (&[1, 1], vec![z((1, 1)) + f64::NAN, z((1, 1))]),
     ] {
-        let error = Model::new(&params, "").unwrap_err().to_string();
+        let graph = Graph::perceptron(sizes);
+        let error = Model::new(&graph, &params, "").unwrap_err().to_string();
         assert!(error.starts_with("model: ") && error.contains("expected"), "{error}");
     }
 }

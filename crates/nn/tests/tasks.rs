@@ -29,7 +29,7 @@ fn fitted<E: Engine>(e: &mut E, hidden: &[usize]) -> [f64; 2] {
     let (x, y) = curve(2100, 8);
     let test = t.data(e, &x, &y).unwrap();
     let (state, figures) = train(e, &t, &all, &test);
-    let model = Model::new(&params(e, &state), "").unwrap();
+    let model = Model::new(t.network().graph(), &params(e, &state), "").unwrap();
     let (loss, metric) = figures.last().unwrap();
     println!("{hidden:?}: loss {loss:?}, metric {metric:?}");
     [metric.unwrap(), model.mean_squared_error(&x, y.as_slice().unwrap()).unwrap()]
@@ -82,7 +82,7 @@ fn the_auc_is_that_of_the_ranks() {
         let test = t.data(e, &x, &one_hot(&labels, 2)).unwrap();
         let (state, figures) = train(e, &t, &all, &test);
         let metric = figures.last().unwrap().1.unwrap();
-        let model = Model::new(&params(e, &state), "").unwrap();
+        let model = Model::new(t.network().graph(), &params(e, &state), "").unwrap();
         let want = by_ranks(&model.scores(&x).unwrap(), &labels);
         println!("{metric} and by ranks {want}");
         // Rounding may order two records otherwise than the model in the clear does.
@@ -92,7 +92,7 @@ fn the_auc_is_that_of_the_ranks() {
         // Scores that are exact: then the area is, too.
         let mut exact = t.initial(e).unwrap();
         let zeros = |e: &E, m, n| e.public(&Array2::zeros((m, n)), t.scales().weight).unwrap();
-        (exact.network.layers[0].w, exact.network.layers[1].w) = (zeros(e, 6, 8), zeros(e, 2, 6));
+        (exact.params[0], exact.params[2]) = (zeros(e, 6, 8), zeros(e, 2, 6));
         let one_at = |e: &E, m, n, at: [usize; 2]| {
             let mut w = Array2::zeros((m, n));
             w[at] = 1.0;
@@ -100,7 +100,7 @@ fn the_auc_is_that_of_the_ranks() {
         };
         // Every record has one score.
         assert_eq!(t.auc(e, &exact, &test).unwrap(), Some(0.5));
-        (exact.network.layers[0].w, exact.network.layers[1].w) = (one_at(e, 6, 8, [0, 0]), one_at(e, 2, 6, [1, 0]));
+        (exact.params[0], exact.params[2]) = (one_at(e, 6, 8, [0, 0]), one_at(e, 2, 6, [1, 0]));
         let spread = Array2::from_shape_fn((200, 8), |(i, _)| (i * 77 % 200 / 3) as f64 / 256.0);
         let labels: Vec<usize> = (0..200).map(|i| usize::from(i * i % 7 + i * 77 % 200 / 40 > 4)).collect();
         let data = t.data(e, &spread, &one_hot(&labels, 2)).unwrap();
@@ -129,8 +129,8 @@ fn only_what_is_asked_for_is_opened() {
         let e = &mut Fixed::default();
         let t = Trainer::new(Config { epochs: 1, ..c }).unwrap();
         let (x, y) = blobs(300, 7);
-        let labels: Vec<usize> = y.iter().map(|l| l % t.config().outputs()).collect();
-        let all = t.data(e, &x, &one_hot(&labels, t.config().outputs())).unwrap();
+        let labels: Vec<usize> = y.iter().map(|l| l % t.network().outputs()).collect();
+        let all = t.data(e, &x, &one_hot(&labels, t.network().outputs())).unwrap();
         let test = all.select(e, &(0..test_rows).collect::<Vec<_>>());
         train(e, &t, &all, &test).1[0]
     }

@@ -7,10 +7,11 @@ use common::{blobs, config, curve, noise, one_hot, params, regression};
 use ndarray::Array2;
 use reference::Reference;
 use trefoil_engine::{Engine, Fixed, Float, Format};
-use trefoil_nn::{Config, Data, Error, Event, Loss, Metric, Model, Open, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::graph::{Kind, Node};
+use trefoil_nn::{Config, Data, Error, Event, Graph, Loss, Metric, Model, Open, Schedule, SoftmaxKind, State, Trainer};
 
 fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
-    t.data(e, x, &one_hot(labels, t.config().outputs())).unwrap()
+    t.data(e, x, &one_hot(labels, t.network().outputs())).unwrap()
 }
 
 /// Trains on blobs; the accuracy on others, and the losses by epoch.
@@ -138,7 +139,7 @@ fn sabotage_leaves_chance() {
         // A zeroed layer makes all records alike.
         let t = Trainer::new(c()).unwrap();
         let mut state = t.initial(e).unwrap();
-        state.network.layers[1].w = e.public(&Array2::zeros((3, 16)), t.scales().weight).unwrap();
+        state.params[2] = e.public(&Array2::zeros((3, 16)), t.scales().weight).unwrap();
         let (x, y) = blobs(300, 8);
         let test = data(e, &t, &x, &y);
         assert_eq!(t.evaluate(e, &state, &test, 77).unwrap(), Some(100));
@@ -225,7 +226,7 @@ fn figures_stay_closed_where_the_caller_says_so() {
     let (fixed, format) = (Fixed::default(), t.scales().weight);
     let mut astray = t.initial(&fixed).unwrap();
     let w = Array2::from_shape_fn((3, 16), |(i, _)| 8.0 * i as f64);
-    astray.network.layers[1].w = fixed.claim(&fixed.public(&w, Format { bits: 40, ..format }).unwrap(), format.bits);
+    astray.params[2] = fixed.claim(&fixed.public(&w, Format { bits: 40, ..format }).unwrap(), format.bits);
     for closed in [&[][..], &[1], &[1, 2, 3]] {
         let (end, seen) = train(&t, closed, astray.clone());
         let next = closed.len() as u64 + 1;
@@ -270,7 +271,7 @@ fn divergence_ends_a_training_and_names_the_place() {
         let mut state = t.initial(e).unwrap();
         let format = t.scales().weight;
         let w = e.public(&Array2::from_shape_fn((3, 16), |(i, _)| weight * i as f64), Format { bits: 40, ..format }).unwrap();
-        state.network.layers[1].w = e.claim(&w, format.bits);
+        state.params[2] = e.claim(&w, format.bits);
         t.train(e, state, 0, &all, &all, &mut |_, _| Ok::<(), Error>(())).err().unwrap()
     }
     assert!(matches!(run(&mut Float, 1000.0, 0.0), Error::Diverged { epoch: 1, .. }));
@@ -293,8 +294,8 @@ fn weights_out_of_range_are_counted() {
             (w[[0, 0]], w[[15, 7]]) = (value, value);
             let wide = Format { bits: 40, ..weight };
             let public = |e: &E, w: &Array2<f64>| e.claim(&e.public(w, wide).unwrap(), weight.bits);
-            state.network.layers[0].w = public(e, &w);
-            state.network.layers[1].b = public(e, &Array2::from_shape_vec((1, 3), vec![0.0, 0.0, value]).unwrap());
+            state.params[0] = public(e, &w);
+            state.params[3] = public(e, &Array2::from_shape_vec((1, 3), vec![0.0, 0.0, value]).unwrap());
             // The last block is filled up with its own elements: it holds the value twice.
             let found = t.weights_out_of_range(e, &state).unwrap();
             assert_eq!(found, Some(blocks), "{value}");
@@ -307,18 +308,21 @@ fn weights_out_of_range_are_counted() {
 #[test]
 fn unfit_configurations_are_refused() {
     let good = || config(&[8, 16, 3], 600, 16);
+    let mut ends_with_relu = Graph::perceptron(&[8, 3]);
+    ends_with_relu.nodes.push(Node::new(Kind::Relu));
     assert!(Trainer::new(good()).is_ok());
     let bad = [
-        Config { sizes: vec![8], ..good() },
-        Config { sizes: vec![8, 0, 3], ..good() },
-        Config { sizes: vec![8, 1], ..good() },
-        Config { sizes: vec![8, 65], ..good() },
+        Config { network: Graph::perceptron(&[8]), ..good() },
+        Config { network: Graph::perceptron(&[8, 0, 3]), ..good() },
+        Config { network: Graph::perceptron(&[8, 1]), ..good() },
+        Config { network: Graph::perceptron(&[8, 65]), ..good() },
+        Config { network: ends_with_relu, ..good() },
         Config { loss: Loss::SquaredError, open: Open::default(), ..good() },
         Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..good() },
         Config { open: Open { metric: Some(Metric::SquaredError), loss: true }, ..good() },
         Config { open: Open { metric: Some(Metric::Accuracy), loss: true }, ..regression(&[8], 600) },
         Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..regression(&[8], 600) },
-        Config { sizes: vec![4, 2], open: Open::default(), ..regression(&[8], 600) },
+        Config { network: Graph::perceptron(&[4, 2]), open: Open::default(), ..regression(&[8], 600) },
         Config { batch: 0, ..good() },
         Config { batch: 601, ..good() },
         Config { epochs: 0, ..good() },
@@ -359,7 +363,7 @@ fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
         }
         Ok::<(), Error>(())
     });
-    let model = Model::new(&params(e, &end.unwrap()), "p/256").unwrap();
+    let model = Model::new(t.network().graph(), &params(e, &end.unwrap()), "p/256").unwrap();
     (accuracy, model.accuracy(&test.x, &test.y).unwrap())
 }
 
@@ -369,4 +373,35 @@ fn digits_are_learnt_alike() {
     println!("float {float} and as a model {float_model}, fixed {fixed} and as a model {fixed_model}");
     assert!(float > 0.97 && fixed > 0.97 && (float - fixed).abs() <= 0.01);
     assert!((float - float_model).abs() <= 0.003 && (fixed - fixed_model).abs() <= 0.003);
+}
+
+/// FNV-1a over the ring elements of weights, biases and velocities after three epochs.
+fn fingerprint(c: Config, x: &Array2<f64>, y: &Array2<f64>) -> u64 {
+    let (t, e) = (Trainer::new(c).unwrap(), &mut Fixed::default());
+    let all = t.data(e, x, y).unwrap();
+    let mut state = t.initial(e).unwrap();
+    for step in 0..t.total_steps() {
+        t.step(e, &mut state, &all, step).unwrap();
+    }
+    let words = state.params.iter().chain(&state.velocity).flat_map(|w| w.value.iter().copied().collect::<Vec<_>>());
+    words.flat_map(u64::to_le_bytes).fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// The ring's arithmetic is exact, so that a change of these is a change of what is computed: formats, order or initial weights.
+#[test]
+fn training_on_the_ring_is_the_same_to_the_last_bit() {
+    let (x, y) = blobs(96, 7);
+    let c = |sizes: &[usize]| Config { epochs: 3, ..config(sizes, 96, 16) };
+    let (cx, cy) = curve(96, 5);
+    let found = [
+        fingerprint(c(&[8, 16, 3]), &x, &one_hot(&y, 3)),
+        fingerprint(c(&[8, 16, 16, 3]), &x, &one_hot(&y, 3)),
+        fingerprint(Config { momentum: 0.0, fraction_bits: 20, ..c(&[8, 3]) }, &x, &one_hot(&y, 3)),
+        fingerprint(Config { loss: Loss::CrossEntropy(SoftmaxKind::Asm), ..c(&[8, 16, 3]) }, &x, &one_hot(&y, 3)),
+        fingerprint(Config { epochs: 3, ..regression(&[12, 5], 96) }, &cx, &cy),
+        fingerprint(Config { schedule: Schedule::Cosine(0.3), fraction_bits: 13, ..c(&[8, 130, 3]) }, &x, &one_hot(&y, 3)),
+    ];
+    let want =
+        ["53104c4df33a7383", "8cb57bf0fbfa0e7b", "378243895b8bfda7", "96a530a3db2beb46", "66f6d2c7af8c37d2", "ca18fea737271bf4"];
+    assert_eq!(found.map(|h| format!("{h:016x}")), want);
 }

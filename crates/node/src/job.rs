@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Fingerprint;
 use trefoil_nn::evaluate::LOSS_ROWS;
-use trefoil_nn::{Metric, Open};
+use trefoil_nn::{Graph, Metric, Open};
 
 /// Everything that parties and owners agree to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -207,7 +207,7 @@ impl Job {
         Ok(Training {
             suite: self.suite,
             dataset: self.name.clone(),
-            network: [vec![self.data.features()], t.hidden.clone(), vec![self.data.outputs()]].concat(),
+            network: Graph::perceptron(&[&[self.data.features()], &t.hidden[..], &[self.data.outputs()]].concat()),
             epochs: t.epochs,
             batch: t.batch,
             lr: t.lr,

@@ -1,6 +1,6 @@
 //! The float baseline: the same network, initial weights and batch order, in the clear.
 
-use crate::{Error, Result, Training};
+use crate::{Error, Result};
 use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -30,14 +30,13 @@ impl Plain {
 /// # Errors
 /// Those of training; [`Error::Interrupted`] if `stop` is set.
 pub fn train(
-    job: &Training,
     trainer: &Trainer,
     train: &Table,
     test: &Table,
     stop: &AtomicBool,
     report: &mut dyn FnMut(u64, f64, f64),
 ) -> Result<Plain> {
-    let classes = job.network[job.network.len() - 1];
+    let classes = trainer.network().outputs();
     let data = |t: &Table| trainer.data(&Float, &t.x, &t.one_hot(classes));
     let (data, test) = (data(train)?, data(test)?);
     let started = Instant::now();
@@ -51,7 +50,7 @@ pub fn train(
         if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     };
     let initial = trainer.initial(&Float)?;
-    let mut state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
-    let params = state.network.params::<Float>().into_iter().map(|p| p.value.clone()).collect();
+    let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
+    let params = state.params.into_iter().map(|p| p.value).collect();
     Ok(Plain { params, epochs, seconds: started.elapsed().as_secs_f64() })
 }

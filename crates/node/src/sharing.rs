@@ -9,8 +9,7 @@ use trefoil_data::schema::Task;
 use trefoil_engine::fixed;
 use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::identity::Identity;
-use trefoil_nn::Model;
-use trefoil_nn::network::names;
+use trefoil_nn::{Graph, Model};
 use trefoil_ring::Tensor;
 
 /// Shares all records of a file under a job; `progress` is told how many bytes of how many are read.
@@ -86,7 +85,7 @@ pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result
     let params = fetch_parameters(job, identity, patience)?;
     // What a user of the model must do to a record before it goes in.
     let input = serde_json::to_string(&job.data).unwrap_or_default();
-    let model = Model::new(&params, &input)?;
+    let model = Model::new(&job.training(job.train.batch, 0)?.network, &params, &input)?;
     Ok(match job.data.task {
         Task::Classification => model.with_classes(&job.data.classes)?,
         Task::Regression => model,
@@ -103,7 +102,7 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
         return Err(Error::config("key", job.role(me), "the job's model owner"));
     }
     let training = job.training(job.train.batch, 0)?;
-    let shapes = shapes(&training.network);
+    let shapes = shapes(&training.network)?;
     let (parties, hash) = (job.addresses(), job.hash());
     let tensors = match job.suite {
         SuiteName::Masked => fetch::fetch(&parties, identity, &hash, &shapes, Masked::reconstruct, patience)?,
@@ -127,10 +126,12 @@ fn in_range(parameters: &[Array2<f64>], shapes: &[(String, [usize; 2])], bound: 
     Ok(())
 }
 
-/// Names and shapes of a network's parameters.
-pub fn shapes(network: &[usize]) -> Vec<(String, [usize; 2])> {
-    let shapes = network.windows(2).flat_map(|w| [[w[1], w[0]], [1, w[1]]]);
-    names(network.len().saturating_sub(1)).into_iter().zip(shapes).collect()
+/// Names and shapes of a network's parameters, as matrices.
+///
+/// # Errors
+/// It is no network.
+pub fn shapes(network: &Graph) -> Result<Vec<(String, [usize; 2])>> {
+    Ok(network.params()?.into_iter().map(|p| (p.name.clone(), p.shape())).collect())
 }
 
 #[cfg(test)]
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn weights_out_of_range_are_no_model() {
-        let shapes = shapes(&[2, 1]);
+        let shapes = shapes(&Graph::perceptron(&[2, 1])).unwrap();
         let model = |w: f64| [Array2::from_elem((1, 2), 15.9), Array2::from_elem((1, 1), w)];
         assert!(in_range(&model(-15.9), &shapes, 16.0).is_ok());
         let e = in_range(&model(-16.0), &shapes, 16.0).unwrap_err().to_string();

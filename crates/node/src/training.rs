@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trefoil_data::Dataset;
 use trefoil_engine::Format;
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Config, Init, Loss, Metric, Open, Schedule, Trainer};
+use trefoil_nn::{Config, Graph, Init, Loss, Metric, Open, Schedule, Trainer};
 
 /// The protocol suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ pub struct Training {
     pub suite: SuiteName,
     /// The dataset's name, for people.
     pub dataset: String,
-    /// Inputs, hidden layers, classes.
-    pub network: Vec<usize>,
+    /// The network.
+    pub network: Graph,
     /// Times that the records are gone through.
     pub epochs: u64,
     /// Records in a step.
@@ -87,10 +87,8 @@ pub fn all() -> Open {
 }
 
 impl Training {
-    /// The job with the shape of a dataset filled in: rows, inputs, classes and input format.
+    /// The job with the shape of a dataset filled in: name, rows and input format.
     pub fn for_data(mut self, data: &Dataset) -> Training {
-        let hidden = self.network;
-        self.network = [vec![data.features()], hidden, vec![data.classes]].concat();
         self.dataset.clone_from(&data.name);
         (self.input_frac, self.input_bits) = crate::demo::job::schema(data).input();
         (self.train_rows, self.test_rows) = (data.train.rows(), data.test.rows());
@@ -103,7 +101,7 @@ impl Training {
     /// A setting that cannot be used, by name.
     pub fn trainer(&self) -> Result<Trainer> {
         Ok(Trainer::new(Config {
-            sizes: self.network.clone(),
+            network: self.network.clone(),
             input: self.input(),
             rows: self.train_rows,
             batch: self.batch,
@@ -133,10 +131,5 @@ impl Training {
             "local" => Ok(Truncation::Local),
             other => Err(Error::config("truncation", other, "dealer or local")),
         }
-    }
-
-    /// `784-256-10`.
-    pub fn network_name(&self) -> String {
-        self.network.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
     }
 }

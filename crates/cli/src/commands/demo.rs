@@ -80,7 +80,7 @@ impl Demo {
             training.train_rows,
             self.train.owners,
             training.test_rows,
-            training.network_name(),
+            training.network,
             trainer.total_steps(),
             training.batch,
         ));

@@ -96,12 +96,15 @@ fn show(file: &Path, as_json: bool) -> Result<()> {
     let range = |values: &mut dyn Iterator<Item = &f32>| {
         values.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)))
     };
-    let layers: Vec<_> = model
-        .layers()
-        .enumerate()
-        .map(|(i, (w, b))| {
-            let (least, most) = range(&mut w.iter().chain(b));
-            serde_json::json!({ "layer": format!("fc{}", i + 1), "weight": w.shape(), "bias": b.shape(), "least": least, "most": most })
+    let params: Vec<_> =
+        model.params().map(|(p, values)| (p.name.split_once('.').unwrap_or((&p.name, "")), &p.dims, values)).collect();
+    let layers: Vec<_> = params
+        .chunk_by(|a, b| a.0.0 == b.0.0)
+        .map(|of_layer| {
+            let (least, most) = range(&mut of_layer.iter().flat_map(|p| p.2));
+            let mut layer = serde_json::json!({ "layer": of_layer[0].0.0, "least": least, "most": most });
+            of_layer.iter().for_each(|((_, name), dims, _)| layer[*name] = serde_json::json!(dims));
+            layer
         })
         .collect();
     if as_json {

@@ -49,9 +49,9 @@ impl Plain {
         let data = self.train.ordered(&data, job.seed)?;
         let mut reporter = Reporter::new();
         let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
-        let trained = plain::train(&job, &trainer, &data.train, &data.test, stop, &mut on)?;
+        let trained = plain::train(&trainer, &data.train, &data.test, stop, &mut on)?;
         let result = Trained {
-            network: job.network_name(),
+            network: job.network.to_string(),
             epochs: job.epochs,
             batch: job.batch,
             lr: job.lr,

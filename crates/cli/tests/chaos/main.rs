@@ -10,6 +10,8 @@
 mod deployment;
 
 use deployment::{Deployment, records, trained};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const TIMEOUT: u64 = 4;
@@ -28,6 +30,86 @@ fn masked() {
 #[test]
 fn securenn() {
     strike("securenn");
+}
+
+/// P0 and P1 hang at once, while P2, which is far ahead, waits for them at a checkpoint: it finds out by itself within the timeout, and says so
+/// when its last words have found no taker for as long. When both wake up again, the job goes on.
+#[test]
+fn two_that_hang_at_once() {
+    let timeout = 3;
+    let mut d = ready("masked", timeout, "", "[train]\nhidden = [16]\nepochs = 20\nbatch = 8\n[checkpoint]\nsteps = 100000\n");
+    // Under way, and P2 through with its part.
+    let until = Instant::now() + Duration::from_secs(60);
+    while d.status("job.toml").iter().any(|s| s["steps"][0].as_u64() < Some(20)) {
+        assert!(Instant::now() < until, "{}", d.logs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (0..2).for_each(|party| d.signal(party, "STOP"));
+    let (struck, mut noticed) = (Instant::now(), None);
+    while noticed.is_none() && struck.elapsed() < Duration::from_secs(6 * timeout) {
+        noticed = d.log(2).contains("nothing arrived within 3 s").then(|| struck.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (0..2).for_each(|party| d.signal(party, "CONT"));
+    let noticed = noticed.unwrap_or_else(|| panic!("P2 has not noticed: {}", d.logs()));
+    println!("two hung: noticed after {:.1} s of a timeout of {timeout}", noticed.as_secs_f64());
+    assert!(noticed < Duration::from_secs(4 * timeout), "{noticed:?}");
+    d.until("job.toml", Duration::from_secs(180), "trained after both hung", trained);
+}
+
+/// A step takes longer than the timeout, and P2 waits for several: nobody is cut off. All three logs hold where all three stood, before
+/// and after.
+#[test]
+fn slow_and_alive() {
+    let timeout = 2;
+    let more = "[train]\nhidden = [4]\nepochs = 1\nbatch = 100\n[checkpoint]\nsteps = 100000\n[open]\nloss = false\nmetric = \"nothing\"\n";
+    let began = Instant::now();
+    let d = ready("masked", timeout, "links = \"250ms\"\n", more);
+    d.until("job.toml", Duration::from_secs(180), "trained over a slow network", trained);
+    assert!(began.elapsed() > Duration::from_secs(3 * timeout), "{:?}", began.elapsed());
+    for party in 0..3 {
+        assert_eq!(sessions(&d, party), 1, "{}", d.logs());
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    let heads = |party: usize| -> Vec<Value> { d.audit(party).into_iter().filter(|e| e["what"] == "heads").collect() };
+    while (0..3).any(|party| heads(party).len() < 2) {
+        assert!(Instant::now() < until, "{:?}", heads(0));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let logs = [0, 1, 2].map(|i| std::fs::read_to_string(d.path(&format!("data{i}/audit.jsonl"))).unwrap());
+    for (i, when) in ["start", "end"].iter().enumerate() {
+        let told = heads(0)[i].clone();
+        assert!(told["when"] == *when && told["session"].as_str().is_some_and(|id| id.len() == 64), "{told}");
+        for (party, log) in logs.iter().enumerate() {
+            assert_eq!(heads(party)[i], told);
+            // What was told is a line of that party's log, and more of it follows.
+            let id = format!("P{party}");
+            let line = told["entries"][&id].as_u64().unwrap() as usize;
+            assert_eq!(hex::encode(Sha256::digest(log.lines().nth(line - 1).unwrap())), told[&id], "{id}, {when}");
+            assert!(log.lines().count() > line, "{id}, {when}");
+        }
+    }
+}
+
+/// Three parties that have a job with the records of two owners.
+fn ready(suite: &str, timeout: u64, config: &str, job: &str) -> Deployment {
+    let mut d = Deployment::new(&["north", "south"], timeout);
+    for party in 0..3 {
+        let file = d.path(&format!("p{party}.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, text + config).unwrap();
+        d.start(party, None);
+    }
+    d.job("job.toml", "slow or silent", suite, job);
+    for party in ["p0", "p1", "p2"] {
+        d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
+    }
+    for (i, owner) in ["north", "south"].iter().enumerate() {
+        records(&d.path(&format!("{i}.csv")), 300, i);
+        let out = d.share(owner, &format!("{i}.csv"), "job.toml");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    d
 }
 
 fn sessions(d: &Deployment, party: usize) -> usize {

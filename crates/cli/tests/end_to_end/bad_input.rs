@@ -65,7 +65,7 @@ fn options() {
         (&["demo", "--owners", "361"], 2, ["--owners: found 361", "1 to 360"]),
         (&["demo", "--threads", "0"], 2, ["--threads: found 0", "at least 1"]),
         (&["demo", "--timeout", "0"], 2, ["--timeout", "1..="]),
-        (&["demo", "--hidden", "0"], 2, ["[784, 0, 10]", "none of them 0"]),
+        (&["demo", "--hidden", "0"], 2, ["784-0-10", "fc1 with an output of 0"]),
         (&["demo", "--hidden", "12,x"], 2, ["--hidden", "x"]),
         (&["demo", "--batch", "0"], 2, ["batch: found 0", "1 to 1437"]),
         (&["demo", "--batch", "1438"], 2, ["batch: found 1438", "1 to 1437"]),

@@ -290,7 +290,7 @@ fn a_training_that_diverges() {
     // What was opened is not opened again, so that nothing would find it wrong a second time: nobody goes on from there.
     for party in ["p0", "p1"] {
         let line = d.refused(&["job", "resume", "job.toml", "--key", &format!("keys/{party}.pem")]);
-        assert!(line.contains("training has diverged, and what was opened is not opened again"), "{line}");
+        assert!(line.contains("training has gone astray, and what showed it is not opened again"), "{line}");
     }
     d.ok(&["job", "resume", "job.toml", "--key", "keys/p2.pem"]);
     let all = d.until("job.toml", LONG, "failed everywhere", |s| s["state"]["is"] == "failed");

@@ -9,7 +9,7 @@ use trefoil_engine::{Engine, Format, fixed};
 use trefoil_mpc::tap::Tap;
 use trefoil_mpc::{Error, Id, Key, Pair, Party, Prg, Seeds, simulate_over};
 use trefoil_net::local;
-use trefoil_nn::{Config, Data, Event, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Config, Data, Event, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State, Trainer};
 use trefoil_ring::Tensor;
 
 /// Those who draw: the three parties, and an owner.
@@ -71,7 +71,7 @@ const CHUNK: usize = 8;
 
 fn config() -> Config {
     Config {
-        sizes: vec![4, 5, 3],
+        network: Graph::perceptron(&[4, 5, 3]),
         input: INPUT,
         rows: ROWS,
         batch: 8,
@@ -168,8 +168,7 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
 type Words = Vec<([usize; 2], Format, [Vec<u64>; 2])>;
 
 fn parameters<S: Tested>(state: &mut State<S::Num>) -> Vec<&mut S::Num> {
-    let State { network, velocity } = state;
-    network.params::<S>().into_iter().chain(velocity).collect()
+    state.params.iter_mut().chain(&mut state.velocity).collect()
 }
 
 fn take<S: Tested>(e: &mut S, state: &State<S::Num>) -> Words {

@@ -4,6 +4,7 @@
 
 mod connect;
 mod handshake;
+mod life;
 mod listener;
 mod mesh;
 mod net;

@@ -1,6 +1,7 @@
 //! A network of three parties over TLS: one connection for each directed link, so that no lock is shared between
 //! reading and writing. The sender connects, the receiver listens.
 
+use super::life::{self, Life};
 use super::stream::Stream;
 use crate::queue::Queue;
 use crate::{Error, Fault, Frame, Id, Net, Result, wire};
@@ -17,7 +18,8 @@ use std::time::Duration;
 /// How a [`TlsNet`] behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long `recv` waits while no byte arrives, and `send` while the peer takes none.
+    /// How long `recv` waits while no byte arrives, and `send` while the peer takes none and none arrives from it. A peer whose work goes
+    /// on gives a [sign](super::life) of it in this time, if it has nothing else to say.
     pub timeout: Duration,
     /// How long [`mesh`](super::mesh) waits for the peers to start.
     pub gather: Duration,
@@ -47,6 +49,9 @@ pub struct TlsNet {
     outgoing: [(Id, Link); 2],
     incoming: [(Id, Link); 2],
     timeout: Duration,
+    /// Grows with every frame sent and received.
+    work: Arc<AtomicU64>,
+    life: Option<Life>,
     /// Disconnected once both writers are done.
     writers: Receiver<()>,
 }
@@ -65,11 +70,19 @@ impl TlsNet {
     /// The operating system gives no thread or no descriptor.
     pub fn new(outgoing: [(Id, Stream); 2], incoming: [(Id, Stream); 2], options: Options) -> Result<TlsNet> {
         let (done, writers) = channel();
+        let work = Arc::<AtomicU64>::default();
+        let back =
+            |peer: Id| incoming.iter().find(|(id, _)| *id == peer).map(|(_, stream)| stream.received()).unwrap_or_default();
+        let queue = |(to, stream): &(Id, Stream)| Queue::new(options.queue_bytes, stream.sent()).with_back(back(*to));
+        let [to_a, to_b] = outgoing.each_ref().map(|link| Arc::new(queue(link).with_work(work.clone())));
         let [a, b] = outgoing;
-        let outgoing = [writer(a, &options, done.clone())?, writer(b, &options, done)?];
+        let outgoing = [writer(a, to_a, &options, done.clone())?, writer(b, to_b, &options, done)?];
         let [a, b] = incoming;
-        let incoming = [reader(a, &options)?, reader(b, &options)?];
-        Ok(TlsNet { outgoing, incoming, timeout: options.timeout, writers })
+        let incoming = [reader(a, &options, &work)?, reader(b, &options, &work)?];
+        let queues = outgoing.each_ref().map(|(_, link)| link.queue.clone());
+        let life =
+            Life::begin(work.clone(), queues, options.timeout).map_err(|source| Error::Io { peer: outgoing[0].0, source })?;
+        Ok(TlsNet { outgoing, incoming, timeout: options.timeout, work, life: Some(life), writers })
     }
 
     /// The most bytes that one of the four queues ever held, frames half read or half written included.
@@ -83,6 +96,7 @@ impl Net for TlsNet {
         let link = find(&self.outgoing, to).ok_or(Error::Closed { peer: to })?;
         link.queue.reserve(wire::footprint(&frame), Some(self.timeout)).map_err(|fault| fault.of(to))?;
         link.queue.push(frame);
+        self.work.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -90,6 +104,7 @@ impl Net for TlsNet {
         let link = find(&self.incoming, from).ok_or(Error::Closed { peer: from })?;
         let frame = link.queue.pop(Some(self.timeout)).map_err(|fault| fault.of(from))?;
         link.queue.release(wire::footprint(&frame));
+        self.work.fetch_add(1, Ordering::Relaxed);
         Ok(frame)
     }
 
@@ -100,6 +115,7 @@ impl Net for TlsNet {
 
 impl Drop for TlsNet {
     fn drop(&mut self) {
+        self.life = None;
         // Incoming first: a peer that is being dropped too would wait for this one to read, and this one for it.
         self.incoming.iter_mut().for_each(|(_, link)| link.stop());
         for (_, link) in &self.outgoing {
@@ -125,8 +141,7 @@ fn find(links: &[(Id, Link); 2], peer: Id) -> Option<&Link> {
     links.iter().find(|(id, _)| *id == peer).map(|(_, link)| link)
 }
 
-fn writer((to, mut stream): (Id, Stream), options: &Options, done: Sender<()>) -> Result<(Id, Link)> {
-    let queue = Arc::new(Queue::new(options.queue_bytes, stream.sent()));
+fn writer((to, mut stream): (Id, Stream), queue: Arc<Queue>, options: &Options, done: Sender<()>) -> Result<(Id, Link)> {
     link(&stream, queue.clone(), options)
         .and_then(|mut link| {
             let run = move || {
@@ -139,8 +154,8 @@ fn writer((to, mut stream): (Id, Stream), options: &Options, done: Sender<()>) -
         .map_err(|source| Error::Io { peer: to, source })
 }
 
-fn reader((from, mut stream): (Id, Stream), options: &Options) -> Result<(Id, Link)> {
-    let queue = Arc::new(Queue::new(options.queue_bytes, stream.received()));
+fn reader((from, mut stream): (Id, Stream), options: &Options, work: &Arc<AtomicU64>) -> Result<(Id, Link)> {
+    let queue = Arc::new(Queue::new(options.queue_bytes, stream.received()).with_work(work.clone()));
     let max = options.max_frame;
     link(&stream, queue.clone(), options)
         .and_then(|mut link| {
@@ -179,6 +194,10 @@ fn write(stream: &mut Stream, queue: &Queue) {
 fn read(stream: &mut Stream, queue: &Queue, max: usize) -> std::result::Result<Infallible, Fault> {
     loop {
         let header = wire::read_header(stream, max)?.ok_or(Fault::Closed)?;
+        if life::is_sign(header.label()) {
+            header.read_parts(stream)?;
+            continue;
+        }
         queue.reserve(header.footprint(), None)?;
         queue.push(header.read_parts(stream)?);
     }

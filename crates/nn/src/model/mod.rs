@@ -1,15 +1,17 @@
 //! The trained network in the clear, and its files: [safetensors](Model::save), the one that is read back,
 //! [NumPy](Model::save_npz) and [ONNX](Model::save_onnx).
 //!
-//! `fc1.weight` is [outputs, inputs], `fc1.bias` \[outputs\], both F32; ReLU stands between the layers. These are the names and the
-//! layout that PyTorch uses. Equal models give equal bytes in each format.
+//! The parameters have the names and the layout that PyTorch uses, as the model's [`Graph`] says: `fc1.weight` is [outputs, inputs],
+//! `fc1.bias` \[outputs\], both F32. Equal models give equal bytes in each format.
 
 mod numpy;
 mod onnx;
 mod predict;
 mod safetensors;
 
-use ndarray::{Array1, Array2};
+use crate::graph::{Graph, Param};
+use crate::network::Network;
+use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -70,29 +72,24 @@ impl Task {
 }
 
 /// A trained network in the clear.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Model {
-    layers: Vec<(Array2<f32>, Array1<f32>)>,
+    network: Network,
+    /// As [`Network::params`] has them; a bias is one row.
+    params: Vec<Array2<f32>>,
     task: Task,
     input: String,
 }
 
 impl Model {
-    /// From the parameters in the order of [`names`](crate::network::names): weights [outputs, inputs] and biases [1, outputs] in
-    /// turn. One output makes a regression; more are classes, which have numbers for names. `input` says how features are
-    /// scaled: "p/256", or a longer text such as JSON.
+    /// From a network and its parameters as [`Graph::params`] has them. One output makes a regression; more are classes, which have
+    /// numbers for names. `input` says how features are scaled: "p/256", or a longer text such as JSON.
     ///
     /// # Errors
-    /// [`ModelError::Content`] if they do not make a network or a value is not finite.
-    pub fn new(params: &[Array2<f64>], input: &str) -> Result<Model> {
-        let layers = params.chunks(2).enumerate().map(|(i, layer)| {
-            let [w, b] = layer else { return Err(content("model", "parameters", params.len(), "weights and biases in turn")) };
-            if b.nrows() != 1 {
-                return Err(content("model", format!("fc{}.bias", i + 1), format!("{:?}", b.dim()), "one row"));
-            }
-            Ok((w.mapv(|v| v as f32), b.row(0).mapv(|v| v as f32)))
-        });
-        Model::of(layers.collect::<Result<_>>()?, input.to_owned(), "model")
+    /// [`ModelError::Content`] if the parameters are not those of the network or a value is not finite.
+    pub fn new(network: &Graph, params: &[Array2<f64>], input: &str) -> Result<Model> {
+        let params = params.iter().map(|p| p.mapv(|v| v as f32)).collect();
+        Model::of(network.clone(), params, input.to_owned(), "model")
     }
 
     /// The same model with names for its classes.
@@ -120,44 +117,31 @@ impl Model {
         Ok(self)
     }
 
-    fn of(layers: Vec<(Array2<f32>, Array1<f32>)>, input: String, file: &str) -> Result<Model> {
-        let outputs = layers.last().map_or(0, |(w, _)| w.nrows());
-        Model { layers, task: Task::of(outputs), input }.checked(file)
+    /// Refuses parameters of another network, and values that are not finite.
+    fn of(graph: Graph, params: Vec<Array2<f32>>, input: String, file: &str) -> Result<Model> {
+        let network = Network::new(graph).map_err(|e| content(file, "network", e, "one that can be trained"))?;
+        if params.len() != network.params().len() {
+            return Err(content(file, "parameters", params.len(), network.params().len()));
+        }
+        for (param, values) in network.params().iter().zip(&params) {
+            if [values.nrows(), values.ncols()] != param.shape() {
+                return Err(content(file, &param.name, format!("{:?}", values.shape()), format!("{:?}", param.dims)));
+            }
+            if !values.iter().all(|v| v.is_finite()) {
+                return Err(content(file, &param.name, "a value that is not finite", "numbers"));
+            }
+        }
+        let task = Task::of(network.outputs());
+        Ok(Model { network, params, task, input })
     }
 
-    /// Refuses layers that do not follow one another, and values that are not finite.
-    fn checked(self, file: &str) -> Result<Model> {
-        if self.layers.is_empty() {
-            return Err(content(file, "layers", "none", "at least fc1.weight and fc1.bias"));
-        }
-        let bytes = self.layers.iter().map(|(w, b)| 4 * (w.len() + b.len()) as u64).sum::<u64>();
-        if bytes > MOST_BYTES {
-            return Err(content(file, "parameters", format!("{bytes} bytes"), "at most 1 GiB"));
-        }
-        let mut inputs = self.layers[0].0.ncols();
-        for (i, (w, b)) in self.layers.iter().enumerate() {
-            let (weight, bias) = (format!("fc{}.weight", i + 1), format!("fc{}.bias", i + 1));
-            if w.ncols() != inputs || w.is_empty() {
-                return Err(content(file, weight, format!("{:?}", w.shape()), format!("[outputs, {inputs}], not empty")));
-            }
-            if b.len() != w.nrows() {
-                return Err(content(file, bias, format!("{:?}", b.shape()), format!("[{}]", w.nrows())));
-            }
-            if !w.iter().chain(b).all(|v| v.is_finite()) {
-                return Err(content(file, weight + " and bias", "a value that is not finite", "numbers"));
-            }
-            inputs = w.nrows();
-        }
-        Ok(self)
-    }
-
-    /// Inputs, hidden layers, outputs.
-    pub fn sizes(&self) -> Vec<usize> {
-        self.layers.first().map(|(w, _)| w.ncols()).into_iter().chain(self.layers.iter().map(|(w, _)| w.nrows())).collect()
+    /// The network as data.
+    pub fn graph(&self) -> &Graph {
+        self.network.graph()
     }
     /// "784-256-10".
     pub fn network(&self) -> String {
-        self.sizes().iter().map(usize::to_string).collect::<Vec<_>>().join("-")
+        self.graph().to_string()
     }
     /// What the outputs are.
     pub fn task(&self) -> &Task {
@@ -167,26 +151,26 @@ impl Model {
     pub fn input(&self) -> &str {
         &self.input
     }
-    /// Weight [outputs, inputs] and bias \[outputs\] of each layer.
-    pub fn layers(&self) -> impl Iterator<Item = (&Array2<f32>, &Array1<f32>)> {
-        self.layers.iter().map(|(w, b)| (w, b))
+    /// The parameters with their values; a bias is one row.
+    pub fn params(&self) -> impl Iterator<Item = (&Param, &Array2<f32>)> {
+        self.network.params().iter().zip(&self.params)
     }
 
     /// The largest difference between two parameters in the same place.
     ///
     /// # Errors
-    /// [`ModelError::Content`] if the networks differ in size.
+    /// [`ModelError::Content`] if the networks differ.
     pub fn max_difference(&self, other: &Model) -> Result<f64> {
-        if self.sizes() != other.sizes() {
+        if self.graph() != other.graph() {
             return Err(content("model", "network to compare with", other.network(), self.network()));
         }
-        let all = |m: &Model| m.layers.iter().flat_map(|(w, b)| w.iter().chain(b)).map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let all = |m: &Model| m.params.iter().flatten().map(|&v| f64::from(v)).collect::<Vec<_>>();
         Ok(all(self).into_iter().zip(all(other)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
     }
 
     /// What a user of a file must know beside the parameters: `task` ("classification" or "regression"), `classes` (their number)
-    /// and `class_names` (a JSON array, where they have names), `network` ("784-256-10"), `input` (how features are scaled) and
-    /// `trefoil` (the version that wrote it).
+    /// and `class_names` (a JSON array, where they have names), `network` ("784-256-10"), `graph` (the network as JSON, where it is more
+    /// than linear layers with ReLU between them), `input` (how features are scaled) and `trefoil` (the version that wrote it).
     fn about(&self) -> BTreeMap<&'static str, String> {
         let mut about = BTreeMap::from([
             ("input", self.input.clone()),
@@ -194,6 +178,9 @@ impl Model {
             ("task", self.task.name().to_owned()),
             ("trefoil", env!("CARGO_PKG_VERSION").to_owned()),
         ]);
+        if !self.graph().is_perceptron() {
+            about.insert("graph", serde_json::json!(self.graph()).to_string());
+        }
         if let Task::Classification(names) = &self.task {
             about.insert("classes", names.len().to_string());
             if self.task != Task::of(names.len()) {
@@ -204,13 +191,14 @@ impl Model {
     }
 
     /// The parameters as files have them: name, shape, values row by row.
-    fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<u8>)> {
-        let bytes = |v: &f32| v.to_le_bytes();
-        let names = crate::network::names(self.layers.len());
-        let tensors = self.layers.iter().flat_map(move |(w, b)| {
-            [(w.shape().to_vec(), w.iter().flat_map(bytes).collect()), (b.shape().to_vec(), b.iter().flat_map(bytes).collect())]
-        });
-        names.into_iter().zip(tensors).map(|(name, (shape, data))| (name, shape, data))
+    fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], Vec<u8>)> {
+        self.params().map(|(p, values)| (p.name.as_str(), &p.dims[..], values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+    }
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Model) -> bool {
+        self.graph() == other.graph() && self.params == other.params && self.task == other.task && self.input == other.input
     }
 }
 
@@ -225,7 +213,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Its sizes only: the weights of a trained model are its owner's.
+/// Its network only: the weights of a trained model are its owner's.
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Model({})", self.network())

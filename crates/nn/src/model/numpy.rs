@@ -18,7 +18,7 @@ impl Model {
         let mut directory = Vec::new();
         let mut count = 0;
         for (name, shape, values) in self.tensors() {
-            add(&mut zip, &mut directory, &format!("{name}.npy"), &npy(&shape, &values));
+            add(&mut zip, &mut directory, &format!("{name}.npy"), &npy(shape, &values));
             count += 1u16;
         }
         let at = zip.len();

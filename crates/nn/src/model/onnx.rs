@@ -7,6 +7,7 @@
 //! The messages are those of onnx.proto, with the fields that are used here; protocol buffers skip all others.
 
 use super::{Model, Result, Task, write};
+use crate::graph::Kind;
 use prost::Message;
 use std::path::Path;
 
@@ -153,18 +154,16 @@ impl Model {
     }
 
     fn proto(&self) -> ModelProto {
-        let sizes = self.sizes();
-        let (inputs, outputs) = (sizes.first().copied().unwrap_or_default(), sizes.last().copied().unwrap_or_default());
         let initializer = self.tensors().map(|(name, shape, raw_data)| {
-            let dims = shape.into_iter().map(|n| n as i64).collect();
-            TensorProto { dims, data_type: FLOAT, name, raw_data }
+            let dims = shape.iter().map(|n| *n as i64).collect();
+            TensorProto { dims, data_type: FLOAT, name: name.to_owned(), raw_data }
         });
         let graph = GraphProto {
             node: self.nodes(),
             name: self.network(),
             initializer: initializer.collect(),
-            input: vec![rows_of("x", inputs)],
-            output: vec![rows_of("y", outputs)],
+            input: vec![rows_of("x", self.network.width())],
+            output: vec![rows_of("y", self.network.outputs())],
         };
         ModelProto {
             ir_version: IR_VERSION,
@@ -180,37 +179,33 @@ impl Model {
         }
     }
 
-    /// Each node takes what the one before it gave: the first takes `x`, the last gives `y`.
+    /// Each node is called as its output is; the last one gives `y`.
     fn nodes(&self) -> Vec<NodeProto> {
-        let node = |op: &str, name: String, parameters: Vec<String>, attribute| NodeProto {
-            input: parameters,
-            output: vec![name.clone()],
-            name,
-            op_type: op.to_owned(),
-            attribute,
-        };
-        let mut nodes = Vec::new();
-        for i in 1..=self.layers.len() {
-            if i > 1 {
-                nodes.push(node("Relu", format!("relu{}", i - 1), vec![], vec![]));
-            }
-            // Weights are [outputs, inputs].
-            let transposed = AttributeProto { name: "transB".to_owned(), i: 1, r#type: INT };
-            nodes.push(node("Gemm", format!("fc{i}"), vec![format!("fc{i}.weight"), format!("fc{i}.bias")], vec![transposed]));
+        let (names, sources) = (self.network.names(), self.network.sources());
+        let mut nodes: Vec<NodeProto> = Vec::new();
+        for ((node, name), source) in self.graph().nodes.iter().zip(names).zip(sources) {
+            let (operator, parameters, attribute) = match &node.op {
+                // Weights are [outputs, inputs].
+                Kind::Linear(_) => ("Gemm", 2, vec![AttributeProto { name: "transB".to_owned(), i: 1, r#type: INT }]),
+                Kind::Relu => ("Relu", 0, vec![]),
+            };
+            let given = source.map_or_else(|| "x".to_owned(), |i| names[i].clone());
+            let parameters = ["weight", "bias"].iter().take(parameters).map(|p| format!("{name}.{p}"));
+            nodes.push(node_of(operator, name, [given].into_iter().chain(parameters).collect(), attribute));
         }
-        if let Task::Classification(_) = self.task {
+        if let (Task::Classification(_), Some(logits)) = (&self.task, names.last()) {
             // Over the last axis, which is the default.
-            nodes.push(node("Softmax", "softmax".to_owned(), vec![], vec![]));
-        }
-        let mut last = "x".to_owned();
-        for node in &mut nodes {
-            node.input.insert(0, std::mem::replace(&mut last, node.name.clone()));
+            nodes.push(node_of("Softmax", "softmax", vec![logits.clone()], vec![]));
         }
         if let Some(node) = nodes.last_mut() {
             node.output = vec!["y".to_owned()];
         }
         nodes
     }
+}
+
+fn node_of(operator: &str, name: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> NodeProto {
+    NodeProto { input, output: vec![name.to_owned()], name: name.to_owned(), op_type: operator.to_owned(), attribute }
 }
 
 /// A matrix of F32 with any number of rows.
@@ -232,7 +227,7 @@ mod tests {
             .windows(2)
             .flat_map(|s| [Array2::from_shape_fn((s[1], s[0]), |(i, j)| i as f64 - 0.5 * j as f64), Array2::ones((1, s[1]))])
             .collect();
-        Model::new(&params, "p/256").unwrap()
+        Model::new(&crate::Graph::perceptron(sizes), &params, "p/256").unwrap()
     }
 
     /// Operators with inputs and output, as one line each.

@@ -1,26 +1,33 @@
 //! What a model says of records in the clear, and how good that is.
 
-use super::{Model, Result, Task, content};
+use super::{Model, Task, content};
+
+type Result<T, E = super::ModelError> = std::result::Result<T, E>;
+
+use crate::layers::Formats;
 use ndarray::Array2;
+use trefoil_engine::{Engine, Float, Format};
 
 impl Model {
     /// The outputs for each row of `x`, [rows, inputs]: logits, or the value of a regression.
     ///
     /// # Errors
-    /// [`ModelError::Content`](super::ModelError::Content) if `x` has another number of columns than the network has inputs.
+    /// [`ModelError::Content`](super::ModelError::Content) if `x` has another number of columns than the network has inputs, or a
+    /// value that is not finite.
     pub fn logits(&self, x: &Array2<f64>) -> Result<Array2<f64>> {
-        let inputs = self.sizes()[0];
+        let inputs = self.network.width();
         if x.ncols() != inputs {
             return Err(content("model", "features of the data", x.ncols(), inputs));
         }
-        let mut x = x.clone();
-        for (i, (w, b)) in self.layers.iter().enumerate() {
-            if i > 0 {
-                x.mapv_inplace(|v| v.max(0.0));
-            }
-            x = x.dot(&w.mapv(f64::from).t()) + b.mapv(f64::from);
-        }
-        Ok(x)
+        // Floating point knows no range; the least format lets every sum pass.
+        let (e, format) = (&mut Float, Format { frac: 0, bits: 1 });
+        let wrong = |e| content("model", "records", e, "finite numbers");
+        let params =
+            self.params.iter().map(|p| e.public(&p.mapv(f64::from), format)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let x = e.public(x, format).map_err(wrong)?;
+        let formats = vec![Formats { out: format, widen: 0 }; self.graph().nodes.len()];
+        let (z, _) = self.network.forward(e, &params, &formats, &x).map_err(wrong)?;
+        Ok(z.value)
     }
 
     /// The class of each row: the first of the largest logits. The values of a regression are its [`Model::scores`].
@@ -76,7 +83,7 @@ impl Model {
     /// # Errors
     /// As for [`Model::scores`], unless the network has two classes and both occur, and if there is not one label a row.
     pub fn auc(&self, x: &Array2<f64>, labels: &[usize]) -> Result<f64> {
-        if self.logits(&Array2::zeros((0, x.ncols())))?.ncols() != 2 {
+        if self.network.outputs() != 2 {
             return Err(content("model", "outputs", self.network(), "2 classes"));
         }
         one_a_row(x, labels.len())?;

@@ -1,10 +1,11 @@
 //! Model files as safetensors: what Trefoil reads back. The metadata says what a user of the file must know: `network`
 //! ("784-256-10"), `task`, `classes` and their names, `input` (how features are scaled) and `trefoil` (the version that wrote it).
+//! Where `graph` is missing the network is linear layers with ReLU between them, and follows from the tensors' shapes.
 
 use super::{MOST_BYTES, Model, ModelError, Result, content, one_line, write};
-use crate::network::names;
+use crate::graph::{Graph, Param};
 use ::safetensors::{Dtype, SafeTensorError, SafeTensors};
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::Path;
@@ -16,7 +17,7 @@ impl Model {
         let mut data = Vec::new();
         for (name, shape, values) in self.tensors() {
             let offsets = [data.len(), data.len() + values.len()];
-            header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": offsets }));
+            header.insert(name.to_owned(), json!({ "dtype": "F32", "shape": shape, "data_offsets": offsets }));
             data.extend(values);
         }
         let mut header = Value::Object(header).to_string().into_bytes();
@@ -35,30 +36,34 @@ impl Model {
         let invalid = |e: SafeTensorError| content(file, "safetensors", one_line(&e.to_string()), "a valid file");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(invalid)?;
-        let expected = names(tensors.len().div_ceil(2));
-        let mut values = Vec::new();
-        for name in &expected {
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|_| content(file, name, "no such tensor", format!("{} tensors: {}", expected.len(), list(&expected))))?;
+        let about = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
+        let graph = match about("graph") {
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|e| content(file, "graph in the metadata", one_line(&e.to_string()), "a network in JSON"))?,
+            None => perceptron(&tensors, file)?,
+        };
+        let invalid = |e: crate::Error| content(file, "network", one_line(&e.to_string()), "one that can be trained");
+        graph.check().map_err(invalid)?;
+        let expected = graph.params().map_err(invalid)?;
+        if expected.len() != tensors.len() {
+            return Err(content(file, "tensors", tensors.len(), format!("{}: {}", expected.len(), list(&expected))));
+        }
+        let mut params = Vec::new();
+        for param in &expected {
+            let tensor = tensors.tensor(&param.name).map_err(|_| {
+                content(file, &param.name, "no such tensor", format!("{} tensors: {}", expected.len(), list(&expected)))
+            })?;
             if tensor.dtype() != Dtype::F32 {
-                return Err(content(file, name, tensor.dtype(), Dtype::F32));
+                return Err(content(file, &param.name, tensor.dtype(), Dtype::F32));
+            }
+            if tensor.shape() != param.dims {
+                return Err(content(file, &param.name, format!("{:?}", tensor.shape()), format!("{:?}", param.dims)));
             }
             let numbers = tensor.data().as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c)).collect::<Vec<_>>();
-            values.push((name, tensor.shape().to_vec(), numbers));
+            let values = Array2::from_shape_vec(param.shape(), numbers);
+            params.push(values.map_err(|e| content(file, &param.name, e, format!("{:?}", param.dims)))?);
         }
-        let mut layers = Vec::new();
-        let mut values = values.into_iter();
-        while let (Some((weight, ws, w)), Some((bias, bs, b))) = (values.next(), values.next()) {
-            let [outputs, inputs] = ws[..] else { return Err(content(file, weight, format!("{ws:?}"), "[outputs, inputs]")) };
-            let w = Array2::from_shape_vec((outputs, inputs), w).map_err(|e| content(file, weight, e, "[outputs, inputs]"))?;
-            if bs.len() != 1 {
-                return Err(content(file, bias, format!("{bs:?}"), "[outputs]"));
-            }
-            layers.push((w, Array1::from_vec(b)));
-        }
-        let about = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
-        let mut model = Model::of(layers, about("input").unwrap_or_default(), file)?;
+        let mut model = Model::of(graph, params, about("input").unwrap_or_default(), file)?;
         for (key, expected) in [("network", model.network()), ("task", model.task.name().to_owned())] {
             if let Some(found) = about(key).filter(|found| *found != expected) {
                 return Err(content(file, format!("{key} in the metadata"), one_line(&found), expected));
@@ -96,7 +101,25 @@ impl Model {
     }
 }
 
-fn list(names: &[String]) -> String {
-    let shown = names.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > 4 { shown + ", .." } else { shown }
+/// The linear layers fc1, fc2, .. of a file that has nothing else.
+fn perceptron(tensors: &SafeTensors<'_>, file: &str) -> Result<Graph> {
+    let mut sizes = Vec::new();
+    for i in 1..=tensors.len().div_ceil(2) {
+        let name = format!("fc{i}.weight");
+        let tensor =
+            tensors.tensor(&name).map_err(|_| content(file, &name, "no such tensor", "fc1.weight, fc1.bias, fc2.weight, .."))?;
+        let [outputs, inputs] = *tensor.shape() else {
+            return Err(content(file, name, format!("{:?}", tensor.shape()), "[outputs, inputs]"));
+        };
+        if sizes.is_empty() {
+            sizes.push(inputs);
+        }
+        sizes.push(outputs);
+    }
+    Ok(Graph::perceptron(&sizes))
+}
+
+fn list(params: &[Param]) -> String {
+    let shown = params.iter().take(4).map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+    if params.len() > 4 { shown + ", .." } else { shown }
 }

@@ -2,12 +2,11 @@
 
 use ndarray::Array2;
 use trefoil_engine::Engine;
-use trefoil_nn::{Config, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State};
+use trefoil_nn::{Config, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State};
 
 /// The parameters in the clear.
 pub fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
-    let mut network = state.network.clone();
-    network.params::<E>().into_iter().map(|w| e.open(w).unwrap().unwrap()).collect()
+    state.params.iter().map(|w| e.open(w).unwrap().unwrap()).collect()
 }
 
 /// Fixed pseudo-random numbers in [0, 1), multiples of 1/256.
@@ -57,7 +56,7 @@ pub fn regression(hidden: &[usize], rows: usize) -> Config {
 
 pub fn config(sizes: &[usize], rows: usize, batch: usize) -> Config {
     Config {
-        sizes: sizes.to_vec(),
+        network: Graph::perceptron(sizes),
         input: trefoil_engine::Format::new(8, 0),
         rows,
         batch,

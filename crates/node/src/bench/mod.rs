@@ -195,8 +195,8 @@ fn processes<S: Suite>(
         });
         let patience = Patience { connect: timeout, answer: timeout };
         let mut session = Session::open(&addresses, &client, patience)?;
-        let x = operation::records(*batch, network[0]);
-        let outputs = batch * network[network.len() - 1];
+        let x = operation::records(*batch, network.input.len());
+        let outputs = batch * network.outputs()?;
         for i in 0..*iterations {
             let started = Instant::now();
             session.ask(&x, outputs, S::deal, S::reconstruct)?;

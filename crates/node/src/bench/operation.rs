@@ -16,7 +16,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Init, Loss, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Graph, Init, Loss, Schedule, SoftmaxKind, Trainer};
 use trefoil_ring::Tensor;
 
 /// An operation and how often it is done.
@@ -24,8 +24,8 @@ use trefoil_ring::Tensor;
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // the names say it
 pub enum Operation {
-    Train { network: Vec<usize>, iterations: usize },
-    Infer { network: Vec<usize>, batch: usize, iterations: usize },
+    Train { network: Graph, iterations: usize },
+    Infer { network: Graph, batch: usize, iterations: usize },
     Relu { elements: usize, iterations: usize },
     Product { shape: [usize; 3], iterations: usize },
     Softmax { rows: usize, cols: usize, iterations: usize },
@@ -41,11 +41,11 @@ impl Operation {
     /// # Errors
     /// Another name.
     pub fn parse(name: &str, iterations: usize) -> Result<Operation> {
-        let sizes = |text: &str| text.split('x').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>();
+        let sizes = |text: &str| Graph::perceptron(&text.split('x').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>());
         Ok(match name {
             "train-784x256x10" | "train-784x128x128x10" => Operation::Train { network: sizes(&name[6..]), iterations },
-            "infer-784x128x128x10-b1" => Operation::Infer { network: vec![784, 128, 128, 10], batch: 1, iterations },
-            "infer-784x128x128x10-b128" => Operation::Infer { network: vec![784, 128, 128, 10], batch: 128, iterations },
+            "infer-784x128x128x10-b1" => Operation::Infer { network: sizes("784x128x128x10"), batch: 1, iterations },
+            "infer-784x128x128x10-b128" => Operation::Infer { network: sizes("784x128x128x10"), batch: 128, iterations },
             "relu-1e6" => Operation::Relu { elements: 1_000_000, iterations },
             "product-128x784x256" => Operation::Product { shape: [128, 784, 256], iterations },
             "softmax-128x10" => Operation::Softmax { rows: 128, cols: 10, iterations },
@@ -55,11 +55,11 @@ impl Operation {
         })
     }
 
-    /// The layers of the network, or those of a small one where there is none.
-    pub(super) fn network(&self) -> Vec<usize> {
+    /// The network, or a small one where there is none.
+    pub(super) fn network(&self) -> Graph {
         match self {
             Operation::Train { network, .. } | Operation::Infer { network, .. } => network.clone(),
-            _ => vec![1, 2],
+            _ => Graph::perceptron(&[1, 2]),
         }
     }
 
@@ -73,7 +73,7 @@ impl Operation {
         lap: Lap<'_, E>,
     ) -> Result<()> {
         match self {
-            Operation::Infer { network, batch, iterations } => infer(e, job, network, *batch, *iterations, from, timeout, lap),
+            Operation::Infer { batch, iterations, .. } => infer(e, job, *batch, *iterations, from, timeout, lap),
             other => other.repeat(e, lap),
         }
     }
@@ -161,11 +161,11 @@ fn laps<E: Suite>(
     Ok(())
 }
 
-fn train<E: Suite>(e: &mut E, network: &[usize], iterations: usize, lap: Lap<'_, E>) -> Result<()> {
+fn train<E: Suite>(e: &mut E, network: &Graph, iterations: usize, lap: Lap<'_, E>) -> Result<()> {
     const BATCH: usize = 128;
     let rows = BATCH * 8;
     let trainer = Trainer::new(Config {
-        sizes: network.to_vec(),
+        network: network.clone(),
         input: Format::new(8, 0),
         rows,
         batch: BATCH,
@@ -178,9 +178,9 @@ fn train<E: Suite>(e: &mut E, network: &[usize], iterations: usize, lap: Lap<'_,
         init: Init::He,
         seed: 1,
     })?;
-    let classes = network[network.len() - 1];
+    let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
-    let x = secret(e, &images(rows, network[0]), Format::new(8, 0))?;
+    let x = secret(e, &images(rows, inputs), Format::new(8, 0))?;
     let data = Data { x: e.prepare(&x)?, y: secret(e, &labels, LABEL)? };
     let mut state = trainer.initial(e)?;
     laps(e, iterations, lap, |e, i| trainer.step(e, &mut state, &data, i - 1))
@@ -209,7 +209,6 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, iterat
 fn infer<E: Suite>(
     e: &mut E,
     job: &Training,
-    network: &[usize],
     batch: usize,
     iterations: usize,
     (listener, client): (&Listener, Fingerprint),
@@ -218,21 +217,20 @@ fn infer<E: Suite>(
 ) -> Result<()> {
     let trainer = job.trainer()?;
     let mut state = trainer.initial(e)?;
-    let (weights, values) = (trainer.scales().weight, trainer.initial(&trefoil_engine::Float)?);
-    let mut values = values;
-    let clear: Vec<Array2<f64>> = values.network.params::<trefoil_engine::Float>().into_iter().map(|w| w.value.clone()).collect();
-    for (w, clear) in state.network.params::<E>().into_iter().zip(clear) {
-        *w = secret(e, &clear, weights)?;
+    let (weights, clear) = (trainer.scales().weight, trainer.initial(&trefoil_engine::Float)?);
+    for (w, clear) in state.params.iter_mut().zip(clear.params) {
+        *w = secret(e, &clear.value, weights)?;
     }
+    let inputs = trainer.network().width();
     let mut session = query::accept(listener, client, timeout)?;
-    let (id, shape) = (e.party().id, [batch, network[0]]);
+    let (id, shape) = (e.party().id, [batch, inputs]);
     lap(e, 0, 0.0);
     for i in 1..=iterations as u64 {
         e.begin_step(i);
-        let kept = session.query(|parts| E::accept(id, batch * network[0], parts))?;
+        let kept = session.query(|parts| E::accept(id, batch * inputs, parts))?;
         let started = Instant::now();
         let x = e.input(shape, job.input(), kept);
-        let (logits, _) = state.network.forward(e, &x)?;
+        let logits = trainer.forward(e, &state, &x)?;
         let answer = e.export(&logits)?;
         session.answer(answer)?;
         lap(e, i, started.elapsed().as_secs_f64());

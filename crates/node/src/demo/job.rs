@@ -87,7 +87,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
         data: schema(data),
         train: Settings {
-            hidden: t.network[1..t.network.len() - 1].to_vec(),
+            hidden: t.network.hidden().unwrap_or_default(),
             epochs: t.epochs,
             batch: t.batch,
             lr: t.lr,
@@ -162,6 +162,7 @@ mod tests {
     use super::*;
     use crate::{SuiteName, Training};
     use std::time::Duration;
+    use trefoil_nn::Graph;
 
     fn table(rows: usize) -> Table {
         // From -8, to which outliers are clipped, to almost 8.
@@ -173,7 +174,7 @@ mod tests {
         let training = Training {
             suite: SuiteName::Securenn,
             dataset: String::new(),
-            network: vec![5, 4],
+            network: Graph::perceptron(&[2, 5, 4, 3]),
             epochs: 2,
             batch: 4,
             lr: 0.1,
@@ -212,7 +213,7 @@ mod tests {
             let (demo, keys) = (demo(&data), Keys::generate(2).unwrap());
             let job = job(&demo, &data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
             assert_eq!(job.training(9, 3).unwrap(), demo.training);
-            assert_eq!(demo.training.network, [2, 5, 4, 3]);
+            assert_eq!(demo.training.network, Graph::perceptron(&[2, 5, 4, 3]));
             assert_eq!(matches!(job.data.columns[..], [Column::Pixels { .. }]), pixels);
             // As its file and as the parties get it.
             let text = toml::to_string(&job).unwrap();

@@ -78,7 +78,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
 
     let started = Instant::now();
     let secure = secure::train(demo, data, &parts, trainer.total_steps(), &mut folder, stop, progress)?;
-    let model = Model::new(&secure.params, input_name(training.input_frac))?;
+    let model = Model::new(&training.network, &secure.params, input_name(training.input_frac))?;
     let model_file = folder.path("model.safetensors");
     model.save(&model_file)?;
     let seconds_total = started.elapsed().as_secs_f64();
@@ -87,7 +87,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let model_test_accuracy = Model::load(&model_file)?.accuracy(&test.x, &test.y)?;
     progress(Progress::Phase("float baseline"));
     let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
-    let float = plain::train(training, &trainer, &train, &test, stop, &mut on_epoch)?;
+    let float = plain::train(&trainer, &train, &test, stop, &mut on_epoch)?;
 
     let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let steps = secure.steps.len() as u64;
@@ -95,7 +95,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let per_step = |x: u64| x / steps.max(1);
     let summary = Summary {
         suite: training.suite.to_string(),
-        network: training.network_name(),
+        network: training.network.to_string(),
         links: demo.links.clone().unwrap_or_else(|| "local".into()),
         dataset: training.dataset.clone(),
         train_rows: training.train_rows,

@@ -9,13 +9,13 @@
 //! figures were opened before: see [openings](super::openings). A training that fails the check does not go on from any checkpoint.)
 
 use super::Server;
+use super::heads::Head;
 use super::openings::Openings;
 use super::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use trefoil_engine::{Engine, Format};
 use trefoil_mpc::Suite;
 use trefoil_net::{At, Frame, Id, wire};
@@ -55,6 +55,8 @@ pub struct Standing {
     checkpoints: Vec<(u64, String)>,
     /// Which figures it has opened.
     pub openings: Openings,
+    /// Where its audit log stands.
+    pub head: Head,
 }
 
 /// Where a session begins.
@@ -79,7 +81,7 @@ impl Standing {
                 Err(e) => tracing::warn!("not used: {e}"),
             }
         }
-        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings })
+        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings, head: Head::of(server) })
     }
 
     /// The newest checkpoint that all three have, or the beginning.
@@ -117,7 +119,6 @@ pub fn write<S: Suite>(
     state: &State<S::Num>,
     name: &str,
     (step, checked): (u64, bool),
-    patience: Duration,
 ) -> Result<()> {
     let (server, hash) = (session.server, session.hash);
     let id = id(hash, name, step);
@@ -134,7 +135,7 @@ pub fn write<S: Suite>(
     let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
     let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
     sealed::write_atomically(&path, &server.key, &about, records)?;
-    e.party().meet("node.checkpoint", &words(&id), patience)?;
+    e.party().meet("node.checkpoint", &words(&id))?;
     for old in files(server, hash).iter().filter(|p| **p != path) {
         std::fs::remove_file(old).map_err(Error::file(old))?;
     }
@@ -171,7 +172,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
 
 /// Everything that changes in training, in one order.
 fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
-    state.network.params::<E>().into_iter().chain(&mut state.velocity).collect()
+    state.params.iter_mut().chain(&mut state.velocity).collect()
 }
 
 type Kept = Vec<Vec<u64>>;
@@ -209,7 +210,7 @@ fn model_path(server: &Server, hash: &str) -> PathBuf {
 /// Writes this party's messages to the model owner.
 pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State<S::Num>, id: &str) -> Result<()> {
     let mut records = vec![];
-    for x in state.network.params::<S>() {
+    for x in &state.params {
         let frame = Frame { at: At::default(), depth: 0, label: "node.model".into(), parts: e.export(x)? };
         let mut record = vec![];
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;

@@ -62,7 +62,7 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
     let answer = match (record.state, record.model) {
         (State::Trained, Some(model)) => Answer::Trained { model },
         (State::Failed { .. }, _) => {
-            let may = if record.diverged { "" } else { ", and may resume it" };
+            let may = if record.astray { "" } else { ", and may resume it" };
             Answer::Over { why: format!("failed; its operator knows why{may}") }
         }
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: requests::describe(&state) },

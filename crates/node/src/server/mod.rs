@@ -11,12 +11,14 @@
 //! | `records` | the records of all owners, from the disk into the engine |
 //! | `checkpoint` | the state's shares, sealed, at steps that all three agree on |
 //! | `stored` | what the database has of jobs, checked before it is believed |
+//! | `heads` | where the three audit logs stand, in each other |
 //! | [`openings`] | which epochs' figures have been opened, each at most once |
 //! | `status` | health and metrics |
 
 mod checkpoint;
 mod checks;
 pub mod config;
+mod heads;
 mod links;
 pub mod openings;
 pub mod record;

@@ -39,7 +39,7 @@ pub struct Record {
     /// Which epochs' figures were opened.
     pub openings: Openings,
     /// Whether opened figures showed that training has gone astray. They are not opened again: nothing goes on from there.
-    pub diverged: bool,
+    pub astray: bool,
     /// Whether the trained weights were found in range; without that, a fault has kept the check of the last epoch closed.
     pub checked: bool,
     /// The trained model's name: the same at all three parties.
@@ -126,7 +126,7 @@ impl Record {
             steps: 0,
             last: None,
             openings: Openings::default(),
-            diverged: false,
+            astray: false,
             checked: false,
             model: None,
             delivered: false,

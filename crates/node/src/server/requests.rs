@@ -205,8 +205,9 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
 
 fn resume(record: &mut Record) -> Result<()> {
     match &record.state {
-        State::Failed { .. } if record.diverged => {
-            let why = "training has diverged, and what was opened is not opened again; propose another job, with a smaller rate";
+        State::Failed { .. } if record.astray => {
+            let why =
+                "training has gone astray, and what showed it is not opened again; propose another job, with a smaller rate";
             Err(Error::Refused(why.into()))
         }
         State::Failed { .. } | State::Interrupted { .. } => {

@@ -68,7 +68,9 @@ fn run(server: &Arc<Server>, hash: &str) {
             // What the session has written since it was cancelled.
             return uploads::abandon(server, hash);
         }
-        let diverged = matches!(e, Error::Training(trefoil_nn::Error::Diverged { .. } | trefoil_nn::Error::Weights { .. }));
+        // What was opened is wrong, and is not opened again.
+        use trefoil_nn::Error::{Config, Engine};
+        let astray = matches!(&e, Error::Training(e) if !matches!(e, Config { .. } | Engine(_)));
         let (why, code) = (e.to_string(), e.exit_code());
         let began = server.record(hash).is_ok_and(|r| r.state == State::Running);
         let state = match e {
@@ -89,7 +91,7 @@ fn run(server: &Arc<Server>, hash: &str) {
             if !r.state.is_final() {
                 r.state = state;
             }
-            r.diverged |= diverged;
+            r.astray |= astray;
             r.checkpoint
         });
         match stored {

@@ -4,7 +4,7 @@
 //! owners' records, train, and write the model down before anyone forgets the records.
 
 use super::record::{Figures, State};
-use super::{Server, checkpoint, checks, links, records, uploads};
+use super::{Server, checkpoint, checks, heads, links, records, uploads};
 use crate::handshake::{agreed, compare, exchange, keys};
 use crate::report::Tally;
 use crate::witness::{Seen, Witness};
@@ -12,14 +12,10 @@ use crate::{Error, Event, Job, Result, SuiteName, Training};
 use checkpoint::Standing;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::{Id, Net, recorded, shaped};
 use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
-
-/// How long the helper waits for the others at a checkpoint, while their connections live: it may be far ahead. P0 and P1 are in step,
-/// and the helper's word has come long ago: they wait for as long as a peer may be silent.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// A session, before it knows its suite's engine.
 pub(super) struct Session<'a> {
@@ -96,6 +92,8 @@ impl Session<'_> {
         let own = Standing::of(server, self.hash)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(self.hash, &theirs)?;
+        let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
+        heads::note(self, &start.session, "start", told.collect())?;
         let closed = self.agree_on_openings(&own, &theirs, trainer.config().epochs)?;
         let mut data = records::load::<S>(self)?;
         let mut net: Box<dyn Net> = Box::new(net);
@@ -132,8 +130,10 @@ impl Session<'_> {
         checkpoint::write_model(self, &mut e, &mut state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
         self.not_cancelled()?;
-        e.party().meet("node.trained", &checkpoint::words(&model), self.patience())?;
+        e.party().meet("node.trained", &checkpoint::words(&model))?;
         finish(server, self.hash, &model)?;
+        // The job is done, whether the others still hear of it or not.
+        heads::exchange(self, e.party(), &start.session).unwrap_or_else(|e| tracing::warn!("heads of the audit logs: {e}"));
         let seen = seen_so_far(&seen);
         server.say(Event::Done(Box::new(run.tally.report(e.party(), from_owners, &seen))));
         Ok(())
@@ -216,13 +216,9 @@ impl Session<'_> {
 
     /// Writes the state down; a party that stops does so then.
     fn keep<S: Suite>(&self, e: &mut S, state: &TrainingState<S::Num>, session: &str, at: (u64, bool)) -> Result<()> {
-        checkpoint::write(self, e, state, session, at, self.patience())?;
+        checkpoint::write(self, e, state, session, at)?;
         self.server.advance(self.hash, |r| r.checkpoint = at.0)?;
         if self.server.stopping() { Err(Error::Interrupted) } else { Ok(()) }
-    }
-
-    fn patience(&self) -> Duration {
-        if self.me == Id::P2 { PATIENCE } else { self.server.config.timeout() }
     }
 
     fn not_cancelled(&self) -> Result<()> {

@@ -3,64 +3,80 @@
 //!
 //! The velocity u holds past learning rates: after a change of the rate, what was learned before keeps its own.
 //! (PyTorch multiplies by the rate last. With a constant rate, the two are the same.)
+//!
+//! No round and no truncation of its own: the gradient by the outputs is multiplied by rate / batch, locally, and mu u joins the
+//! truncation that dW needs in any case.
 
-use crate::linear::lift;
-use crate::scales::{MOMENTUM, Scales};
-use crate::{Error, Result};
-use trefoil_engine::{Engine, Index, Result as EngineResult};
+use super::Optimiser;
+use crate::network::{Cut, lift};
+use crate::scales::{MOMENTUM, Rate, Scales};
+use crate::{Error, Result, Schedule};
+use trefoil_engine::{Engine, Error as EngineError, Index, Result as EngineResult};
 
-/// The optimiser. Gradients come with the learning rate and the division by the batch in them already.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// The optimiser.
+#[derive(Clone, PartialEq, Debug)]
 pub struct Sgd {
+    schedule: Schedule,
+    epochs: u64,
+    batch: usize,
     momentum: f64,
     scales: Scales,
 }
 
 impl Sgd {
-    /// With this momentum, rounded to [`MOMENTUM`] fraction bits; 0 for none.
+    /// With this momentum, rounded to [`MOMENTUM`] fraction bits, 0 for none; rates by `schedule` over so many epochs.
     ///
     /// # Errors
     /// [`Error::Config`] unless 0 <= momentum < 1.
-    pub fn new(momentum: f64, scales: Scales) -> Result<Sgd> {
+    pub fn new(momentum: f64, schedule: Schedule, epochs: u64, batch: usize, scales: Scales) -> Result<Sgd> {
         if !(0.0..1.0).contains(&momentum) {
             return Err(Error::config("momentum", momentum, "at least 0 and below 1"));
         }
         let unit = f64::from(MOMENTUM).exp2();
-        Ok(Sgd { momentum: (momentum * unit).round() / unit, scales })
+        Ok(Sgd { schedule, epochs, batch, momentum: (momentum * unit).round() / unit, scales })
     }
 
-    /// Whether there are velocities at all.
-    pub fn has_momentum(&self) -> bool {
-        self.momentum > 0.0
-    }
-
-    /// mu u for each velocity, to join the gradient before its truncation: local.
+    /// The learning rate over the batch in `epoch`, counted from 0.
     ///
     /// # Errors
-    /// Those of the engine.
-    pub fn carry<E: Engine>(&self, e: &E, velocity: &[E::Num]) -> EngineResult<Vec<E::Num>> {
-        velocity.iter().map(|u| e.times(u, self.momentum, MOMENTUM)).collect()
+    /// [`Error::Config`] for a rate that cannot be represented.
+    pub fn rate(&self, epoch: u64) -> Result<Rate> {
+        self.scales.rate(self.schedule.rate(epoch, self.epochs), self.batch)
+    }
+}
+
+impl Optimiser for Sgd {
+    /// A velocity, if there is momentum.
+    fn keeps(&self) -> usize {
+        usize::from(self.momentum > 0.0)
+    }
+
+    fn begin<E: Engine>(&self, e: &E, d: &E::Num, epoch: u64) -> EngineResult<E::Num> {
+        // A trainer has tried every epoch's rate.
+        self.rate(epoch).map_err(|e| EngineError::Protocol(Box::new(e)))?.times(e, d)
+    }
+
+    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num]) -> EngineResult<Vec<Cut<E::Num>>> {
+        let join = |i: usize| kept.get(i).map(|u| e.times(u, self.momentum, MOMENTUM)).transpose();
+        (0..params.len()).map(|i| Ok(Cut { format: self.scales.step, join: join(i)? })).collect()
     }
 
     /// Takes the updates off the parameters, and keeps them as velocities if there is momentum. Updates with more
     /// fraction bits than a weight has (those of the biases) are truncated, all in one round.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub fn apply<E: Engine>(
+    fn apply<E: Engine>(
         &self,
         e: &mut E,
-        params: Vec<&mut E::Num>,
-        velocity: &mut [E::Num],
+        params: &mut [E::Num],
+        kept: &mut [E::Num],
         mut update: Vec<E::Num>,
     ) -> EngineResult<()> {
         truncate_rows(e, self.scales, &mut update)?;
         e.settle(&update.iter().collect::<Vec<_>>())?;
-        for (w, u) in params.into_iter().zip(&update) {
+        for (w, u) in params.iter_mut().zip(&update) {
             let next = e.sub(w, u)?;
             *w = e.claim(&next, self.scales.weight.bits);
         }
-        for (old, u) in velocity.iter_mut().zip(update) {
+        for (old, u) in kept.iter_mut().zip(update) {
             *old = u;
         }
         Ok(())

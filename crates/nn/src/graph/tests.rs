@@ -1,0 +1,68 @@
+use super::*;
+
+fn linear(outputs: usize) -> Node {
+    Node::new(Kind::Linear(Linear { outputs }))
+}
+
+#[test]
+fn a_perceptrons_names_shapes_and_parameters() {
+    let graph = Graph::perceptron(&[784, 256, 10]);
+    graph.check().unwrap();
+    assert_eq!(graph.names(), ["fc1", "relu1", "fc2"]);
+    assert_eq!(graph.shapes().unwrap(), [Shape::Flat(256), Shape::Flat(256), Shape::Flat(10)]);
+    let params = graph.params().unwrap();
+    let found: Vec<_> = params.iter().map(|p| (p.name.as_str(), p.dims.clone(), p.shape())).collect();
+    let want = [
+        ("fc1.weight", vec![256, 784], [256, 784]),
+        ("fc1.bias", vec![256], [1, 256]),
+        ("fc2.weight", vec![10, 256], [10, 256]),
+        ("fc2.bias", vec![10], [1, 10]),
+    ];
+    assert_eq!(found, want);
+    assert_eq!((graph.to_string().as_str(), graph.is_perceptron()), ("784-256-10", true));
+}
+
+#[test]
+fn what_is_written_down_comes_back() {
+    let named = Node { op: Kind::Relu, name: Some("positive".into()), from: Some("fc1".into()) };
+    let graph = Graph { input: Shape::Image([1, 4, 4]), nodes: vec![linear(3), named, linear(2)] };
+    let text = serde_json::to_string(&graph).unwrap();
+    assert_eq!(
+        text,
+        r#"{"input":[1,4,4],"nodes":[{"op":{"linear":{"outputs":3}}},{"op":"relu","name":"positive","from":"fc1"},{"op":{"linear":{"outputs":2}}}]}"#
+    );
+    assert_eq!(serde_json::from_str::<Graph>(&text).unwrap(), graph);
+    assert_eq!((graph.to_string().as_str(), graph.is_perceptron()), ("1x4x4-fc1-positive-fc2", false));
+    for wrong in [r#"{"op":{"linear":{"outputs":3,"output":3}}}"#, r#"{"op":"relu","nam":"x"}"#, r#"{"op":"rely"}"#, "{}"] {
+        assert!(serde_json::from_str::<Node>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_no_network_is_refused_in_one_line() {
+    let graph = |input, nodes: Vec<Node>| Graph { input: Shape::Flat(input), nodes };
+    let with = |node: Node, name: &str, from: Option<&str>| Node { name: Some(name.into()), from: from.map(Into::into), ..node };
+    let bad = [
+        (graph(4, vec![]), "0 nodes"),
+        (graph(0, vec![linear(3)]), "records of 0"),
+        (graph(4, vec![linear(0)]), "fc1 with an output of 0"),
+        (graph(4, vec![linear(usize::MAX)]), "output of"),
+        (graph(1 << 13, vec![linear(1 << 13)]), "8192-8192"),
+        (graph(4, vec![with(linear(3), "a b", None)]), "a b"),
+        (graph(4, vec![with(linear(3), "fc2", None), linear(3)]), "two nodes called fc2"),
+        (graph(4, vec![linear(3), with(linear(3), "x", Some("fc3"))]), "\"fc3\" of x"),
+        (graph(4, vec![linear(3), with(linear(3), "x", Some("x"))]), "\"x\" of x"),
+        (
+            graph(4, vec![linear(3), with(linear(3), "x", Some("fc1")), with(linear(3), "y", Some("fc1"))]),
+            "fc1, whose output is used 2 times",
+        ),
+        (Graph { input: Shape::Image([usize::MAX, 2, 2]), nodes: vec![linear(3)] }, "records of"),
+    ];
+    for (graph, part) in bad {
+        let error = graph.check().unwrap_err().to_string();
+        assert!(
+            error.contains(part) && error.contains("found") && error.contains("expected") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! The layers, a file each: settings, shapes, parameters, forward and backward.
+//!
+//! A layer sees matrices with a record in each row. It knows neither a learning rate nor an optimiser: it says what its gradients are,
+//! and those that are products are computed by the network, after an optimiser has said what joins them before their truncation.
+
+pub mod linear;
+pub mod relu;
+
+pub use linear::Linear;
+pub use relu::Relu;
+
+use crate::graph::Shape;
+use trefoil_engine::{Engine, Format, Kind, Result};
+
+/// How a parameter starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// At zero.
+    Zero,
+    /// At random: so many values enter an output, and a value enters so many outputs.
+    Random {
+        /// Values that enter an output.
+        fan_in: usize,
+        /// Outputs that a value enters.
+        fan_out: usize,
+    },
+}
+
+/// The formats of a layer's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Formats {
+    /// Of its output.
+    pub out: Format,
+    /// By how many bits the range of the gradient by its input is wider than that by its output.
+    pub widen: u8,
+}
+
+impl Formats {
+    /// The format of the gradient by a layer's input, from that by its output: as many bits in all, some of them before the point.
+    pub fn wider(&self, d: Format) -> Format {
+        Format { frac: d.frac.saturating_sub(self.widen), ..d }
+    }
+}
+
+/// Where a layer works.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a, N> {
+    /// What a record is that it is given.
+    pub input: Shape,
+    /// Its parameters, in the order of [`Layer::params`].
+    pub params: &'a [N],
+    /// The formats of its numbers.
+    pub formats: Formats,
+}
+
+/// A product that is to be computed.
+pub struct Factors<N> {
+    /// Of matrices or element by element.
+    pub kind: Kind,
+    /// The left factor.
+    pub x: N,
+    /// The right factor.
+    pub y: N,
+}
+
+/// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, or a product.
+#[allow(missing_docs)] // the line above says it
+pub enum Gradient<N> {
+    Ready(N),
+    Product(Factors<N>),
+}
+
+/// The gradient by a layer's input: not asked for, there already, or a product with its format.
+#[allow(missing_docs)] // the line above says it
+pub enum Onward<N> {
+    Nothing,
+    Ready(N),
+    Product(Factors<N>, Format),
+}
+
+/// What the gradient by a layer's output gives.
+pub struct Gradients<N> {
+    /// By the input.
+    pub input: Onward<N>,
+    /// By each parameter.
+    pub params: Vec<Gradient<N>>,
+}
+
+/// One layer; the value holds its settings.
+pub trait Layer {
+    /// What the backward pass needs of the forward pass: the input, the bit.
+    type Kept<E: Engine>;
+
+    /// What it makes of a record, or what it expects in place of such a one.
+    ///
+    /// # Errors
+    /// A text that says what is expected.
+    fn shape(&self, input: Shape) -> std::result::Result<Shape, String>;
+
+    /// What training changes: name, PyTorch's dimensions, and how it starts.
+    fn params(&self, input: Shape) -> Vec<(&'static str, Vec<usize>, Start)> {
+        let _ = input;
+        Vec::new()
+    }
+
+    /// The output for the rows of `x`.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, Self::Kept<E>)>;
+
+    /// From the gradient `d` of the loss by this layer's output: those by its parameters and, if `want_dx`, by its input.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    fn backward<E: Engine>(
+        &self,
+        e: &mut E,
+        at: &Place<'_, E::Num>,
+        kept: Self::Kept<E>,
+        d: &E::Num,
+        want_dx: bool,
+    ) -> Result<Gradients<E::Num>>;
+}
