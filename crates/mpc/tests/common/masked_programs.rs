@@ -1,7 +1,7 @@
 //! The protocols of the masked suite as programs whose views are tested. Every element is the same secret, handed in by an owner.
 
 use super::programs::{End, Input, Program, step};
-use trefoil_engine::{Engine, Format, Kind, functions};
+use trefoil_engine::{Engine, Format, Index, Kind, functions};
 use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
 use trefoil_mpc::{Id, Party, Result, Suite};
 use trefoil_net::Ring;
@@ -23,18 +23,23 @@ impl Input {
     /// The secret, brought below 2^bits.
     fn masked(self, p: &Party, bits: u8, seed: u8) -> Share {
         let most = (1i64 << bits) - 1;
-        dealt(p, &Tensor::from_elem((1, self.n), (self.secret as i64).clamp(-most, most) as u64), seed)
+        let x = |n| Tensor::from_elem((1, n), (self.secret as i64).clamp(-most, most) as u64);
+        if !self.same {
+            return dealt(p, &x(self.n), seed);
+        }
+        let all = vec![0; self.n];
+        dealt(p, &x(1), seed).gather(Index::Flat([1, self.n], &all))
     }
 }
 
 /// All of them.
 pub const PROGRAMS: [Program; 6] = [
-    Program { name: "product", hidden_bit: false, run: products },
-    Program { name: "truncate", hidden_bit: false, run: truncations },
-    Program { name: "drelu", hidden_bit: false, run: comparisons },
-    Program { name: "select", hidden_bit: false, run: selects },
-    Program { name: "and of bits", hidden_bit: false, run: ands },
-    Program { name: "relu", hidden_bit: false, run: relu },
+    Program { dealt: true, ..Program::of("product", products) },
+    Program::of("truncate", truncations),
+    Program::of("drelu", comparisons),
+    Program { dealt: true, ..Program::of("select", selects) },
+    Program { given: Some(("masked.and.mu_0", "masked.and.masks")), ..Program::of("and of bits", ands) },
+    Program { dealt: true, ..Program::of("relu", relu) },
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
