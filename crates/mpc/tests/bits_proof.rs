@@ -23,7 +23,7 @@ struct All {
 impl Tap for All {
     fn block(&self, draw: &Draw, _: &[u8; 32], index: u64, bytes: &mut [u8]) {
         // What is not in question is one and the same for all elements.
-        let constant = if draw.label.len() + draw.at.op as usize & 1 == 0 { 0 } else { u8::MAX };
+        let constant = if (draw.label.len() + draw.at.op as usize).is_multiple_of(2) { 0 } else { u8::MAX };
         bytes.fill(constant);
         let mut first = 0;
         for (label, op, planes) in &self.draws {

@@ -69,7 +69,7 @@ fn received(
         seeds.insecure_tap(Arc::new(NoRotation));
         seeds
     };
-    let seen = |f: &Field| f.from_peer() || (opened(f) && program.dealt && party == Id::P1);
+    let seen = |f: &Field| f.was_received() || (opened(f) && program.dealt && party == Id::P1);
     let mut views: Vec<Field> = fields(taped(seeds, &run)).into_iter().filter(|f| f.receiver == party && seen(f)).collect();
     if program.hidden_bit {
         let bits: Vec<Field> = zeros_of(&views, n);

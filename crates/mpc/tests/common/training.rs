@@ -1,6 +1,7 @@
 //! A whole training for the tests of randomness: an owner's upload in chunks, a session that ends at a checkpoint, and one that goes on
 //! from there under other keys.
 
+use super::owner::sent;
 use super::record::Recorder;
 use super::{Tested, with_engine};
 use std::sync::Arc;
@@ -70,15 +71,6 @@ impl Spoil {
         taps.extend(self.tap.clone());
         S::deal_from(x, &mut Prg::insecure_tapped(seed, "owner.chunk", taps))
     }
-}
-
-/// The seeds among what an owner sends: that of P0 and that of P1. P2 is sent the same.
-pub fn sent(parts: &[Vec<Part>; 3]) -> Vec<[u8; 32]> {
-    let seed = |part: &Part| -> Option<[u8; 32]> {
-        let bytes = part.to_bits(32, 8).ok()?;
-        Some(std::array::from_fn(|i| bytes[i] as u8))
-    };
-    [Id::P0, Id::P1].iter().filter_map(|id| parts[id.index()].first().and_then(seed)).collect()
 }
 
 const INPUT: Format = Format::new(8, 0);

@@ -61,7 +61,7 @@ pub struct Field {
 
 impl Field {
     /// Whether it came in a frame.
-    pub fn from_peer(&self) -> bool {
+    pub fn was_received(&self) -> bool {
         self.name.starts_with('P')
     }
 }
@@ -75,7 +75,7 @@ pub fn fields(runs: Runs) -> Vec<Field> {
     for (receiver, (frames, end)) in Id::ALL.into_iter().zip(runs) {
         let mut seen: BTreeMap<(u64, u32, String), Field> = BTreeMap::new();
         for (from, frame) in frames {
-            for (place, part) in frame.parts.iter().enumerate().filter(|(_, part)| part.len() > 0) {
+            for (place, part) in frame.parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
                 let name = format!("{from} {} {place}", frame.label);
                 let field = || Field { receiver, op: frame.at.op, name: name.clone(), ring: part.ring(), values: vec![] };
                 let mut values = elements(part);
