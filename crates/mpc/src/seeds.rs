@@ -109,8 +109,8 @@ impl Seeds {
         Seeds::new(id, id.others().map(with))
     }
 
-    /// From now on every draw of `label` gives zeros (rotations: identity; multipliers: 1). This is the mutation that
-    /// privacy tests must notice.
+    /// From now on every draw of `label` gives zeros (rotations: identity; multipliers: 1). Privacy tests must
+    /// notice it.
     pub fn insecure_zero(&mut self, label: &str) {
         self.insecure_tap(Arc::new(Zero(label.to_owned())));
     }

@@ -38,7 +38,7 @@ fn the_helper_receives_nothing_and_sends_p0_nothing() {
     };
     for program in &PROGRAMS {
         for secret in SECRETS {
-            check(program.name, &|p| (program.run)(p, Input { n: 70, secret, holder: Id::P0 }));
+            check(program.name, &|p| (program.run)(p, Input::of(70, secret)));
         }
     }
     check("training", &|p| Masked::training(p, 3 << 16));

@@ -53,12 +53,12 @@ fn faulty(p: &mut Party, x: Input, pairs: [Pair; 2]) -> Result<End> {
 
 #[test]
 fn the_tests_notice_what_one_field_does_not_show() {
-    let input = Input { n: 64, secret: 5, holder: Id::P0 };
-    let reused = Program { name: "mask used twice", hidden_bit: false, run: |p, x| faulty(p, x, [Pair::K02; 2]) };
-    let known = Program { name: "mask known", hidden_bit: false, run: |p, x| faulty(p, x, [Pair::K02, Pair::K01]) };
+    let input = Input::of(64, 5);
+    let reused = Program::of("mask used twice", |p, x| faulty(p, x, [Pair::K02; 2]));
+    let known = Program::of("mask known", |p, x| faulty(p, x, [Pair::K02, Pair::K01]));
     let many = Input { n: 64 * 256, ..input };
     assert!(each_is_uniform(&views(|p| (reused.run)(p, many), 1, None)).is_empty());
     assert!(failures(&reused, many, 1, None).iter().any(|w| w.contains("difference of")));
     assert!(failures(&known, many, 1, None).is_empty());
-    assert_eq!(given_own_randomness(&known, input, Id::P1, 400, None).len(), 1);
+    assert_eq!(given_own_randomness(&known, input, Id::P1, 400).len(), 1);
 }

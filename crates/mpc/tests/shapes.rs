@@ -26,7 +26,7 @@ fn outline(program: &Program<'_>) -> [Outline; 3] {
 
 fn traffic_depends_on_shapes<S: Tested>() {
     for program in S::PROGRAMS {
-        let of = |secret, holder| outline(&|p: &mut Party| (program.run)(p, Input { n: 100, secret, holder }));
+        let of = |secret, holder| outline(&|p: &mut Party| (program.run)(p, Input { holder, ..Input::of(100, secret) }));
         let first = of(0, Id::P0);
         for secret in [1, u64::MAX, (1 << 62) - 1] {
             assert!(first == of(secret, Id::P0) && first == of(secret, Id::P1), "{}", program.name);

@@ -1,7 +1,7 @@
 //! The protocols of the masked suite as programs whose views are tested. Every element is the same secret, handed in by an owner.
 
 use super::programs::{End, Input, Program, step};
-use trefoil_engine::{Engine, Format, Kind, functions};
+use trefoil_engine::{Engine, Format, Index, Kind, functions};
 use trefoil_mpc::masked::range::{self, Piece, Sums};
 use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
 use trefoil_mpc::range::Range;
@@ -25,19 +25,24 @@ impl Input {
     /// The secret, brought below 2^bits.
     fn masked(self, p: &Party, bits: u8, seed: u8) -> Share {
         let most = (1i64 << bits) - 1;
-        dealt(p, &Tensor::from_elem((1, self.n), (self.secret as i64).clamp(-most, most) as u64), seed)
+        let x = |n| Tensor::from_elem((1, n), (self.secret as i64).clamp(-most, most) as u64);
+        if !self.same {
+            return dealt(p, &x(self.n), seed);
+        }
+        let all = vec![0; self.n];
+        dealt(p, &x(1), seed).gather(Index::Flat([1, self.n], &all))
     }
 }
 
 /// All of them.
 pub const PROGRAMS: [Program; 7] = [
-    Program { name: "product", hidden_bit: false, run: products },
-    Program { name: "truncate", hidden_bit: false, run: truncations },
-    Program { name: "drelu", hidden_bit: false, run: comparisons },
-    Program { name: "select", hidden_bit: false, run: selects },
-    Program { name: "and of bits", hidden_bit: false, run: ands },
-    Program { name: "relu", hidden_bit: false, run: relu },
-    Program { name: "range", hidden_bit: false, run: ranges },
+    Program { dealt: true, ..Program::of("product", products) },
+    Program::of("truncate", truncations),
+    Program::of("drelu", comparisons),
+    Program { dealt: true, ..Program::of("select", selects) },
+    Program { given: Some(("masked.and.mu_0", "masked.and.masks")), ..Program::of("and of bits", ands) },
+    Program { dealt: true, ..Program::of("relu", relu) },
+    Program::of("range", ranges),
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
@@ -137,7 +142,7 @@ fn ranges(p: &mut Party, x: Input) -> Result<End> {
 
 /// A training step, and what it does not need: a truncation alone, and the check of what owners have sent.
 pub fn training(p: &mut Party, secret: u64) -> Result<End> {
-    ranges(p, Input { n: 24, secret, holder: Id::P0 })?;
+    ranges(p, Input::of(24, secret))?;
     let x = Tensor::from_elem((4, 6), (secret as i64).clamp(-1 << 20, 1 << 20) as u64);
     let x = dealt(p, &x, 1);
     super::with_engine::<Masked, _>(p, |e| {

@@ -1,14 +1,17 @@
 //! What the protocol tests share: inputs, and runs of a protocol by three parties.
 #![allow(dead_code, unused_imports)] // each test file uses its own part
 
+pub mod joint;
 pub mod liar;
 pub mod masked_programs;
-pub mod mutation;
+pub mod owner;
 pub mod privacy;
 pub mod programs;
 pub mod record;
+pub mod sabotage;
 pub mod stats;
 pub mod suites;
+pub mod taps;
 pub mod training;
 pub mod views;
 

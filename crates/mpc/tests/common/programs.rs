@@ -17,6 +17,15 @@ pub struct Input {
     pub n: usize,
     pub secret: u64,
     pub holder: Id,
+    /// Whether the masks of all elements are one, where an owner handed them in.
+    pub same: bool,
+}
+
+impl Input {
+    /// `n` elements of a secret, all of it at P0 where there is no owner.
+    pub fn of(n: usize, secret: u64) -> Input {
+        Input { n, secret, holder: Id::P0, same: false }
+    }
 }
 
 impl Input {
@@ -36,27 +45,41 @@ impl Input {
 /// "own": what it knows beside that.
 pub type End = Vec<(&'static str, Ring, Vec<u64>)>;
 
-/// A protocol: its name, whether P2's bit in it is one that nobody may know, and what a party runs.
+/// A protocol as the tests run it.
 pub struct Program {
     pub name: &'static str,
+    /// Whether P2's bit in it is one that nobody may know.
     pub hidden_bit: bool,
+    /// Whether P1 finds what is opened uniform beside each message: it is masked by what P1 is dealt.
+    pub dealt: bool,
+    /// A label, and messages that are uniform even to who knows what is drawn under it.
+    pub given: Option<(&'static str, &'static str)>,
     pub run: fn(&mut Party, Input) -> Result<End>,
+}
+
+impl Program {
+    /// One of which no more is asked.
+    pub const fn of(name: &'static str, run: fn(&mut Party, Input) -> Result<End>) -> Program {
+        Program { name, hidden_bit: false, dealt: false, given: None, run }
+    }
 }
 
 /// All of them.
 pub const PROGRAMS: [Program; 8] = [
-    Program { name: "reshare", hidden_bit: false, run: |p, x| Ok(words(&share::reshare(p, &x.share(p))?)) },
-    Program { name: "product", hidden_bit: false, run: product },
-    Program { name: "truncate", hidden_bit: false, run: |p, x| Ok(words(&truncate::truncate(p, &[(&x.share(p), 16)])?[0])) },
-    Program { name: "private compare", hidden_bit: false, run: compare },
-    Program { name: "share convert", hidden_bit: true, run: convert },
-    Program { name: "compute msb", hidden_bit: true, run: msb },
+    Program::of("reshare", |p, x| Ok(words(&share::reshare(p, &x.share(p))?))),
+    Program { given: Some(("securenn.matmul.A_0", "securenn.matmul.C_1")), ..Program::of("product", product) },
     Program {
-        name: "relu",
-        hidden_bit: true,
-        run: |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()),
+        given: Some(("securenn.truncate.r_0", "securenn.truncate.deal")),
+        ..Program::of("truncate", |p, x| Ok(words(&truncate::truncate(p, &[(&x.share(p), 16)])?[0])))
     },
-    Program { name: "range", hidden_bit: false, run: lower_bits },
+    Program::of("private compare", compare),
+    Program { hidden_bit: true, ..Program::of("share convert", convert) },
+    Program { hidden_bit: true, ..Program::of("compute msb", msb) },
+    Program {
+        hidden_bit: true,
+        ..Program::of("relu", |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()))
+    },
+    Program::of("range", lower_bits),
 ];
 
 fn words(x: &Share) -> End {
@@ -123,7 +146,7 @@ pub fn step<E: Engine>(e: &mut E, x: &E::Num) -> trefoil_engine::Result<E::Num> 
 /// A training step, and the protocols that it does not call.
 pub fn training(p: &mut Party, secret: u64) -> Result<End> {
     const F: u8 = 16;
-    let x = Input { n: 24, secret: (secret as i64).clamp(-1 << 20, 1 << 20) as u64, holder: Id::P0 }.share(p);
+    let x = Input::of(24, (secret as i64).clamp(-1 << 20, 1 << 20) as u64).share(p);
     let x = share::reshare(p, &x)?.gather(Index::Flat([4, 6], &(0..24).collect::<Vec<_>>()));
     let num = Num::new(x, Format { frac: F, bits: 21 });
     let logits = super::with_engine::<SecureNn, _>(p, |e| step(e, &num))?;
@@ -133,5 +156,5 @@ pub fn training(p: &mut Party, secret: u64) -> Result<End> {
     let picked = select_share::select_share(p, &bit, &top, &one)?;
     division::division(p, &one.scale(0), &picked, 4)?;
     share::reconstruct(p, &picked)?;
-    lower_bits(p, Input { n: 24, secret, holder: Id::P0 })
+    lower_bits(p, Input::of(24, secret))
 }

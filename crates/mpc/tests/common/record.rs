@@ -1,10 +1,10 @@
 //! Notes all that generators expand over a run, and finds what is used twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use trefoil_mpc::tap::{Draw, Tap};
-use trefoil_mpc::{Pair, prg};
+use trefoil_mpc::{Key, Pair, prg};
 
 /// A block of a stream, and what it was for.
 struct Use {
@@ -21,6 +21,8 @@ struct Use {
 pub struct Recorder {
     session: AtomicU32,
     uses: Mutex<Vec<Use>>,
+    /// All keys that were handed out to it, used or not.
+    keys: Mutex<Vec<(u32, Pair, Key)>>,
 }
 
 impl Tap for Recorder {
@@ -49,9 +51,10 @@ impl Use {
 const BLOCKS: u128 = prg::BLOCK as u128 / 16;
 
 impl Recorder {
-    /// A new session begins.
-    pub fn begin(&self, session: u32) {
+    /// A new session begins, with these keys.
+    pub fn begin(&self, session: u32, keys: impl Iterator<Item = (Pair, Key)>) {
         self.session.store(session, Ordering::Relaxed);
+        self.keys.lock().unwrap().extend(keys.map(|(pair, key)| (session, pair, key)));
     }
 
     /// Every label, with its pair.
@@ -81,12 +84,15 @@ impl Recorder {
                 wrong.push(format!("the same bits for {} and {}", two[0].name(), two[1].name()));
             }
         }
-        let (mut keys, mut labels) = (BTreeMap::new(), BTreeMap::new());
-        for u in uses.iter() {
-            let (pair, owner) = (u.draw.pair, (u.session, u.draw.pair));
-            if pair.is_some() && *keys.entry(*u.draw.key.bytes()).or_insert(owner) != owner {
-                wrong.push(format!("the key of {} has another use", u.name()));
+        let keys = self.keys.lock().unwrap();
+        for (i, (session, pair, key)) in keys.iter().enumerate() {
+            if keys[..i].iter().any(|(_, _, other)| other == key) {
+                wrong.push(format!("the key of {pair:?} in session {session} has another use"));
             }
+        }
+        let mut labels = BTreeMap::new();
+        for u in uses.iter() {
+            let pair = u.draw.pair;
             if *labels.entry(u.draw.label).or_insert(pair) != pair {
                 wrong.push(format!("the label of {} has another pair", u.name()));
             }
@@ -120,9 +126,4 @@ impl Recorder {
         }
         wrong
     }
-}
-
-/// A recorder for each of the three.
-pub fn recorders() -> [Arc<Recorder>; 3] {
-    Default::default()
 }

@@ -1,13 +1,14 @@
 //! A whole training for the tests of randomness: an owner's upload in chunks, a session that ends at a checkpoint, and one that goes on
 //! from there under other keys.
 
+use super::owner::sent;
 use super::record::Recorder;
 use super::{Tested, with_engine};
 use std::sync::Arc;
 use std::time::Duration;
 use trefoil_engine::{Engine, Format, fixed};
 use trefoil_mpc::tap::Tap;
-use trefoil_mpc::{Error, Id, Key, Pair, Party, Prg, Seeds, simulate_over};
+use trefoil_mpc::{Error, Id, Key, Pair, Part, Party, Prg, Seeds, simulate_over};
 use trefoil_net::local;
 use trefoil_nn::{Config, Data, Event, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State, Trainer};
 use trefoil_ring::Tensor;
@@ -36,7 +37,7 @@ pub struct Spoil {
     /// Of a party's session and pair.
     pub key: fn(u32, Pair) -> Key,
     /// Of an owner's chunk.
-    pub chunk: fn(u8) -> [u8; 32],
+    pub chunk: fn(u32) -> [u8; 32],
     /// Changes what is drawn.
     pub tap: Option<Arc<dyn Tap>>,
 }
@@ -45,7 +46,7 @@ impl Default for Spoil {
     fn default() -> Self {
         Spoil {
             key: |session, pair| Key::from_bytes([1 + 3 * session as u8 + pair as u8; 32]),
-            chunk: |i| [100 + i; 32],
+            chunk: |i| std::array::from_fn(|at| i.to_le_bytes().get(at).map_or(100, |b| *b)),
             tap: None,
         }
     }
@@ -53,14 +54,22 @@ impl Default for Spoil {
 
 impl Spoil {
     /// A party's seeds, seen by `recorder` and changed.
-    pub fn seeds(&self, id: Id, session: u32, recorder: Option<&Arc<Recorder>>) -> Seeds {
-        let mut seeds = Seeds::new(id, id.others().map(|other| (other, (self.key)(session, Pair::of(id, other)))));
-        if let Some(recorder) = recorder {
-            recorder.begin(session);
-            seeds.insecure_tap(recorder.clone());
-        }
+    pub fn seeds(&self, id: Id, session: u32, recorder: &Arc<Recorder>) -> Seeds {
+        let key = |other| (self.key)(session, Pair::of(id, other));
+        let mut seeds = Seeds::new(id, id.others().map(|other| (other, key(other))));
+        recorder.begin(session, id.others().into_iter().map(|other| (Pair::of(id, other), key(other))));
+        seeds.insecure_tap(recorder.clone());
         self.tap.iter().for_each(|tap| seeds.insecure_tap(tap.clone()));
         seeds
+    }
+}
+
+impl Spoil {
+    /// What an owner deals of a chunk under a seed.
+    pub fn deal<S: Tested>(&self, x: &Tensor, seed: &[u8; 32], recorder: &Arc<Recorder>) -> [Vec<Part>; 3] {
+        let mut taps: Vec<Arc<dyn Tap>> = vec![recorder.clone()];
+        taps.extend(self.tap.clone());
+        S::deal_from(x, &mut Prg::insecure_tapped(seed, "owner.chunk", taps))
     }
 }
 
@@ -90,7 +99,7 @@ fn config() -> Config {
 struct Upload<'a> {
     spoil: &'a Spoil,
     record: &'a mut Record,
-    chunks: u8,
+    chunks: u32,
 }
 
 type Kept = [[Vec<u64>; 2]; 3];
@@ -101,16 +110,9 @@ impl Upload<'_> {
         for rows in x.axis_chunks_iter(ndarray::Axis(0), CHUNK) {
             let seed = (self.spoil.chunk)(self.chunks);
             self.chunks += 1;
-            let mut taps: Vec<Arc<dyn Tap>> = vec![self.record.owner.clone()];
-            taps.extend(self.spoil.tap.clone());
-            let parts = S::deal_from(&rows.to_owned(), &mut Prg::insecure_tapped(&seed, "owner.chunk", taps));
+            let parts = self.spoil.deal::<S>(&rows.to_owned(), &seed, &self.record.owner);
             self.record.kept.push(seed);
-            // Each seed goes to one or two parties: the first of each kind is looked at.
-            let of = |id: Id| parts[id.index()].iter().filter(|part| part.len() == 32).take(1);
-            self.record.sent.extend([Id::P0, Id::P1].into_iter().flat_map(of).filter_map(|part| {
-                let bytes = part.to_bits(32, 8).ok()?;
-                Some(std::array::from_fn(|i| bytes[i] as u8))
-            }));
+            self.record.sent.extend(sent(&parts));
             for (id, kept) in Id::ALL.into_iter().zip(&mut kept) {
                 let more = S::accept(id, rows.len(), &parts[id.index()]).unwrap();
                 kept.iter_mut().zip(more).for_each(|(kept, more)| kept.extend(more));
@@ -154,7 +156,7 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
                 Ok(kept)
             })
         };
-        let seeds = |id: Id| spoil.seeds(id, session, Some(&record.parties[id.index()]));
+        let seeds = |id: Id| spoil.seeds(id, session, &record.parties[id.index()]);
         let ends = simulate_over::<_, _, Error>(local::network(Duration::from_secs(60)), seeds, program);
         let kept = ends.map(|end| end.unwrap().0);
         if from == 0 {

@@ -51,32 +51,42 @@ pub fn labels(program: &Program<'_>) -> std::collections::BTreeSet<&'static str>
 #[derive(Clone)]
 pub struct Field {
     pub receiver: Id,
+    /// The operation, counted over the run; 0 for what a program ends with.
+    pub op: u32,
     /// Sender, label and place among the tensors of the frame; or what a program ends with, and the place.
     pub name: String,
     pub ring: Ring,
     pub values: Vec<u64>,
 }
 
+impl Field {
+    /// Whether it came in a frame.
+    pub fn was_received(&self) -> bool {
+        self.name.starts_with('P')
+    }
+}
+
 /// At most so many residues of a tensor are looked at; there are 64 for each element.
 pub const MOST: usize = 1 << 20;
 
-/// Everything that the three see of one run, tensors of the same label one after the other.
+/// Everything that the three see of one run, tensors of the same operation and label one after the other.
 pub fn fields(runs: Runs) -> Vec<Field> {
     let mut out = vec![];
     for (receiver, (frames, end)) in Id::ALL.into_iter().zip(runs) {
-        let mut seen: BTreeMap<String, Field> = BTreeMap::new();
+        let mut seen: BTreeMap<(u64, u32, String), Field> = BTreeMap::new();
         for (from, frame) in frames {
-            for (place, part) in frame.parts.iter().enumerate() {
+            for (place, part) in frame.parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
                 let name = format!("{from} {} {place}", frame.label);
-                let field = || Field { receiver, name: name.clone(), ring: part.ring(), values: vec![] };
+                let field = || Field { receiver, op: frame.at.op, name: name.clone(), ring: part.ring(), values: vec![] };
                 let mut values = elements(part);
                 values.truncate(MOST);
-                seen.entry(name.clone()).or_insert_with(field).values.extend(values);
+                seen.entry((frame.at.step, frame.at.op, name.clone())).or_insert_with(field).values.extend(values);
             }
         }
         out.extend(seen.into_values());
         out.extend(end.into_iter().enumerate().map(|(i, (what, ring, values))| Field {
             receiver,
+            op: 0,
             name: format!("{what} {i}"),
             ring,
             values,
