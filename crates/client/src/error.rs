@@ -13,6 +13,8 @@ pub enum Error {
     Unexpected { peer: String, found: String, expected: String },
     #[error("upload: {what}: found {found}, expected {expected}")]
     Upload { what: &'static str, found: String, expected: String },
+    #[error("approval of {role} {by}: {why}")]
+    Approval { role: crate::approval::Role, by: trefoil_net::identity::Fingerprint, why: String },
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! The model owner: asks each party for its share of the model, and puts it together.
 
+use crate::approval::Approval;
 use crate::request::{self, Request};
 use crate::share::dial;
 use crate::{Address, Error, MODEL, Patience, Result, expect, frame};
@@ -8,7 +9,7 @@ use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 use trefoil_ring::Tensor;
 
-/// Fetches the matrices of `shapes` (name, rows, columns) of the model of `job`.
+/// Fetches the matrices of `shapes` (name, rows, columns) of a job's model, with the owner's approval of that job.
 ///
 /// `reconstruct` puts together n elements from what P0, P1 and P2 sent.
 ///
@@ -17,7 +18,7 @@ use trefoil_ring::Tensor;
 pub fn fetch(
     parties: &[Address; 3],
     identity: &Identity,
-    job: &str,
+    approval: &Approval,
     shapes: &[(String, [usize; 2])],
     reconstruct: impl Fn(usize, &[Vec<Part>; 3]) -> std::result::Result<Vec<u64>, String>,
     patience: Patience,
@@ -25,7 +26,7 @@ pub fn fetch(
     let mut streams: Vec<Stream> = vec![];
     for party in parties {
         let mut stream = dial(party, identity, patience)?;
-        request::ask::<()>(&mut stream, &Request::Fetch { job: job.to_owned() })?;
+        request::ask::<()>(&mut stream, &Request::Fetch { job: approval.job.clone(), approval: approval.clone() })?;
         streams.push(stream);
     }
     let mut out = vec![];

@@ -3,6 +3,7 @@
 //! Both speak frames over TLS to each of the three parties, under certificates of their own. What is in the frames is the
 //! suite's affair: callers hand in how a matrix is dealt and how it is put together again.
 
+pub mod approval;
 mod error;
 pub mod fetch;
 pub mod keys;

@@ -26,8 +26,8 @@ pub fn incoming(stream: &mut Stream) -> Result<Incoming> {
     Ok(match found {
         None => Incoming::End,
         Some(f) if f.label == ROWS => Incoming::Rows(f),
-        Some(f) if f.label == FINISH => Incoming::Finish(request::parse(&f.parts, stream.address())?),
-        Some(f) if f.label == request::REQUEST => match request::parse(&f.parts, stream.address())? {
+        Some(f) if f.label == FINISH => Incoming::Finish(request::parse(&f.parts, stream.address(), request::MAX)?),
+        Some(f) if f.label == request::REQUEST => match request::parse(&f.parts, stream.address(), request::MAX)? {
             Request::Commit { upload, .. } => Incoming::Commit(upload),
             _ => return Err(Error::upload("message", "another request", "rows, or a commit")),
         },

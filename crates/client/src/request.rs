@@ -1,7 +1,8 @@
 //! The first thing on every connection to a party: what it is for. The party answers, or says why it refuses.
 
+use crate::approval::Approval;
 use crate::share::dial;
-use crate::{ACCEPTED, Address, Error, Patience, Result, bytes, expect, frame};
+use crate::{ACCEPTED, Address, Error, MAX_FRAME, Patience, Result, bytes, expect, frame};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 
 /// A party's first frame from anybody but a party is at most this long: a job is the longest.
-const MAX: usize = 1 << 20;
+pub(crate) const MAX: usize = 1 << 20;
 pub(crate) const REQUEST: &str = "client.request";
 
 /// What a connection is for. Who may ask for what is the party's affair; jobs go by their hashes, in hex.
@@ -22,8 +23,10 @@ pub enum Request {
     Ping,
     /// A job for the party's operator to look at.
     Propose { job: Value },
-    /// The caller agrees to a job: an operator for its party, an owner for its records.
-    Approve { job: String },
+    /// The caller agrees to a job, as what its approval says.
+    Approve { job: String, approval: Approval },
+    /// All approvals of a job that the party has.
+    Approvals { job: String },
     /// The operator wants a job to begin that waits for it.
     Start { job: String },
     /// The operator wants a job to go on that has failed.
@@ -32,12 +35,12 @@ pub enum Request {
     Cancel { job: String },
     /// Where a job stands, or all jobs.
     Status { job: Option<String> },
-    /// An owner's records.
-    Share(Announcement),
+    /// An owner's records. To share is to approve.
+    Share { about: Announcement, approval: Approval },
     /// An owner's records are complete at all three parties.
     Commit { job: String, upload: String },
-    /// The model owner wants the model.
-    Fetch { job: String },
+    /// The model owner wants the model. To fetch is to approve.
+    Fetch { job: String, approval: Approval },
     /// The connection becomes the caller's link to this party, for a session of the job.
     Link { job: String },
 }
@@ -116,7 +119,8 @@ pub fn send(stream: &mut Stream, request: &Request) -> Result<()> {
 /// The party refuses, is gone, or answers in another form.
 pub fn answer<T: DeserializeOwned>(stream: &mut Stream) -> Result<T> {
     let parts = expect(stream, ACCEPTED)?;
-    parse(&parts, stream.address())
+    // The approvals of ten thousand owners are some ten megabytes.
+    parse(&parts, stream.address(), MAX_FRAME)
 }
 
 /// Party: what the caller wants.
@@ -126,7 +130,7 @@ pub fn answer<T: DeserializeOwned>(stream: &mut Stream) -> Result<T> {
 pub fn next(stream: &mut Stream) -> Result<Request> {
     let found = stream.read_frame(MAX)?;
     match found {
-        Some(f) if f.label == REQUEST => parse(&f.parts, stream.address()),
+        Some(f) if f.label == REQUEST => parse(&f.parts, stream.address(), MAX),
         found => Err(Error::Unexpected {
             peer: stream.address().to_owned(),
             found: found.map_or("the end of the connection".into(), |f| format!("{:?}", f.label)),
@@ -149,11 +153,11 @@ pub(crate) fn json(value: &impl Serialize) -> Part {
     bytes(&serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// A value from the bytes of a frame.
-pub(crate) fn parse<T: DeserializeOwned>(parts: &[Part], peer: &str) -> Result<T> {
+/// A value from at most so many bytes of a frame.
+pub(crate) fn parse<T: DeserializeOwned>(parts: &[Part], peer: &str, most: usize) -> Result<T> {
     let unexpected = |found: String| Error::Unexpected { peer: peer.to_owned(), found, expected: "a message in JSON".into() };
     match parts {
-        [part] if part.len() <= MAX => {
+        [part] if part.len() <= most => {
             let text = part.to_bits(part.len(), 8).map_err(unexpected)?;
             let text: Vec<u8> = text.into_iter().map(|b| b as u8).collect();
             serde_json::from_slice(&text).map_err(|e| unexpected(e.to_string().chars().take(200).collect()))

@@ -8,6 +8,7 @@
 //! Each upload has a master seed of its own from the operating system, and each chunk a seed from that: a chunk that is sent again is
 //! the same chunk under the same masks, and no mask serves two.
 
+use crate::approval::Approval;
 use crate::request::{self, Announcement, Request, Standing, Summary};
 use crate::{ACKNOWLEDGED, Address, Error, FINISH, Patience, ROWS, Result, expect};
 use hmac::{Hmac, KeyInit, Mac};
@@ -61,8 +62,8 @@ pub struct Sharing<'a> {
     pub parties: &'a [Address; 3],
     /// The owner.
     pub identity: &'a Identity,
-    /// The job's hash, in hex.
-    pub job: &'a str,
+    /// The owner's approval of the job: to share is to approve.
+    pub approval: &'a Approval,
     /// Values in a row.
     pub width: usize,
     /// How long to try.
@@ -84,8 +85,8 @@ impl Sharing<'_> {
         if let Some(seed) = self.insecure_seed {
             *master = seed;
         }
-        let about = Announcement { job: self.job.to_owned(), upload: hex::encode(name), width: self.width };
-        let mut couriers = self.parties.each_ref().map(|party| Courier::new(party, self.identity, &about, self.patience));
+        let about = Announcement { job: self.approval.job.clone(), upload: hex::encode(name), width: self.width };
+        let mut couriers = self.parties.each_ref().map(|party| Courier::new(party, self, &about));
         if let Some(upload) = committed_before(&mut couriers)? {
             return Ok(Receipt { upload, summary: None });
         }
@@ -202,6 +203,7 @@ fn retry<T>(patience: Duration, mut f: impl FnMut() -> Result<T>) -> Result<T> {
 struct Courier<'a> {
     party: &'a Address,
     identity: &'a Identity,
+    approval: &'a Approval,
     about: &'a Announcement,
     patience: Patience,
     stream: Option<Stream>,
@@ -212,14 +214,15 @@ struct Courier<'a> {
 }
 
 impl<'a> Courier<'a> {
-    fn new(party: &'a Address, identity: &'a Identity, about: &'a Announcement, patience: Patience) -> Self {
-        Courier { party, identity, about, patience, stream: None, unsettled: VecDeque::new(), sent: 0 }
+    fn new(party: &'a Address, sharing: &Sharing<'a>, about: &'a Announcement) -> Self {
+        let Sharing { identity, approval, patience, .. } = *sharing;
+        Courier { party, identity, approval, about, patience, stream: None, unsettled: VecDeque::new(), sent: 0 }
     }
 
     /// Announces the upload on a new connection; the party says how far it is.
     fn standing(&mut self) -> Result<Standing> {
         let (party, identity, patience) = (self.party, self.identity, self.patience);
-        let request = Request::Share(self.about.clone());
+        let request = Request::Share { about: self.about.clone(), approval: self.approval.clone() };
         let (standing, stream) = retry(patience.connect, || {
             let mut stream = dial(party, identity, patience)?;
             Ok((request::ask(&mut stream, &request)?, stream))

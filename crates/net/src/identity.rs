@@ -2,8 +2,10 @@
 
 mod fingerprint;
 mod pem;
+mod signature;
 
 pub use fingerprint::Fingerprint;
+pub use signature::verify;
 
 use crate::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
@@ -80,11 +82,7 @@ impl Identity {
     /// # Errors
     /// The certificate has no such dates.
     pub fn valid(&self) -> Result<Range<SystemTime>> {
-        let certificate = x509_cert::Certificate::from_der(&self.certificate)
-            .map_err(|e| identity(format!("certificate: no period of validity: {e}")))?;
-        let validity = certificate.tbs_certificate().validity();
-        let at = |t: x509_cert::time::Time| UNIX_EPOCH + t.to_unix_duration();
-        Ok(at(validity.not_before)..at(validity.not_after))
+        valid(&self.certificate)
     }
 
     /// A secret that only who has this private key can compute, another one for each `label`: HMAC-SHA256 of the label
@@ -106,6 +104,15 @@ impl Identity {
         let key = key.map_err(|e| identity(format!("unusable private key: {e}")))?;
         Ok(CertifiedKey::new(vec![self.certificate.clone()], key))
     }
+}
+
+/// From when to when a certificate (DER) is valid.
+fn valid(certificate: &[u8]) -> Result<Range<SystemTime>> {
+    let certificate = x509_cert::Certificate::from_der(certificate)
+        .map_err(|e| identity(format!("certificate: no period of validity: {e}")))?;
+    let validity = certificate.tbs_certificate().validity();
+    let at = |t: x509_cert::time::Time| UNIX_EPOCH + t.to_unix_duration();
+    Ok(at(validity.not_before)..at(validity.not_after))
 }
 
 fn identity(what: impl Into<String>) -> Error {

@@ -31,6 +31,8 @@ pub enum Error {
     Party { id: Id, message: String, code: u8 },
     #[error(transparent)]
     Store(#[from] trefoil_store::StoreError),
+    #[error("{file}, line {line}: {what}: found {found}, expected {expected}")]
+    Log { file: String, line: u64, what: String, found: String, expected: String },
     #[error("{peer}: {why}")]
     Peer { peer: Id, why: String },
     #[error("failed checks: {failed}, the first: {first}")]
@@ -56,10 +58,10 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Config { .. } => 2,
-            Error::Data(_) | Error::File { .. } | Error::Store(_) => 3,
+            Error::Data(_) | Error::File { .. } | Error::Store(_) | Error::Log { .. } => 3,
             Error::Client(trefoil_client::Error::Key(_) | trefoil_client::Error::Peers(_)) => 2,
             Error::Client(trefoil_client::Error::Source(_)) => 3,
-            Error::Client(trefoil_client::Error::Refused { .. }) => 5,
+            Error::Client(trefoil_client::Error::Refused { .. } | trefoil_client::Error::Approval { .. }) => 5,
             Error::Net(_) | Error::Protocol(_) | Error::Client(_) | Error::Peer { .. } => 4,
             Error::Differs { .. } | Error::Handshake(_) | Error::Refused(_) => 5,
             Error::Training(trefoil_nn::Error::Config { .. }) => 2,

@@ -9,8 +9,8 @@ use std::time::Instant;
 use trefoil_mpc::{Key, Seeds};
 use trefoil_net::{At, Error as NetError, Frame, Id, Net, Part};
 
-/// A hello is a few kilobytes, or a few hundred where there are thousands of owners; more is refused.
-const MAX: usize = 8 << 20;
+/// A hello is a few kilobytes, or a few hundred where there are thousands of owners, whose approvals are a kilobyte each; more is refused.
+const MAX: usize = 32 << 20;
 
 /// Everything that must be equal, by field, for [`compare`].
 pub fn hello(fields: impl Serialize) -> Map<String, Value> {

@@ -5,6 +5,7 @@
 //! party, `address`, or the name alone where the peers file knows the rest. The hash is of everything but the addresses: a server may
 //! move without a new job.
 
+mod approvals;
 mod check;
 mod file;
 mod hash;

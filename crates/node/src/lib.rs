@@ -10,6 +10,7 @@
 //! | [`witness`] | counts what a party receives |
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
+//! | [`logs`] | audit logs of several parties, and the signed approvals in them |
 //! | [`doctor`] | what is wrong with a configuration, a key, a job or the way to the parties |
 //! | [`plain`] | the float baseline alone |
 //! | [`mod@bench`] | steps of a network on random records |
@@ -25,6 +26,7 @@ pub mod event;
 pub mod handshake;
 pub mod job;
 pub mod launch;
+pub mod logs;
 pub mod machine;
 pub mod plain;
 pub mod report;
@@ -44,7 +46,7 @@ pub use trefoil_client as client;
 pub use trefoil_data as data;
 pub use trefoil_net as net;
 pub use trefoil_nn as nn;
-pub use trefoil_store::audit;
+pub use trefoil_store::{audit, time};
 
 /// The version of the conversation between parties; parties of another one are refused.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;

@@ -2,8 +2,10 @@
 
 use crate::{Error, Job, Result, SuiteName};
 use ndarray::Array2;
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
-use trefoil_client::{Patience, fetch, share};
+use trefoil_client::{Address, Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
 use trefoil_data::schema::Task;
 use trefoil_engine::fixed;
@@ -11,6 +13,43 @@ use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model};
 use trefoil_ring::Tensor;
+
+/// Brings a job, and the caller's signed approval of it in each of its roles, to the parties that it speaks to; each that has them is
+/// told to `told`.
+///
+/// # Errors
+/// The identity is none of the job's members; a party refuses, cannot be reached, or makes another job of it.
+pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dyn FnMut(&Address)) -> Result<()> {
+    let (me, hash) = (identity.fingerprint(), job.hash());
+    let signed = job.roles(me).into_iter().map(|role| Approval::sign(identity, &hash, role));
+    let signed: Vec<Approval> = signed.collect::<std::result::Result<_, _>>()?;
+    if signed.is_empty() {
+        return Err(Error::config("key", job.role(me), "a member of the job"));
+    }
+    for party in job.reached_by(me) {
+        propose(job, identity, &party, patience)?;
+        for approval in &signed {
+            let request = Request::Approve { job: hash.clone(), approval: approval.clone() };
+            request::call::<()>(&party, identity, patience, &request)?;
+        }
+        told(&party);
+    }
+    Ok(())
+}
+
+/// Brings a job to a party.
+///
+/// # Errors
+/// The party refuses, cannot be reached, or makes another job of it.
+pub fn propose(job: &Job, identity: &Identity, party: &Address, patience: Patience) -> Result<()> {
+    let value = serde_json::to_value(job).map_err(|e| Error::config("job", e, "a job"))?;
+    let found: String = request::call(party, identity, patience, &Request::Propose { job: value })?;
+    let hash = job.hash();
+    match found == hash {
+        true => Ok(()),
+        false => Err(Error::config(format!("job's hash at {}", party.id), found, hash)),
+    }
+}
 
 /// Shares all records of a file under a job; `progress` is told how many bytes of how many are read.
 ///
@@ -45,8 +84,9 @@ pub fn send(
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
 ) -> Result<Receipt> {
-    let (parties, hash) = (job.addresses(), job.hash());
-    let sharing = Sharing { parties: &parties, identity, job: &hash, width, patience, insecure_seed };
+    let parties = job.addresses();
+    let approval = Approval::sign(identity, &job.hash(), Role::DataOwner)?;
+    let sharing = Sharing { parties: &parties, identity, approval: &approval, width, patience, insecure_seed };
     Ok(match job.suite {
         SuiteName::Masked => sharing.run(chunks, Masked::deal)?,
         SuiteName::Securenn => sharing.run(chunks, SecureNn::deal)?,
@@ -103,10 +143,11 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
     }
     let training = job.training(job.train.batch, 0)?;
     let shapes = shapes(&training.network)?;
-    let (parties, hash) = (job.addresses(), job.hash());
+    let parties = job.addresses();
+    let approval = Approval::sign(identity, &job.hash(), Role::ModelOwner)?;
     let tensors = match job.suite {
-        SuiteName::Masked => fetch::fetch(&parties, identity, &hash, &shapes, Masked::reconstruct, patience)?,
-        SuiteName::Securenn => fetch::fetch(&parties, identity, &hash, &shapes, SecureNn::reconstruct, patience)?,
+        SuiteName::Masked => fetch::fetch(&parties, identity, &approval, &shapes, Masked::reconstruct, patience)?,
+        SuiteName::Securenn => fetch::fetch(&parties, identity, &approval, &shapes, SecureNn::reconstruct, patience)?,
     };
     let weights = training.trainer()?.scales().weight;
     let parameters: Vec<_> = tensors.iter().map(|t| fixed::decode(t, weights)).collect();

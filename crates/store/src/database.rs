@@ -95,6 +95,14 @@ impl Database {
         self.write(|t| self.set(t, table, key, None))
     }
 
+    /// Removes a table with all that is in it: true if there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn clear(&self, table: &str) -> Result<bool> {
+        self.write(|transaction| transaction.delete_table(self::table(table)).map_err(self.fail("write")))
+    }
+
     /// Replaces a value by what `change` makes of it, while nobody else writes; `None` is no value. An error of `change`
     /// changes nothing. `change` must not use the database.
     ///

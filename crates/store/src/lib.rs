@@ -17,7 +17,7 @@ mod error;
 pub mod folder;
 pub mod key;
 pub mod sealed;
-mod time;
+pub mod time;
 
 pub use database::Database;
 pub use error::{Result, StoreError};

@@ -3,13 +3,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, to the millisecond: `2026-03-01T12:00:00.000Z`. A clock before 1970 counts as 1970.
-pub(crate) fn now() -> String {
+pub fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     rfc3339(since.as_millis() as u64)
 }
 
-/// Milliseconds since 1970. Years from March, in cycles of 400 years: leap days then come last.
-fn rfc3339(millis: u64) -> String {
+/// Milliseconds since 1970, in the same form. Years from March, in cycles of 400 years: leap days then come last.
+pub fn rfc3339(millis: u64) -> String {
     let (days, rest) = (millis / 86_400_000 + 719_468, millis % 86_400_000);
     let (cycle, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

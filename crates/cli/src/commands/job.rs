@@ -1,7 +1,11 @@
 //! `trefoil job`: from a file to a training that everybody has agreed to.
 
+mod status;
+
+pub use status::{answered, statuses};
+
 use super::keygen::PassphraseArgs;
-use crate::output::{json, note, print};
+use crate::output::{note, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +16,7 @@ use trefoil_node::client::{Address, Patience};
 use trefoil_node::data::schema::{self, Column, Task};
 use trefoil_node::net::identity::Identity;
 use trefoil_node::nn::Metric;
-use trefoil_node::server::record::{State, Status};
-use trefoil_node::{Error, Job, Result};
+use trefoil_node::{Error, Job, Result, logs, sharing};
 
 /// Options of `trefoil job`.
 #[derive(Args)]
@@ -36,12 +39,14 @@ enum Command {
     },
     /// Send a job to its three parties, for their operators to look at
     Propose(JobWithKey),
-    /// Agree to a job: as an operator for one's own party, as a data owner at all three
+    /// Agree to a job with a signature: as an operator for one's own party, as a data owner or model owner at all three
     Approve(JobWithKey),
+    /// Check who has agreed to a job, by signed approvals alone
+    Verify(VerifyArgs),
     /// Operators: let a job begin that waits for it (start = "request")
     Start(JobWithKey),
     /// Where a job stands, at each party that may be asked
-    Status(StatusArgs),
+    Status(status::StatusArgs),
     /// Operators: let a job go on that has failed
     Resume(JobWithKey),
     /// Operators and data owners: end a job that is not trained yet; its records are removed
@@ -110,21 +115,15 @@ struct JobWithKey {
     key: KeyArgs,
 }
 
+/// Signed approvals, held against a job.
 #[derive(Args)]
-struct StatusArgs {
+struct VerifyArgs {
     #[command(flatten)]
     job: JobArgs,
 
-    #[command(flatten)]
-    key: KeyArgs,
-
-    /// Ask again every second until the job is trained, has failed or is cancelled
-    #[arg(long)]
-    follow: bool,
-
-    /// Print JSON
-    #[arg(long, conflicts_with = "follow")]
-    json: bool,
+    /// What `trefoil job status --approvals --json` has printed, or a party's audit log
+    #[arg(value_name = "FILE")]
+    approvals: PathBuf,
 }
 
 #[derive(Args)]
@@ -161,31 +160,20 @@ impl JobCommand {
             }
             Command::Propose(args) => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
-                let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
                 for party in job.addresses() {
-                    let hash: String =
-                        request::call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
-                    agree(&hash, &job.hash(), &party)?;
-                    print(format_args!("{} has job {hash}\n", name(&job, &party)));
+                    sharing::propose(&job, &identity, &party, args.key.patience())?;
+                    print(format_args!("{} has job {}\n", name(&job, &party), job.hash()));
                 }
                 Ok(())
             }
             Command::Approve(args) => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
-                let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
-                for party in reach(&job, &identity) {
-                    let hash: String =
-                        request::call(&party, &identity, args.key.patience(), &Request::Propose { job: value.clone() })?;
-                    agree(&hash, &job.hash(), &party)?;
-                    request::call::<()>(&party, &identity, args.key.patience(), &Request::Approve { job: hash.clone() })?;
-                    print(format_args!(
-                        "{} has the approval of {} for job {hash}\n",
-                        name(&job, &party),
-                        job.role(identity.fingerprint())
-                    ));
-                }
-                Ok(())
+                let (hash, me) = (job.hash(), job.role(identity.fingerprint()));
+                sharing::approve(&job, &identity, args.key.patience(), &mut |party| {
+                    print(format_args!("{} has the approval of {me} for job {hash}\n", name(&job, party)));
+                })
             }
+            Command::Verify(args) => args.run(),
             Command::Start(args) => {
                 for (party, missing) in args.each::<Vec<String>>(|job| Request::Start { job })? {
                     let waits =
@@ -201,13 +189,33 @@ impl JobCommand {
     }
 }
 
+impl VerifyArgs {
+    /// Prints who has agreed. Somebody without whom no session begins must not be missing.
+    fn run(self) -> Result<()> {
+        let job = self.job.load()?;
+        let (file, hash) = (self.approvals.display(), job.hash());
+        let all = logs::approvals(&self.approvals)?;
+        // A party's log tells of other jobs too.
+        let (of_it, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|approval| approval.job == hash);
+        if let (true, Some(other)) = (of_it.is_empty(), others.first()) {
+            return Err(Error::config(format!("{file}: job"), &other.job, hash));
+        }
+        of_it.iter().try_for_each(|approval| job.check_approval(&hash, approval))?;
+        let of = |who: &(_, _)| of_it.iter().find(|a| (a.role, a.by) == *who).map(|a| (a, String::new()));
+        match status::table(&job, of) {
+            0 => Ok(()),
+            n => Err(Error::Refused(format!("{file}: found no approval of {n} parties or data owners, expected all of them"))),
+        }
+    }
+}
+
 impl JobWithKey {
     /// Asks each party that the caller speaks to.
     fn each<T: serde::de::DeserializeOwned>(&self, what: impl Fn(String) -> Request) -> Result<Vec<(String, T)>> {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
         let ask =
             |party: Address| Ok((name(&job, &party), request::call(&party, &identity, self.key.patience(), &what(job.hash()))?));
-        reach(&job, &identity).into_iter().map(ask).collect()
+        job.reached_by(identity.fingerprint()).into_iter().map(ask).collect()
     }
 
     fn done(&self, what: impl Fn(String) -> Request, text: &str) -> Result<()> {
@@ -215,101 +223,6 @@ impl JobWithKey {
             print(format_args!("{party} {text}\n"));
         }
         Ok(())
-    }
-}
-
-impl StatusArgs {
-    fn run(self) -> Result<()> {
-        let (job, identity) = (self.job.load()?, self.key.identity()?);
-        let metric = metric(&job);
-        let mut last = String::new();
-        loop {
-            let all = statuses(&job, &identity, self.key.patience())?;
-            if self.json {
-                return json(&all.into_iter().collect::<std::collections::BTreeMap<_, _>>());
-            }
-            let text: String = all.iter().map(|(party, status)| line(party, status.as_ref(), metric)).collect();
-            if text != last {
-                print(&text);
-            }
-            let over = all.iter().all(|(_, s)| s.as_ref().is_none_or(|s| s.state.is_final()));
-            if !self.follow || over {
-                return match all
-                    .into_iter()
-                    .find_map(|(party, s)| s.filter(|s| matches!(s.state, State::Failed { .. })).map(|s| (party, s)))
-                {
-                    Some((party, Status { state: State::Failed { why }, .. })) if self.follow => {
-                        Err(Error::Refused(format!("{party}: {why}")))
-                    }
-                    _ => Ok(()),
-                };
-            }
-            last = text;
-            std::thread::sleep(Duration::from_secs(1));
-        }
-    }
-}
-
-/// How a job stands at each party that the caller speaks to; `None` where it is not known.
-///
-/// # Errors
-/// A party refuses, or cannot be reached.
-pub fn statuses(job: &Job, identity: &Identity, patience: Patience) -> Result<Vec<(String, Option<Status>)>> {
-    let request = Request::Status { job: Some(job.hash()) };
-    let ask = |party: Address| {
-        let mut found: Vec<Status> = request::call(&party, identity, patience, &request)?;
-        Ok((name(job, &party), found.pop()))
-    };
-    reach(job, identity).into_iter().map(ask).collect()
-}
-
-/// A job's standing at a party in a line.
-fn line(party: &str, status: Option<&Status>, metric: &str) -> String {
-    let Some(s) = status else { return format!("{party}: the job is not known\n") };
-    let state = match &s.state {
-        State::Waiting => "waiting".to_owned(),
-        State::Running => format!("running, step {} of {} ({} in a checkpoint)", s.steps[0], s.steps[2], s.steps[1]),
-        State::Interrupted { why } => {
-            format!("interrupted at step {} of {}, {} in a checkpoint: {why}", s.steps[0], s.steps[2], s.steps[1])
-        }
-        State::Failed { why } => format!("failed: {why}"),
-        State::Cancelled { by } => format!("cancelled by {by}"),
-        State::Trained => {
-            let unchecked = if s.checked { "" } else { "; not checked at the end (fault)" };
-            format!("trained, {} steps{unchecked}{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" })
-        }
-    };
-    let mut text = format!("{party}: {state}");
-    if !s.missing.is_empty() {
-        text += &format!("; waits for {}", s.missing.join(" and "));
-    }
-    if let Some(last) = s.last {
-        let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
-        let lost = if last.lost { ", not opened (fault)" } else { "" };
-        text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
-    }
-    for why in &s.refused {
-        text += &format!("\n    refused: the records of {why}");
-    }
-    for why in &s.not_opened {
-        text += &format!("\n    not opened: {why}");
-    }
-    text + "\n"
-}
-
-/// The parties that somebody speaks to: operators to their own, all others to all three.
-fn reach(job: &Job, identity: &Identity) -> Vec<Address> {
-    let all = job.addresses();
-    match job.party_of(identity.fingerprint()) {
-        Some(id) => vec![all[id.index()].clone()],
-        None => all.to_vec(),
-    }
-}
-
-fn agree(found: &str, expected: &str, party: &Address) -> Result<()> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(Error::config(format!("job's hash at {}", party.id), found, expected)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `trefoil model`: the trained model, at its owner.
 
-use super::job::{JobArgs, KeyArgs, statuses};
+use super::job::{JobArgs, KeyArgs, answered, statuses};
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ impl Fetch {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
         let until = Instant::now() + Duration::from_secs(self.wait);
         while Instant::now() < until {
-            let all = statuses(&job, &identity, self.key.patience())?;
+            let all = answered(statuses(&job, &identity, self.key.patience(), |_, _| ()))?;
             // A job that has ended otherwise is refused below, in the party's words.
             if all.iter().all(|(_, s)| s.as_ref().is_none_or(|s| s.state.is_final())) {
                 break;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use trefoil_mpc::{Suite, masked::Masked};
+use trefoil_node::client::approval::{Approval, Role};
 use trefoil_node::client::request::{self, Announcement, Request, Standing, Summary};
 use trefoil_node::client::share::dial;
 use trefoil_node::client::{Address, Patience, Result};
@@ -14,7 +15,7 @@ use trefoil_node::demo::job::Keys;
 use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Settings, Start};
 use trefoil_node::net::{At, Frame, Id, Part, identity::Identity};
 use trefoil_node::server::record::Status;
-use trefoil_node::{Event, Job, SuiteName, data};
+use trefoil_node::{Event, Job, SuiteName, data, sharing};
 use trefoil_ring::Tensor;
 
 /// The program with these arguments, in an environment of its own.
@@ -118,11 +119,7 @@ pub const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), answe
 
 /// What an operator does with a job: its own party gets and approves it.
 pub fn approve(job: &Job, id: Id, keys: &Keys) {
-    let (party, identity) = (&job.addresses()[id.index()], &keys.parties[id.index()]);
-    let propose = Request::Propose { job: serde_json::to_value(job).unwrap() };
-    let hash: String = request::call(party, identity, PATIENCE, &propose).unwrap();
-    assert_eq!(hash, job.hash());
-    request::call::<()>(party, identity, PATIENCE, &Request::Approve { job: hash }).unwrap();
+    sharing::approve(job, &keys.parties[id.index()], PATIENCE, &mut |_| ()).unwrap();
 }
 
 /// A job's standing at a party, as the party's operator sees it.
@@ -146,6 +143,12 @@ pub fn waits_for(job: &Job, id: Id, keys: &Keys, begins: &str) {
     }
 }
 
+/// An owner's request to share.
+pub fn share(about: Announcement, owner: &Identity) -> Request {
+    let approval = Approval::sign(owner, &about.job, Role::DataOwner).unwrap();
+    Request::Share { about, approval }
+}
+
 /// An owner who speaks to one party alone: 16 records to train on and 8 held out, all zeros, under this upload's name.
 pub fn upload_to(job: &Job, id: Id, keys: &Keys, name: &str) -> Result<()> {
     upload_dealt(job, id, keys, name, 0)
@@ -157,7 +160,7 @@ pub fn upload_dealt(job: &Job, id: Id, keys: &Keys, name: &str, seed: u8) -> Res
     let mut stream = dial(address, &keys.owners[0], PATIENCE)?;
     let width = job.data.features() + job.data.outputs();
     let about = Announcement { job: job.hash(), upload: name.into(), width };
-    let _: Standing = request::ask(&mut stream, &Request::Share(about))?;
+    let _: Standing = request::ask(&mut stream, &share(about, &keys.owners[0]))?;
     let bytes = |x: &[u8]| Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8);
     let summary = Summary { chunks: 2, train_rows: 16, test_rows: 8, order: None };
     let chunk = |rows: usize| Masked::deal(&Tensor::zeros((rows, width)), [rows as u8 + seed; 32])[id.index()].clone();

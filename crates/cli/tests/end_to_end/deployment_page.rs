@@ -193,4 +193,10 @@ fn from_empty_folders_to_a_model() {
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     let accuracy = status["P0 bank"]["last"]["metric"].as_f64().unwrap();
     assert!(accuracy > 0.85, "{status:#}");
+    // The university's owner gets the model, and has records in it: it is shown no figure.
+    let status = world.run("university/owner", &["job", "status", "job.toml", "--key", "owner.pem", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    for (party, standing) in status.as_object().unwrap() {
+        assert!(standing["state"]["is"] == "trained" && standing["last"].is_null(), "{party}: {standing}");
+    }
 }

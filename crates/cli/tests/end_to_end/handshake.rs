@@ -1,10 +1,11 @@
 //! Check 19: parties that do not agree on everything refuse before any share moves between them, and name the job or the field.
 
-use crate::common::{PATIENCE, PartyProcess, approve, job, owner, small_csv, status, upload_to};
+use crate::common::{PATIENCE, PartyProcess, approve, job, owner, share, small_csv, status, upload_to};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
+use trefoil_node::client::approval::{Approval, Role};
 use trefoil_node::client::request::{self, Announcement, Request};
 use trefoil_node::client::share::dial;
 use trefoil_node::client::{Error, Patience};
@@ -122,7 +123,8 @@ fn one_party_with_insecure_masks() {
         let (address, key) = (&job.addresses()[id.index()], &keys.parties[id.index()]);
         let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
         let hash: String = request::call(address, key, PATIENCE, &propose).unwrap();
-        let refused = request::call::<Value>(address, key, PATIENCE, &Request::Approve { job: hash });
+        let approval = Approval::sign(key, &hash, id.into()).unwrap();
+        let refused = request::call::<Value>(address, key, PATIENCE, &Request::Approve { job: hash, approval });
         assert!(matches!(refused, Err(Error::Refused { why, .. }) if why.contains("masks from an insecure seed")));
     }
 }
@@ -139,6 +141,41 @@ fn one_party_with_another_upload() {
     names("uploads", parties);
 }
 
+/// An approval counts for who has signed it, in that role, for that job, and from nobody else's hands.
+#[test]
+fn approvals_that_are_none() {
+    let keys = Keys::generate(1).unwrap();
+    let (parties, job) = parties(&keys, [TIMEOUT; 3]);
+    approve(&job, Id::P0, &keys);
+    let (hash, [p0, p1, _], owner) = (job.hash(), &keys.parties, &keys.owners[0]);
+    let sign = |key: &Identity, role| Approval::sign(key, &hash, role).unwrap();
+    let good = sign(owner, Role::DataOwner);
+    let bring = |from: &Identity, approval: Approval| {
+        let request = Request::Approve { job: hash.clone(), approval };
+        request::call::<Value>(&job.addresses()[0], from, PATIENCE, &request)
+    };
+    for (from, approval, why) in [
+        (owner, Approval { time: good.time + 1, ..good.clone() }, "not by this certificate's key"),
+        (owner, Approval { role: Role::ModelOwner, ..good.clone() }, "expected the job's model owner"),
+        (owner, sign(owner, Role::P1), "expected the job's P1"),
+        (owner, Approval::sign(owner, &"00".repeat(32), Role::DataOwner).unwrap(), "found job 0000"),
+        (owner, sign(&keys.model_owner, Role::ModelOwner), "who brings it"),
+        (&keys.model_owner, good.clone(), "who brings it"),
+        (p1, sign(p1, Role::P1), "approves at its own party"),
+        (p0, good.clone(), "who brings it"),
+    ] {
+        let refused = bring(from, approval);
+        assert!(matches!(&refused, Err(Error::Refused { why: said, .. }) if said.contains(why)), "{why}: {refused:?}");
+    }
+    assert_eq!(status(&job, Id::P0, &keys).owners[0], 0);
+    bring(owner, good.clone()).unwrap();
+    bring(owner, good).unwrap();
+    bring(&keys.model_owner, sign(&keys.model_owner, Role::ModelOwner)).unwrap();
+    assert_eq!(status(&job, Id::P0, &keys).owners[0], 1);
+    let audit = parties[0].audit();
+    assert_eq!(audit.matches("\"what\":\"approved\"").count(), 3, "{audit}");
+}
+
 /// What was committed is neither taken again nor replaced, whoever replays it, under whatever name.
 #[test]
 fn a_replayed_upload() {
@@ -151,7 +188,7 @@ fn a_replayed_upload() {
     let ask = |request: &Request| request::call::<Value>(&job.addresses()[0], &keys.owners[0], PATIENCE, request);
     for name in [&first, &second] {
         let again = Announcement { job: job.hash(), upload: name.clone(), width };
-        assert_eq!(ask(&Request::Share(again)).unwrap(), json!({ "state": "committed", "upload": first }));
+        assert_eq!(ask(&share(again, &keys.owners[0])).unwrap(), json!({ "state": "committed", "upload": first }));
     }
     let commit = |upload: &String| ask(&Request::Commit { job: job.hash(), upload: upload.clone() });
     assert_eq!(commit(&first).unwrap(), json!(false));

@@ -1,8 +1,9 @@
 //! Peers that cannot be reached or are not who they should be.
 
-use crate::common::{PATIENCE, PartyProcess, approve, job, path, refused, status, trefoil, upload_to, waits_for};
+use crate::common::{PATIENCE, PartyProcess, approve, job, path, status, text, trefoil, upload_to, waits_for};
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::process::Output;
 use std::time::Duration;
 use trefoil_node::client::Error;
 use trefoil_node::client::request::{self, Request};
@@ -26,12 +27,20 @@ fn no_session(mut party: PartyProcess, job: &Job, keys: &Keys) {
 }
 
 /// What a job's file and a key in the environment give `trefoil job status`.
-fn job_status(job: &Job, key: &Identity) -> std::process::Output {
+fn job_status(job: &Job, key: &Identity) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let (file, peers) = (dir.path().join("job.toml"), dir.path().join("peers.toml"));
     std::fs::write(&file, toml::to_string(job).unwrap()).unwrap();
     let args = ["job", "status", path(&file), "--peers", path(&peers), "--key", "env:KEY", "--timeout", "1"];
     trefoil(&args).env("KEY", key.to_pem().as_str()).output().unwrap()
+}
+
+/// P0's answer is shown, though P1 gives none, and why it gives none.
+fn says_of_one(out: &Output, why: &str) {
+    let (shown, error) = (text(&out.stdout), text(&out.stderr));
+    assert_eq!(out.status.code(), Some(4), "{error}");
+    assert!(error.starts_with(&format!("error: P1: {why}")) && error.lines().count() == 1, "{error}");
+    assert!(shown.contains("P0 P0: waiting; waits for ") && shown.contains(&format!("P1 P1: does not answer: {why}")), "{shown}");
 }
 
 #[test]
@@ -49,7 +58,7 @@ fn a_wrong_fingerprint() {
     approve(&job, Id::P0, &keys);
     let line = format!("{address}: wrong certificate: found fingerprint {found}, expected {expected}");
     // Neither a client nor P0 speaks to it.
-    refused(&job_status(&job, &keys.model_owner), 4, &[&line]);
+    says_of_one(&job_status(&job, &keys.model_owner), &line);
     upload_to(&job, Id::P0, &keys, &"a".repeat(32)).unwrap();
     waits_for(&job, Id::P0, &keys, &format!("P1: {line}"));
     drop(listener);
@@ -66,7 +75,7 @@ fn an_unreachable_peer() {
     upload_to(&job, Id::P0, &keys, &"a".repeat(32)).unwrap();
     let line = format!("{address}: cannot connect: ");
     waits_for(&job, Id::P0, &keys, &format!("P1: {line}"));
-    refused(&job_status(&job, &keys.model_owner), 4, &[&line]);
+    says_of_one(&job_status(&job, &keys.model_owner), &line);
     no_session(party, &job, &keys);
 }
 

@@ -2,9 +2,11 @@
 
 #![cfg(unix)]
 
+mod approvals;
 #[path = "../deployment/mod.rs"]
 #[allow(dead_code)]
 mod deployment;
+mod standing;
 mod stored;
 
 use deployment::{Deployment, records, trained};
@@ -66,7 +68,7 @@ fn from_empty_folders_to_a_model() {
     for party in 0..3 {
         let audit = d.audit(party);
         for (what, times) in
-            [("proposed", 1), ("approved", 3), ("uploaded", 2), ("session", 1), ("trained", 1), ("model share given", 1)]
+            [("proposed", 1), ("approved", 6), ("uploaded", 2), ("session", 1), ("trained", 1), ("model share given", 1)]
         {
             assert_eq!(entries(&audit, what).len(), times, "P{party}: {what} in {audit:#?}");
         }

@@ -5,6 +5,7 @@ use crate::common::owner::{sent, together};
 use crate::common::record::Recorder;
 use std::sync::Arc;
 use std::time::Duration;
+use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Request, Standing};
 use trefoil_client::share::{Chunk, Sharing, Source};
@@ -83,10 +84,11 @@ impl World {
     /// Uploads `count` chunks of this shape, spoiled; `recorder` hears of all that is drawn.
     pub fn upload<S: Suite>(&self, shape: (usize, usize), count: usize, spoil: &Spoil, recorder: &Arc<Recorder>) -> Upload {
         let addresses = self.parties.each_ref().map(|(address, _)| address.clone());
+        let approval = Approval::sign(&self.owner, &"00".repeat(32), Role::DataOwner).unwrap();
         let sharing = Sharing {
             parties: &addresses,
             identity: &self.owner,
-            job: "00",
+            approval: &approval,
             width: shape.1,
             patience: PATIENCE,
             insecure_seed: spoil.master,
@@ -118,7 +120,7 @@ impl World {
 /// A party that takes one upload, and keeps its rows.
 fn listen(listener: &Listener, owner: Fingerprint) -> Vec<Frame> {
     let (mut stream, who) = listener.accept(PATIENCE.answer).unwrap();
-    assert!(who == owner && matches!(request::next(&mut stream).unwrap(), Request::Share(_)));
+    assert!(who == owner && matches!(request::next(&mut stream).unwrap(), Request::Share { .. }));
     request::accept(&mut stream, &Standing::Open { chunks: 0 }).unwrap();
     let mut rows = vec![];
     loop {

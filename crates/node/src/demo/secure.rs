@@ -12,7 +12,6 @@ use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use trefoil_client::Patience;
-use trefoil_client::request::{self, Request};
 use trefoil_data::{Dataset, Table};
 
 /// Owners that share at a time.
@@ -52,7 +51,9 @@ pub fn train(
     folder.job(&job)?;
     // The parties listen already: a connection that breaks will not come back.
     let patience = Patience { connect: demo.timeout.min(Duration::from_secs(2)), answer: demo.timeout * 10 };
-    approve(&job, &keys, patience)?;
+    for operator in &keys.parties {
+        sharing::approve(&job, operator, patience, &mut |_| ())?;
+    }
 
     progress(Progress::Phase("data owners share their records"));
     let mut run = Watch::new(&fleet, patience.answer, steps);
@@ -68,19 +69,6 @@ pub fn train(
     let Watch { steps, epochs, .. } = run;
     fleet.finish();
     Ok(Secure { reports, steps, epochs, params, seconds_sharing })
-}
-
-/// Each party's operator brings it the job, and approves it.
-fn approve(job: &Job, keys: &Keys, patience: Patience) -> Result<()> {
-    let value = serde_json::to_value(job).map_err(|e| Error::config("job", e, "a job"))?;
-    for (party, identity) in job.addresses().iter().zip(&keys.parties) {
-        let hash: String = request::call(party, identity, patience, &Request::Propose { job: value.clone() })?;
-        if hash != job.hash() {
-            return Err(Error::config(format!("job's hash at {}", party.id), hash, job.hash()));
-        }
-        request::call::<()>(party, identity, patience, &Request::Approve { job: hash })?;
-    }
-    Ok(())
 }
 
 /// All owners share, a few at a time, while `follow` listens to the parties and to the owners' failures.

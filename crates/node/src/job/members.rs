@@ -15,6 +15,15 @@ impl Job {
         })
     }
 
+    /// The parties that somebody speaks to: operators to their own, all others to all three.
+    pub fn reached_by(&self, fingerprint: Fingerprint) -> Vec<Address> {
+        let all = self.addresses();
+        match self.party_of(fingerprint) {
+            Some(id) => vec![all[id.index()].clone()],
+            None => all.to_vec(),
+        }
+    }
+
     /// Everybody's fingerprints.
     pub fn members(&self) -> impl Iterator<Item = Fingerprint> {
         let owners = self.owner.iter().map(|o| o.fingerprint);

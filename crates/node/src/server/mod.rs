@@ -5,6 +5,7 @@
 //! | [`config`] | `party.toml` |
 //! | [`record`] | what is remembered of a job |
 //! | `requests` | who may ask for what |
+//! | `approvals` | who has agreed, by signatures |
 //! | `uploads` | owners' records on their way to the disk |
 //! | `runner` | one thread a job: waits until it can begin, begins again after a fault |
 //! | `links`, `session` | the two peers are found; one session from handshake to model |
@@ -15,6 +16,7 @@
 //! | [`openings`] | which epochs' figures have been opened, each at most once |
 //! | `status` | health and metrics |
 
+mod approvals;
 mod checkpoint;
 mod checks;
 pub mod config;
@@ -82,6 +84,7 @@ pub struct Server {
 /// A job: what is on disk, and what is going on.
 struct Entry {
     record: Record,
+    approvals: approvals::Approvals,
     running: bool,
     /// What the runner waits for at its peers.
     waiting_for: Option<String>,
@@ -97,6 +100,7 @@ impl Entry {
     fn new(record: Record) -> Entry {
         Entry {
             record,
+            approvals: BTreeMap::new(),
             running: false,
             waiting_for: None,
             gathering: false,
@@ -130,7 +134,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let folder = Folder::lock(&config.data)?;
     let key = StorageKey::derive(&identity.derive("storage")[..]);
     let database = Database::open(config.data.join("jobs.redb"))?;
-    let stored::Stored { jobs, aside } = stored::load(&database)?;
+    let stored::Stored { jobs, aside, untrue } = stored::load(&database, identity.fingerprint())?;
     let log = audit::Log::open(config.data.join("audit.jsonl"))?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
     let server = Arc::new(Server {
@@ -151,8 +155,8 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         config,
     });
     let address = server.listener.local_addr().to_string();
-    server.note(json!({ "what": "started", "address": address, "version": crate::machine::version() }))?;
-    for (hash, why) in &server.aside {
+    server.note(json!({ "what": "started", "address": address, "version": crate::machine::version(), "fingerprint": server.identity.fingerprint() }))?;
+    for (hash, why) in server.aside.iter().chain(untrue.iter().map(|(hash, why)| (hash, why))) {
         server.note(json!({ "what": "set aside", "job": hash, "why": why }))?;
         tracing::error!("set aside: {why}");
     }

@@ -17,9 +17,11 @@ pub struct Record {
     pub job: Job,
     /// Who proposed it.
     pub proposed_by: Fingerprint,
-    /// Whether this party's operator has approved it.
+    /// Whether this party's operator has approved it. Not in the database: it follows from the signed approvals.
+    #[serde(skip)]
     pub approved: bool,
-    /// The owners that have.
+    /// The owners that have; likewise.
+    #[serde(skip)]
     pub owners: BTreeSet<Fingerprint>,
     /// Uploads that are complete at all three parties.
     pub uploads: BTreeMap<Fingerprint, Committed>,
@@ -146,6 +148,10 @@ impl Record {
             ref few if few.len() <= 5 => missing.push(format!("records of {}", few.join(", "))),
             _ => missing.push(format!("records of {} owners, {} among them", without.len(), without[0])),
         }
+        // Their approvals came with their records, and were lost since.
+        let lost =
+            self.job.owner.iter().filter(|o| self.uploads.contains_key(&o.fingerprint) && !self.owners.contains(&o.fingerprint));
+        missing.extend(lost.take(5).map(|o| format!("approval of {}", o.name)));
         if self.job.start == crate::job::Start::Request && !self.started {
             missing.push("a word to start".to_owned());
         }

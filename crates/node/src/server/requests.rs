@@ -1,11 +1,12 @@
 //! Who may ask a party for what. Whoever gets here has shown a certificate that is known; what it may do depends on the job.
 
 use super::record::{Record, State, Status};
-use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, checkpoint, links, runner, uploads};
+use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, approvals, checkpoint, links, runner, uploads};
 use crate::{Error, Job, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{fetch, refuse};
 use trefoil_net::identity::Fingerprint;
@@ -46,7 +47,10 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
 /// A request's name and job, for the audit log: no longer than it needs to be.
 fn about(request: &Request) -> Value {
     let value = serde_json::to_value(request).unwrap_or_default();
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(|t| t.chars().take(64).collect::<String>());
+    let inner = value.get("about").unwrap_or(&value);
+    let text = |key: &str| {
+        value.get(key).or_else(|| inner.get(key)).and_then(Value::as_str).map(|t| t.chars().take(64).collect::<String>())
+    };
     json!({ "request": text("request"), "job": text("job"), "upload": text("upload") })
 }
 
@@ -66,9 +70,16 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             let hash = propose(server, Job::from_json(job)?, from)?;
             Ok(request::accept(stream, &hash)?)
         }
-        Request::Approve { job } => {
-            approve(server, &job, from)?;
+        Request::Approve { job, approval } => {
+            approve(server, &job, from, approval)?;
             Ok(request::accept(stream, &())?)
+        }
+        Request::Approvals { job } => {
+            let record = server.record(&job)?;
+            if !operator && !record.job.members().any(|m| m == from) {
+                return Err(Error::Refused("approvals are for the job's members".into()));
+            }
+            Ok(request::accept(stream, &approvals::list(server, &job)?)?)
         }
         Request::Start { job } => {
             only_operator("start")?;
@@ -104,16 +115,16 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
                 .iter()
                 .filter(|(hash, _)| job.as_ref().is_none_or(|j| hash.starts_with(j.as_str())))
                 .filter(|(_, e)| operator || e.record.job.members().any(|m| m == from))
-                .map(|(hash, e)| status(hash, e, operator || e.record.job.model_owner.fingerprint == from))
+                .map(|(hash, e)| status(hash, e, operator || e.record.job.is_shown_figures(from)))
                 .collect();
             Ok(request::accept(stream, &all)?)
         }
-        Request::Share(about) => uploads::share(server, stream, from, &about),
+        Request::Share { about, approval } => uploads::share(server, stream, from, &about, approval),
         Request::Commit { job, upload } => {
             let new = uploads::commit(server, &job, from, &upload)?;
             Ok(request::accept(stream, &new)?)
         }
-        Request::Fetch { job } => give_model(server, stream, from, &job),
+        Request::Fetch { job, approval } => give_model(server, stream, from, &job, approval),
         Request::Link { .. } => Ok(()),
     }
 }
@@ -156,6 +167,7 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
         server.database.delete(super::JOBS, &old)?;
+        server.database.clear(&approvals::table(&old))?;
         server.note(json!({ "what": "forgotten", "job": old }))?;
         jobs.remove(&old);
     }
@@ -172,31 +184,29 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
 /// What `--approve` on the command line does.
 pub fn approve_by_operator(server: &Arc<Server>, job: Job) -> Result<()> {
     let own = server.identity.fingerprint();
+    let role = job.party_of(own).map_or(Role::P0, Role::from);
     let hash = propose(server, job, own)?;
-    approve(server, &hash, own)
+    let approval = Approval::sign(&server.identity, &hash, role)?;
+    approve(server, &hash, own, approval)
 }
 
-fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint) -> Result<()> {
+fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint, approval: Approval) -> Result<()> {
     let record = server.record(hash)?;
     if let State::Cancelled { by } = &record.state {
         return Err(Error::Refused(format!("the job was cancelled by {by}")));
     }
-    let role = record.job.role(from);
-    let new = if from == server.identity.fingerprint() {
+    let operator = from == server.identity.fingerprint();
+    if operator {
         let (asked, own) = (record.job.insecure_masks, server.config.insecure.mask_seed.is_some());
         if asked != own {
             let masks = |insecure| if insecure { "masks from an insecure seed" } else { "masks from the operating system" };
             return Err(Error::Refused(format!("the job says {}, this party's configuration {}", masks(asked), masks(own))));
         }
-        server.update(hash, |r| !std::mem::replace(&mut r.approved, true))?
-    } else if record.job.owner_of(from).is_some() {
-        server.update(hash, |r| r.owners.insert(from))?
-    } else {
-        return Err(Error::Refused(format!("{role} need not approve here")));
-    };
-    if new {
-        server.note(json!({ "what": "approved", "job": hash, "by": from }))?;
-        tracing::info!(job = %hash, "approved by {role}");
+    } else if record.job.party_of(from).is_some() {
+        return Err(Error::Refused(format!("{} approves at its own party", record.job.role(from))));
+    }
+    let role = approval.role;
+    if approvals::take(server, hash, from, role, approval, json!({}))? && operator {
         server.admit()?;
     }
     runner::ensure(server, hash);
@@ -269,7 +279,7 @@ fn not_opened(record: &Record) -> Vec<String> {
 }
 
 /// This party's share of the model, to its owner alone.
-fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash: &str) -> Result<()> {
+fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash: &str, approval: Approval) -> Result<()> {
     let record = server.record(hash)?;
     if record.job.model_owner.fingerprint != from {
         return Err(Error::Refused(format!(
@@ -291,6 +301,8 @@ fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash
         let frame = wire::read(&mut &record[..], trefoil_net::Id::P0, record.len())?;
         matrices.push(frame.map(|f| f.parts).unwrap_or_default());
     }
+    // Nobody gets a model without having said under which job.
+    approvals::take(server, hash, from, Role::ModelOwner, approval, json!({ "how": "by fetching" }))?;
     server.note(json!({ "what": "model share given", "job": hash, "to": from, "model": model }))?;
     fetch::serve(stream, &matrices)?;
     server.update(hash, |r| r.delivered = true)?;

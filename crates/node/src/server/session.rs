@@ -4,7 +4,7 @@
 //! owners' records, train, and write the model down before anyone forgets the records.
 
 use super::record::{Figures, State};
-use super::{Server, checkpoint, checks, heads, links, records, uploads};
+use super::{Server, approvals, checkpoint, checks, heads, links, records, uploads};
 use crate::handshake::{agreed, compare, exchange, keys};
 use crate::report::Tally;
 use crate::witness::{Seen, Witness};
@@ -88,6 +88,7 @@ impl Session<'_> {
         let until = Instant::now() + server.config.timeout() * 10;
         // Before anything shapes the network: who shapes it differently is told so.
         compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
+        approvals::exchange(self, &mut net, until)?;
         let (mut net, seen) = Witness::new(self.decorated(net)?);
         let own = Standing::of(server, self.hash)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
@@ -238,7 +239,8 @@ impl Session<'_> {
             Metric::SquaredError => "squared error",
         });
         let opened: Vec<&str> = loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).collect();
-        json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": ["model owner"] })
+        let told = self.job.is_shown_figures(self.job.model_owner.fingerprint).then_some("model owner");
+        json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) })
     }
 
     /// Fresh keys, or those that an insecure seed of the configuration makes.

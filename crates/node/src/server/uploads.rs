@@ -3,12 +3,13 @@
 //! connection of the other still lives.
 
 use super::record::{Committed, Record, State};
-use super::{Server, unknown};
+use super::{Server, approvals, unknown};
 use crate::{Error, Result, SuiteName};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Announcement, Standing, Summary};
 use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
@@ -37,7 +38,13 @@ pub struct Slot {
 }
 
 /// Takes an owner's upload from its announcement on.
-pub fn share(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, about: &Announcement) -> Result<()> {
+pub fn share(
+    server: &Arc<Server>,
+    stream: &mut Stream,
+    from: Fingerprint,
+    about: &Announcement,
+    approval: Approval,
+) -> Result<()> {
     let record = server.record(&about.job)?;
     let (id, owner) = may_share(server, &record, from, about)?;
     if let Some(done) = record.uploads.get(&from) {
@@ -45,9 +52,7 @@ pub fn share(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, about
         server.refusal(json!({ "request": "share", "job": about.job, "upload": about.upload }), from, &why);
         return Ok(request::accept(stream, &Standing::Committed { upload: done.upload.clone() })?);
     }
-    if server.update(&about.job, |r| r.owners.insert(from))? {
-        server.note(json!({ "what": "approved", "job": about.job, "by": from, "how": "by sharing" }))?;
-    }
+    approvals::take(server, &about.job, from, Role::DataOwner, approval, json!({ "how": "by sharing" }))?;
     let slot = server.live(&about.job, |e| e.uploads.entry(from).or_default().clone())?;
     let path = path(server, &about.job, from);
     let (connection, standing) = begin(server, &mut lock(&slot), about, &path)?;

@@ -1,0 +1,154 @@
+//! A signed approval: who agreed to which job, as what, and when. It holds its signer's certificate, whose fingerprint is in the job, so
+//! that anybody who has the job can check it, and needs nobody's word for it.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+use trefoil_net::Id;
+use trefoil_net::identity::{Fingerprint, Identity, verify};
+
+/// The longest certificate and signature that are looked at, in bytes.
+const MOST: usize = 8192;
+
+/// What somebody is in a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names say it
+pub enum Role {
+    P0,
+    P1,
+    P2,
+    #[serde(rename = "data owner")]
+    DataOwner,
+    #[serde(rename = "model owner")]
+    ModelOwner,
+}
+
+impl From<Id> for Role {
+    fn from(id: Id) -> Role {
+        [Role::P0, Role::P1, Role::P2][id.index()]
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::P0 => "P0",
+            Role::P1 => "P1",
+            Role::P2 => "P2",
+            Role::DataOwner => "data owner",
+            Role::ModelOwner => "model owner",
+        })
+    }
+}
+
+/// A signed approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// The job's hash.
+    pub job: String,
+    /// What the signer is in the job.
+    pub role: Role,
+    /// The signer: the certificate's fingerprint.
+    pub by: Fingerprint,
+    /// When, in seconds since 1970, by the signer's clock.
+    pub time: u64,
+    /// In DER, in hex.
+    pub certificate: String,
+    /// By the certificate's key over [`Approval::words`], in hex.
+    pub signature: String,
+}
+
+impl Approval {
+    /// Signs that `identity` agrees to a job as `role`.
+    ///
+    /// # Errors
+    /// The key cannot sign, or its certificate is not valid now.
+    pub fn sign(identity: &Identity, job: &str, role: Role) -> Result<Approval> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let (by, certificate) = (identity.fingerprint(), hex::encode(identity.certificate_der()));
+        let mut approval = Approval { job: job.to_owned(), role, by, time, certificate, signature: String::new() };
+        approval.signature = hex::encode(identity.sign(approval.words().as_bytes())?);
+        approval.verify()?;
+        Ok(approval)
+    }
+
+    /// What is signed: five lines.
+    pub fn words(&self) -> String {
+        format!("trefoil approval 1\njob {}\nrole {}\nby {}\ntime {}\n", self.job, self.role, self.by, self.time)
+    }
+
+    /// Checks the signature, and that the certificate is the one of `by` and was valid at that time. Whether `by` is what `role` says in
+    /// the job is for who has the job to look up.
+    ///
+    /// # Errors
+    /// Something of it is not so.
+    pub fn verify(&self) -> Result<()> {
+        let fault = |why: String| Error::Approval { role: self.role, by: self.by, why };
+        if self.job.len() != 64 || !self.job.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(fault("found no job, expected 64 hexadecimal digits".into()));
+        }
+        let bytes = |what: &str, text: &str| match text.len() <= 2 * MOST {
+            true => hex::decode(text).map_err(|e| fault(format!("{what}: found no hexadecimal digits ({e}), expected some"))),
+            false => Err(fault(format!("{what}: found {} digits, expected at most {}", text.len(), 2 * MOST))),
+        };
+        let (certificate, signature) = (bytes("certificate", &self.certificate)?, bytes("signature", &self.signature)?);
+        let found = Fingerprint::of(&certificate);
+        if found != self.by {
+            return Err(fault(format!("found a certificate with fingerprint {found}, expected the signer's")));
+        }
+        verify(&certificate, self.words().as_bytes(), &signature, self.time).map_err(|e| fault(e.to_string()))
+    }
+
+    /// What stays where somebody has signed twice: of all that hold both, each keeps the same.
+    pub fn is_before(&self, other: &Approval) -> bool {
+        (self.time, &self.signature, &self.certificate) < (other.time, &other.signature, &other.certificate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Check: an altered signature, hash, role or time is refused, and so is somebody else's certificate.
+    #[test]
+    fn altered_approvals_are_refused() {
+        let [a, b] = ["a", "b"].map(|name| Identity::generate(name).unwrap());
+        let good = Approval::sign(&a, &"0f".repeat(32), Role::DataOwner).unwrap();
+        good.verify().unwrap();
+        let again: Approval = serde_json::from_str(&serde_json::to_string(&good).unwrap()).unwrap();
+        assert_eq!(again, good);
+        let words = good.words();
+        assert!(
+            words.starts_with("trefoil approval 1\njob 0f0f") && words.ends_with(&format!("\ntime {}\n", good.time)),
+            "{words}"
+        );
+        type Change = fn(&mut Approval, &Identity);
+        let changes: [(Change, &str); 9] = [
+            (|x, _| x.job = "1f".repeat(32), "not by this certificate's key"),
+            (|x, _| x.role = Role::ModelOwner, "not by this certificate's key"),
+            (|x, _| x.time -= 1, "not by this certificate's key"),
+            (|x, _| x.time = 0, "not valid"),
+            (|x, _| x.signature = x.signature.replace(['0', '1', '2', '3'], "4"), "not by this certificate's key"),
+            (|x, _| x.signature.push('0'), "no hexadecimal digits"),
+            (|x, b| x.by = b.fingerprint(), "expected the signer's"),
+            (|x, b| (x.by, x.certificate) = (b.fingerprint(), hex::encode(b.certificate_der())), "not by this certificate's key"),
+            (|x, _| x.job = format!("{}\nrole P0", "1f".repeat(32)), "found no job"),
+        ];
+        for (change, why) in changes {
+            let mut altered = good.clone();
+            change(&mut altered, &b);
+            let e = altered.verify().unwrap_err().to_string();
+            assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+        }
+    }
+
+    #[test]
+    fn of_two_everybody_keeps_one() {
+        let a = Identity::generate("a").unwrap();
+        let one = Approval::sign(&a, &"00".repeat(32), Role::P1).unwrap();
+        let two = Approval { time: one.time + 1, ..one.clone() };
+        assert!(one.is_before(&two) && !two.is_before(&one) && !one.is_before(&one));
+    }
+}
