@@ -9,6 +9,9 @@ use trefoil_node::net::shaped::Profile;
 use trefoil_node::nn::Graph;
 use trefoil_node::{Error, Result, SuiteName, Training};
 
+/// Of activations, where the network leaves room for them.
+const FRACTION_BITS: u8 = 16;
+
 /// Where MNIST's files are unless told otherwise.
 pub const MNIST_DIR: &str = "data/mnist";
 
@@ -131,7 +134,7 @@ impl FromStr for Network {
         }
         match text.parse() {
             Ok(graph) => Ok(Network { name: text.to_owned(), graph }),
-            Err(_) => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a \
+            Err(_) => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a or lenet \
                            (--hidden has hidden layers alone)"
                 .into()),
         }
@@ -145,7 +148,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "256")]
     hidden: Vec<usize>,
 
-    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a; in place of --hidden
+    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a, lenet; in place of --hidden
     #[arg(long, value_name = "NETWORK", conflicts_with = "hidden")]
     network: Option<Network>,
 
@@ -174,9 +177,9 @@ pub struct TrainArgs {
     #[arg(long, value_name = "KIND", default_value = "exact")]
     softmax: String,
 
-    /// Fraction bits of activations in fixed point
-    #[arg(long, value_name = "BITS", default_value_t = 16)]
-    fraction_bits: u8,
+    /// Fraction bits of activations in fixed point [default: 16, or as many as the network's sums leave room for]
+    #[arg(long, value_name = "BITS")]
+    fraction_bits: Option<u8>,
 
     /// Data owners that the records are split between
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -210,7 +213,7 @@ impl TrainArgs {
             momentum: self.momentum,
             softmax: self.softmax.clone(),
             truncation: truncation.into(),
-            fraction_bits: self.fraction_bits,
+            fraction_bits: self.fraction_bits.unwrap_or(FRACTION_BITS),
             seed: args.seed,
             regression: false,
             open: trefoil_node::training::all(),
@@ -219,7 +222,8 @@ impl TrainArgs {
             train_rows: 0,
             test_rows: 0,
         };
-        Ok(job.for_data(data))
+        let job = job.for_data(data);
+        Ok(if self.fraction_bits.is_some() { job } else { job.with_most_bits(FRACTION_BITS) })
     }
 
     /// The network, whose inputs and outputs must be those of the records.

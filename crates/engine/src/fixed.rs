@@ -4,17 +4,13 @@
 //! against the value, so that a network that leaves its ranges is found out before it is trained in secret.
 
 use crate::float::{NOTHING, all_in_the_clear, broadcast, same_shape};
-use crate::{Engine, Error, Format, Index, Kind, Opened, Product, Result, Sum};
+use crate::{Engine, Error, Format, Index, Kind, Opened, Product, Result, Scatter, Sum};
 use ndarray::{Array2, Axis, Zip};
 use trefoil_ring::{Tensor, fixed, matrix};
 
 /// The engine over Z_2^64 in the clear.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fixed {
-    /// How many of the truncations so far a suite would be expected to get wrong if it truncated locally: the sum of
-    /// 2^(bits - 64) over all truncated elements, an upper bound by the ranges that formats promise.
-    pub local_wraps: f64,
-}
+pub struct Fixed {}
 
 /// A matrix over Z_2^64 with its format.
 #[derive(Clone, Debug)]
@@ -41,14 +37,6 @@ impl FixedNum {
                 let found = format!("2^{:.1}", ((v as i64).unsigned_abs() as f64).log2());
                 Err(Error::Range { what, found, bits })
             }
-        }
-    }
-}
-
-impl Fixed {
-    fn count(&mut self, before: Format, after: Format, elements: usize) {
-        if before.frac > after.frac {
-            self.local_wraps += elements as f64 * (f64::from(before.bits) - 64.0).exp2();
         }
     }
 }
@@ -93,6 +81,10 @@ impl Engine for Fixed {
     fn gather(&self, x: &FixedNum, index: Index<'_>) -> FixedNum {
         FixedNum::new(index.of(&x.value), x.format)
     }
+    fn scatter(&self, x: &FixedNum, scatter: &Scatter) -> Result<FixedNum> {
+        scatter.check(x.shape())?;
+        Ok(FixedNum::new(scatter.words(&x.value), scatter.format(x.format)))
+    }
     fn beside(&self, x: &[&FixedNum]) -> Result<FixedNum> {
         let first = x.first().ok_or(NOTHING)?;
         let views: Vec<_> = x.iter().map(|x| x.value.view()).collect();
@@ -114,11 +106,13 @@ impl Engine for Fixed {
     fn products<const N: usize>(&mut self, p: [Product<'_, FixedNum>; N]) -> Result<[FixedNum; N]> {
         crate::functions::each(p, |p| {
             let ([rows, cols], before) = p.check(|n| (n.shape(), n.format))?;
-            self.count(before, p.out, rows * cols);
             let mut z = match p.kind {
                 Kind::Mul => Zip::from(&p.x.value).and(&p.y.value).map_collect(|x, y| x.wrapping_mul(*y)),
                 Kind::MatMul { tx, ty } => matrix::product(&p.x.value, tx, &p.y.value, ty),
             };
+            if let Some(scatter) = p.scatter {
+                z = scatter.words(&z);
+            }
             if let Some(plus) = p.plus {
                 let shift = before.frac - plus.format.frac;
                 let plus = broadcast(&plus.value, [rows, cols], "addend")?;
@@ -129,7 +123,6 @@ impl Engine for Fixed {
     }
     fn truncate<const N: usize>(&mut self, x: [(&FixedNum, Format); N]) -> Result<[FixedNum; N]> {
         crate::functions::each(x, |(x, format)| {
-            self.count(x.format, format, x.value.len());
             FixedNum::new(shift_down(&x.value, x.format.frac - format.frac), format).in_range("truncation")
         })
     }

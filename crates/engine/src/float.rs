@@ -1,6 +1,6 @@
 //! Plain floating point: the baseline that every secure run is compared with.
 
-use crate::{Engine, Error, Format, Index, Kind, Opened, Product, Result, Sum};
+use crate::{Engine, Error, Format, Index, Kind, Opened, Product, Result, Scatter, Sum};
 use ndarray::{Array2, Axis, Zip};
 
 /// The engine over `f64`. Formats are carried along, and change nothing but the scale bookkeeping.
@@ -63,6 +63,10 @@ impl Engine for Float {
     fn gather(&self, x: &FloatNum, index: Index<'_>) -> FloatNum {
         FloatNum::new(index.of(&x.value), x.format)
     }
+    fn scatter(&self, x: &FloatNum, scatter: &Scatter) -> Result<FloatNum> {
+        scatter.check(x.shape())?;
+        Ok(FloatNum::new(scatter.of(&x.value, 0.0, |a, b| a + b), scatter.format(x.format)))
+    }
     fn beside(&self, x: &[&FloatNum]) -> Result<FloatNum> {
         let first = x.first().ok_or(NOTHING)?;
         let views: Vec<_> = x.iter().map(|x| x.value.view()).collect();
@@ -96,6 +100,9 @@ impl Engine for Float {
                     turn(p.x, tx).dot(&turn(p.y, ty))
                 }
             };
+            if let Some(scatter) = p.scatter {
+                z = scatter.of(&z, 0.0, |a, b| a + b);
+            }
             if let Some(plus) = p.plus {
                 z += &plus.value;
             }

@@ -85,6 +85,14 @@ impl<N> Product<'_, N> {
         };
         let frac = fx.frac + fy.frac;
         let mut z = Format { frac, bits: fx.bits.saturating_add(fy.bits) }.sum(inner);
+        let shape = match self.scatter {
+            None => shape,
+            Some(scatter) => {
+                scatter.check(shape)?;
+                z = scatter.format(z);
+                scatter.shape()
+            }
+        };
         if let Some(plus) = self.plus {
             let (sp, fp) = of(plus);
             if sp != shape && sp != [1, shape[1]] {

@@ -1,19 +1,23 @@
 //! The operations that a network is written against.
 //!
 //! [`Engine`] is the one trait between machine learning and cryptography: layers and losses are written once, in
-//! terms of it, and run on floating point ([`Float`]), on the exact ring arithmetic in the clear ([`Fixed`]) and on
-//! secret shares (the suites of `trefoil-mpc`). [`functions`] builds exp, ln, reciprocal, softmax and argmax on it.
+//! terms of it, and run on floating point ([`Float`]), on the exact ring arithmetic in the clear ([`Fixed`]), on
+//! secret shares (the suites of `trefoil-mpc`), and without values ([`Shapes`]), to see whether they fit. [`functions`] builds exp, ln, reciprocal, softmax and argmax on it.
 
 mod error;
 pub mod fixed;
 mod float;
 mod format;
 pub mod functions;
+mod scatter;
+mod shapes;
 
 pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
 pub use float::{Float, FloatNum, fits};
 pub use format::Format;
+pub use scatter::Scatter;
+pub use shapes::{ShapeNum, Shapes};
 
 use ndarray::Array2;
 use std::ops::Range;
@@ -78,7 +82,7 @@ pub enum Kind {
     Mul,
 }
 
-/// One product, its optional addend and the format of its result: `out = truncate(x * y + plus)`.
+/// One product, what is added up and added to it, and the format of its result: `out = truncate(scatter(x * y) + plus)`.
 #[derive(Debug)]
 pub struct Product<'a, N> {
     /// Matrix product or elementwise.
@@ -87,6 +91,8 @@ pub struct Product<'a, N> {
     pub x: &'a N,
     /// The right factor.
     pub y: &'a N,
+    /// Where the product's elements are added up, before anything is truncated or sent: only the sums cost anything.
+    pub scatter: Option<&'a Scatter>,
     /// Added before truncation; its fraction bits are aligned upward. One row is added to every row.
     pub plus: Option<&'a N>,
     /// Fraction bits and range of the result; at most as many fraction bits as x and y have together.
@@ -96,11 +102,11 @@ pub struct Product<'a, N> {
 impl<'a, N> Product<'a, N> {
     /// A matrix product without an addend.
     pub fn matmul(x: &'a N, tx: bool, y: &'a N, ty: bool, out: Format) -> Self {
-        Product { kind: Kind::MatMul { tx, ty }, x, y, plus: None, out }
+        Product { kind: Kind::MatMul { tx, ty }, x, y, scatter: None, plus: None, out }
     }
     /// An elementwise product without an addend.
     pub fn mul(x: &'a N, y: &'a N, out: Format) -> Self {
-        Product { kind: Kind::Mul, x, y, plus: None, out }
+        Product { kind: Kind::Mul, x, y, scatter: None, plus: None, out }
     }
     /// The same with an addend.
     pub fn plus(self, plus: &'a N) -> Self {
@@ -153,6 +159,11 @@ pub trait Engine: Sized {
     fn times_2(&self, x: &Self::Num, power: i8) -> Result<Self::Num>;
     /// Elements rearranged.
     fn gather(&self, x: &Self::Num, index: Index<'_>) -> Self::Num;
+    /// Elements added up in new places.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is a place for each element.
+    fn scatter(&self, x: &Self::Num, scatter: &Scatter) -> Result<Self::Num>;
     /// Matrices of equal height and format side by side.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 
 use crate::{Party, Result};
 use trefoil_engine::Result as EngineResult;
-use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Sum, fits, fixed, functions};
-use trefoil_ring::{Tensor, words};
+use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Scatter, Sum, fits, fixed, functions};
+use trefoil_ring::{Tensor, matrix, words};
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
 const TRUNCATED: u8 = 62;
@@ -32,7 +32,7 @@ pub trait Shares: Clone {
     }
 }
 
-/// A product whose shapes and ranges have been found to fit: Z = (X Y + plus) / 2^f.
+/// A product whose shapes and ranges have been found to fit: Z = (scatter(X Y) + plus) / 2^f.
 pub struct Factors<'a, S> {
     /// Matrix product or elementwise.
     pub kind: Kind,
@@ -40,12 +40,36 @@ pub struct Factors<'a, S> {
     pub x: &'a S,
     /// Y.
     pub y: &'a S,
+    /// Where the product's elements are added up: local, and before anything of it is dealt or sent.
+    pub scatter: Option<&'a Scatter>,
     /// Added before truncation; of the result's shape and scale.
     pub plus: Option<S>,
     /// The result's shape.
     pub shape: [usize; 2],
     /// Bits to truncate.
     pub f: u8,
+}
+
+impl<S: Shares> Factors<'_, S> {
+    /// X Y of these, which are linear functions of X and Y, added to zero and added up.
+    pub(crate) fn sum<'t>(&self, terms: impl IntoIterator<Item = [&'t Tensor; 2]>) -> Tensor {
+        let ([x, k], [l, y]) = (self.x.shape(), self.y.shape());
+        let shape = match self.kind {
+            Kind::Mul => [x, k],
+            Kind::MatMul { tx, ty } => [if tx { k } else { x }, if ty { l } else { y }],
+        };
+        let mut z = Tensor::zeros(shape);
+        for [x, y] in terms {
+            match self.kind {
+                Kind::MatMul { tx, ty } => matrix::product_into(&mut z, x, tx, y, ty),
+                Kind::Mul => ndarray::Zip::from(&mut z).and(x).and(y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y))),
+            }
+        }
+        match self.scatter {
+            Some(scatter) => scatter.words(&z),
+            None => z,
+        }
+    }
 }
 
 /// Which protocol serves which operation; the value itself holds a suite's choices. Each may take rounds, and fail with
@@ -158,6 +182,10 @@ impl<P: Protocols> Engine for Secure<P> {
     fn gather(&self, x: &Self::Num, index: Index<'_>) -> Self::Num {
         Num::new(x.share.gather(index), x.format)
     }
+    fn scatter(&self, x: &Self::Num, scatter: &Scatter) -> EngineResult<Self::Num> {
+        scatter.check(x.share.shape())?;
+        Ok(Num::new(x.share.linear(scatter.shape(), |x| scatter.words(x)), scatter.format(x.format)))
+    }
     fn beside(&self, x: &[&Self::Num]) -> EngineResult<Self::Num> {
         let what = "matrices side by side";
         let first = x.first().ok_or(Error::Shape { what, left: [0, 0], right: [0, 0] })?;
@@ -199,7 +227,7 @@ impl<P: Protocols> Engine for Secure<P> {
                 Ok(broadcast(&plus.share, shape, "product's addend")?.linear(shape, |x| words::shl(x, shift)))
             };
             let plus = p.plus.map(plus).transpose()?;
-            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, plus, shape, f });
+            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f });
         }
         let out = self.suite.products(&mut self.party, &factors)?;
         Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Tested, edges, secret, with_engine};
 use ndarray::Array2;
-use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Result, Sum, functions};
+use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Result, Scatter, Sum, functions};
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
@@ -79,6 +79,10 @@ fn local<E: Exact>(e: &mut E, shape: [usize; 2], out: &mut Results) -> Result<()
     for index in [Index::Rows(&r), Index::Cols(&c), Index::Flat([cols, rows], &flat), Index::Rows(&[]), Index::Cols(&[])] {
         put(e, "gather", &e.gather(&wide, index));
     }
+    // Every third element is dropped, the others meet in fours.
+    let places = |n: usize| (0..n).map(|i| if i % 3 == 2 { usize::MAX } else { i / 4 }).collect::<Vec<_>>();
+    let sums = e.scatter(&narrow, &Scatter::new([1, rows * cols / 4 + 1], places(rows * cols)))?;
+    put(e, "scatter", &sums);
     put(e, "sum of rows", &e.sum(&narrow, Sum::Rows));
     put(e, "sum of columns", &e.sum(&narrow, Sum::Cols));
     let pair = e.beside(&[&wide, &wide])?;
@@ -107,6 +111,13 @@ fn interactive<E: Exact>(e: &mut E, shape: [usize; 2], out: &mut Results) -> Res
     for (tx, ty) in [(false, true), (true, false)] {
         let product = |frac, bits| Product::matmul(&small, tx, &small, ty, Format { frac, bits });
         let [z, cut] = e.products([product(20, 54), product(3, 40)])?;
+        let [m, n] = e.shape(&z);
+        let scatter = Scatter::new([2, m * n / 2 + 1], (0..m * n).map(|i| if i % 5 == 4 { usize::MAX } else { i / 2 }).collect());
+        let added = |frac, bits| Product { scatter: Some(&scatter), ..product(frac, bits) };
+        let plus = e.secret(&matrix([1, m * n / 2 + 1], 30), Format { frac: 16, bits: 30 });
+        let [sums, short] = e.products([added(20, 55), added(3, 41).plus(&plus)])?;
+        put(e, "matrix product, added up", 0, &sums, out);
+        put(e, "matrix product, added up, plus row, truncated", 1, &short, out);
         put(e, "matrix product", 0, &z, out);
         put(e, "matrix product, truncated", 1, &cut, out);
     }

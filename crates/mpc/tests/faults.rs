@@ -153,7 +153,10 @@ mod of_masked {
     /// Every protocol once: a product, a comparison that lifts it, a Select, a truncation alone, an opening.
     fn layer(p: &mut Party) -> Result<()> {
         let x: Share = dealt(p, &Tensor::from_elem((1, N), 5), 1);
-        let z = product::products(p, &[product::Factors { kind: Kind::Mul, x: &x, y: &x, plus: None, shape: x.shape, f: 16 }])?;
+        let z = product::products(
+            p,
+            &[product::Factors { kind: Kind::Mul, x: &x, y: &x, scatter: None, plus: None, shape: x.shape, f: 16 }],
+        )?;
         let bit = drelu::drelu(p, &[(&z[0], 20)], &[])?;
         let y = select::select(p, &[(&bit[0], &z[0])])?;
         let y = truncate::truncate(p, &[(&y[0], 9)])?;

@@ -51,7 +51,8 @@ fn check(name: &str, ours: impl Fn(usize) -> Cost, f: impl Fn(&mut Party, &Share
 
 /// x 5 / 2^f, which waits for its lift.
 fn pending(p: &mut Party, x: &Share, f: u8) -> Result<Share> {
-    Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x, y: x, plus: None, shape: x.shape, f }])?.swap_remove(0))
+    Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f }])?
+        .swap_remove(0))
 }
 
 #[test]
@@ -74,7 +75,8 @@ fn products_cost_what_they_state() {
                 |p, _| Ok(dealt(p, &Tensor::ones((v, n)), 2)),
                 |p, x, y| {
                     let kind = Kind::MatMul { tx: false, ty: true };
-                    product::products(p, &[product::Factors { kind, x, y: &y, plus: None, shape: [m, v], f }]).map(drop)
+                    product::products(p, &[product::Factors { kind, x, y: &y, scatter: None, plus: None, shape: [m, v], f }])
+                        .map(drop)
                 },
             );
             assert_eq!(found, product::cost(m * v, f));
@@ -82,10 +84,23 @@ fn products_cost_what_they_state() {
     }
 }
 
+/// What is added up before it is opened costs as much as the sums alone.
+#[test]
+fn sums_of_a_products_elements_cost_what_the_sums_cost() {
+    for f in [0, 16] {
+        let scatter = trefoil_engine::Scatter::new([1, 10], (0..80).map(|i| i / 8).collect());
+        let sums = |p: &mut Party, x: &Share| {
+            let z = product::Factors { kind: Kind::Mul, x, y: x, scatter: Some(&scatter), plus: None, shape: [1, 10], f };
+            product::products(p, &[z]).map(drop)
+        };
+        assert_eq!(measured([8, 10], |_, _| Ok(()), |p, x, ()| sums(p, x)), product::cost(10, f));
+    }
+}
+
 #[test]
 fn several_products_share_their_round() {
     let two = |p: &mut Party, x: &Share| {
-        let z = |f| product::Factors { kind: Kind::Mul, x, y: x, plus: None, shape: x.shape, f };
+        let z = |f| product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f };
         product::products(p, &[z(0), z(16)]).map(drop)
     };
     check("two products", |n| at_once(1, &[product::cost(n, 0), product::cost(n, 16)]), two);

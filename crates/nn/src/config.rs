@@ -109,8 +109,7 @@ impl Config {
 
     /// A step is tried before anything is trained: a job from elsewhere must not cost more than a job may.
     fn check_size(&self) -> Result<()> {
-        let shapes = self.network.shapes()?;
-        let widest = shapes.iter().map(|s| s.len()).chain([self.network.input.len()]).max().unwrap_or(0);
+        let widest = self.network.widest();
         if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_VALUES) {
             let expected = format!("at most {MOST_VALUES} values in a batch's widest layer, {widest} a record");
             return Err(Error::config("batch", self.batch, expected));

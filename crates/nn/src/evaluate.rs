@@ -21,6 +21,8 @@ pub const DIVERGED: f64 = 100.0;
 pub const MOST_LOSS: f64 = 1024.0;
 /// What it adds at least: rounding makes a loss of zero a little less than that.
 pub const LEAST_LOSS: f64 = -1.0;
+/// Values of a layer that are evaluated at a time, where records are wide.
+const VALUES: usize = 1 << 22;
 /// Weights in a block of the range monitor.
 pub const BLOCK: usize = 8;
 /// Fraction bits that the monitor takes off the squares, so that a block's sum stays in the ring.
@@ -42,7 +44,7 @@ impl Trainer {
         chunk: usize,
     ) -> Result<Option<usize>> {
         let opened = e.within("evaluate", |e| {
-            in_chunks(e, data, chunk, |e, part| {
+            in_chunks(e, data, self.at_a_time(chunk), |e, part| {
                 let logits = self.forward(e, state, &part.x)?;
                 let bits = argmax(e, &logits)?;
                 // The label's place, where the network agrees.
@@ -63,10 +65,15 @@ impl Trainer {
         self.mean_loss(e, "loss", state, data)
     }
 
+    /// So many records, or fewer where they are wide.
+    fn at_a_time(&self, chunk: usize) -> usize {
+        chunk.min((VALUES / self.network().widest().max(1)).max(1))
+    }
+
     fn mean_loss<E: Engine>(&self, e: &mut E, layer: &str, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
         let rows = e.shape(&data.x)[0];
         let opened = e.within(layer, |e| {
-            in_chunks(e, data, LOSS_ROWS, |e, part| {
+            in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
                 let z = self.forward(e, state, &part.x)?;
                 let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
                 clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)

@@ -14,9 +14,10 @@
 mod named;
 mod shape;
 
+pub use named::Form;
 pub use shape::Shape;
 
-use crate::layers::{Layer, Linear, Relu, Start};
+use crate::layers::{AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, Relu, Start};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -68,6 +69,14 @@ pub enum Kind {
     Linear(Linear),
     /// max(x, 0).
     Relu,
+    /// A convolution.
+    Conv2d(Conv2d),
+    /// The largest of each window.
+    MaxPool2d(MaxPool2d),
+    /// The mean of each window.
+    AvgPool2d(AvgPool2d),
+    /// An image as one row of numbers.
+    Flatten,
 }
 
 /// A parameter: something that training changes.
@@ -97,6 +106,9 @@ impl Kind {
         match self {
             Kind::Linear(_) => "fc",
             Kind::Relu => "relu",
+            Kind::Conv2d(_) => "conv",
+            Kind::MaxPool2d(_) | Kind::AvgPool2d(_) => "pool",
+            Kind::Flatten => "flatten",
         }
     }
 
@@ -104,6 +116,10 @@ impl Kind {
         match self {
             Kind::Linear(layer) => layer.shape(input),
             Kind::Relu => Relu.shape(input),
+            Kind::Conv2d(layer) => layer.shape(input),
+            Kind::MaxPool2d(layer) => layer.shape(input),
+            Kind::AvgPool2d(layer) => layer.shape(input),
+            Kind::Flatten => Flatten.shape(input),
         }
     }
 
@@ -111,6 +127,10 @@ impl Kind {
         match self {
             Kind::Linear(layer) => layer.params(input),
             Kind::Relu => Relu.params(input),
+            Kind::Conv2d(layer) => layer.params(input),
+            Kind::MaxPool2d(layer) => layer.params(input),
+            Kind::AvgPool2d(layer) => layer.params(input),
+            Kind::Flatten => Flatten.params(input),
         }
     }
 }
@@ -194,6 +214,17 @@ impl Graph {
         }
     }
 
+    /// The most values that a record becomes on its way, a convolution's columns included; 0 where it is no network.
+    pub fn widest(&self) -> usize {
+        let columns = |(node, input): (&Node, Shape)| match &node.op {
+            Kind::Conv2d(layer) => layer.columns(input),
+            _ => 0,
+        };
+        let columns = self.inputs().map_or(0, |inputs| self.nodes.iter().zip(inputs).map(columns).max().unwrap_or(0));
+        let values = self.shapes().map_or(0, |shapes| shapes.iter().map(Shape::len).max().unwrap_or(0));
+        columns.max(values).max(self.input.len())
+    }
+
     /// The parameters of each node in turn.
     ///
     /// # Errors
@@ -257,7 +288,7 @@ impl Graph {
     fn sizes(&self) -> Option<Vec<usize>> {
         let outputs = self.nodes.iter().filter_map(|n| match n.op {
             Kind::Linear(Linear { outputs }) => Some(outputs),
-            Kind::Relu => None,
+            _ => None,
         });
         let sizes: Vec<usize> = [self.input.len()].into_iter().chain(outputs).collect();
         let same = Graph { input: self.input, ..Graph::perceptron(&sizes) } == *self;

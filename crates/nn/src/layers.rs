@@ -3,14 +3,24 @@
 //! A layer sees matrices with a record in each row. It knows neither a learning rate nor an optimiser: it says what its gradients are,
 //! and those that are products are computed by the network, after an optimiser has said what joins them before their truncation.
 
+pub mod avg_pool2d;
+pub mod conv2d;
+pub mod flatten;
 pub mod linear;
+pub mod max_pool2d;
 pub mod relu;
+pub mod window;
 
+pub use avg_pool2d::AvgPool2d;
+pub use conv2d::Conv2d;
+pub use flatten::Flatten;
 pub use linear::Linear;
+pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use window::Pair;
 
 use crate::graph::Shape;
-use trefoil_engine::{Engine, Format, Kind, Result};
+use trefoil_engine::{Engine, Format, Kind, Result, Scatter};
 
 /// How a parameter starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +71,8 @@ pub struct Factors<N> {
     pub x: N,
     /// The right factor.
     pub y: N,
+    /// Where the product's elements are added up before they are truncated.
+    pub scatter: Option<Scatter>,
 }
 
 /// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, or a product.

@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::graph::{Graph, Kind, Param, Shape};
-use crate::layers::{Factors, Formats, Gradient, Gradients, Layer, Onward, Place, Relu};
+use crate::layers::{Factors, Flatten, Formats, Gradient, Gradients, Layer, Onward, Place, Relu};
 use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as EngineResult};
 
 /// A graph that has been checked, with what follows from it.
@@ -65,6 +65,10 @@ impl Network {
     pub fn names(&self) -> &[String] {
         &self.names
     }
+    /// What each node is given.
+    pub fn inputs(&self) -> &[Shape] {
+        &self.inputs
+    }
     /// Where each node's input comes from: a node's place, or the record.
     pub fn sources(&self) -> &[Option<usize>] {
         &self.sources
@@ -76,6 +80,10 @@ impl Network {
     /// Values of a record.
     pub fn width(&self) -> usize {
         self.graph.input.len()
+    }
+    /// The most values that a record becomes on its way, a convolution's columns included.
+    pub fn widest(&self) -> usize {
+        self.graph.widest()
     }
     /// Outputs: the classes, or 1.
     pub fn outputs(&self) -> usize {
@@ -171,6 +179,10 @@ fn forward<'a, E: Engine + 'a>(
     match op {
         Kind::Linear(layer) => taped(layer, e, at, x),
         Kind::Relu => taped(&Relu, e, at, x),
+        Kind::Conv2d(layer) => taped(layer, e, at, x),
+        Kind::MaxPool2d(layer) => taped(layer, e, at, x),
+        Kind::AvgPool2d(layer) => taped(layer, e, at, x),
+        Kind::Flatten => taped(&Flatten, e, at, x),
     }
 }
 
@@ -227,8 +239,8 @@ struct Work<N> {
 
 impl<N> Work<N> {
     fn product(&self) -> Product<'_, N> {
-        let Factors { kind, x, y } = &self.factors;
-        Product { kind: *kind, x, y, plus: self.join.as_ref(), out: self.format }
+        let Factors { kind, x, y, scatter } = &self.factors;
+        Product { kind: *kind, x, y, scatter: scatter.as_ref(), plus: self.join.as_ref(), out: self.format }
     }
 }
 

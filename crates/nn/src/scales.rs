@@ -25,7 +25,7 @@
 //! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
 //! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
 
-use crate::graph::{Graph, Kind};
+use crate::graph::Graph;
 use crate::layers::Formats;
 use crate::loss::{Loss, TARGET};
 use crate::{Error, Result};
@@ -48,8 +48,6 @@ pub const MOMENTUM: u8 = 16;
 const MOST_RATE: f64 = 1024.0;
 /// All integers stay below 2^61.
 const WORD: u8 = 61;
-/// Weights have at most this many bits, so that the range monitor can square them.
-const SQUARED: u8 = 30;
 
 /// The formats of a network's quantities.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,21 +71,15 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// The formats for a network.
+    /// All that may be tried, the finest first: weights with up to [`EXTRA`] fraction bits more than activations, then rates with fewer
+    /// bits. Whether they fit into the ring is found by trying a step ([`Trainer::new`](crate::Trainer::new)).
     ///
     /// # Errors
-    /// [`Error::Config`] if no choice keeps every product in the ring.
-    pub fn new(fraction_bits: u8, network: &Graph, batch: usize, input: Format, loss: Loss) -> Result<Scales> {
+    /// [`Error::Config`] for fraction bits with which nothing is worth trying.
+    pub fn choices(fraction_bits: u8, input: Format, loss: Loss) -> Result<impl Iterator<Item = Scales>> {
         let f = fraction_bits;
-        let grow = |n: usize| Format::new(0, 0).sum(n).bits;
-        let (mut inputs, mut hidden, mut behind_hidden) = (None, 0, 0);
-        for (node, given) in network.nodes.iter().zip(network.inputs()?) {
-            if let Kind::Linear(layer) = &node.op {
-                match inputs {
-                    None => inputs = Some(grow(given.len())),
-                    Some(_) => (hidden, behind_hidden) = (hidden.max(grow(given.len())), behind_hidden.max(grow(layer.outputs))),
-                }
-            }
+        if !(8..=24).contains(&f) {
+            return Err(Error::config("fraction bits", f, "8 to 24"));
         }
         let activation = Format::new(f, ACTIVATION);
         let (output, error, widen) = match loss {
@@ -96,24 +88,12 @@ impl Scales {
             // No more fraction bits than targets have; a row is one element.
             Loss::SquaredError => (Format::new(f.min(TARGET.frac), VALUE), Format::new(TARGET.frac, ERROR), 4),
         };
-        let widest = activation.bits.max(input.bits);
-        // d^T x with momentum; without the bits of the rate.
-        let dw = error.bits + 1 + widest + grow(batch);
-        // The same where d is lifted to the momentum's fraction bits: at a rate of 1, the sum over the batch undoes the division by it.
-        let lifted = error.bits - error.frac + widen + ACTIVATION.unsigned_abs() + 3 + MOMENTUM;
-        for extra in (0..=EXTRA).rev().filter(|_| (8..=24).contains(&f)) {
-            let weight = Format::new(f + extra, WEIGHT);
-            let forward =
-                (activation.bits + hidden).max(input.bits.saturating_add(inputs.unwrap_or(0))).saturating_add(weight.bits + 1);
-            let dx = error.bits + weight.bits + behind_hidden;
-            let rate = WORD.saturating_sub(dw.max(dx)).min(RATE[0]);
-            if forward <= WORD && rate >= RATE[1] && weight.bits <= SQUARED && weight.frac + lifted <= WORD {
-                let step = Format::new(f + extra, STEP);
-                return Ok(Scales { input, activation, weight, step, output, error, widen, rate });
-            }
-        }
-        let found = format!("{f} fraction bits with {network}, batch {batch} and inputs of {} bits", input.bits);
-        Err(Error::config("scales", found, "8 to 24 fraction bits, few enough that every product stays below 2^61"))
+        let choice = move |(extra, rate)| {
+            let (weight, step) = (Format::new(f + extra, WEIGHT), Format::new(f + extra, STEP));
+            Scales { input, activation, weight, step, output, error, widen, rate }
+        };
+        let rates = |extra| (RATE[1]..=RATE[0]).rev().map(move |rate| (extra, rate));
+        Ok((0..=EXTRA).rev().flat_map(rates).map(choice))
     }
 
     /// The formats of each node's numbers. The outputs' own are the last node's; and only the gradient there has rows whose sum is
@@ -193,45 +173,64 @@ mod tests {
     use proptest::prelude::*;
 
     const CLASSES: Loss = Loss::CrossEntropy(SoftmaxKind::Exact);
+    const PIXELS: Format = Format::new(8, 0);
+
+    fn config(network: Graph, fraction_bits: u8, batch: usize) -> Config {
+        Config {
+            network,
+            input: PIXELS,
+            rows: batch,
+            batch,
+            epochs: 1,
+            schedule: Schedule::Constant(0.1),
+            momentum: 0.9,
+            loss: CLASSES,
+            open: Open { loss: true, metric: Some(Metric::Accuracy) },
+            fraction_bits,
+            init: Init::Glorot,
+            seed: 0,
+        }
+    }
+
+    fn chosen(network: &str, fraction_bits: u8, batch: usize) -> Result<(u8, u8)> {
+        let trainer = Trainer::new(config(network.parse().unwrap(), fraction_bits, batch))?;
+        Ok((trainer.scales().weight.frac, trainer.scales().rate))
+    }
 
     #[test]
     fn the_papers_networks_fit() {
-        let pixels = Format::new(8, 0);
-        let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, pixels, CLASSES).unwrap();
-        assert_eq!((s.weight, s.step, s.rate), (Format::new(24, 4), Format::new(24, 1), 10));
-        assert_eq!(Scales::new(16, &Graph::perceptron(&[784, 128, 128, 10]), 128, pixels, CLASSES).unwrap().weight.frac, 24);
-        // The thesis's 20 fraction bits leave less room.
-        assert!(Scales::new(20, &Graph::perceptron(&[784, 128, 128, 10]), 128, pixels, CLASSES).unwrap().weight.frac < 24);
-        assert!(Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 1 << 20, pixels, CLASSES).is_err());
+        let found = ["784-256-10", "784-128-128-10"].map(|network| chosen(network, 16, 128).unwrap());
+        assert_eq!(found, [(24, 10), (24, 9)]);
+        // The thesis's 20 fraction bits leave less room, and so do sums over all places of an image.
+        assert!(chosen("784-128-128-10", 20, 128).unwrap().0 < 24);
+        assert_eq!(chosen("lenet", 14, 128).unwrap(), (22, 9));
+        assert!(chosen("784-256-10", 16, 1 << 14).is_err() && chosen("lenet", 20, 128).is_err());
+    }
+
+    fn first() -> Scales {
+        Scales::choices(16, PIXELS, CLASSES).unwrap().next().unwrap()
     }
 
     proptest! {
-        /// What is accepted here is accepted by the check of every operation of a training.
+        /// A step without values finds the shapes and formats that a step on zeros has, and refuses what that refuses.
         #[test]
-        fn accepted_scales_fit(f in 8u8..=24, inputs in 1usize..40, hidden in prop::collection::vec(1usize..40, 0..3), classes in 2usize..12,
-            batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, task in 0..3) {
+        fn steps_without_values_are_those_of_the_ring(f in 8u8..=24, inputs in 1usize..40, hidden in prop::collection::vec(1usize..40, 0..3),
+            classes in 2usize..12, batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, task in 0..3, choice in 0usize..27) {
             let (loss, outputs, metric) = [
                 (CLASSES, classes, Metric::Accuracy), (Loss::CrossEntropy(SoftmaxKind::Asm), 2, Metric::Auc), (Loss::SquaredError, 1, Metric::SquaredError),
             ][task as usize];
             let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
-            let network = Graph::perceptron(&sizes);
-            let input = Format { frac: input, bits: input + 3 };
-            if let Ok(scales) = Scales::new(f, &network, batch, input, loss) {
-                let config = Config {
-                    network, input, rows: batch, batch, epochs: 1, schedule: Schedule::Constant(lr), momentum: 0.9, loss,
-                    open: Open { loss: true, metric: Some(metric) }, fraction_bits: f, init: Init::Glorot, seed: 0,
-                };
-                if scales.rate(lr, batch).is_ok() {
-                    let tried = Trainer::new(config).map(|_| ());
-                    prop_assert!(tried.is_ok(), "{tried:?}");
-                }
-            }
+            let config = Config {
+                input: Format { frac: input, bits: input + 3 }, schedule: Schedule::Constant(lr), loss,
+                open: Open { loss: true, metric: Some(metric) }, ..config(Graph::perceptron(&sizes), f, batch)
+            };
+            let scales = Scales::choices(f, config.input, loss).unwrap().nth(choice).unwrap();
+            Trainer::with_scales(config, scales).unwrap().agrees_with_the_ring();
         }
 
         #[test]
         fn rates_are_close(lr in 1e-4f64..100.0, batch in 1usize..1000) {
-            let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, Format::new(8, 0), CLASSES).unwrap();
-            if let Ok(rate) = s.rate(lr, batch) {
+            if let Ok(rate) = first().rate(lr, batch) {
                 let wanted = lr / batch as f64;
                 prop_assert!((rate.value() / wanted - 1.0).abs() <= 1.0 / 64.0);
                 prop_assert!(wanted < 2f64.powi(-18) || (rate.value() / wanted - 1.0).abs() <= 1.0 / 1024.0);
@@ -241,7 +240,7 @@ mod tests {
 
     #[test]
     fn no_rate_is_a_rate_and_tiny_ones_are_refused() {
-        let s = Scales::new(16, &Graph::perceptron(&[784, 256, 10]), 128, Format::new(8, 0), CLASSES).unwrap();
+        let s = first();
         assert_eq!(s.rate(0.0, 128).unwrap().value(), 0.0);
         assert_eq!(s.rate(0.5, 128).unwrap().value(), 0.5 / 128.0);
         let error = s.rate(1e-7, 128).unwrap_err().to_string();

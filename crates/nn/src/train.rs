@@ -7,7 +7,7 @@ use crate::order::{Use, order};
 use crate::{Config, Error, Network, Result, Scales};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
-use trefoil_engine::{Engine, Fixed, Format, Index, Result as EngineResult};
+use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
 
 pub use crate::loss::LABEL;
 
@@ -87,44 +87,67 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Checks the configuration, running one step and one evaluation on zeros.
+    /// Checks the configuration, and finds the finest formats with which a step and an evaluation fit into the ring.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what does not fit; [`Error::Engine`] if a product could leave the ring.
+    /// [`Error::Config`] naming what does not fit.
     pub fn new(config: Config) -> Result<Trainer> {
         config.check()?;
-        let c = &config;
-        let network = Network::new(c.network.clone())?;
-        let scales = Scales::new(c.fraction_bits, &c.network, c.batch, c.input, c.loss)?;
-        let formats = scales.formats(&c.network);
-        let optimiser = Sgd::new(c.momentum, c.schedule.clone(), c.epochs, c.batch, scales)?;
-        let mut trainer = Trainer { network, scales, formats, optimiser, config, local_wraps: 0.0 };
-        trainer.local_wraps = trainer.try_on_zeros()?;
-        Ok(trainer)
+        let choices: Vec<Scales> = Scales::choices(config.fraction_bits, config.input, config.loss)?.collect();
+        let attempt = |scales: &Scales| -> Result<Trainer> {
+            let mut trainer = Trainer::with_scales(config.clone(), *scales)?;
+            trainer.local_wraps = trainer.try_without_values()?;
+            Ok(trainer)
+        };
+        // What does not fit with the coarsest formats does not fit with any.
+        let coarsest = choices.last().ok_or_else(|| Error::config("scales", "none", "formats to try"))?;
+        let coarsest = attempt(coarsest).map_err(|e| match e {
+            Error::Engine(e) => {
+                let (bits, network, batch) = (config.fraction_bits, &config.network, config.batch);
+                let found = format!("{bits} fraction bits with {network}, a batch of {batch} ({e})");
+                Error::config("scales", found, "fraction bits few enough that every product stays below 2^61")
+            }
+            other => other,
+        })?;
+        Ok(choices.iter().find_map(|scales| attempt(scales).ok()).unwrap_or(coarsest))
     }
 
-    /// Every product's range depends on shapes and formats alone, so zeros show whether they fit. The format of the
-    /// gradient also depends on the exponent of the rate, so each exponent is tried.
-    fn try_on_zeros(&self) -> Result<f64> {
-        let (c, e) = (&self.config, &mut Fixed::default());
-        let (mut formats, mut step_wraps) = (Vec::new(), 0.0);
-        let (inputs, outputs) = (self.network.width(), self.network.outputs());
-        let zeros = |rows, e: &Fixed| self.data(e, &Array2::zeros((rows, inputs)), &Array2::zeros((rows, outputs)));
-        let batch = zeros(c.batch, e)?;
+    /// With these formats, whether they fit or not.
+    pub(crate) fn with_scales(config: Config, scales: Scales) -> Result<Trainer> {
+        let c = &config;
+        let network = Network::new(c.network.clone())?;
+        let formats = scales.formats(&c.network);
+        let optimiser = Sgd::new(c.momentum, c.schedule.clone(), c.epochs, c.batch, scales)?;
+        Ok(Trainer { network, scales, formats, optimiser, config, local_wraps: 0.0 })
+    }
+
+    /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
+    /// gradient also depends on the exponent of the rate, so each exponent is tried. What comes of it is the number of truncations in a
+    /// step that would be expected to go wrong if they were local.
+    fn try_without_values(&self) -> Result<f64> {
+        let (c, e) = (&self.config, &mut Shapes::default());
+        let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
+        let (x, y) = (self.network.width(), self.network.outputs());
+        let of = |rows| Data { x: ShapeNum::new([rows, x], c.input), y: ShapeNum::new([rows, y], self.label_format()) };
+        let parameters = |format| self.network.params().iter().map(move |p| ShapeNum::new(p.shape(), format));
+        let velocity = |_| parameters(self.scales.step);
+        let state = State {
+            params: parameters(self.scales.weight).collect(),
+            velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect(),
+        };
         for epoch in 0..c.epochs {
             let rate = self.optimiser.rate(epoch)?;
-            if !formats.contains(&rate.power()) {
-                formats.push(rate.power());
-                let tried = self.step_on(e, &mut self.initial(e)?, &batch, epoch);
-                tried.map_err(|e| e.within(&format!("trial step at the learning rate of epoch {}", epoch + 1)))?;
-                step_wraps = e.local_wraps / formats.len() as f64;
+            if !powers.contains(&rate.power()) {
+                powers.push(rate.power());
+                let tried = self.step_on(e, &mut state.clone(), &of(c.batch), epoch);
+                tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
+                step_wraps = e.local_wraps / powers.len() as f64;
             }
         }
-        let state = self.initial(e)?;
         if c.open.loss {
-            self.loss(e, &state, &zeros(c.rows.min(LOSS_ROWS), e)?)?;
+            self.loss(e, &state, &of(c.rows.min(LOSS_ROWS)))?;
         }
-        self.metric(e, &state, &zeros(2, e)?)?;
+        self.metric(e, &state, &of(2))?;
         self.weights_out_of_range(e, &state)?;
         Ok(step_wraps)
     }
@@ -311,4 +334,20 @@ impl Trainer {
 
 fn protocol(source: Box<dyn std::error::Error + Send + Sync>) -> trefoil_engine::Error {
     trefoil_engine::Error::Protocol(source)
+}
+
+#[cfg(test)]
+impl Trainer {
+    /// A step on zeros and one without values are refused alike, or end in the same shapes and formats.
+    pub(crate) fn agrees_with_the_ring(&self) {
+        fn step<E: Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], Format)>> {
+            let zeros = |rows, columns| Array2::zeros((rows, columns));
+            let rows = t.config.batch;
+            let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
+            let mut state = t.initial(e).ok()?;
+            t.step_on(e, &mut state, &batch, 0).ok()?;
+            Some(state.params.iter().chain(&state.velocity).map(|x| (e.shape(x), e.format(x))).collect())
+        }
+        assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
+    }
 }

@@ -13,11 +13,12 @@ mod members;
 
 pub use hash::SEMANTICS;
 
-use crate::{Result, SuiteName, Training};
+use crate::{Error, Result, SuiteName, Training};
 use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Fingerprint;
 use trefoil_nn::evaluate::LOSS_ROWS;
+use trefoil_nn::graph::Form;
 use trefoil_nn::{Graph, Metric, Open};
 
 /// Everything that parties and owners agree to.
@@ -106,6 +107,9 @@ pub struct Owner {
 pub struct Settings {
     /// Sizes of the hidden layers.
     pub hidden: Vec<usize>,
+    /// Another network than linear layers with ReLU between them, in place of `hidden`: `"lenet"`, or layer by layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Form>,
     /// Times that the records are gone through.
     pub epochs: u64,
     /// Records in a step.
@@ -130,6 +134,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             hidden: vec![16],
+            network: None,
             epochs: 10,
             batch: 32,
             lr: 0.05,
@@ -208,7 +213,7 @@ impl Job {
         Ok(Training {
             suite: self.suite,
             dataset: self.name.clone(),
-            network: Graph::perceptron(&[&[self.data.features()], &t.hidden[..], &[self.data.outputs()]].concat()),
+            network: self.network()?,
             epochs: t.epochs,
             batch: t.batch,
             lr: t.lr,
@@ -245,6 +250,27 @@ impl Job {
         let loss = (self.open.loss && !opened.loss).then(|| line("loss", train_rows.min(LOSS_ROWS), "training"));
         let metric = self.metric().filter(|_| opened.metric.is_none());
         loss.into_iter().chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
+    }
+
+    /// The network, whose inputs and outputs are those of the records.
+    ///
+    /// # Errors
+    /// It is no network, or one of other records.
+    pub fn network(&self) -> Result<Graph> {
+        let (inputs, outputs) = (self.data.features(), self.data.outputs());
+        let Some(form) = &self.train.network else {
+            return Ok(Graph::perceptron(&[&[inputs], &self.train.hidden[..], &[outputs]].concat()));
+        };
+        if self.train.hidden != Settings::default().hidden {
+            return Err(Error::config("train.hidden", "sizes beside train.network", "one of the two"));
+        }
+        let graph = form.graph()?;
+        let found = (graph.input.len(), graph.outputs()?);
+        if found != (inputs, outputs) {
+            let found = format!("{} inputs and {} outputs", found.0, found.1);
+            return Err(Error::config("train.network", found, format!("{inputs} and {outputs}, as the records have")));
+        }
+        Ok(graph)
     }
 
     /// The figure that the job names.

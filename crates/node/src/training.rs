@@ -116,6 +116,12 @@ impl Training {
         })?)
     }
 
+    /// With as many fraction bits as fit, up to these.
+    pub fn with_most_bits(self, most: u8) -> Training {
+        let with = |fraction_bits| Training { fraction_bits, ..self.clone() };
+        (8..=most).rev().map(with).find(|t| t.trainer().is_ok()).unwrap_or(self)
+    }
+
     /// The format of a record's values.
     pub fn input(&self) -> Format {
         Format { frac: self.input_frac, bits: self.input_bits }

@@ -1,7 +1,8 @@
 //! Products, of matrices or element by element, with exact truncation by f bits.
 //!
 //! Source: ASTRA's multiplication. The truncation is worked out in docs/masked.md. Z = (X Y + plus) / 2^f for |X Y + plus| < 2^61 (the
-//! whole inner sum) and f <= 58: floor or ceiling of the quotient, without bias; nothing can fail. Without truncation Z is exact.
+//! whole inner sum) and f <= 58. X Y may be any bilinear function; here it is a product of matrices or of elements, whose elements are then
+//! added up in other places, if that is asked for: n is then the number of sums. Floor or ceiling of the quotient, without bias; nothing can fail. Without truncation Z is exact.
 //!
 //! ahead of time, P2: gamma = l_x l_y from the full masks. The new mask l' = l'_0 + l'_1 (k02, k12). r = 2^f l': uniform on the multiples
 //! of 2^f for each server, which knows half of l'. a = l' >> (64-f) and q = msb(r) in Z_2^f. To P1: v_1 = gamma + r - v_0, a_1 = a - a_0,
@@ -25,8 +26,7 @@
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Result};
-use trefoil_engine::Kind;
-use trefoil_ring::{Tensor, matrix, words};
+use trefoil_ring::{Tensor, words};
 
 /// One product.
 pub type Factors<'a> = crate::secure::Factors<'a, Share>;
@@ -68,10 +68,10 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     for z in factors {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
         let cut = Cut::<64>::by(f);
-        let mut gamma = Tensor::zeros((z.shape[0], z.shape[1]));
-        if let (Some(x), Some(y)) = (z.x.full_mask(), z.y.full_mask()) {
-            add_product(&mut gamma, z.kind, &x, &y);
-        }
+        let gamma = match (z.x.full_mask(), z.y.full_mask()) {
+            (Some(x), Some(y)) => z.sum([[&x, &y]]),
+            _ => Tensor::zeros(z.shape),
+        };
         let (l_0, l_1) = (l_0.words(n), l_1.words(n));
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
@@ -167,11 +167,10 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
 /// P0: -m_x l_y0 - l_x0 m_y. P1: m_x (m_y - l_y1) - l_x1 m_y. And the addend: m - l_0 at P0, -l_1 at P1.
 fn cross_terms(p: &Party, z: &Factors<'_>) -> Tensor {
     let first = p.id == Id::P0;
-    let mut c = Tensor::zeros((z.shape[0], z.shape[1]));
+    let mut c = Tensor::zeros(z.shape);
     if let (Some(m_x), Some(m_y), Some(l_x), Some(l_y)) = (z.x.m(), z.y.m(), own_mask(p, z.x), own_mask(p, z.y)) {
         let right = if first { words::neg(l_y) } else { words::sub(m_y, l_y) };
-        add_product(&mut c, z.kind, m_x, &right);
-        add_product(&mut c, z.kind, &words::neg(l_x), m_y);
+        c = z.sum([[m_x, &right], [&words::neg(l_x), m_y]]);
     }
     if let Some((m, l)) = z.plus.as_ref().and_then(|plus| plus.m().zip(own_mask(p, plus))) {
         words::sub_assign(&mut c, l);
@@ -190,12 +189,4 @@ pub(crate) fn own_mask<'a>(p: &Party, x: &'a Share) -> Option<&'a Tensor> {
 /// A server's share from m and its own mask share.
 pub(crate) fn share(first: bool, shape: [usize; 2], m: Tensor, mask: Tensor) -> Share {
     Share::new(shape, Some(m), if first { [Some(mask), None] } else { [None, Some(mask)] })
-}
-
-/// z += x y.
-fn add_product(z: &mut Tensor, kind: Kind, x: &Tensor, y: &Tensor) {
-    match kind {
-        Kind::MatMul { tx, ty } => matrix::product_into(z, x, tx, y, ty),
-        Kind::Mul => ndarray::Zip::from(z).and(x).and(y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y))),
-    }
 }

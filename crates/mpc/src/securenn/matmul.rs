@@ -20,7 +20,7 @@
 use super::Share;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_engine::{Index, Kind};
-use trefoil_ring::{Tensor, matrix, words};
+use trefoil_ring::{Tensor, words};
 
 /// A value opened under its mask.
 #[derive(Clone)]
@@ -95,52 +95,67 @@ pub const fn cost(opened: usize, out: usize) -> (u64, u64) {
 /// A product to be computed: kind, X, Y and the shape of Z.
 pub type Factors<'a> = (Kind, &'a Share, &'a Share, [usize; 2]);
 
+/// One that may have its elements added up in other places; it is not truncated here.
+type Sums<'a> = crate::secure::Factors<'a, Share>;
+
 /// The products of `factors`, in one round (none for what is open already).
 ///
 /// # Errors
 /// Those of the network.
 pub fn matmul(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
-    let values: Vec<&Share> = factors.iter().flat_map(|f| [f.1, f.2]).collect();
+    let mut sums = Vec::with_capacity(factors.len());
+    for &(kind, x, y, shape) in factors {
+        sums.push(Sums { kind, x, y, scatter: None, plus: None, shape, f: 0 });
+    }
+    matmul_sums(p, &sums)
+}
+
+/// The same where the elements of a product are added up in other places ([`trefoil_engine::Scatter`]). That is linear, so it is done
+/// to C before it is dealt, and to the local products: `out` of [`cost`] counts the sums.
+///
+/// # Errors
+/// Those of the network.
+pub fn matmul_sums(p: &mut Party, factors: &[Sums<'_>]) -> Result<Vec<Share>> {
+    let values: Vec<&Share> = factors.iter().flat_map(|z| [z.x, z.y]).collect();
     // P2 deals before it waits for anything, and the servers open before they wait for P2.
     open_masked(p, &values)?;
     let c = deal(p, factors)?;
     Ok(factors
         .iter()
         .zip(c)
-        .map(|(&(kind, x, y, shape), c)| match (x.opened.get(), y.opened.get()) {
-            (Some(Opened { e: Some(e), a }), Some(Opened { e: Some(f), .. })) => Share::new(p, shape, || {
-                let mut z = c.unwrap_or_else(|| Tensor::zeros((shape[0], shape[1])));
-                y.value.iter().for_each(|y| add_product(&mut z, kind, e, y));
-                add_product(&mut z, kind, a, f);
-                z
+        .map(|(z, c)| match (z.x.opened.get(), z.y.opened.get()) {
+            (Some(Opened { e: Some(e), a }), Some(Opened { e: Some(f), .. })) => Share::new(p, z.shape, || {
+                let mut sum = z.sum(z.y.value.iter().map(|y| [e, y]).chain([[a, f]]));
+                c.iter().for_each(|c| words::add_assign(&mut sum, c));
+                sum
             }),
-            _ => Share::from_words(shape, None),
+            _ => Share::from_words(z.shape, None),
         })
         .collect())
 }
 
 /// C_j at P_j; P2 computes C = AB, and sends C_1.
-fn deal(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Option<Tensor>>> {
+fn deal(p: &mut Party, factors: &[Sums<'_>]) -> Result<Vec<Option<Tensor>>> {
     let op = p.op();
     let label = "securenn.matmul.C_1";
     let of = |shape: [usize; 2], x: Vec<u64>| Share::from_words(shape, Some(x)).value;
     match p.id {
         Id::P0 => {
             let mut prg = p.draw(op, Pair::K02, "securenn.matmul.C_0")?;
-            Ok(factors.iter().map(|f| of(f.3, prg.words(f.3[0] * f.3[1]))).collect())
+            Ok(factors.iter().map(|f| of(f.shape, prg.words(f.shape[0] * f.shape[1]))).collect())
         }
         Id::P1 => {
             let mut from = p.offline(op, label).then()?;
-            factors.iter().map(|f| Ok(of(f.3, from.words(Id::P2, f.3[0] * f.3[1])?))).collect()
+            factors.iter().map(|f| Ok(of(f.shape, from.words(Id::P2, f.shape[0] * f.shape[1])?))).collect()
         }
         Id::P2 => {
             let mut prg = p.draw(op, Pair::K02, "securenn.matmul.C_0")?;
             let mut parts = vec![];
-            for &(kind, x, y, shape) in factors {
-                let mut c = Tensor::zeros((shape[0], shape[1]));
-                if let (Some(x), Some(y)) = (x.opened.get(), y.opened.get()) {
-                    add_product(&mut c, kind, &x.a, &y.a);
-                }
+            for z in factors {
+                let c = match (z.x.opened.get(), z.y.opened.get()) {
+                    (Some(x), Some(y)) => z.sum([[&x.a, &y.a]]),
+                    _ => Tensor::zeros(z.shape),
+                };
                 let c_0 = prg.words(c.len());
                 let c_1: Vec<u64> = c.iter().zip(c_0).map(|(c, c_0)| c.wrapping_sub(c_0)).collect();
                 parts.push(Part::words(&c_1));
@@ -148,13 +163,5 @@ fn deal(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Option<Tensor>>> {
             parts.into_iter().fold(p.offline(op, label), |r, c| r.send(Id::P1, c)).then()?;
             Ok(vec![None; factors.len()])
         }
-    }
-}
-
-/// z += x y.
-fn add_product(z: &mut Tensor, kind: Kind, x: &Tensor, y: &Tensor) {
-    match kind {
-        Kind::MatMul { tx, ty } => matrix::product_into(z, x, tx, y, ty),
-        Kind::Mul => ndarray::Zip::from(z).and(x).and(y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y))),
     }
 }

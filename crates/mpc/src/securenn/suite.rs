@@ -1,6 +1,6 @@
 //! Which protocol of this suite serves which operation of the engine.
 
-use super::matmul::{matmul, open_masked};
+use super::matmul::{matmul, matmul_sums, open_masked};
 use super::{Share, drelu::drelu, share::reconstruct, truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
 use crate::{Party, Result};
@@ -86,7 +86,7 @@ impl Protocols for Choices {
     }
     fn ride(&mut self, _: &Share) {}
     fn products(&mut self, p: &mut Party, z: &[Factors<'_, Share>]) -> Result<Vec<Share>> {
-        let mut out = matmul(p, &z.iter().map(|z| (z.kind, z.x, z.y, z.shape)).collect::<Vec<_>>())?;
+        let mut out = matmul_sums(p, z)?;
         for (out, z) in out.iter_mut().zip(z) {
             if let Some(plus) = &z.plus {
                 *out = out.zip(plus, words::add);

@@ -62,7 +62,7 @@ fn seen_bit(p: &Party, b: &Bit) -> End {
 }
 
 fn factors<'a>(x: &'a Share, y: &'a Share, f: u8) -> product::Factors<'a> {
-    product::Factors { kind: Kind::Mul, x, y, plus: None, shape: x.shape, f }
+    product::Factors { kind: Kind::Mul, x, y, scatter: None, plus: None, shape: x.shape, f }
 }
 
 /// Products with and without truncation, one with an addend, of values that meet in two of them.

@@ -21,6 +21,14 @@ impl Shape {
         }
     }
 
+    /// The number of values by each of its sides.
+    pub fn sides(&self) -> Vec<usize> {
+        match *self {
+            Shape::Flat(n) => vec![n],
+            Shape::Image(sides) => sides.to_vec(),
+        }
+    }
+
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

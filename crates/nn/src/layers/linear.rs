@@ -44,13 +44,15 @@ impl Layer for Linear {
         want_dx: bool,
     ) -> Result<Gradients<E::Num>> {
         let [w, _] = two(at.params)?;
+        // Three things are made of d, so what it waits for is finished once, before them.
+        e.settle(&[d])?;
         let input = if want_dx {
-            let factors = Factors { kind: Kind::MatMul { tx: false, ty: false }, x: d.clone(), y: w.clone() };
+            let factors = Factors { kind: Kind::MatMul { tx: false, ty: false }, x: d.clone(), y: w.clone(), scatter: None };
             Onward::Product(factors, at.formats.wider(e.format(d)))
         } else {
             Onward::Nothing
         };
-        let dw = Factors { kind: Kind::MatMul { tx: true, ty: false }, x: d.clone(), y: x };
+        let dw = Factors { kind: Kind::MatMul { tx: true, ty: false }, x: d.clone(), y: x, scatter: None };
         Ok(Gradients { input, params: vec![Gradient::Product(dw), Gradient::Ready(e.sum(d, Sum::Rows))] })
     }
 }

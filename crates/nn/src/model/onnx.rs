@@ -1,13 +1,14 @@
 //! The model as ONNX (IR version 8, operator set 13), for ONNX Runtime and everything else that reads it.
 //!
-//! Input `x` [N, inputs], prepared as the metadata's `input` says; output `y` [N, outputs]. The graph is Gemm, Relu, Gemm, ..; a
+//! Input `x` [N, inputs], or [N, channels, height, width] where the network starts with an image, prepared as the metadata's `input` says; output `y` [N, outputs]. The graph has a node for each of the network's; a
 //! classification ends with Softmax, so that `y` are probabilities, a regression with the last Gemm: `y` is the value.
 //! The metadata is that of the safetensors file.
 //!
 //! The messages are those of onnx.proto, with the fields that are used here; protocol buffers skip all others.
 
 use super::{Model, Result, Task, write};
-use crate::graph::Kind;
+use crate::graph::{Kind, Shape};
+use crate::layers::Pair;
 use prost::Message;
 use std::path::Path;
 
@@ -15,8 +16,9 @@ const IR_VERSION: i64 = 8;
 const OPERATOR_SET: i64 = 13;
 /// TensorProto.DataType.FLOAT
 const FLOAT: i32 = 1;
-/// AttributeProto.AttributeType.INT
+/// AttributeProto.AttributeType.INT and INTS
 const INT: i32 = 2;
+const INTS: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -85,6 +87,8 @@ struct AttributeProto {
     name: String,
     #[prost(int64, tag = "3")]
     i: i64,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     r#type: i32,
 }
@@ -162,8 +166,8 @@ impl Model {
             node: self.nodes(),
             name: self.network(),
             initializer: initializer.collect(),
-            input: vec![rows_of("x", self.network.width())],
-            output: vec![rows_of("y", self.network.outputs())],
+            input: vec![rows_of("x", &self.graph().input.sides())],
+            output: vec![rows_of("y", &[self.network.outputs()])],
         };
         ModelProto {
             ir_version: IR_VERSION,
@@ -183,13 +187,26 @@ impl Model {
     fn nodes(&self) -> Vec<NodeProto> {
         let (names, sources) = (self.network.names(), self.network.sources());
         let mut nodes: Vec<NodeProto> = Vec::new();
-        for ((node, name), source) in self.graph().nodes.iter().zip(names).zip(sources) {
+        for (((node, name), source), shape) in self.graph().nodes.iter().zip(names).zip(sources).zip(self.network.inputs()) {
             let (operator, parameters, attribute) = match &node.op {
                 // Weights are [outputs, inputs].
-                Kind::Linear(_) => ("Gemm", 2, vec![AttributeProto { name: "transB".to_owned(), i: 1, r#type: INT }]),
+                Kind::Linear(_) => ("Gemm", 2, vec![int("transB", 1)]),
                 Kind::Relu => ("Relu", 0, vec![]),
+                Kind::Conv2d(l) => ("Conv", 2, window(l.kernel, l.stride, l.padding)),
+                Kind::MaxPool2d(l) => ("MaxPool", 0, window(l.kernel, l.stride.unwrap_or(l.kernel), l.padding)),
+                Kind::AvgPool2d(l) => {
+                    let zeros_count = int("count_include_pad", 1);
+                    ("AveragePool", 0, [window(l.kernel, l.stride.unwrap_or(l.kernel), l.padding), vec![zeros_count]].concat())
+                }
+                Kind::Flatten => ("Flatten", 0, vec![]),
             };
-            let given = source.map_or_else(|| "x".to_owned(), |i| names[i].clone());
+            let mut given = source.map_or_else(|| "x".to_owned(), |i| names[i].clone());
+            // Gemm takes matrices.
+            if let (Kind::Linear(_), Shape::Image(_)) = (&node.op, shape) {
+                let rows = format!("{name}_rows");
+                nodes.push(node_of("Flatten", &rows, vec![given], vec![]));
+                given = rows;
+            }
             let parameters = ["weight", "bias"].iter().take(parameters).map(|p| format!("{name}.{p}"));
             nodes.push(node_of(operator, name, [given].into_iter().chain(parameters).collect(), attribute));
         }
@@ -204,15 +221,28 @@ impl Model {
     }
 }
 
+fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), i, ints: vec![], r#type: INT }
+}
+
+/// The attributes of a window: padding before and after, by height and width.
+fn window(kernel: Pair, stride: Pair, padding: Pair) -> Vec<AttributeProto> {
+    let ints = |name: &str, sides: &[usize]| {
+        let ints = sides.iter().map(|n| *n as i64).collect();
+        AttributeProto { name: name.to_owned(), i: 0, ints, r#type: INTS }
+    };
+    vec![ints("kernel_shape", &kernel.0), ints("pads", &[padding.0, padding.0].concat()), ints("strides", &stride.0)]
+}
+
 fn node_of(operator: &str, name: &str, input: Vec<String>, attribute: Vec<AttributeProto>) -> NodeProto {
     NodeProto { input, output: vec![name.to_owned()], name: name.to_owned(), op_type: operator.to_owned(), attribute }
 }
 
-/// A matrix of F32 with any number of rows.
-fn rows_of(name: &str, columns: usize) -> ValueInfoProto {
+/// Any number of records of F32 of this shape.
+fn rows_of(name: &str, sides: &[usize]) -> ValueInfoProto {
     let rows = Dimension { dim_value: None, dim_param: Some("N".to_owned()) };
-    let columns = Dimension { dim_value: Some(columns as i64), dim_param: None };
-    let shape = TensorShapeProto { dim: vec![rows, columns] };
+    let side = |n: &usize| Dimension { dim_value: Some(*n as i64), dim_param: None };
+    let shape = TensorShapeProto { dim: [rows].into_iter().chain(sides.iter().map(side)).collect() };
     let tensor = TensorTypeProto { elem_type: FLOAT, shape: Some(shape) };
     ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
@@ -228,6 +258,40 @@ mod tests {
             .flat_map(|s| [Array2::from_shape_fn((s[1], s[0]), |(i, j)| i as f64 - 0.5 * j as f64), Array2::ones((1, s[1]))])
             .collect();
         Model::new(&crate::Graph::perceptron(sizes), &params, "p/256").unwrap()
+    }
+
+    /// Every layer there is, and a linear one on an image.
+    fn image() -> Model {
+        let network = r#"{"input": [2, 6, 5], "nodes": [
+            {"op": {"conv2d": {"filters": 3, "kernel": [3, 2], "stride": [1, 2], "padding": 1}}}, {"op": {"maxpool2d": {"kernel": 2}}},
+            {"op": "relu"}, {"op": {"avgpool2d": {"kernel": 2, "stride": 1, "padding": 1}}}, {"op": {"linear": {"outputs": 4}}},
+            {"op": "flatten"}, {"op": {"linear": {"outputs": 2}}}]}"#;
+        let network: crate::Graph = serde_json::from_str(network).unwrap();
+        let value = |i: usize, j: usize| ((i * 7 + j * 5) % 11) as f64 / 16.0 - 0.25;
+        let params = network.params().unwrap();
+        let params: Vec<_> = params.iter().map(|p| Array2::from_shape_fn(p.shape(), |(i, j)| value(i, j))).collect();
+        Model::new(&network, &params, "p/256").unwrap()
+    }
+
+    #[test]
+    fn an_images_graph_has_its_windows() {
+        let nodes = [
+            "conv1 = Conv(x conv1.weight conv1.bias)",
+            "pool1 = MaxPool(conv1)",
+            "relu1 = Relu(pool1)",
+            "pool2 = AveragePool(relu1)",
+            "fc1_rows = Flatten(pool2)",
+            "fc1 = Gemm(fc1_rows fc1.weight fc1.bias)",
+            "flatten1 = Flatten(fc1)",
+            "fc2 = Gemm(flatten1 fc2.weight fc2.bias)",
+            "y = Softmax(fc2)",
+        ];
+        assert_eq!(lines(&image()), nodes);
+        let x = Array2::from_shape_fn((2, 60), |(i, j)| ((i * 3 + j * 7) % 13) as f64 / 8.0 - 0.5);
+        // What ONNX Runtime gives before the softmax.
+        let want = ndarray::array![[0.112_663_269, 0.036_750_793], [0.094_635_010, 0.037_475_586]];
+        let found = image().logits(&x).unwrap();
+        assert!((&found - &want).iter().all(|d| d.abs() < 1e-4), "{found}");
     }
 
     /// Operators with inputs and output, as one line each.
@@ -270,7 +334,7 @@ mod tests {
     #[test]
     fn files_are_those_that_onnx_runtime_has_read() {
         let named = model(&[3, 4, 2]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
-        for (name, m) in [("classes.onnx", named), ("value.onnx", model(&[3, 4, 1]))] {
+        for (name, m) in [("classes.onnx", named), ("value.onnx", model(&[3, 4, 1])), ("image.onnx", image())] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
             if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 m.save_onnx(&path).unwrap();

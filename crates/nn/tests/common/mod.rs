@@ -1,5 +1,9 @@
 //! Small problems to train networks on.
 
+mod noise;
+
+pub use noise::noise;
+
 use ndarray::Array2;
 use trefoil_engine::Engine;
 use trefoil_nn::{Config, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State};
@@ -7,17 +11,6 @@ use trefoil_nn::{Config, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind,
 /// The parameters in the clear.
 pub fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
     state.params.iter().map(|w| e.open(w).unwrap().unwrap()).collect()
-}
-
-/// Fixed pseudo-random numbers in [0, 1), multiples of 1/256.
-pub fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
-    let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    Array2::from_shape_simple_fn((rows, columns), || {
-        s ^= s << 13;
-        s ^= s >> 7;
-        s ^= s << 17;
-        (s >> 56) as f64 / 256.0
-    })
 }
 
 pub fn one_hot(labels: &[usize], classes: usize) -> Array2<f64> {

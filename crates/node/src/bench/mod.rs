@@ -51,9 +51,10 @@ pub struct Measurement {
 }
 
 /// The names that [`measure`] knows, each with what it measures.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "train-784x256x10",
     "train-784x128x128x10",
+    "train-lenet",
     "infer-784x128x128x10-b1",
     "infer-784x128x128x10-b128",
     "relu-1e6",
@@ -144,7 +145,7 @@ fn job(suite: SuiteName, operation: &Operation) -> Training {
         momentum: 0.9,
         softmax: "exact".into(),
         truncation: "dealer".into(),
-        fraction_bits: 16,
+        fraction_bits: operation::fraction_bits(&operation.network()),
         seed: 1,
         regression: false,
         open: crate::training::all(),

@@ -44,6 +44,7 @@ impl Operation {
         let sizes = |text: &str| Graph::perceptron(&text.split('x').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>());
         Ok(match name {
             "train-784x256x10" | "train-784x128x128x10" => Operation::Train { network: sizes(&name[6..]), iterations },
+            "train-lenet" => Operation::Train { network: "lenet".parse()?, iterations },
             "infer-784x128x128x10-b1" => Operation::Infer { network: sizes("784x128x128x10"), batch: 1, iterations },
             "infer-784x128x128x10-b128" => Operation::Infer { network: sizes("784x128x128x10"), batch: 128, iterations },
             "relu-1e6" => Operation::Relu { elements: 1_000_000, iterations },
@@ -174,7 +175,7 @@ fn train<E: Suite>(e: &mut E, network: &Graph, iterations: usize, lap: Lap<'_, E
         momentum: 0.9,
         loss: Loss::CrossEntropy(SoftmaxKind::Exact),
         open: trefoil_nn::Open::default(),
-        fraction_bits: 16,
+        fraction_bits: fraction_bits(network),
         init: Init::He,
         seed: 1,
     })?;
@@ -202,6 +203,11 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, iterat
         [0] => Ok(()),
         ref found => Err(trefoil_engine::Error::Protocol(format!("violations: found {found:?}, expected none").into())),
     })
+}
+
+/// A convolution's sums over all places of an image leave less room.
+pub(super) fn fraction_bits(network: &Graph) -> u8 {
+    if network.is_perceptron() { 16 } else { 14 }
 }
 
 /// Answers a client's queries; the network's weights are masked like an owner's records.

@@ -10,6 +10,7 @@ use trefoil_data::schema::{Column, Partition, Schema, Task};
 use trefoil_data::{Dataset, Table};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
+use trefoil_nn::graph::Form;
 use trefoil_ring::Tensor;
 
 /// Everybody's keys, made for one run and never written down.
@@ -87,7 +88,8 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
         data: schema(data),
         train: Settings {
-            hidden: t.network.hidden().unwrap_or_default(),
+            hidden: t.network.hidden().unwrap_or(Settings::default().hidden),
+            network: t.network.hidden().is_none().then(|| Form::Graph(t.network.clone())),
             epochs: t.epochs,
             batch: t.batch,
             lr: t.lr,
@@ -207,13 +209,17 @@ mod tests {
     /// What the parties train by the job is what the demo was asked for, and what its baseline trains.
     #[test]
     fn the_job_is_the_training() {
-        for (frac, pixels) in [(12, false), (8, true)] {
+        let image = r#"{"input": [1, 1, 2], "nodes": [{"op": {"conv2d": {"filters": 4, "kernel": [1, 2]}}}, {"op": "relu"},
+            {"op": {"linear": {"outputs": 3}}, "name": "last", "from": "relu1"}]}"#;
+        let image: Graph = serde_json::from_str(image).unwrap();
+        for (frac, pixels, network) in [(12, false, Graph::perceptron(&[2, 5, 4, 3])), (8, true, image)] {
             let part = |rows| Table { frac, ..table(rows) };
             let data = Dataset { name: "three".into(), classes: 3, train: part(9), test: part(3) };
-            let (demo, keys) = (demo(&data), Keys::generate(2).unwrap());
+            let (mut demo, keys) = (demo(&data), Keys::generate(2).unwrap());
+            demo.training.network = network.clone();
             let job = job(&demo, &data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
             assert_eq!(job.training(9, 3).unwrap(), demo.training);
-            assert_eq!(demo.training.network, Graph::perceptron(&[2, 5, 4, 3]));
+            assert_eq!(demo.training.network, network);
             assert_eq!(matches!(job.data.columns[..], [Column::Pixels { .. }]), pixels);
             // As its file and as the parties get it.
             let text = toml::to_string(&job).unwrap();

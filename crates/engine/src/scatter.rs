@@ -1,0 +1,75 @@
+//! The adjoint of a gather: elements are added up in new places.
+
+use crate::format::log2_up;
+use crate::{Error, Format, Result};
+use ndarray::Array2;
+use std::sync::Arc;
+
+/// Where each element of a matrix is added to another one. Public, as all shapes are; cheap to clone.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Float, Format, Scatter};
+/// let x = Float.public(&array![[1.0, 2.0], [3.0, 4.0]], Format::new(8, 4)).unwrap();
+/// // 1 and 3 meet in the first place, 2 goes to the last one, 4 is dropped.
+/// let y = Float.scatter(&x, &Scatter::new([1, 3], vec![0, 2, 0, usize::MAX])).unwrap();
+/// assert_eq!(y.value, array![[4.0, 0.0, 2.0]]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scatter {
+    shape: [usize; 2],
+    to: Arc<[usize]>,
+    most: usize,
+}
+
+impl Scatter {
+    /// Element i, counted row by row, is added to place `to[i]` of a matrix of `shape`, counted likewise; a place beyond its end drops it.
+    pub fn new(shape: [usize; 2], to: Vec<usize>) -> Scatter {
+        let mut count = vec![0usize; shape[0] * shape[1]];
+        to.iter().for_each(|&i| {
+            if let Some(n) = count.get_mut(i) {
+                *n += 1;
+            }
+        });
+        Scatter { shape, to: to.into(), most: count.into_iter().max().unwrap_or(0) }
+    }
+
+    /// The shape of the result.
+    pub fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+
+    /// The format of the sums: as many elements are added as meet in one place at most.
+    pub fn format(&self, x: Format) -> Format {
+        Format { bits: x.bits.saturating_add(log2_up(self.most)), ..x }
+    }
+
+    /// Refuses a matrix with another number of elements than there are places for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn check(&self, shape: [usize; 2]) -> Result<()> {
+        match shape[0] * shape[1] == self.to.len() {
+            true => Ok(()),
+            false => Err(Error::Shape { what: "places of a scatter", left: shape, right: [self.to.len(), 1] }),
+        }
+    }
+
+    /// The sums, from `zero` on.
+    pub fn of<T: Copy>(&self, x: &Array2<T>, zero: T, add: impl Fn(T, T) -> T) -> Array2<T> {
+        let mut out = Array2::from_elem(self.shape, zero);
+        if let Some(out) = out.as_slice_mut() {
+            for (x, &at) in x.iter().zip(self.to.iter()) {
+                if let Some(sum) = out.get_mut(at) {
+                    *sum = add(*sum, *x);
+                }
+            }
+        }
+        out
+    }
+
+    /// The same over the ring.
+    pub fn words(&self, x: &Array2<u64>) -> Array2<u64> {
+        self.of(x, 0, u64::wrapping_add)
+    }
+}

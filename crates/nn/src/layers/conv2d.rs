@@ -1,0 +1,112 @@
+//! A convolution, as PyTorch has it: W is [filters, channels, height, width], b is one number a filter.
+//!
+//! Each place of the window becomes a row (im2col): that is a gather, and moves no bytes. Then z = columns W^T + b is one product for
+//! the batch. Backward: dW = d^T columns; db is a sum over records and places, local; dx = d W is a product whose elements are added up
+//! where the windows overlap, by the gather's adjoint, *before* they are truncated: only as many elements as the image has are cut and
+//! opened, not as many as the columns have.
+
+use super::linear::two;
+use super::window::{PADDING, Pair, Windows, unfit};
+use super::{Factors, Gradient, Gradients, Layer, Onward, Place, Start};
+use crate::graph::Shape;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use trefoil_engine::{Engine, Index, Kind, Product, Result, Scatter, Sum};
+
+/// A convolution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2d {
+    /// Channels that it gives.
+    pub filters: usize,
+    /// The window.
+    pub kernel: Pair,
+    /// How far it moves at a time.
+    #[serde(default = "Pair::ONE")]
+    pub stride: Pair,
+    /// Zeros around the image.
+    #[serde(default = "Pair::NONE")]
+    pub padding: Pair,
+}
+
+impl Conv2d {
+    fn windows(&self, input: Shape) -> std::result::Result<Windows, String> {
+        Windows::new(input, self.kernel, self.stride, self.padding)
+    }
+
+    /// Values of a record as columns.
+    pub fn columns(&self, input: Shape) -> usize {
+        self.windows(input).map_or(0, |w| w.count().saturating_mul(w.channels()).saturating_mul(self.kernel.area()))
+    }
+
+    /// [records, filters * places] as [records * places, filters], or the other way round.
+    fn turned<E: Engine>(&self, e: &E, x: &E::Num, rows: usize, places: usize, back: bool) -> E::Num {
+        let f = self.filters;
+        let by_place = (0..rows * places * f).map(|i| (i / (places * f) * f + i % f) * places + i / f % places);
+        let by_filter = (0..rows * places * f).map(|i| (i / (places * f) * places + i % places) * f + i / places % f);
+        match back {
+            true => e.gather(x, Index::Flat([rows, places * f], &by_filter.collect::<Vec<_>>())),
+            false => e.gather(x, Index::Flat([rows * places, f], &by_place.collect::<Vec<_>>())),
+        }
+    }
+}
+
+impl Layer for Conv2d {
+    /// The columns.
+    type Kept<E: Engine> = E::Num;
+
+    fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
+        let [height, width] = self.windows(input)?.places;
+        Ok(Shape::Image([self.filters, height, width]))
+    }
+
+    fn params(&self, input: Shape) -> Vec<(&'static str, Vec<usize>, Start)> {
+        let Shape::Image([channels, ..]) = input else { return Vec::new() };
+        let (Pair([height, width]), area) = (self.kernel, self.kernel.area());
+        let start = Start::Random { fan_in: channels.saturating_mul(area), fan_out: self.filters.saturating_mul(area) };
+        vec![("weight", vec![self.filters, channels, height, width], start), ("bias", vec![self.filters], Start::Zero)]
+    }
+
+    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, E::Num)> {
+        let ([w, b], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
+        let [rows, elements] = e.shape(x);
+        // What a product would pay for each element is paid before there are more of them.
+        let x = e.prepare(x)?;
+        // A zero behind each image stands for what is around it. Without padding nothing is put together, so that what a suite has
+        // opened stays so.
+        let (x, width) = match self.padding {
+            Pair([0, 0]) => (x, elements),
+            _ => (e.beside(&[&x, &e.public(&Array2::zeros((rows, 1)), e.format(&x))?])?, elements + 1),
+        };
+        let index = windows.of_batch(rows, width, false, |row| row * width + elements);
+        let columns = e.gather(&x, Index::Flat([rows * windows.count(), e.shape(w)[1]], &index));
+        let [z] = e.products([Product::matmul(&columns, false, w, true, at.formats.out).plus(b)])?;
+        Ok((self.turned(e, &z, rows, windows.count(), true), columns))
+    }
+
+    fn backward<E: Engine>(
+        &self,
+        e: &mut E,
+        at: &Place<'_, E::Num>,
+        columns: E::Num,
+        d: &E::Num,
+        want_dx: bool,
+    ) -> Result<Gradients<E::Num>> {
+        let ([w, _], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
+        let rows = e.shape(d)[0];
+        let d = e.prepare(d)?;
+        let d = self.turned(e, &d, rows, windows.count(), false);
+        let input = if want_dx {
+            let elements = windows.elements();
+            let to = windows.of_batch(rows, elements, false, |_| PADDING);
+            let scatter = Some(Scatter::new([rows, elements], to));
+            let factors = Factors { kind: Kind::MatMul { tx: false, ty: false }, x: d.clone(), y: w.clone(), scatter };
+            Onward::Product(factors, at.formats.wider(e.format(&d)))
+        } else {
+            Onward::Nothing
+        };
+        let db = e.sum(&d, Sum::Rows);
+        let dw = Factors { kind: Kind::MatMul { tx: true, ty: false }, x: d, y: columns, scatter: None };
+        Ok(Gradients { input, params: vec![Gradient::Product(dw), Gradient::Ready(db)] })
+    }
+}
