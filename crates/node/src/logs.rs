@@ -15,7 +15,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_store::audit;
 
 /// What a log says of jobs; refusals and the like are passed over.
-const FACTS: [&str; 8] = ["approved", "uploaded", "session", "heads", "opened", "trained", "model share given", "forgotten"];
+const FACTS: [&str; 7] = ["approved", "uploaded", "session", "heads", "opened", "trained", "model share given"];
 
 /// A log whose chain is unbroken and whose approvals are signed.
 pub struct Log {

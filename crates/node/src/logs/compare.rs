@@ -72,6 +72,14 @@ pub fn compare(logs: &[Log]) -> Result<Common> {
             }
         }
         common.sessions += sessions.len();
+        for (log, told) in &here {
+            for (line, given) in &told.given {
+                let model = given.get("model");
+                if !told.models.iter().any(|(_, trained)| trained.get("model") == model) {
+                    return Err(log.wrong(*line, "model", shown(model), "one that was trained before"));
+                }
+            }
+        }
         common.heads += heads(logs, &here)?;
     }
     Ok(common)
@@ -83,10 +91,6 @@ fn jobs(log: &Log) -> BTreeMap<&str, Told<'_>> {
     let mut signed = log.approvals.iter().peekable();
     for (line, event) in &log.facts {
         let (Some(what), Some(job)) = (text(event, "what"), text(event, "job")) else { continue };
-        if what == "forgotten" {
-            jobs.remove(job);
-            continue;
-        }
         let told = jobs.entry(job).or_default();
         match what {
             "approved" => {
@@ -111,10 +115,7 @@ fn jobs(log: &Log) -> BTreeMap<&str, Told<'_>> {
                 told.heads.insert(key, (*line, event));
             }
             "trained" => told.models.push((*line, event)),
-            "model share given" => {
-                told.models.push((*line, event));
-                told.given.push((*line, event));
-            }
+            "model share given" => told.given.push((*line, event)),
             _ => {}
         }
     }
@@ -159,11 +160,6 @@ fn two<'a>((a, said): (&Log, &Told<'a>), (b, other): (&Log, &Told<'a>)) -> Resul
         if let (Some(mine), Some(theirs)) = (mine.first(), theirs.first()) {
             same(a, *mine, b, *theirs, field, |e| e.get(field))?;
         }
-        for (log, facts) in [(a, mine), (b, theirs)] {
-            if let Some(first) = facts.first() {
-                facts.iter().try_for_each(|fact| same(log, *first, log, *fact, field, |e| e.get(field)))?;
-            }
-        }
     }
     Ok(sessions)
 }
@@ -205,11 +201,15 @@ fn same<'e>(
     if found == expected {
         return Ok(());
     }
-    let show = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string().chars().take(200).collect());
-    Err(b.wrong(theirs.0, what, show(found), format!("{}, as in {} line {}", show(expected), a.name, mine.0)))
+    Err(b.wrong(theirs.0, what, shown(found), format!("{}, as in {} line {}", shown(expected), a.name, mine.0)))
 }
 
-/// Each head that a party was told must have been the other's, after so many lines.
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |v| v.to_string().chars().take(200).collect())
+}
+
+/// Each head that a party was told must have been the other's, after so many lines; and who has told one at the end of a session must have
+/// had the session by then.
 fn heads(logs: &[Log], here: &[(&Log, &Told<'_>)]) -> Result<usize> {
     let mut found = 0;
     for role in PARTIES {
@@ -227,6 +227,12 @@ fn heads(logs: &[Log], here: &[(&Log, &Told<'_>)]) -> Result<usize> {
                     let is = is.unwrap_or_else(|| format!("{} lines in all", theirs.entries()));
                     let expected = format!("{is}, as {} has after {lines} lines", theirs.name);
                     return Err(log.wrong(*line, what, head.chars().take(64).collect::<String>().escape_debug(), expected));
+                }
+                let at = here.iter().find(|(l, _)| std::ptr::eq(*l, theirs)).and_then(|(_, told)| told.sessions.get(session));
+                let n = entries.unwrap_or_default();
+                if *when == "end" && at.is_none_or(|s| s.begun.0 > n) {
+                    let (what, found) = (format!("session {}", short(session)), format!("none in its first {n} lines"));
+                    return Err(theirs.wrong(n, what, found, format!("one, as in {} line {line}", log.name)));
                 }
                 found += 1;
             }

@@ -125,7 +125,12 @@ fn contradictions_are_named() {
     let drops = |what: &'static str| move |i: usize, event: Value| (i != 1 || event["what"] != what).then_some(event);
     type Change<'a> = Box<dyn Fn(usize, Value) -> Option<Value> + 'a>;
     let by = world.owner.fingerprint();
-    let changes: [(Change<'_>, String); 12] = [
+    let changes: [(Change<'_>, String); 14] = [
+        (Box::new(drops("session")), "session 5e55: found none in its first 10 lines, expected one, as in ".into()),
+        (
+            Box::new(set("model share given", "/model", "bb".into())),
+            "1.jsonl, line 13: model: found \"bb\", expected one that was trained before".into(),
+        ),
         (Box::new(set("opened", "/figures/loss", 0.25.into())), "1.jsonl, line 10: figures of epoch 1: found {".into()),
         (
             Box::new(set("uploaded", "/upload", "0000".into())),

@@ -30,6 +30,11 @@ fn values_in_tables() {
     assert!(db.delete("jobs", "a").unwrap() && !db.delete("jobs", "a").unwrap());
     assert_eq!(db.all("jobs").unwrap(), [("b".to_owned(), job(2))]);
     assert_eq!(db.get("peers", "a").unwrap(), Some("elsewhere".to_owned()));
+    assert!(db.clear("jobs").unwrap() && !db.clear("jobs").unwrap());
+    drop(db);
+    let db = Database::open(&path).unwrap();
+    assert!(db.all::<Job>("jobs").unwrap().is_empty());
+    assert_eq!(db.get("peers", "a").unwrap(), Some("elsewhere".to_owned()));
 }
 
 #[test]
