@@ -142,6 +142,11 @@ impl Party {
         self.net.wire_bytes(to)
     }
 
+    /// The most bytes of frames that have waited here, on their way to `peer` and coming from it.
+    pub fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        self.net.peak_queued(peer)
+    }
+
     /// The layer that cost is booked to.
     pub fn layer(&self) -> &str {
         &self.layer

@@ -82,6 +82,10 @@ impl<N: Net> Net for Faulty<N> {
     fn wire_bytes(&self, to: Id) -> u64 {
         self.net.as_ref().map_or(0, |net| net.wire_bytes(to))
     }
+
+    fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        self.net.as_ref().map_or([0; 2], |net| net.peak_queued(peer))
+    }
 }
 
 fn truncated(mut frame: Frame) -> Frame {

@@ -50,6 +50,10 @@ impl<N: Net, S: Sink> Net for Recorded<N, S> {
     fn wire_bytes(&self, to: Id) -> u64 {
         self.net.wire_bytes(to)
     }
+
+    fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        self.net.peak_queued(peer)
+    }
 }
 
 /// Writes JSON lines, one for each part of a frame:

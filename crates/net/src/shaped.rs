@@ -129,6 +129,10 @@ impl<N: Net> Net for Shaped<N> {
     fn wire_bytes(&self, to: Id) -> u64 {
         self.net.wire_bytes(to)
     }
+
+    fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        self.net.peak_queued(peer)
+    }
 }
 
 /// The time that processes of one machine agree on.

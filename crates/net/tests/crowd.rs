@@ -3,12 +3,14 @@
 mod common;
 
 use common::{SHORT, identities, pair};
-use std::net::TcpStream;
+use socket2::{Domain, Socket, Type};
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use trefoil_net::identity::Identity;
-use trefoil_net::tls::{Listener, connect};
+use trefoil_net::tls::{Listener, connect, connect_over};
 
 /// One crowd at a time: both ends are in this process, which may have no more than 1024 files open.
 static CROWD: Mutex<()> = Mutex::new(());
@@ -62,12 +64,84 @@ fn a_crowd_waits() {
     });
 }
 
+/// Connections from another address of this machine, of which Linux has 127.0.0.2 to 127.255.255.254.
+fn strangers(from: [u8; 4], to: &str, count: usize) -> Vec<TcpStream> {
+    let call = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&to.parse::<SocketAddr>().unwrap().into()).unwrap();
+        socket.into()
+    };
+    (0..count).map(|_| call()).collect()
+}
+
+/// One address takes 64 places and no more, whatever it opens. Who is known and calls from it waits for a turn, and is not counted once
+/// it is in: 150 clients of one address, of which the first 100 stay.
+#[test]
+#[cfg(target_os = "linux")]
+fn one_address_holds_some_places() {
+    let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_server, client, listener, address, print) = pair();
+    let silent = strangers([127, 0, 0, 2], &address, 300);
+    let start = Instant::now();
+    let _stay: Vec<_> = (0..100)
+        .map(|_| {
+            let there = connect(&address, &client, print, SHORT).unwrap();
+            let here = std::iter::repeat_with(|| listener.accept(SHORT)).find_map(Result::ok).unwrap();
+            (there, here)
+        })
+        .collect();
+    thread::scope(|s| {
+        let calls: Vec<_> = (0..50).map(|_| s.spawn(|| connect(&address, &client, print, SHORT).map(drop))).collect();
+        calls.into_iter().for_each(|c| c.join().unwrap().unwrap());
+    });
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    drop(silent);
+}
+
+/// The limit is the operator's; what is far beyond it is closed at once, with a line.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_limit_by_address() {
+    let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_server, client, listener, address, print) = pair();
+    listener.limit_handshakes(2);
+    let mut silent = strangers([127, 0, 0, 3], &address, 2 + 256 + 1);
+    let e = listener.accept(SHORT).err().unwrap().to_string();
+    assert!(e.contains("closed: 2 handshakes with this address are under way, and 256 connections from it wait"), "{e}");
+    let last = silent.last_mut().unwrap();
+    last.set_read_timeout(Some(SHORT)).unwrap();
+    assert!(matches!(last.read(&mut [0]), Ok(0)));
+    // All but one go, and the place of the other is free; a new stranger takes it, and a client from there waits for its turn.
+    let _one = silent.swap_remove(1);
+    drop(silent);
+    let known = || connect_over(strangers([127, 0, 0, 3], &address, 1).remove(0), &address, &client, print, SHORT);
+    // Those who have gone had their turns before it, and it is refused while too many of them wait.
+    let start = Instant::now();
+    while known().is_err() {
+        assert!(start.elapsed() < SHORT);
+    }
+    let welcome = (0..300).find_map(|_| listener.accept(SHORT).ok());
+    assert_eq!(welcome.unwrap().1, client.fingerprint());
+    let stranger = strangers([127, 0, 0, 3], &address, 1);
+    thread::scope(|s| {
+        let call = s.spawn(|| known().map(drop));
+        thread::sleep(Duration::from_millis(100));
+        assert!(!call.is_finished(), "{:?}", call.join().unwrap());
+        drop(stranger);
+        let welcome = (0..300).find_map(|_| listener.accept(SHORT).ok());
+        assert_eq!(welcome.unwrap().1, client.fingerprint());
+        call.join().unwrap().unwrap();
+    });
+}
+
 /// Strangers who hold every place are gone before those who wait lose patience.
 #[test]
+#[cfg(target_os = "linux")]
 fn silent_strangers_hold_no_place_for_long() {
     let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
     let (_server, client, listener, address, print) = pair();
-    let _silent: Vec<_> = (0..260).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let _silent: Vec<_> = (2..7).flat_map(|i| strangers([127, 0, 0, i], &address, 52)).collect();
     let start = Instant::now();
     let _there = connect(&address, &client, print, SHORT).unwrap();
     let took = start.elapsed();

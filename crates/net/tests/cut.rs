@@ -164,7 +164,7 @@ fn a_peer_that_does_not_read() {
 
 #[test]
 fn dropping_sends_what_is_queued() {
-    let (mut net, [mut to1, ..]) = party(Options { timeout: SHORT, ..Options::default() });
+    let (mut net, [mut to1, ..]) = party(Options { timeout: SHORT, queue_bytes: 64 << 20, ..Options::default() });
     let large = frame(0, vec![Part::words(&vec![5; 1 << 20])]);
     for _ in 0..4 {
         net.send(Id::P1, large.clone()).unwrap();

@@ -3,15 +3,22 @@
 mod common;
 
 use common::{SHORT, frame, three};
-use std::time::Instant;
-use trefoil_net::tls::{Listener, Options, connect};
-use trefoil_net::{Net, Part};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use trefoil_net::tls::{Listener, Options, TlsNet, connect};
+use trefoil_net::{Id, Net, Part};
 
 /// As small as a receive window may be without waiting for timers: the loopback has packets of 64 KiB.
 const SMALL: usize = 64 << 10;
 const WORDS: usize = 1 << 20;
 const FRAME: usize = 8 * WORDS;
 const TOTAL: usize = if cfg!(debug_assertions) { 64 << 20 } else { 1 << 30 };
+
+/// The most that waited in one of a party's four queues.
+fn peak(me: Id, net: &impl Net) -> usize {
+    me.others().into_iter().flat_map(|peer| net.peak_queued(peer)).max().unwrap_or(0)
+}
 
 #[test]
 fn all_at_once() {
@@ -33,7 +40,7 @@ fn all_at_once() {
         for to in me.others() {
             assert!(net.wire_bytes(to) >= (TOTAL - FRAME) as u64); // the last one may be on its way
         }
-        net.peak_queued()
+        peak(me, &net)
     });
     for peak in peaks {
         // One frame with its header: it is larger than the bound, so it is alone.
@@ -59,9 +66,53 @@ fn many_frames_within_the_bound() {
                 }
             }
         }
-        net.peak_queued()
+        peak(me, &net)
     });
     assert!(peaks.iter().all(|&p| p <= bound), "{peaks:?}");
+}
+
+/// A helper that runs ahead is held up by the bound at the receiver and by its own, while the receiver and the third go on.
+#[test]
+fn a_lead_is_bounded() {
+    const BOUND: usize = 1 << 20;
+    const ONE: usize = 128 << 10;
+    const FRAMES: u64 = 128; // 16 MiB
+    let options = Options { timeout: 6 * SHORT, queue_bytes: BOUND, socket_bytes: Some(SMALL), ..Options::default() };
+    let sent = AtomicU64::new(0);
+    let peaks = three(options, |me, mut net| {
+        let rounds = |net: &mut TlsNet, other| {
+            for round in 0..50 {
+                net.send(other, frame(round, vec![Part::words(&[round; 4000])])).unwrap();
+                assert_eq!(net.recv(other).unwrap().at.step, round);
+            }
+        };
+        match me {
+            Id::P0 => rounds(&mut net, Id::P1),
+            Id::P1 => {
+                rounds(&mut net, Id::P0);
+                let mut before = u64::MAX;
+                while sent.load(Ordering::Relaxed) != before {
+                    before = sent.load(Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(300));
+                }
+                // What the two queues may hold, and what is between them: the sockets' buffers, and one frame in each thread's hands.
+                let lead = before as usize * ONE;
+                assert!((BOUND..2 * BOUND + 8 * ONE).contains(&lead), "{lead}");
+                for round in 0..FRAMES {
+                    assert_eq!(net.recv(Id::P2).unwrap().at.step, round);
+                }
+            }
+            Id::P2 => {
+                for round in 0..FRAMES {
+                    net.send(Id::P1, frame(round, vec![Part::words(&[round; ONE / 8])])).unwrap();
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        me.others().map(|peer| net.peak_queued(peer))
+    });
+    let [[_, at_p1], [_, at_p2]] = [peaks[1], peaks[2]];
+    assert!((BOUND - 2 * ONE..=BOUND).contains(&at_p1[1]) && (BOUND - 2 * ONE..=BOUND).contains(&at_p2[0]), "{peaks:?}");
 }
 
 /// Not a test of speed: it prints what one link does here. `cargo test --release -p trefoil-net -- --nocapture link`

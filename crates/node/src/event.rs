@@ -24,6 +24,8 @@ pub enum Event {
     Interrupted { message: String },
     /// Training is over; the model owner may come.
     Trained,
+    /// An iteration of a benchmark is done.
+    Lap(Box<crate::bench::Lap>),
     /// This is what it all took.
     Done(Box<Report>),
     /// The party, or its job, failed for good: why, and the exit code that goes with it.

@@ -67,4 +67,7 @@ impl<N: Net> Net for Witness<N> {
     fn wire_bytes(&self, to: Id) -> u64 {
         self.inner.wire_bytes(to)
     }
+    fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        self.inner.peak_queued(peer)
+    }
 }

@@ -12,6 +12,15 @@ use crate::Tensor;
 use kernel::{Block, Kernel};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// See [`multiplied`].
+static MULTIPLIED: AtomicU64 = AtomicU64::new(0);
+
+/// Multiply-accumulates of all products of this process so far: what a measurement compares its processor time with.
+pub fn multiplied() -> u64 {
+    MULTIPLIED.load(Ordering::Relaxed)
+}
 
 /// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache.
 const DEPTH: usize = 256;
@@ -57,6 +66,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
     let out = out.as_slice_mut().expect("the layout was just made standard");
     let threads = rayon::current_num_threads();
     let work = rows.saturating_mul(columns).saturating_mul(inner);
+    MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     let parallel = threads > 1 && work > WORTH_THREADS;
     let (height, lanes) = kernel.tile();
     let share = if parallel { rows.div_ceil(threads) } else { rows };

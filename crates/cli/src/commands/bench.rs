@@ -4,7 +4,9 @@ use crate::args;
 use crate::output::{note, print};
 use crate::table::{Table, bytes};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 use trefoil_node::bench::{self, Measurement, NAMES};
 use trefoil_node::net::shaped::Profile;
 use trefoil_node::{Error, Result, SuiteName, machine};
@@ -28,9 +30,17 @@ pub struct Bench {
     #[arg(long, conflicts_with = "links")]
     in_process: bool,
 
-    /// Iterations that count, after three to warm up
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    /// Iterations that count, from when the helper's lead no longer grows
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     iterations: u64,
+
+    /// For how long they count, where that is less: one at least counts
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+
+    /// Mebibytes of frames that may wait at each end of a link: they bound the helper's lead
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    queue_megabytes: u64,
 
     /// Write the measurements to a file, as a JSON list
     #[arg(long, value_name = "FILE")]
@@ -50,24 +60,27 @@ impl Bench {
         let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
         let links = self.links.to_string();
         print(format_args!(
-            "machine  {}\nversion  {}\nsuite    {}\nlinks    {links}\nthreads  {threads} for each party\n\n",
+            "machine  {}\nversion  {}\nsuite    {}\nlinks    {links}\nthreads  {threads} for each party\nqueues   at most {} MiB at each end of a link\n\n",
             machine::describe(),
             machine::version(),
             self.suite,
+            self.queue_megabytes,
         ));
         let mut done: Vec<Measurement> = vec![];
         for name in &self.names {
-            note(format_args!("{name}: {} iterations", self.iterations));
+            note(format_args!("{name}: {} iterations, or {} s", self.iterations, self.seconds));
             let bench = bench::Bench {
                 suite: self.suite,
                 links: &links,
                 iterations: self.iterations as usize,
+                most: Duration::from_secs(self.seconds),
+                queue_bytes: (self.queue_megabytes as usize) << 20,
                 threads,
                 in_process: self.in_process,
                 program: &program,
                 scratch: scratch.path(),
             };
-            done.push(bench::measure(name, &bench, stop, &mut |_, _| {})?);
+            done.push(bench::measure(name, &bench, stop)?);
         }
         print(table(&done));
         if let Some(path) = &self.json {
@@ -80,21 +93,38 @@ impl Bench {
 
 /// A row for each measurement.
 fn table(done: &[Measurement]) -> Table {
-    let mut table =
-        Table::new(["name", "iterations", "median s", "min s", "max s", "all links", "busiest link", "rounds", "peak memory"]);
+    let mut table = Table::new([
+        "name",
+        "iterations",
+        "steady s",
+        "median s",
+        "min s",
+        "max s",
+        "CPU s",
+        "of floor",
+        "all links",
+        "busiest link",
+        "rounds",
+        "peak memory",
+        "peak queued",
+    ]);
     for m in done {
-        let most = |x: &std::collections::BTreeMap<String, u64>| bytes(x.values().copied().max().unwrap_or(0));
+        let most = |x: &BTreeMap<String, u64>| bytes(x.values().copied().max().unwrap_or(0));
         let seconds = |s: f64| format!("{s:.4}");
         table.row([
             m.name.clone(),
             m.iterations.to_string(),
+            seconds(m.steady_s),
             seconds(m.median_s),
             seconds(m.min_s),
             seconds(m.max_s),
+            m.cpu_s.values().map(|s| seconds(*s)).collect::<Vec<_>>().join(" "),
+            m.cpu_to_floor.map_or_else(|| "-".into(), |ratio| format!("{ratio:.1}x")),
             bytes(m.bytes_total),
             most(&m.bytes_by_link),
             format!("{:.0}", m.rounds),
             most(&m.peak_rss_bytes),
+            most(&m.queue_peak_bytes),
         ]);
     }
     table

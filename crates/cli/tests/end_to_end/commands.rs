@@ -44,7 +44,18 @@ fn bench_writes_its_list() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bench.json");
     // The older name of --links stays, for scripts that have it.
-    let out = run(&["bench", "train-784x256x10", "--network", "local", "--iterations", "2", "--json", path(&file)]);
+    let out = run(&[
+        "bench",
+        "train-784x256x10",
+        "--network",
+        "local",
+        "--iterations",
+        "2",
+        "--queue-megabytes",
+        "1",
+        "--json",
+        path(&file),
+    ]);
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(text(&out.stdout).contains("train-784x256x10"));
     let list: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -56,6 +67,12 @@ fn bench_writes_its_list() {
         "suite",
         "links",
         "iterations",
+        "steady_s",
+        "cpu_s",
+        "floor_s",
+        "cpu_to_floor",
+        "queue_bound_bytes",
+        "queue_peak_bytes",
         "median_s",
         "min_s",
         "max_s",
@@ -70,6 +87,15 @@ fn bench_writes_its_list() {
     expected.sort_unstable();
     assert_eq!(fields, expected);
     assert_eq!((&measured["iterations"], &measured["links"]), (&2.into(), &"local".into()));
+    let number = |key: &str| measured[key].as_f64().unwrap();
+    assert!(number("steady_s") > 0.0 && number("floor_s") > 0.0 && number("cpu_to_floor") > 1.0, "{measured}");
+    // Nobody is done in less than its own processor time, on one thread; hundredths of a second are all that is counted.
+    let busiest = measured["cpu_s"].as_object().unwrap().values().map(|s| s.as_f64().unwrap()).fold(0.0, f64::max);
+    assert!(busiest > 0.0, "{measured}");
+    assert_eq!(measured["queue_bound_bytes"], 1 << 20);
+    // A step's largest frames are beyond that bound, and go alone; the helper is not many of them ahead.
+    let queued = measured["queue_peak_bytes"]["P2->P1"].as_u64().unwrap();
+    assert!(queued > 100_000 && queued < 4 << 20, "{measured}");
     let links = measured["bytes_by_link"].as_object().unwrap();
     let sum: u64 = links.values().map(|v| v.as_u64().unwrap()).sum();
     assert_eq!(links.len(), 6);

@@ -2,15 +2,15 @@
 
 use crate::common::{PATIENCE, PartyProcess, approve, job, path, status, text, trefoil, upload_to, waits_for};
 use serde_json::{Value, json};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trefoil_node::client::Error;
 use trefoil_node::client::request::{self, Request};
 use trefoil_node::demo::job::Keys;
 use trefoil_node::net::Id;
 use trefoil_node::net::identity::Identity;
-use trefoil_node::net::tls::Listener;
+use trefoil_node::net::tls::{Listener, connect};
 use trefoil_node::server::record::State;
 use trefoil_node::{Event, Job};
 
@@ -63,6 +63,22 @@ fn a_wrong_fingerprint() {
     waits_for(&job, Id::P0, &keys, &format!("P1: {line}"));
     drop(listener);
     no_session(party, &job, &keys);
+}
+
+/// The limit of handshakes by address is the operator's: with one, a known caller waits for as long as a silent stranger of its address
+/// holds the place.
+#[test]
+fn handshakes_by_address() {
+    let known = Identity::generate("P0").unwrap();
+    for (config, waits) in [("most_handshakes_per_address = 1", true), ("", false)] {
+        let mut party = PartyProcess::start(&known, config);
+        let address = party.address();
+        let _silent = TcpStream::connect(&address).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let start = Instant::now();
+        connect(&address, &known, known.fingerprint(), PATIENCE.connect).unwrap();
+        assert_eq!(start.elapsed() > Duration::from_secs(3), waits, "{config:?}: {:?}", start.elapsed());
+    }
 }
 
 #[test]

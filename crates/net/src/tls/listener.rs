@@ -5,7 +5,7 @@ use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};
 use rustls::ServerConfig;
 use socket2::SockRef;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 
 /// Handshakes and connections that nobody has accepted yet, together. Beyond it, new ones wait in the system's queue.
 const MOST: usize = 256;
+/// Of these, handshakes with one address, unless told otherwise. Two hundred clients may share an address: those beyond it are taken in
+/// turn, and who is known is not counted any more.
+pub const HANDSHAKES: usize = 64;
+/// Connections from one address beyond it that wait for their turn, and those of all addresses; more are closed.
+const TURNS: (usize, usize) = (256, 384);
 /// The length of that queue; the system may have a bound of its own.
 const BACKLOG: i32 = 1024;
 /// Errors kept for `accept`.
@@ -38,7 +43,11 @@ struct Hall {
 struct State {
     ready: VecDeque<(Stream, Fingerprint)>,
     errors: VecDeque<Error>,
-    handshakes: usize,
+    /// By [`origin`]; it has no zeros.
+    handshakes: BTreeMap<IpAddr, usize>,
+    most_from_one: usize,
+    /// Connections from addresses that have as many handshakes as they may.
+    turns: VecDeque<(TcpStream, SocketAddr)>,
     closed: bool,
 }
 
@@ -54,7 +63,8 @@ impl Listener {
         let listener = TcpListener::bind(address).map_err(failed)?;
         SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        let hall = Arc::new(Hall { state: Mutex::default(), changed: Condvar::new() });
+        let state = State { most_from_one: HANDSHAKES, ..State::default() };
+        let hall = Arc::new(Hall { state: Mutex::new(state), changed: Condvar::new() });
         let theirs = hall.clone();
         let run = move || listen(&listener, &config, &theirs);
         let thread = thread::Builder::new().name("accept".into()).spawn(run).map_err(failed)?;
@@ -65,6 +75,11 @@ impl Listener {
     /// has accepted yet; accepted ones stay as they are.
     pub fn allow(&self, allowed: impl IntoIterator<Item = Fingerprint>) {
         self.allowed.allow(allowed);
+    }
+
+    /// How many handshakes with one address may be under way at once; [`HANDSHAKES`] unless told otherwise.
+    pub fn limit_handshakes(&self, most_from_one: usize) {
+        self.hall.lock().most_from_one = most_from_one.max(1);
     }
 
     /// The address that it listens at.
@@ -108,7 +123,10 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.hall.lock().closed = true;
+        let mut state = self.hall.lock();
+        state.closed = true;
+        state.turns.clear();
+        drop(state);
         self.hall.changed.notify_all();
         // The thread is in `accept` until someone connects.
         let ip = match self.address.ip() {
@@ -130,32 +148,66 @@ impl Hall {
 
     /// Waits for a free place; false where the listener has gone.
     fn wait(&self) -> bool {
-        let full = |s: &mut State| !s.closed && s.handshakes + s.ready.len() >= MOST;
+        let full = |s: &mut State| !s.closed && s.handshakes.values().sum::<usize>() + s.ready.len() >= MOST;
         let state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
         !state.closed
     }
 
-    /// Takes a place for a handshake; false where the listener has gone.
-    fn enter(&self) -> bool {
-        let mut state = self.lock();
-        state.handshakes += 1;
-        !state.closed
+    /// Takes a place for a handshake, and gives the connection back for it; none where it must wait for its turn, or is one too many.
+    fn enter(&self, tcp: TcpStream, from: SocketAddr) -> Option<TcpStream> {
+        let (mut state, origin) = (self.lock(), origin(from));
+        if state.closed {
+            return None;
+        }
+        let most = state.most_from_one;
+        if state.handshakes.get(&origin).is_none_or(|under_way| *under_way < most) {
+            *state.handshakes.entry(origin).or_default() += 1;
+            return Some(tcp);
+        }
+        let waiting = state.turns.iter().filter(|(_, other)| self::origin(*other) == origin).count();
+        if waiting < TURNS.0 && state.turns.len() < TURNS.1 {
+            state.turns.push_back((tcp, from));
+            return None;
+        }
+        // One error tells of it as well as a hundred; the address may open thousands.
+        if state.errors.is_empty() {
+            let why =
+                format!("closed: {most} handshakes with this address are under way, and {waiting} connections from it wait");
+            state.leave_error(Error::Handshake { address: from.to_string(), why });
+            self.changed.notify_all();
+        }
+        None
     }
 
-    fn leave(&self, result: Result<(Stream, Fingerprint)>) {
+    /// Ends a handshake with an address. The place goes to the next connection from there, which comes back.
+    fn leave(&self, from: SocketAddr, result: Result<(Stream, Fingerprint)>) -> Option<(TcpStream, SocketAddr)> {
         let mut state = self.lock();
-        state.handshakes -= 1;
         match result {
             Ok(connection) => state.ready.push_back(connection),
-            Err(error) => {
-                tracing::warn!("{error}");
-                if state.errors.len() < ERRORS {
-                    state.errors.push_back(error);
-                }
+            Err(error) => state.leave_error(error),
+        }
+        let origin = origin(from);
+        let next = state.turns.iter().position(|(_, next)| self::origin(*next) == origin).and_then(|i| state.turns.remove(i));
+        if next.is_none()
+            && let Some(under_way) = state.handshakes.get_mut(&origin)
+        {
+            *under_way -= 1;
+            if *under_way == 0 {
+                state.handshakes.remove(&origin);
             }
         }
         drop(state);
         self.changed.notify_all();
+        next
+    }
+}
+
+impl State {
+    fn leave_error(&mut self, error: Error) {
+        tracing::warn!("{error}");
+        if self.errors.len() < ERRORS {
+            self.errors.push_back(error);
+        }
     }
 }
 
@@ -171,14 +223,29 @@ fn listen(listener: &TcpListener, config: &Arc<ServerConfig>, hall: &Arc<Hall>) 
                 continue;
             }
         };
-        if !hall.enter() {
-            return;
-        }
+        let Some(tcp) = hall.enter(tcp, from) else { continue };
         let (config, theirs) = (config.clone(), hall.clone());
-        let run = move || theirs.leave(handshake::server(tcp, &from.to_string(), config));
+        let run = move || {
+            let mut next = Some((tcp, from));
+            while let Some((tcp, from)) = next {
+                next = theirs.leave(from, handshake::server(tcp, &from.to_string(), config.clone()));
+            }
+        };
         if let Err(e) = thread::Builder::new().name("handshake".into()).spawn(run) {
-            hall.leave(Err(no_thread(from, e)));
+            // Who waits for a turn from there is closed too: there is nothing to serve it with.
+            let (kind, mut failed) = (e.kind(), Some(no_thread(from, e)));
+            while let Some(error) = failed.take() {
+                failed = hall.leave(from, Err(error)).map(|(_, from)| no_thread(from, kind.into()));
+            }
         }
+    }
+}
+
+/// Who an address counts as: what one subscriber gets, which for IPv6 is a network of 64 bits.
+fn origin(from: SocketAddr) -> IpAddr {
+    match from.ip().to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        ip => ip,
     }
 }
 

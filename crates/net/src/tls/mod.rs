@@ -13,7 +13,7 @@ mod stream;
 mod verify;
 
 pub use connect::{connect, connect_over};
-pub use listener::Listener;
+pub use listener::{HANDSHAKES, Listener};
 pub use mesh::mesh;
 pub use net::{Options, TlsNet};
 pub use stream::Stream;

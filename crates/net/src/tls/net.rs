@@ -4,7 +4,7 @@
 use super::life::{self, Life};
 use super::stream::Stream;
 use crate::queue::Queue;
-use crate::{Error, Fault, Frame, Id, Net, Result, wire};
+use crate::{Error, Fault, Frame, Id, Net, QUEUE_BYTES, Result, wire};
 use socket2::SockRef;
 use std::convert::Infallible;
 use std::io;
@@ -36,7 +36,7 @@ impl Default for Options {
         Options {
             timeout: Duration::from_secs(30),
             gather: Duration::from_secs(60),
-            queue_bytes: 256 << 20,
+            queue_bytes: QUEUE_BYTES,
             max_frame: 1 << 30,
             socket_bytes: None,
         }
@@ -84,11 +84,6 @@ impl TlsNet {
             Life::begin(work.clone(), queues, options.timeout).map_err(|source| Error::Io { peer: outgoing[0].0, source })?;
         Ok(TlsNet { outgoing, incoming, timeout: options.timeout, work, life: Some(life), writers })
     }
-
-    /// The most bytes that one of the four queues ever held, frames half read or half written included.
-    pub fn peak_queued(&self) -> usize {
-        self.outgoing.iter().chain(&self.incoming).map(|(_, link)| link.queue.peak()).max().unwrap_or(0)
-    }
 }
 
 impl Net for TlsNet {
@@ -110,6 +105,10 @@ impl Net for TlsNet {
 
     fn wire_bytes(&self, to: Id) -> u64 {
         find(&self.outgoing, to).map_or(0, |link| link.written.load(Ordering::Relaxed))
+    }
+
+    fn peak_queued(&self, peer: Id) -> [usize; 2] {
+        [&self.outgoing, &self.incoming].map(|links| find(links, peer).map_or(0, |link| link.queue.peak()))
     }
 }
 

@@ -1,48 +1,77 @@
 //! The matrix product alone, on one thread, beside the loop that one would write first.
 
 use super::{Bench, Measurement};
-use crate::machine;
 use crate::summary::median;
+use crate::{Error, Result, machine};
 use std::hint::black_box;
 use std::time::Instant;
 use trefoil_ring::{Tensor, matrix};
 
 const SHAPE: [usize; 3] = [128, 784, 256];
+const MACS: f64 = (SHAPE[0] * SHAPE[1] * SHAPE[2]) as f64;
+/// Products that do not count.
+const WARM_UP: usize = 3;
 
 /// Both in turn, so that they meet the same machine.
-pub fn measure(name: &str, bench: &Bench<'_>) -> Measurement {
-    let [m, k, n] = SHAPE;
-    let x = Tensor::from_shape_fn((m, k), |(i, j)| (i as u64 * 31 + j as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let y = Tensor::from_shape_fn((k, n), |(i, j)| (i as u64 * 17 + j as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
-    let (mut ours, mut plain) = (vec![], vec![]);
-    for _ in 0..bench.iterations + super::WARM_UP {
-        let started = Instant::now();
-        black_box(matrix::product(black_box(&x), false, black_box(&y), false));
-        ours.push(started.elapsed().as_secs_f64());
-        let started = Instant::now();
-        black_box(reference(black_box(&x), black_box(&y)));
-        plain.push(started.elapsed().as_secs_f64());
-    }
-    let counted = &ours[super::WARM_UP..];
-    let rate = |seconds: f64| (m * k * n) as f64 / seconds / 1e9;
-    Measurement {
+pub fn measure(name: &str, bench: &Bench<'_>) -> Result<Measurement> {
+    let (ours, plain) = alone(|| times(bench.iterations, true))?;
+    let peak_rss = machine::peak_rss();
+    let mean = ours.iter().sum::<f64>() / ours.len().max(1) as f64;
+    Ok(Measurement {
         name: name.into(),
         suite: "none".into(),
         links: "none".into(),
-        iterations: counted.len(),
-        median_s: median(counted),
-        min_s: counted.iter().copied().fold(f64::INFINITY, f64::min),
-        max_s: counted.iter().copied().fold(0.0, f64::max),
+        iterations: ours.len(),
+        steady_s: mean,
+        median_s: median(&ours),
+        min_s: ours.iter().copied().fold(f64::INFINITY, f64::min),
+        max_s: ours.iter().copied().fold(0.0, f64::max),
+        cpu_s: Default::default(),
+        floor_s: mean,
+        cpu_to_floor: None,
         bytes_total: 0,
         bytes_by_link: Default::default(),
         rounds: 0.0,
-        peak_rss_bytes: [("here".to_owned(), machine::peak_rss())].into(),
+        peak_rss_bytes: [("here".to_owned(), peak_rss)].into(),
+        queue_bound_bytes: 0,
+        queue_peak_bytes: Default::default(),
         threads: 1,
         machine: machine::describe(),
         commit: machine::commit().into(),
-        gmac_per_s: Some(rate(median(counted))),
-        gmac_per_s_reference: Some(rate(median(&plain[super::WARM_UP..]))),
+        gmac_per_s: Some(MACS / median(&ours) / 1e9),
+        gmac_per_s_reference: Some(MACS / median(&plain) / 1e9),
+    })
+}
+
+/// Multiply-accumulates a second of our product on one thread, at its fastest: a floor of what the parties' products take.
+pub fn rate() -> Result<f64> {
+    let (ours, _) = alone(|| times(50, false))?;
+    Ok(MACS / ours.into_iter().fold(f64::INFINITY, f64::min))
+}
+
+/// Seconds of each product, ours and plain.
+fn times(iterations: usize, plain: bool) -> (Vec<f64>, Vec<f64>) {
+    let [m, k, n] = SHAPE;
+    let x = Tensor::from_shape_fn((m, k), |(i, j)| (i as u64 * 31 + j as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let y = Tensor::from_shape_fn((k, n), |(i, j)| (i as u64 * 17 + j as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
+    let (mut ours, mut theirs) = (vec![], vec![]);
+    for _ in 0..iterations + WARM_UP {
+        let started = Instant::now();
+        black_box(matrix::product(black_box(&x), false, black_box(&y), false));
+        ours.push(started.elapsed().as_secs_f64());
+        if plain {
+            let started = Instant::now();
+            black_box(reference(black_box(&x), black_box(&y)));
+            theirs.push(started.elapsed().as_secs_f64());
+        }
     }
+    (ours.split_off(WARM_UP), theirs.split_off(if plain { WARM_UP } else { 0 }))
+}
+
+/// Runs `f` on one thread, whatever this machine has.
+fn alone<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    Ok(pool.map_err(|e| Error::config("thread", e, "one"))?.install(f))
 }
 
 /// i-k-j over contiguous rows.

@@ -1,18 +1,17 @@
 //! Measurements: one operation again and again, by three processes over TLS or by three threads.
-//!
-//! An iteration starts when the one before it ends. The helper of the masked suite runs ahead, so that what is measured is the
-//! steady state: its work is paid for in processor time, and in waiting where it is the slowest.
 
 mod gemm;
 mod operation;
+mod pace;
 pub mod party;
 
 pub use operation::Operation;
+pub use pace::{Lap, Usage};
 
 use crate::launch::{Fleet, Start};
-use crate::report::Report;
-use crate::summary::{by_link, by_party, median};
+use crate::summary::{by_link, median};
 use crate::{Error, Event, Result, SuiteName, Training, machine};
+use pace::Pace;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,15 +29,32 @@ pub struct Measurement {
     pub name: String,
     pub suite: String,
     pub links: String,
+    /// Those that count.
     pub iterations: usize,
+    /// Seconds of the wall clock of many iterations of the slowest party, begun when the helper's lead no longer grew, divided by their
+    /// number.
+    pub steady_s: f64,
+    /// Of the single iterations at P0, or at a client: an iteration that is longer now and then does not show in it.
     pub median_s: f64,
     pub min_s: f64,
     pub max_s: f64,
+    /// Processor seconds of an iteration, by party.
+    pub cpu_s: BTreeMap<String, f64>,
+    /// Processor seconds that the matrix products of all parties alone take in an iteration, at the speed of one thread measured in the
+    /// same run.
+    pub floor_s: f64,
+    /// How many times as many the parties take together; none where nothing is multiplied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_to_floor: Option<f64>,
     /// Payload of an iteration on all links between parties.
     pub bytes_total: u64,
     pub bytes_by_link: BTreeMap<String, u64>,
     pub rounds: f64,
     pub peak_rss_bytes: BTreeMap<String, u64>,
+    /// How many bytes of frames may wait at each end of a link.
+    pub queue_bound_bytes: u64,
+    /// How many waited at most at either end, by link.
+    pub queue_peak_bytes: BTreeMap<String, u64>,
     pub threads: usize,
     pub machine: String,
     pub commit: String,
@@ -65,17 +81,18 @@ pub const NAMES: [&str; 11] = [
     "gemm-128x784x256",
 ];
 
-/// Iterations before the clock counts.
-const WARM_UP: usize = 3;
-
 /// How to measure.
 pub struct Bench<'a> {
     /// Protocol suite.
     pub suite: SuiteName,
     /// The shape of the links: "local", or a profile such as "40ms,100Mbps".
     pub links: &'a str,
-    /// Iterations that count.
+    /// Iterations that count, at most.
     pub iterations: usize,
+    /// For how long they are counted, at most.
+    pub most: Duration,
+    /// How many bytes of frames may wait at each end of a link.
+    pub queue_bytes: usize,
     /// Threads of each party.
     pub threads: usize,
     /// Three threads of this process in place of three processes over TLS.
@@ -86,44 +103,63 @@ pub struct Bench<'a> {
     pub scratch: &'a Path,
 }
 
-/// What the iterations of a measurement gave.
-struct Run {
-    seconds: Vec<f64>,
-    reports: [Report; 3],
+impl Bench<'_> {
+    fn pace(&self) -> Pace {
+        Pace::new(self.iterations, self.most)
+    }
 }
 
-/// Measures `name`, calling `progress` after each iteration.
+/// Measures `name`.
 ///
 /// # Errors
 /// An unknown name; everything that can go wrong in a run.
-pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool, progress: &mut dyn FnMut(u64, f64)) -> Result<Measurement> {
+pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measurement> {
     if bench.iterations == 0 {
         return Err(Error::config("iterations", 0, "at least 1"));
     }
     if name == "gemm-128x784x256" {
-        return Ok(gemm::measure(name, bench));
+        return gemm::measure(name, bench);
     }
-    let operation = Operation::parse(name, bench.iterations + WARM_UP)?;
-    let run = match (bench.suite, bench.in_process) {
-        (SuiteName::Securenn, false) => processes::<SecureNn>(&operation, bench, stop, progress)?,
-        (SuiteName::Masked, false) => processes::<Masked>(&operation, bench, stop, progress)?,
-        (suite, true) => operation.in_process(suite, bench, progress)?,
+    let operation = Operation::parse(name)?;
+    let rate = gemm::rate()?;
+    let (pace, asked) = match (bench.suite, bench.in_process) {
+        (SuiteName::Securenn, false) => processes::<SecureNn>(&operation, bench, stop)?,
+        (SuiteName::Masked, false) => processes::<Masked>(&operation, bench, stop)?,
+        (_, true) => (operation.in_process(bench)?, vec![]),
     };
-    let counted = &run.seconds[WARM_UP.min(run.seconds.len())..];
-    let (reports, iterations) = (run.reports, run.seconds.len().max(1) as u64);
-    let sent = |a: Id, b: Id| reports[a.index()].step_bytes[b.index()] / iterations;
+    // A client's own clock counts where there is a client.
+    let seconds = if asked.is_empty() { pace.seconds() } else { asked[pace.range()].to_vec() };
+    let steady_s = if asked.is_empty() { pace.steady() } else { seconds.iter().sum::<f64>() / seconds.len() as f64 };
+    // Three threads of one process cannot tell whose processor time it is.
+    let usage: Vec<(String, (f64, f64))> = match bench.in_process {
+        true => vec![("all".into(), pace.usage(0))],
+        false => Id::ALL.iter().map(|id| (id.to_string(), pace.usage(id.index()))).collect(),
+    };
+    let cpu: f64 = usage.iter().map(|(_, (cpu, _))| cpu).sum();
+    let floor_s = usage.iter().map(|(_, (_, macs))| macs).sum::<f64>() / rate;
+    let sent = |a: Id, b: Id| pace.per_lap(a.index(), |lap| lap.sent[b.index()] as f64);
+    let queued = |a: Id, b: Id| {
+        let [at_sender, at_receiver] = [pace.last(a.index()).queued[b.index()][0], pace.last(b.index()).queued[a.index()][1]];
+        at_sender.max(at_receiver) as u64
+    };
     Ok(Measurement {
         name: name.into(),
         suite: bench.suite.to_string(),
         links: if bench.in_process { "in-process".into() } else { bench.links.into() },
-        iterations: counted.len(),
-        median_s: median(counted),
-        min_s: counted.iter().copied().fold(f64::INFINITY, f64::min),
-        max_s: counted.iter().copied().fold(0.0, f64::max),
-        bytes_total: reports.iter().flat_map(|r| r.step_bytes).sum::<u64>() / iterations,
-        bytes_by_link: by_link(sent),
-        rounds: reports[0].step_rounds.max(reports[1].step_rounds) as f64 / iterations as f64,
-        peak_rss_bytes: by_party(&reports, |r| r.peak_rss),
+        iterations: seconds.len(),
+        steady_s,
+        median_s: median(&seconds),
+        min_s: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+        max_s: seconds.iter().copied().fold(0.0, f64::max),
+        cpu_s: usage.into_iter().map(|(who, (cpu, _))| (who, cpu)).collect(),
+        floor_s,
+        cpu_to_floor: (floor_s > 0.0).then(|| cpu / floor_s),
+        bytes_total: Id::ALL.into_iter().flat_map(|a| a.others().map(|b| sent(a, b))).sum::<f64>().round() as u64,
+        bytes_by_link: by_link(|a, b| sent(a, b).round() as u64),
+        rounds: [0, 1].map(|i| pace.per_lap(i, |lap| f64::from(lap.rounds))).into_iter().fold(0.0, f64::max),
+        peak_rss_bytes: Id::ALL.iter().map(|id| (id.to_string(), pace.peak_rss(id.index()))).collect(),
+        queue_bound_bytes: bench.queue_bytes as u64,
+        queue_peak_bytes: by_link(queued),
         threads: bench.threads,
         machine: machine::describe(),
         commit: machine::commit().into(),
@@ -156,12 +192,8 @@ fn job(suite: SuiteName, operation: &Operation) -> Training {
     }
 }
 
-fn processes<S: Suite>(
-    operation: &Operation,
-    bench: &Bench<'_>,
-    stop: &AtomicBool,
-    progress: &mut dyn FnMut(u64, f64),
-) -> Result<Run> {
+/// Three processes, and a client where there is one: what the parties said, and the client's seconds.
+fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<(Pace, Vec<f64>)> {
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
     let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
@@ -175,6 +207,7 @@ fn processes<S: Suite>(
             operation: operation.clone(),
             training: training.clone(),
             timeout: timeout.as_secs_f64(),
+            queue_bytes: bench.queue_bytes,
             threads: bench.threads,
             links: (bench.links != "local").then(|| bench.links.to_owned()),
         };
@@ -187,8 +220,15 @@ fn processes<S: Suite>(
     for id in Id::ALL {
         fleet.tell(id, &addresses)?;
     }
+    let mut pace = bench.pace();
+    // The next iteration of any party; whether enough is measured. The parties end with the fleet.
+    let mut next = || loop {
+        if let (id, Event::Lap(lap)) = fleet.next(Instant::now() + timeout * 2)? {
+            return Ok::<bool, Error>(pace.lap(id, *lap));
+        }
+    };
     let mut asked = vec![];
-    if let Operation::Infer { batch, iterations, network } = operation {
+    if let Operation::Infer { batch, network } = operation {
         let addresses = Id::ALL.map(|id| Address {
             id,
             address: fleet.addresses[id.index()].clone(),
@@ -198,33 +238,17 @@ fn processes<S: Suite>(
         let mut session = Session::open(&addresses, &client, patience)?;
         let x = operation::records(*batch, network.input.len());
         let outputs = batch * network.outputs()?;
-        for i in 0..*iterations {
+        let mut over = false;
+        while !over {
             let started = Instant::now();
             session.ask(&x, outputs, S::deal, S::reconstruct)?;
             asked.push(started.elapsed().as_secs_f64());
-            progress(i as u64 + 1, asked[i]);
-        }
-    }
-    let mut reports: [Option<Report>; 3] = Default::default();
-    let mut seconds = vec![];
-    loop {
-        reports = match reports {
-            [Some(a), Some(b), Some(c)] => {
-                fleet.finish();
-                // A client's own clock counts where there is a client.
-                return Ok(Run { seconds: if asked.is_empty() { seconds } else { asked }, reports: [a, b, c] });
+            for _ in Id::ALL {
+                over = next()?;
             }
-            other => other,
-        };
-        match fleet.next(Instant::now() + timeout * 2)? {
-            (Id::P0, Event::Step { step, seconds: s, .. }) => {
-                seconds.push(s);
-                if asked.is_empty() {
-                    progress(step, s);
-                }
-            }
-            (id, Event::Done(report)) => reports[id.index()] = Some(*report),
-            _ => {}
         }
+    } else {
+        while !next()? {}
     }
+    Ok((pace, asked))
 }

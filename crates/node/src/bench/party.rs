@@ -1,18 +1,16 @@
 //! One party of a measurement in three processes: `trefoil bench-party`, which nobody but the launcher starts.
 //!
 //! It gets its configuration, with its private key, as the first line of its standard input; says where it listens; is told the three
-//! addresses in a second line; and reports iterations until it is done.
+//! addresses in a second line; and reports iterations until its standard input ends.
 
 use super::Operation;
+use super::pace::Clock;
 use crate::handshake::{compare, hello, keys};
 use crate::launch::{emit, when_input_ends};
-use crate::report::Tally;
-use crate::witness::{Seen, Witness};
 use crate::{Error, Event, Result, SuiteName, Training};
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
+use trefoil_mpc::{Party, Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, mesh};
 use trefoil_net::{Id, Net, shaped};
@@ -35,6 +33,8 @@ pub(super) struct Config {
     pub training: Training,
     /// Seconds to wait for a peer.
     pub timeout: f64,
+    /// The bound of a queue of frames.
+    pub queue_bytes: usize,
     /// Threads for local arithmetic.
     pub threads: usize,
     /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
@@ -77,7 +77,7 @@ fn run(config: &Config) -> Result<()> {
     when_input_ends(|| std::process::exit(130));
 
     let peers = me.others().map(|p| (p, addresses[p.index()].clone(), config.parties[p.index()]));
-    let options = Options { timeout, gather: timeout, ..Options::default() };
+    let options = Options { timeout, gather: timeout, queue_bytes: config.queue_bytes, ..Options::default() };
     let mut net: Box<dyn Net> = Box::new(mesh(me, &listener, &identity, peers, options)?);
     let until = Instant::now() + timeout;
     let mut map = hello(&config.training);
@@ -88,38 +88,22 @@ fn run(config: &Config) -> Result<()> {
         let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
         net = Box::new(shaped::Shaped::new(net, profile));
     }
-    let (mut net, seen) = Witness::new(net);
-    let seeds = keys(&mut net, me, until)?;
+    let seeds = keys(&mut *net, me, until)?;
     emit(&Event::Connected);
+    let party = Party::new(me, net, seeds);
     match config.training.suite {
-        SuiteName::Securenn => work(config, &listener, net, seeds, &seen, timeout, |party| SecureNn::new(party, truncation)),
-        SuiteName::Masked => work(config, &listener, net, seeds, &seen, timeout, Masked::new),
+        SuiteName::Securenn => work(config, &listener, SecureNn::new(party, truncation), timeout),
+        SuiteName::Masked => work(config, &listener, Masked::new(party), timeout),
     }
 }
 
-/// Measures on the engine that `engine` makes.
-fn work<S: Suite>(
-    config: &Config,
-    listener: &Listener,
-    net: impl Net + 'static,
-    seeds: Seeds,
-    seen: &Mutex<Seen>,
-    timeout: Duration,
-    engine: impl FnOnce(Party) -> S,
-) -> Result<()> {
-    let mut e = engine(Party::new(config.id, net, seeds));
-    let mut tally = Tally::default();
-    config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, iteration, seconds| {
-        match iteration {
-            0 => tally.before(e.party()),
-            step => {
-                let (bytes, rounds) = tally.after(e.party());
-                emit(&Event::Step { step, seconds, bytes, rounds });
-                tally.before(e.party());
-            }
+fn work<S: Suite>(config: &Config, listener: &Listener, mut e: S, timeout: Duration) -> Result<()> {
+    let mut clock = Clock::start();
+    config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, seconds| {
+        match seconds {
+            None => clock = Clock::start(),
+            Some(seconds) => emit(&Event::Lap(Box::new(clock.lap(e.party(), seconds)))),
         }
-    })?;
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    emit(&Event::Done(Box::new(tally.report(e.party(), 0, &seen))));
-    Ok(())
+        true
+    })
 }

@@ -37,6 +37,12 @@ pub struct Config {
     /// The largest upload of one owner.
     #[serde(default = "sixteen_gigabytes")]
     pub most_upload_megabytes: u64,
+    /// Megabytes (2^20 bytes) of frames that may wait at each end of a link between parties: the memory of a helper's lead.
+    #[serde(default = "queue_megabytes")]
+    pub queue_megabytes: usize,
+    /// Handshakes with one address that may be under way at once.
+    #[serde(default = "handshakes")]
+    pub most_handshakes_per_address: usize,
     /// What to log: error, warn, info, debug or trace.
     #[serde(default = "info")]
     pub log: String,
@@ -84,6 +90,12 @@ fn one() -> usize {
 }
 fn sixteen_gigabytes() -> u64 {
     16 << 10
+}
+fn queue_megabytes() -> usize {
+    trefoil_net::QUEUE_BYTES >> 20
+}
+fn handshakes() -> usize {
+    trefoil_net::tls::HANDSHAKES
 }
 fn info() -> String {
     "info".into()
@@ -138,6 +150,14 @@ impl Config {
         }
         if let Some(Err(e)) = config.links.as_deref().map(str::parse::<Profile>) {
             return Err(Error::config(format!("{file}: links"), e, "a delay, a rate or both, such as 40ms,100Mbps"));
+        }
+        for (what, found, most) in [
+            ("queue_megabytes", config.queue_megabytes, 1 << 20),
+            ("most_handshakes_per_address", config.most_handshakes_per_address, 256),
+        ] {
+            if found == 0 || found > most {
+                return Err(Error::config(format!("{file}: {what}"), found, format!("1 to {most}")));
+            }
         }
         if config.threads == 0 || config.threads > 1024 {
             return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));

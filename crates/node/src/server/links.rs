@@ -130,7 +130,8 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
                 let out = (pick(&mut outgoing, a), pick(&mut outgoing, b));
                 let come = (pick(&mut incoming, a), pick(&mut incoming, b));
                 if let ((Some(a), Some(b)), (Some(c), Some(d))) = (out, come) {
-                    let options = Options { timeout: server.config.timeout(), ..Options::default() };
+                    let (timeout, queue_bytes) = (server.config.timeout(), server.config.queue_megabytes << 20);
+                    let options = Options { timeout, queue_bytes, ..Options::default() };
                     return Ok(Gathered::Net(Box::new(TlsNet::new([a, b], [c, d], options)?)));
                 }
             }

@@ -137,6 +137,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let stored::Stored { jobs, aside, untrue } = stored::load(&database, identity.fingerprint())?;
     let log = audit::Log::open(config.data.join("audit.jsonl"))?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
+    listener.limit_handshakes(config.most_handshakes_per_address);
     let server = Arc::new(Server {
         identity,
         key,
