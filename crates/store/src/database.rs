@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// What the tables and values mean, and where that is written.
 const VERSION: u64 = 1;
@@ -22,7 +23,9 @@ const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("trefoil");
 
 /// An open database. One process has it at a time, with as many threads as like.
 pub struct Database {
-    redb: redb::Database,
+    /// None where reading or writing has failed: redb refuses everything from then on, and has no way back but to open the file
+    /// again. The next call does so, with all its checks; on a full disk it fails until there is room.
+    redb: RwLock<Option<redb::Database>>,
     file: PathBuf,
 }
 
@@ -49,7 +52,7 @@ impl Database {
             fs::rename(&partial, path).map_err(StoreError::io(path, "rename"))?;
             disk::sync_folder_of(path)?;
         }
-        let redb = open_checked(path, false)?;
+        let redb = RwLock::new(Some(open_checked(path, false)?));
         Ok(Database { redb, file: path.to_owned() })
     }
 
@@ -138,21 +141,47 @@ impl Database {
 
     /// One transaction, on the disk when this returns; dropped, it changes nothing.
     fn write<R>(&self, f: impl FnOnce(&WriteTransaction) -> Result<R>) -> Result<R> {
-        let mut transaction = self.redb.begin_write().map_err(self.fail("write"))?;
-        transaction.set_durability(Durability::Immediate).map_err(self.fail("write"))?;
-        // One synchronisation more: after a crash, damage is then told from a commit that was cut short.
-        transaction.set_two_phase_commit(true);
-        let result = f(&transaction)?;
-        transaction.commit().map_err(self.fail("write"))?;
-        Ok(result)
+        self.opened(|redb| {
+            let mut transaction = redb.begin_write().map_err(self.fail("write"))?;
+            transaction.set_durability(Durability::Immediate).map_err(self.fail("write"))?;
+            // One synchronisation more: after a crash, damage is then told from a commit that was cut short.
+            transaction.set_two_phase_commit(true);
+            let result = f(&transaction)?;
+            transaction.commit().map_err(self.fail("write"))?;
+            Ok(result)
+        })
+    }
+
+    /// Uses the database; opens it again first where an earlier error has closed it.
+    fn opened<R>(&self, f: impl FnOnce(&redb::Database) -> Result<R>) -> Result<R> {
+        let mut open = self.redb.read().unwrap_or_else(PoisonError::into_inner);
+        if open.is_none() {
+            drop(open);
+            let mut closed = self.redb.write().unwrap_or_else(PoisonError::into_inner);
+            if closed.is_none() {
+                *closed = Some(open_checked(&self.file, false)?);
+            }
+            drop(closed);
+            open = self.redb.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        // Only an error of another thread, a moment ago, closes it here.
+        let redb = open.as_ref().ok_or_else(|| StoreError::Broken { file: self.file.clone() })?;
+        let result = f(redb);
+        drop(open);
+        if let Err(StoreError::Database { source, .. }) = &result
+            && matches!(**source, redb::Error::Io(_) | redb::Error::PreviousIo)
+        {
+            *self.redb.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        result
     }
 
     fn read(&self, table: &str) -> Result<Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>> {
-        match self.redb.begin_read().map_err(self.fail("read"))?.open_table(self::table(table)) {
+        self.opened(|redb| match redb.begin_read().map_err(self.fail("read"))?.open_table(self::table(table)) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(e) => Err(self.fail("read")(e)),
-        }
+        })
     }
 
     fn fail<E: Into<redb::Error>>(&self, doing: &'static str) -> impl FnOnce(E) -> StoreError {

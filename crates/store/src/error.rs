@@ -172,7 +172,21 @@ pub enum StoreError {
     },
 }
 
+/// Whether the operating system refused for want of room: the disk is full, or a quota.
+pub fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl StoreError {
+    /// The same of an error of this crate.
+    pub fn is_full(&self) -> bool {
+        match self {
+            StoreError::Io { source, .. } => is_full(source),
+            StoreError::Database { source, .. } => matches!(&**source, redb::Error::Io(e) if is_full(e)),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(file: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
         move |source| StoreError::Io { file: file.to_owned(), doing, source }
     }

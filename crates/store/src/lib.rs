@@ -20,6 +20,6 @@ pub mod sealed;
 pub mod time;
 
 pub use database::Database;
-pub use error::{Result, StoreError};
+pub use error::{Result, StoreError, is_full};
 pub use folder::Folder;
 pub use key::StorageKey;

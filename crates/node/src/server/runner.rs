@@ -115,6 +115,17 @@ fn transient(e: &Error) -> bool {
     use trefoil_mpc::Error::{NoKey, NoRandomness, Reused};
     match e {
         Error::Protocol(Reused { .. } | NoRandomness(_) | NoKey { .. }) => false,
+        // There may be room again; what was being written has gone, and what was there before is still there.
+        e if full(e) => true,
         e => e.exit_code() == 4,
+    }
+}
+
+/// Whether the disk is full, or this party's share of it.
+fn full(e: &Error) -> bool {
+    match e {
+        Error::Store(e) => e.is_full(),
+        Error::File { source, .. } => trefoil_store::is_full(source),
+        _ => false,
     }
 }
