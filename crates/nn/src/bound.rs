@@ -10,7 +10,8 @@ const WHOLE: u8 = 63;
 /// The sum of a column, in which each element that is not in \[least, most\] counts as `most`: one element.
 ///
 /// Elements are compared as any words of the ring, whatever their format promises, and what a comparison lets through is what it has
-/// compared. So the sum is between `least` and `most` times the number of rows even where a product has left its range before.
+/// compared. So the sum is between `least` and `most` times the number of rows even where a product has left its range before. (SecureNN
+/// compares 63 bits of a word: there an element may be off by 2^63, which [`within`] finds in the sum.)
 ///
 /// # Errors
 /// Those of the engine.
