@@ -4,12 +4,13 @@
 //! Every operation's result has the shape and the format that it has on any engine, and what could leave the ring is refused in the
 //! same words. A training step that runs here runs everywhere, as long as the numbers keep the ranges that their formats promise.
 
-use crate::format::MAX_BITS;
 use crate::{Engine, Error, Format, Index, Opened, Product, Result, Scatter, Sum, fits, fixed};
 use ndarray::Array2;
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
 const TRUNCATED: u8 = 62;
+/// Any word of the ring, as a signed number.
+const WHOLE: u8 = 63;
 
 /// The engine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,11 +133,10 @@ impl Engine for Shapes {
         })
     }
     fn drelu<const N: usize>(&mut self, x: [&ShapeNum; N]) -> Result<[[usize; 2]; N]> {
-        // One bit more than a product may have: the difference of two.
+        // No operation's result has more bits than a product may have; whoever claims more, up to all of the ring, says that any word
+        // may be there, and compares it as that.
         crate::functions::each(x, |x| match x.format.bits {
-            bits if bits > MAX_BITS + 1 => {
-                Err(Error::Range { what: "comparison", found: format!("2^{bits}"), bits: MAX_BITS + 1 })
-            }
+            bits if bits > WHOLE => Err(Error::Range { what: "comparison", found: format!("2^{bits}"), bits: WHOLE }),
             _ => Ok(x.shape),
         })
     }
