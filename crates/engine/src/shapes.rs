@@ -9,9 +9,8 @@ use ndarray::Array2;
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
 const TRUNCATED: u8 = 62;
-
-/// Any word of the ring is below 2^63 in absolute value, or just that.
-const WORD: u8 = 63;
+/// Any word of the ring, as a signed number.
+const WHOLE: u8 = 63;
 
 /// The engine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,9 +133,10 @@ impl Engine for Shapes {
         })
     }
     fn drelu<const N: usize>(&mut self, x: [&ShapeNum; N]) -> Result<[[usize; 2]; N]> {
-        // The sign of any word of the ring can be asked.
+        // No operation's result has more bits than a product may have; whoever claims more, up to all of the ring, says that any word
+        // may be there, and compares it as that.
         crate::functions::each(x, |x| match x.format.bits {
-            bits if bits > WORD => Err(Error::Range { what: "comparison", found: format!("2^{bits}"), bits: WORD }),
+            bits if bits > WHOLE => Err(Error::Range { what: "comparison", found: format!("2^{bits}"), bits: WHOLE }),
             _ => Ok(x.shape),
         })
     }
