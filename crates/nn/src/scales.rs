@@ -71,7 +71,7 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// All that may be tried, the finest first: weights with up to [`EXTRA`] fraction bits more than activations, then rates with fewer
+    /// All that may be tried, the finest first: weights with up to `EXTRA` fraction bits more than activations, then rates with fewer
     /// bits. Whether they fit into the ring is found by trying a step ([`Trainer::new`](crate::Trainer::new)).
     ///
     /// # Errors

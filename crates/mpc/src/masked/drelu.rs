@@ -36,7 +36,7 @@ pub const fn cost(n: usize, b: u8) -> (u64, u64, u64) {
     borrow_cost(n, b - 1)
 }
 
-/// The same for [`borrow`]: the top bit costs nothing.
+/// The same for the borrow of `low` bits alone: the top bit costs nothing.
 pub const fn borrow_cost(n: usize, low: u8) -> (u64, u64, u64) {
     let low = low as u64;
     let (chunks, rest) = (low.div_ceil(4), low % 4);

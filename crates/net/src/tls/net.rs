@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How long `recv` waits while no byte arrives, and `send` while the peer takes none and none arrives from it. A peer whose work goes
-    /// on gives a [sign](super::life) of it in this time, if it has nothing else to say.
+    /// on gives a sign of it (life.rs) in this time, if it has nothing else to say.
     pub timeout: Duration,
     /// How long [`mesh`](super::mesh) waits for the peers to start.
     pub gather: Duration,
