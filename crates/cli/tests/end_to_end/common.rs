@@ -156,22 +156,25 @@ pub fn upload_to(job: &Job, id: Id, keys: &Keys, name: &str) -> Result<()> {
 
 /// The same under masks that `seed` makes.
 pub fn upload_dealt(job: &Job, id: Id, keys: &Keys, name: &str, seed: u8) -> Result<()> {
+    let chunk = |rows: u32, test: u32| (rows, test, [rows as u8 + seed; 32]);
+    upload_cut(job, id, keys, name, &[chunk(16, 0), chunk(8, 1)])
+}
+
+/// The same in these chunks: rows, 1 if they are held out, and the seed of their masks.
+pub fn upload_cut(job: &Job, id: Id, keys: &Keys, name: &str, chunks: &[(u32, u32, [u8; 32])]) -> Result<()> {
     let address: &Address = &job.addresses()[id.index()];
     let mut stream = dial(address, &keys.owners[0], PATIENCE)?;
     let width = job.data.features() + job.data.outputs();
     let about = Announcement { job: job.hash(), upload: name.into(), width };
     let _: Standing = request::ask(&mut stream, &share(about, &keys.owners[0]))?;
     let bytes = |x: &[u8]| Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8);
-    let summary = Summary { chunks: 2, train_rows: 16, test_rows: 8, order: None };
-    let chunk = |rows: usize| Masked::deal(&Tensor::zeros((rows, width)), [rows as u8 + seed; 32])[id.index()].clone();
-    for (step, (rows, depth, label, parts)) in [
-        (16, 0, "client.rows", chunk(16)),
-        (8, 1, "client.rows", chunk(8)),
-        (0, 0, "client.finish", vec![bytes(&serde_json::to_vec(&summary).unwrap())]),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let summary = Summary { chunks: chunks.len() as u64, train_rows: 16, test_rows: 8, order: None };
+    let rows = chunks.iter().map(|(rows, test, seed)| {
+        let zeros = Tensor::zeros((*rows as usize, width));
+        (*rows, *test, "client.rows", Masked::deal(&zeros, *seed)[id.index()].clone())
+    });
+    let end = (0, 0, "client.finish", vec![bytes(&serde_json::to_vec(&summary).unwrap())]);
+    for (step, (rows, depth, label, parts)) in rows.chain([end]).enumerate() {
         stream.write_frame(&Frame { at: At { step: step as u64, op: rows }, depth, label: Cow::Borrowed(label), parts })?;
         let answer = stream.read_frame(1 << 20)?.unwrap();
         assert_eq!(answer.label, "client.acknowledged");
@@ -196,11 +199,24 @@ impl PartyProcess {
         let file = dir.path().join("party.toml");
         let listen = if config.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"\n" };
         std::fs::write(&file, format!("key = \"env:KEY\"\ndata = \"data\"\n{listen}{config}\n")).unwrap();
-        let mut command = trefoil(&[&["party", "--events", "--config", path(&file)], args].concat());
+        PartyProcess::in_folder(dir, pem, args)
+    }
+
+    fn in_folder(dir: tempfile::TempDir, pem: &str, args: &[&str]) -> PartyProcess {
+        let mut command = trefoil(&[&["party", "--events", "--config", path(&dir.path().join("party.toml"))], args].concat());
         let mut child =
             command.env("KEY", pem).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()).lines());
         PartyProcess { child, stdin, stdout, dir }
+    }
+
+    /// Kills it, and starts it again after `meanwhile` has been in its folder.
+    pub fn again(&mut self, identity: &Identity, meanwhile: impl FnOnce(&Path)) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        meanwhile(self.dir.path());
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        *self = PartyProcess::in_folder(dir, &identity.to_pem(), &[]);
     }
 
     /// One that is as it should be, but for these lines.

@@ -1,8 +1,9 @@
 //! Owners that hand in what the job does not promise, to the real parties: refused by name before anything is trained or opened, in both
 //! suites, tasks and partitions.
 
-use crate::common::{PATIENCE, PartyProcess, approve, job, owner, status, upload_dealt};
+use crate::common::{PATIENCE, PartyProcess, approve, job, owner, status, upload_cut, upload_dealt};
 use serde_json::Value;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use trefoil_node::client::share::{Chunk, Source};
 use trefoil_node::data::schema::{Partition, Standard, Task};
@@ -62,6 +63,20 @@ fn failed(job: &Job, keys: &Keys) {
             assert!(Instant::now() < until, "{id}: {s:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+fn resume(job: &Job, id: Id, keys: &Keys) {
+    let resume = Request::Resume { job: job.hash() };
+    request::call::<()>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &resume).unwrap();
+}
+
+/// Waits until all three have trained the job.
+fn trained(job: &Job, keys: &Keys) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while Id::ALL.into_iter().any(|id| status(job, id, keys).state != State::Trained) {
+        assert!(Instant::now() < until, "{:?}", Id::ALL.map(|id| status(job, id, keys)));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -130,16 +145,11 @@ fn who_lies_is_refused_by_name() {
     // The owner shares again what it should have shared, and the job goes on.
     let job = two_owners(&keys, &addresses, SuiteName::Masked, Task::Classification, Partition::Horizontal);
     for id in Id::ALL {
-        let resume = Request::Resume { job: job.hash() };
-        request::call::<()>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &resume).unwrap();
+        resume(&job, id, &keys);
         assert_eq!(status(&job, id, &keys).missing, ["records of liar"]);
     }
     share(&job, &keys.owners[1], |_| {});
-    let until = Instant::now() + Duration::from_secs(60);
-    while Id::ALL.into_iter().any(|id| status(&job, id, &keys).state != State::Trained) {
-        assert!(Instant::now() < until, "{:?}", status(&job, Id::P0, &keys));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    trained(&job, &keys);
     let s = status(&job, Id::P0, &keys);
     assert!(s.refused.is_empty() && s.last.is_none(), "{s:?}");
     // 32 records to train on and 16 held out: too few for a figure.
@@ -162,4 +172,83 @@ fn who_deals_differently_is_refused_by_name() {
     }
     failed(&job, &keys);
     assert!(status(&job, Id::P1, &keys).refused[0].contains("were handed different ones"));
+}
+
+/// Chunks of the same seeds and of as many rows in all, cut elsewhere at P2: it would expand other masks than the servers have.
+#[test]
+fn who_cuts_differently_is_refused_by_name() {
+    let keys = Keys::generate(1).unwrap();
+    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
+    let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
+    job.owner[0].name = "liar".into();
+    Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+    for id in Id::ALL {
+        let cut = if id == Id::P2 { [10, 6] } else { [6, 10] };
+        let chunks = [(cut[0], 0, [1; 32]), (cut[1], 0, [2; 32]), (8, 1, [3; 32])];
+        upload_cut(&job, id, &keys, &"a".repeat(32), &chunks).unwrap();
+    }
+    failed(&job, &keys);
+    assert!(status(&job, Id::P1, &keys).refused[0].contains("were handed different ones"));
+}
+
+/// P1 dies after the verdict and before it has written it down: it comes back with an upload that the others have refused.
+#[test]
+fn a_refusal_that_a_party_has_missed_is_told_to_it() {
+    let keys = Keys::generate(1).unwrap();
+    // Below the ports that the system gives to callers, so that P1 finds it free again.
+    let ports = (0..1000).map(|i| 10_000 + (std::process::id() * 37 + i) % 2_000);
+    let address = ports.map(|port| format!("127.0.0.1:{port}")).find(|at| std::net::TcpListener::bind(at).is_ok()).unwrap();
+    let config = |id| if id == Id::P1 { format!("listen = {address:?}") } else { String::new() };
+    let mut parties = Id::ALL.map(|id| PartyProcess::start(&keys.parties[id.index()], &config(id)));
+    let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
+    job.owner[0].name = "liar".into();
+    job.start = trefoil_node::job::Start::Request;
+    let begin = |id: Id| {
+        let start = Request::Start { job: job.hash() };
+        request::call::<Vec<String>>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &start).unwrap();
+    };
+    Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+    let upload = |id: Id| upload_dealt(&job, id, &keys, &"a".repeat(32), u8::from(id == Id::P2));
+    Id::ALL.into_iter().for_each(|id| upload(id).unwrap());
+    let kept = tempfile::tempdir().unwrap();
+    parties[1].again(&keys.parties[1], |folder| copy(&folder.join("data"), &kept.path().join("data")));
+    parties[1].address();
+    Id::ALL.into_iter().for_each(begin);
+    failed(&job, &keys);
+
+    parties[1].again(&keys.parties[1], |folder| {
+        std::fs::remove_dir_all(folder.join("data")).unwrap();
+        copy(&kept.path().join("data"), &folder.join("data"));
+    });
+    parties[1].address();
+    assert_eq!(status(&job, Id::P1, &keys).owners, [1, 1, 1]);
+    [Id::P0, Id::P2].into_iter().for_each(|id| resume(&job, id, &keys));
+    begin(Id::P1);
+    let until = Instant::now() + Duration::from_secs(30);
+    while !matches!(&status(&job, Id::P1, &keys).state, State::Failed { why } if why.contains("the records of liar are refused"))
+    {
+        assert!(Instant::now() < until, "{:?}", status(&job, Id::P1, &keys));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(audit(&logs(&parties)[1], &job, "upload refused").len(), 1);
+    resume(&job, Id::P1, &keys);
+    for id in Id::ALL {
+        let e = upload(id).unwrap_err().to_string();
+        assert!(e.contains("again, which was refused"), "{id}: {e}");
+        assert_eq!(status(&job, id, &keys).missing, ["records of liar"]);
+    }
+    share(&job, &keys.owners[0], |_| {});
+    trained(&job, &keys);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
 }

@@ -2,25 +2,29 @@
 //! every word is in its range (`trefoil_mpc::range`). An upload is checked once: that it was is remembered with it.
 //!
 //! All three parties decide alike. An upload that fails is refused by its owner's name, and the job with it, until an operator resumes it and
-//! the owner has shared again.
+//! the owner has shared again. A party that dies before it has written that down hears it from its peers when they meet again.
 
+use super::Server;
+use super::record::Withdrawn;
 use super::records::Records;
 use super::session::Session;
 use crate::handshake::exchange;
-use crate::{Error, Result};
+use crate::{Error, Job, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 use trefoil_mpc::{Key, Suite, range};
-use trefoil_net::Net;
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::{Id, Net};
 
 /// What a party says before the check.
 #[derive(Serialize, Deserialize)]
 struct Hello {
-    /// Uploads that it knows to be good.
-    checked: BTreeSet<String>,
+    /// Uploads that it knows to be good, with whose they are: owners choose the names.
+    checked: BTreeSet<(Fingerprint, String)>,
     /// 256 bits from its operating system. No owner knew them when it sent its words.
     coin: [u8; 32],
     /// Hashes of what each owner must have handed to both.
@@ -40,8 +44,8 @@ pub struct Unchecked {
 /// Parties of a pair were dealt different things; those of the network.
 pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
     let uploads = session.server.record(session.hash)?.uploads;
-    let of = |owner: usize| uploads.get(&session.job.owner[owner].fingerprint);
-    let own: BTreeSet<String> = uploads.values().filter(|u| u.checked).map(|u| u.upload.clone()).collect();
+    let own: BTreeSet<(Fingerprint, String)> =
+        uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();
     let mut coins = [[0; 32]; 3];
     coins[session.me.index()] = *Key::fresh()?.bytes();
     let (mut checked, mut differ) = (own.clone(), BTreeSet::new());
@@ -61,10 +65,11 @@ pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, unti
     let dealt_differently: BTreeSet<usize> = contradictions.into_values().flatten().collect();
     if !dealt_differently.is_empty() {
         let why = "parties that must hold the same of them were handed different ones";
-        return Err(refuse(session, dealt_differently.into_iter().map(|owner| (owner, why.to_owned()))));
+        let Session { server, hash, job, .. } = session;
+        return Err(refuse(server, hash, job, dealt_differently.into_iter().map(|owner| (owner, why.to_owned()))));
     }
-    let owners: Vec<usize> =
-        (0..session.job.owner.len()).filter(|owner| of(*owner).is_some_and(|u| !checked.contains(&u.upload))).collect();
+    let good = |owner: &usize| checked.iter().any(|(by, _)| *by == session.job.owner[*owner].fingerprint);
+    let owners: Vec<usize> = (0..session.job.owner.len()).filter(|owner| !good(owner)).collect();
     let coin = coins.iter().fold(Sha256::new_with_prefix("trefoil check of uploads"), |hash, coin| hash.chain_update(coin));
     Ok((!owners.is_empty()).then(|| Unchecked { owners, coin: coin.finalize().into() }))
 }
@@ -84,7 +89,7 @@ impl Unchecked {
             })
             .collect();
         if !bad.is_empty() {
-            return Err(refuse(session, bad));
+            return Err(refuse(session.server, session.hash, &session.job, bad));
         }
         let (server, hash) = (session.server, session.hash);
         let checked: Vec<_> = self.owners.iter().map(|owner| session.job.owner[*owner].fingerprint).collect();
@@ -100,23 +105,39 @@ impl Unchecked {
     }
 }
 
+/// Takes back what a peer has refused, in a session whose end this party does not know of.
+///
+/// # Errors
+/// [`Error::Refused`], where there was something to take back; the record cannot be written.
+pub fn heard(server: &Arc<Server>, hash: &str, job: &Job, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
+    let uploads = server.record(hash)?.uploads;
+    let here = |w: &&Withdrawn| uploads.get(&w.owner).is_some_and(|u| u.upload == w.upload);
+    let bad: Vec<(usize, String)> =
+        withdrawn.iter().filter(here).filter_map(|w| Some((job.owner_of(w.owner)?, w.why.clone()))).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(job = %hash, "{peer} says that uploads were refused, in a session that broke off here");
+    Err(refuse(server, hash, job, bad))
+}
+
 /// Takes uploads back, and says whose and why.
-fn refuse(session: &Session<'_>, bad: impl IntoIterator<Item = (usize, String)>) -> Error {
-    let (server, hash) = (session.server, session.hash);
+fn refuse(server: &Arc<Server>, hash: &str, job: &Job, bad: impl IntoIterator<Item = (usize, String)>) -> Error {
     let mut texts = vec![];
     for (owner, why) in bad {
-        let owner = &session.job.owner[owner];
+        let (by, name) = (job.owner[owner].fingerprint, &job.owner[owner].name);
         let taken = server.update(hash, |r| {
-            r.refused.insert(owner.fingerprint, why.clone());
-            r.uploads.remove(&owner.fingerprint)
+            let upload = r.uploads.remove(&by).map(|u| u.upload);
+            r.withdrawn.extend(upload.clone().map(|upload| Withdrawn { owner: by, upload, why: why.clone() }));
+            upload
         });
         let upload = match taken {
-            Ok(upload) => upload.map(|u| u.upload),
+            Ok(upload) => upload,
             Err(e) => return e,
         };
-        server.noted(json!({ "what": "upload refused", "job": hash, "by": owner.fingerprint, "upload": upload, "why": why }));
-        super::uploads::remove(server, hash, owner.fingerprint);
-        texts.push(format!("the records of {} are refused: {why}", owner.name));
+        server.noted(json!({ "what": "upload refused", "job": hash, "by": by, "upload": upload, "why": why }));
+        super::uploads::remove(server, hash, by);
+        texts.push(format!("the records of {name} are refused: {why}"));
     }
     Error::Refused(texts.join("; "))
 }

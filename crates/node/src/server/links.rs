@@ -1,8 +1,8 @@
 //! How the three parties of a job find one another: each calls both others, and takes the calls of both. A party takes them only while
 //! it is gathering for the job itself; to a caller that comes too early, or too late, it says how the job stands with it.
 
-use super::record::State;
-use super::{Server, requests};
+use super::record::{State, Withdrawn};
+use super::{Server, checks, requests};
 use crate::{Error, Job, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, PoisonError};
@@ -29,6 +29,14 @@ enum Answer {
     Over { why: String },
     /// The job is done here, and this is the model.
     Trained { model: String },
+}
+
+/// The answer, and what the caller may not have heard of: uploads that were refused in the last session.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    #[serde(flatten)]
+    answer: Answer,
+    withdrawn: Vec<Withdrawn>,
 }
 
 /// What gathering came to.
@@ -76,8 +84,9 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
             }
         }
     };
+    let said = Said { answer, withdrawn: record.withdrawn };
     // The answer goes first: from then on the connection belongs to the session.
-    if request::accept(&mut stream, &answer).is_ok() && matches!(answer, Answer::Linked) {
+    if request::accept(&mut stream, &said).is_ok() && matches!(said.answer, Answer::Linked) {
         let kept = server.live(hash, |e| {
             if e.gathering {
                 // A second connection of a peer replaces the first: that one is of a try that was given up.
@@ -111,12 +120,19 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
         for peer in me.others().into_iter().filter(missing).collect::<Vec<_>>() {
             let pause = next[peer.index()].1;
             next[peer.index()] = (Instant::now() + pause, (2 * pause).min(LAST));
-            match call(server, hash, &addresses[peer.index()]) {
-                Ok((Answer::Linked, stream)) => outgoing[peer.index()] = Some(stream),
-                Ok((Answer::Trained { model }, _)) => return Ok(Gathered::Trained(model)),
-                Ok((Answer::Over { why }, _)) => return Err(Error::Refused(format!("{peer}: {why}"))),
-                Ok((Answer::NotYet { why }, _)) => said[peer.index()] = Some(why),
-                Err(e) => said[peer.index()] = Some(e.to_string()),
+            let (answer, stream) = match call(server, hash, &addresses[peer.index()]) {
+                Ok(called) => called,
+                Err(e) => {
+                    said[peer.index()] = Some(e.to_string());
+                    continue;
+                }
+            };
+            checks::heard(server, hash, job, peer, &answer.withdrawn)?;
+            match answer.answer {
+                Answer::Linked => outgoing[peer.index()] = Some(stream),
+                Answer::Trained { model } => return Ok(Gathered::Trained(model)),
+                Answer::Over { why } => return Err(Error::Refused(format!("{peer}: {why}"))),
+                Answer::NotYet { why } => said[peer.index()] = Some(why),
             }
         }
         if me.others().iter().all(|p| outgoing[p.index()].is_some()) {
@@ -153,9 +169,9 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
     }
 }
 
-fn call(server: &Server, hash: &str, peer: &Address) -> Result<(Answer, Stream)> {
+fn call(server: &Server, hash: &str, peer: &Address) -> Result<(Said, Stream)> {
     let patience = Patience { connect: Duration::from_millis(500), answer: server.config.timeout() };
     let mut stream = dial(peer, &server.identity, patience)?;
-    let answer = request::ask(&mut stream, &Request::Link { job: hash.to_owned() })?;
-    Ok((answer, stream))
+    let said = request::ask(&mut stream, &Request::Link { job: hash.to_owned() })?;
+    Ok((said, stream))
 }

@@ -25,9 +25,9 @@ pub struct Record {
     pub owners: BTreeSet<Fingerprint>,
     /// Uploads that are complete at all three parties.
     pub uploads: BTreeMap<Fingerprint, Committed>,
-    /// Why the last upload of an owner does not count any more.
+    /// Uploads that were refused after they had counted: for good, under these names.
     #[serde(default)]
-    pub refused: BTreeMap<Fingerprint, String>,
+    pub withdrawn: Vec<Withdrawn>,
     /// Whether a job that waits for it was told to begin.
     pub started: bool,
     /// Where it stands.
@@ -62,6 +62,19 @@ pub struct Committed {
     /// Whether the three parties have found that it keeps what the job promises of it.
     #[serde(default)]
     pub checked: bool,
+}
+
+/// An upload that does not count any more. The parties tell it one another before each session: who has died between hearing that an
+/// upload is refused and writing it down does so then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// Whose it was.
+    pub owner: Fingerprint,
+    /// Its name.
+    pub upload: String,
+    /// Why it was refused.
+    pub why: String,
 }
 
 /// What was opened after an epoch.
@@ -121,7 +134,7 @@ impl Record {
             approved: false,
             owners: BTreeSet::new(),
             uploads: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            withdrawn: vec![],
             started: false,
             state: State::Waiting,
             checkpoint: 0,
@@ -133,6 +146,17 @@ impl Record {
             model: None,
             delivered: false,
         }
+    }
+
+    /// Whether this upload of an owner was refused.
+    pub fn is_withdrawn(&self, owner: Fingerprint, upload: &str) -> bool {
+        self.withdrawn.iter().any(|w| w.owner == owner && w.upload == upload)
+    }
+
+    /// Why owners without an upload have none any more.
+    pub fn refused(&self) -> BTreeMap<Fingerprint, &str> {
+        let without = self.withdrawn.iter().filter(|w| !self.uploads.contains_key(&w.owner));
+        without.map(|w| (w.owner, w.why.as_str())).collect()
     }
 
     /// What this party still waits for before it can begin; empty if nothing.

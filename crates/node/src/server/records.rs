@@ -109,9 +109,13 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
         records.bytes += frame.payload() as u64;
         let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
         let kept = S::accept(session.me, rows * width, &frame.parts).map_err(bad)?;
+        // A seed says nothing of how many rows it is expanded for: chunks that were cut differently would be other masks from the same seeds.
+        let cut = [kind as u64, rows as u64].map(u64::to_le_bytes).concat();
         for (all, hash) in common.iter_mut().zip(S::common(session.me, &frame.parts)) {
             if let Some(hash) = hash {
-                all.get_or_insert_default().update(hash);
+                let all = all.get_or_insert_default();
+                all.update(&cut);
+                all.update(hash);
             }
         }
         part.rows[kind] += rows;

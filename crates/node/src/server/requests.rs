@@ -261,7 +261,7 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
             state => state.clone(),
         },
         missing,
-        refused: r.refused.iter().map(|(owner, why)| format!("{}: {why}", r.job.role(*owner))).collect(),
+        refused: r.refused().iter().map(|(owner, why)| format!("{}: {why}", r.job.role(*owner))).collect(),
         not_opened: not_opened(r),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),

@@ -48,14 +48,19 @@ pub fn share(
     let record = server.record(&about.job)?;
     let (id, owner) = may_share(server, &record, from, about)?;
     if let Some(done) = record.uploads.get(&from) {
-        let why = format!("a second upload; {} is complete, and each record is used once", done.upload);
-        server.refusal(json!({ "request": "share", "job": about.job, "upload": about.upload }), from, &why);
-        return Ok(request::accept(stream, &Standing::Committed { upload: done.upload.clone() })?);
+        return is_complete(server, stream, from, about, done);
     }
     approvals::take(server, &about.job, from, Role::DataOwner, approval, json!({ "how": "by sharing" }))?;
     let slot = server.live(&about.job, |e| e.uploads.entry(from).or_default().clone())?;
     let path = path(server, &about.job, from);
-    let (connection, standing) = begin(server, &mut lock(&slot), about, &path)?;
+    let mut held = lock(&slot);
+    // Another connection may have committed one meanwhile, whose file stays. Who commits holds the slot.
+    if let Some(done) = server.live(&about.job, |e| e.record.uploads.get(&from).cloned())? {
+        drop(held);
+        return is_complete(server, stream, from, about, &done);
+    }
+    let (connection, standing) = begin(server, &mut held, about, &path)?;
+    drop(held);
     let mut taking = Taking {
         server,
         slot: &slot,
@@ -72,6 +77,13 @@ pub fn share(
         slot.alive = 0;
     }
     result
+}
+
+/// An owner that has an upload already is told which.
+fn is_complete(server: &Server, stream: &mut Stream, from: Fingerprint, about: &Announcement, done: &Committed) -> Result<()> {
+    let why = format!("a second upload; {} is complete, and each record is used once", done.upload);
+    server.refusal(json!({ "request": "share", "job": about.job, "upload": about.upload }), from, &why);
+    Ok(request::accept(stream, &Standing::Committed { upload: done.upload.clone() })?)
 }
 
 fn may_share(server: &Server, record: &Record, from: Fingerprint, about: &Announcement) -> Result<(Id, usize)> {
@@ -94,7 +106,16 @@ fn may_share(server: &Server, record: &Record, from: Fingerprint, about: &Announ
     if about.upload.len() != 32 || !about.upload.bytes().all(|b| b.is_ascii_hexdigit()) {
         return refuse("upload: found no name, expected 32 hexadecimal digits".into());
     }
+    not_withdrawn(record, from, &about.upload)?;
     Ok((id, owner))
+}
+
+/// An upload that was refused does not come back under its name, by which parties tell it from the owner's next one.
+fn not_withdrawn(record: &Record, from: Fingerprint, upload: &str) -> Result<()> {
+    match record.is_withdrawn(from, upload) {
+        true => Err(Error::Refused(format!("found upload {upload} again, which was refused; expected another"))),
+        false => Ok(()),
+    }
 }
 
 /// Where the upload goes on: with what is on the disk, if that is the same upload, or from the start.
@@ -251,6 +272,7 @@ pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str)
     if record.state.is_final() {
         return Err(Error::Refused(format!("the job is {}", super::requests::describe(&record.state))));
     }
+    not_withdrawn(&record, from, upload)?;
     let named = |about: &Announcement| about.job == hash && about.upload == upload;
     let not_here = || {
         let upload: String = upload.chars().take(32).collect();
@@ -269,16 +291,13 @@ pub fn commit(server: &Arc<Server>, hash: &str, from: Fingerprint, upload: &str)
             inspect_from(reader, &path)?
         }
     };
+    let committed = Committed { upload: upload.to_owned(), summary, sha256, checked: false };
     let mut with = record.clone();
-    with.uploads
-        .insert(from, Committed { upload: upload.to_owned(), summary: summary.clone(), sha256: sha256.clone(), checked: false });
+    with.uploads.insert(from, committed.clone());
     // Owners of columns of the same records learn at once if theirs are not the same.
     super::records::rows(&with)?;
-    server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": summary, "sha256": sha256 }))?;
-    server.update(hash, |r| {
-        r.refused.remove(&from);
-        r.uploads.insert(from, Committed { upload: upload.to_owned(), summary, sha256, checked: false })
-    })?;
+    server.note(json!({ "what": "uploaded", "job": hash, "by": from, "upload": upload, "rows": committed.summary, "sha256": committed.sha256 }))?;
+    server.update(hash, |r| r.uploads.insert(from, committed))?;
     drop(slot);
     super::runner::ensure(server, hash);
     Ok(true)
