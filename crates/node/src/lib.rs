@@ -49,4 +49,4 @@ pub use trefoil_nn as nn;
 pub use trefoil_store::{audit, time};
 
 /// The version of the conversation between parties; parties of another one are refused.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;

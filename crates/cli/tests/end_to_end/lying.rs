@@ -5,6 +5,7 @@ use crate::common::{PATIENCE, PartyProcess, approve, job, owner, status, upload_
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use trefoil_node::client::approval::{Approval, Role};
 use trefoil_node::client::share::{Chunk, Source};
 use trefoil_node::data::schema::{Partition, Standard, Task};
 use trefoil_node::demo::job::Keys;
@@ -251,4 +252,28 @@ fn copy(from: &Path, to: &Path) {
             false => drop(std::fs::copy(entry.path(), to).unwrap()),
         }
     }
+}
+
+/// Who signs its approval again and again, each time of an earlier moment, has signed once.
+#[test]
+fn who_approves_again_fills_no_log() {
+    let keys = Keys::generate(1).unwrap();
+    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
+    let job = job(&keys, &parties.each_mut().map(PartyProcess::address));
+    approve(&job, Id::P0, &keys);
+    let owner = &keys.owners[0];
+    let mut approval = Approval::sign(owner, &job.hash(), Role::DataOwner).unwrap();
+    let bring = |approval: &Approval| {
+        let request = Request::Approve { job: job.hash(), approval: approval.clone() };
+        request::call::<()>(&job.addresses()[0], owner, PATIENCE, &request).map_err(|e| e.to_string())
+    };
+    for _ in 0..5 {
+        bring(&approval).unwrap();
+        approval.time -= 1;
+        approval.signature = hex::encode(owner.sign(approval.words().as_bytes()).unwrap());
+    }
+    approval.time -= 1;
+    assert!(bring(&approval).unwrap_err().contains("not by this certificate's key"));
+    let log = &logs(&parties)[0];
+    assert_eq!(audit(log, &job, "approved").iter().filter(|e| e["role"] == "data owner").count(), 1);
 }

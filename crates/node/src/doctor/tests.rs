@@ -390,7 +390,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
             )
         }
 
-        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 2"]),
+        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 3"]),
         Kind::PeerUnasked => {
             let target = Target { name: "P1".into(), address: tcp(drop), fingerprint: own.fingerprint() };
             (there::examine(&target, None, None, SHORT), &["something listens"])
