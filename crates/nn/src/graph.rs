@@ -12,12 +12,13 @@
 //! ```
 
 mod named;
+mod one_or_more;
 mod shape;
 
 pub use named::Form;
 pub use shape::Shape;
 
-use crate::layers::{AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, Relu, Start};
+use crate::layers::{Add, AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, Relu, Start};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ use std::collections::BTreeSet;
 const MOST_NODES: usize = 256;
 /// Values of a record at a node, and parameters of a network, at most: 128 MiB as words.
 pub const MOST_VALUES: usize = 1 << 24;
+/// What nodes call the record that the network is given.
+pub const RECORD: &str = "input";
 /// The longest name of a node.
 const MOST_NAME: usize = 64;
 
@@ -49,15 +52,16 @@ pub struct Node {
     /// those of its kind, from 1 on: `fc1`, `relu1`, `fc2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The node whose output it takes; by default the one before it, or the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    /// The nodes whose outputs it takes, one name or a list, [`RECORD`] for the record; by default the one before it. An output may be
+    /// taken several times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_more")]
+    pub from: Vec<String>,
 }
 
 impl Node {
     /// After the one before it, under its default name.
     pub fn new(op: Kind) -> Node {
-        Node { op, name: None, from: None }
+        Node { op, name: None, from: Vec::new() }
     }
 }
 
@@ -77,6 +81,8 @@ pub enum Kind {
     AvgPool2d(AvgPool2d),
     /// An image as one row of numbers.
     Flatten,
+    /// The sum of several nodes' outputs.
+    Add,
 }
 
 /// A parameter: something that training changes.
@@ -109,9 +115,19 @@ impl Kind {
             Kind::Conv2d(_) => "conv",
             Kind::MaxPool2d(_) | Kind::AvgPool2d(_) => "pool",
             Kind::Flatten => "flatten",
+            Kind::Add => "add",
         }
     }
 
+    /// How many inputs it may have: at least, and at most.
+    fn takes(&self) -> [usize; 2] {
+        match self {
+            Kind::Add => [2, Add::MOST],
+            _ => [1, 1],
+        }
+    }
+
+    /// What it makes of its inputs, which are of one shape.
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
         match self {
             Kind::Linear(layer) => layer.shape(input),
@@ -120,6 +136,7 @@ impl Kind {
             Kind::MaxPool2d(layer) => layer.shape(input),
             Kind::AvgPool2d(layer) => layer.shape(input),
             Kind::Flatten => Flatten.shape(input),
+            Kind::Add => Ok(input),
         }
     }
 
@@ -131,6 +148,7 @@ impl Kind {
             Kind::MaxPool2d(layer) => layer.params(input),
             Kind::AvgPool2d(layer) => layer.params(input),
             Kind::Flatten => Flatten.params(input),
+            Kind::Add => Vec::new(),
         }
     }
 }
@@ -156,22 +174,48 @@ impl Graph {
         self.nodes.iter().enumerate().map(name).collect()
     }
 
-    /// Where each node's input comes from: a node's place, or the record.
+    /// Where each node's inputs come from: a node's place, or the record.
     ///
     /// # Errors
     /// [`Error::Config`] for a name that is not that of an earlier node.
-    pub fn sources(&self) -> Result<Vec<Option<usize>>> {
+    pub fn sources(&self) -> Result<Vec<Vec<Option<usize>>>> {
         let names = self.names();
-        let source = |(i, node): (usize, &Node)| match &node.from {
-            None => Ok(i.checked_sub(1)),
-            Some(from) => match names[..i].iter().position(|name| name == from) {
-                Some(at) => Ok(Some(at)),
-                None => {
-                    Err(Error::config("network: input of a node", format!("{from:?} of {}", names[i]), "an earlier node's name"))
-                }
-            },
+        let source = |i: usize, from: &String| match names[..i].iter().position(|name| name == from) {
+            Some(at) => Ok(Some(at)),
+            None if from == RECORD => Ok(None),
+            None => Err(Error::config("network: input of a node", format!("{from:?} of {}", names[i]), "an earlier node's name")),
         };
-        self.nodes.iter().enumerate().map(source).collect()
+        let sources = |(i, node): (usize, &Node)| match &node.from[..] {
+            [] => Ok(vec![i.checked_sub(1)]),
+            from => from.iter().map(|from| source(i, from)).collect(),
+        };
+        self.nodes.iter().enumerate().map(sources).collect()
+    }
+
+    /// The shape that each node is given, and that it gives.
+    fn each(&self) -> Result<Vec<[Shape; 2]>> {
+        let (names, sources) = (self.names(), self.sources()?);
+        let mut shapes: Vec<[Shape; 2]> = Vec::new();
+        for ((node, name), sources) in self.nodes.iter().zip(&names).zip(sources) {
+            let inputs: Vec<Shape> = sources.iter().map(|source| source.map_or(self.input, |i| shapes[i][1])).collect();
+            let first = inputs.first().copied().unwrap_or(self.input);
+            let [least, most] = node.op.takes();
+            if !(least..=most).contains(&inputs.len()) {
+                let expected = if most == 1 { "1".to_owned() } else { format!("{least} to {most}") };
+                return Err(Error::config("network", format!("{name} of {} inputs", inputs.len()), expected));
+            }
+            if let Some(other) = inputs.iter().find(|shape| **shape != first) {
+                return Err(Error::config("network", format!("{name} on {first} and {other}"), "inputs of one shape"));
+            }
+            let shape =
+                node.op.shape(first).map_err(|expected| Error::config("network", format!("{name} on {first}"), expected))?;
+            if !(1..=MOST_VALUES).contains(&shape.len()) {
+                let expected = format!("1 to {MOST_VALUES} values");
+                return Err(Error::config("network", format!("{name} with an output of {shape}, in {}", self.brief()), expected));
+            }
+            shapes.push([first, shape]);
+        }
+        Ok(shapes)
     }
 
     /// The shape that each node gives a record.
@@ -179,28 +223,15 @@ impl Graph {
     /// # Errors
     /// [`Error::Config`] naming the node that does not fit what it is given, or is larger than a network may be.
     pub fn shapes(&self) -> Result<Vec<Shape>> {
-        let (names, sources) = (self.names(), self.sources()?);
-        let mut shapes: Vec<Shape> = Vec::new();
-        for ((node, name), source) in self.nodes.iter().zip(&names).zip(sources) {
-            let input = source.map_or(self.input, |i| shapes[i]);
-            let shape =
-                node.op.shape(input).map_err(|expected| Error::config("network", format!("{name} on {input}"), expected))?;
-            if !(1..=MOST_VALUES).contains(&shape.len()) {
-                let expected = format!("1 to {MOST_VALUES} values");
-                return Err(Error::config("network", format!("{name} with an output of {shape}, in {}", self.brief()), expected));
-            }
-            shapes.push(shape);
-        }
-        Ok(shapes)
+        Ok(self.each()?.into_iter().map(|[_, shape]| shape).collect())
     }
 
-    /// The shape that each node is given.
+    /// The shape that each node is given; several inputs have the same.
     ///
     /// # Errors
     /// As for [`Graph::shapes`].
     pub fn inputs(&self) -> Result<Vec<Shape>> {
-        let shapes = self.shapes()?;
-        Ok(self.sources()?.into_iter().map(|source| source.map_or(self.input, |i| shapes[i])).collect())
+        Ok(self.each()?.into_iter().map(|[input, _]| input).collect())
     }
 
     /// Outputs: the classes, or 1.
@@ -253,22 +284,19 @@ impl Graph {
         let names = self.names();
         let wrong =
             |n: &&String| n.is_empty() || n.len() > MOST_NAME || n.chars().any(|c| !c.is_ascii_alphanumeric() && c != '_');
-        if let Some(name) = names.iter().find(wrong) {
-            return refuse(format!("a node called {name:?}"), "1 to 64 letters, digits and _");
+        if let Some(name) = names.iter().find(|name| wrong(name) || *name == RECORD) {
+            return refuse(format!("a node called {name:?}"), "1 to 64 letters, digits and _, and not input, the record's name");
         }
         let mut seen = BTreeSet::new();
         if let Some(name) = names.iter().find(|n| !seen.insert(*n)) {
             return refuse(format!("two nodes called {name}"), "a name of its own for each");
         }
-        // Each output is used once: by a node, or as the network's.
-        let sources = self.sources()?;
-        for (i, name) in names.iter().enumerate() {
-            let uses = sources.iter().filter(|s| **s == Some(i)).count() + usize::from(i + 1 == names.len());
-            if uses != 1 {
-                return refuse(format!("{name}, whose output is used {uses} times"), "1, by one node or as the network's output");
-            }
-        }
         self.outputs()?;
+        let sources = self.sources()?;
+        let unused = |i: &usize| i + 1 < names.len() && !sources.iter().flatten().any(|source| *source == Some(*i));
+        if let Some(i) = (0..names.len()).find(unused) {
+            return refuse(format!("{}, whose output is not used", names[i]), "a node that takes it");
+        }
         let parameters = self.params()?.iter().try_fold(0usize, |sum, p| {
             let n = p.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d))?;
             sum.checked_add(n).filter(|n| *n <= MOST_VALUES)

@@ -3,6 +3,7 @@
 //! A layer sees matrices with a record in each row. It knows neither a learning rate nor an optimiser: it says what its gradients are,
 //! and those that are products are computed by the network, after an optimiser has said what joins them before their truncation.
 
+pub mod add;
 pub mod avg_pool2d;
 pub mod conv2d;
 pub mod flatten;
@@ -11,6 +12,7 @@ pub mod max_pool2d;
 pub mod relu;
 pub mod window;
 
+pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
@@ -52,6 +54,20 @@ impl Formats {
     }
 }
 
+/// What a forward pass is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A step of a training; what is drawn for it follows from public numbers.
+    Train {
+        /// The training's public seed.
+        seed: u64,
+        /// The number of the step, counted from 0.
+        step: u64,
+    },
+    /// Evaluation and prediction.
+    Evaluate,
+}
+
 /// Where a layer works.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a, N> {
@@ -61,6 +77,10 @@ pub struct Place<'a, N> {
     pub params: &'a [N],
     /// The formats of its numbers.
     pub formats: Formats,
+    /// The number of its node.
+    pub node: usize,
+    /// What the pass is for.
+    pub mode: Mode,
 }
 
 /// A product that is to be computed.

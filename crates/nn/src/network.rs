@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::graph::{Graph, Kind, Param, Shape};
-use crate::layers::{Factors, Flatten, Formats, Gradient, Gradients, Layer, Onward, Place, Relu};
+use crate::layers::{Add, Factors, Flatten, Formats, Gradient, Gradients, Layer, Mode, Onward, Place, Relu};
 use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as EngineResult};
 
 /// A graph that has been checked, with what follows from it.
@@ -12,7 +12,9 @@ use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as En
 pub struct Network {
     graph: Graph,
     names: Vec<String>,
-    sources: Vec<Option<usize>>,
+    sources: Vec<Vec<Option<usize>>>,
+    /// How often each node's output is used.
+    uses: Vec<usize>,
     inputs: Vec<Shape>,
     params: Vec<Param>,
     /// The place of each node's first parameter, and behind it the number of all.
@@ -50,11 +52,13 @@ impl Network {
             first.push(first.last().copied().unwrap_or(0) + params.iter().filter(|p| before(p)).count());
         }
         let mut trained: Vec<bool> = Vec::new();
-        for (i, source) in sources.iter().enumerate() {
-            trained.push(first[i] < first[i + 1] || source.is_some_and(|source| trained[source]));
+        for (i, sources) in sources.iter().enumerate() {
+            trained.push(first[i] < first[i + 1] || sources.iter().flatten().any(|source| trained[*source]));
         }
+        let mut uses = vec![0; names.len()];
+        sources.iter().flatten().flatten().for_each(|source| uses[*source] += 1);
         let outputs = graph.outputs()?;
-        Ok(Network { trained, graph, names, sources, inputs, params, first, outputs })
+        Ok(Network { trained, uses, graph, names, sources, inputs, params, first, outputs })
     }
 
     /// The network as data.
@@ -69,8 +73,8 @@ impl Network {
     pub fn inputs(&self) -> &[Shape] {
         &self.inputs
     }
-    /// Where each node's input comes from: a node's place, or the record.
-    pub fn sources(&self) -> &[Option<usize>] {
+    /// Where each node's inputs come from: a node's place, or the record.
+    pub fn sources(&self) -> &[Vec<Option<usize>>] {
         &self.sources
     }
     /// The parameters of all nodes in turn.
@@ -91,7 +95,7 @@ impl Network {
     }
 
     /// The outputs (logits, or the value of a regression) of each row of `x`: [rows, outputs]. `params` are those of
-    /// [`Network::params`], `formats` those of each node.
+    /// [`Network::params`], `formats` those of each node; `mode` says what for.
     ///
     /// # Errors
     /// Those of the engine.
@@ -101,18 +105,37 @@ impl Network {
         params: &'a [E::Num],
         formats: &[Formats],
         x: &E::Num,
+        mode: Mode,
     ) -> EngineResult<(E::Num, Tape<'a, E>)> {
+        let mut uses = self.uses.clone();
         let (mut values, mut tape): (Vec<Option<E::Num>>, _) = (Vec::new(), Tape(Vec::new()));
         if params.len() != self.params.len() || formats.len() != self.graph.nodes.len() {
             let (left, right) = ([self.graph.nodes.len(), self.params.len()], [formats.len(), params.len()]);
             return Err(EngineError::Shape { what: "nodes and parameters of a network", left, right });
         }
         for (i, node) in self.graph.nodes.iter().enumerate() {
-            let at = Place { input: self.inputs[i], params: &params[self.first[i]..self.first[i + 1]], formats: formats[i] };
-            // An output is used once.
-            let given = self.sources[i].and_then(|source| values[source].take());
-            let given = given.as_ref().unwrap_or(x);
-            let (y, back) = e.within(&self.names[i], |e| forward(&node.op, e, at, given))?;
+            let params = &params[self.first[i]..self.first[i + 1]];
+            let at = Place { input: self.inputs[i], params, formats: formats[i], node: i, mode };
+            // Whoever uses an output last takes it.
+            let mut given = Vec::new();
+            for source in &self.sources[i] {
+                given.push(source.map_or_else(
+                    || Some(x.clone()),
+                    |source| {
+                        uses[source] -= 1;
+                        if uses[source] == 0 { values[source].take() } else { values[source].clone() }
+                    },
+                ));
+            }
+            let given: Vec<&E::Num> = given.iter().flatten().collect();
+            let (y, back) = e.within(&self.names[i], |e| {
+                let (y, back) = forward(&node.op, e, at, &given)?;
+                if self.uses[i] > 1 {
+                    // What waits to be finished is finished once, not by each that uses it.
+                    e.settle(&[&y])?;
+                }
+                Ok((y, back))
+            })?;
             values.push(Some(y));
             tape.0.push(back);
         }
@@ -142,13 +165,17 @@ impl Network {
         for (i, back) in tape.0.into_iter().enumerate().rev() {
             let Some(d) = by_output[i].take() else { continue };
             let cuts = cuts.split_off(self.first[i]);
-            let source = self.sources[i].filter(|source| self.trained[*source]);
+            let sources: Vec<usize> = self.sources[i].iter().flatten().copied().filter(|source| self.trained[*source]).collect();
             let (dx, mut of_node) = e.within(&self.names[i], |e| {
-                let found = back(e, &d, source.is_some())?;
+                let found = back(e, &d, !sources.is_empty())?;
                 together(e, found, cuts)
             })?;
-            if let Some(source) = source {
-                by_output[source] = dx;
+            for source in sources {
+                // An output that is used several times gets the sum of what comes back.
+                by_output[source] = match (by_output[source].take(), &dx) {
+                    (Some(sum), Some(dx)) => Some(Add::gradients(e, &sum, dx)?),
+                    (sum, dx) => sum.or_else(|| dx.clone()),
+                };
             }
             of_node.append(&mut gradients);
             gradients = of_node;
@@ -162,7 +189,7 @@ fn forward<'a, E: Engine + 'a>(
     op: &'a Kind,
     e: &mut E,
     at: Place<'a, E::Num>,
-    x: &E::Num,
+    inputs: &[&E::Num],
 ) -> EngineResult<(E::Num, Back<'a, E>)> {
     fn taped<'a, E: Engine + 'a, L: Layer>(
         layer: &'a L,
@@ -176,6 +203,7 @@ fn forward<'a, E: Engine + 'a>(
         let (y, kept) = layer.forward(e, &at, x)?;
         Ok((y, Box::new(move |e, d, want_dx| layer.backward(e, &at, kept, d, want_dx))))
     }
+    let x = *inputs.first().ok_or(EngineError::Shape { what: "inputs of a layer", left: [1, 1], right: [0, 0] })?;
     match op {
         Kind::Linear(layer) => taped(layer, e, at, x),
         Kind::Relu => taped(&Relu, e, at, x),
@@ -183,6 +211,10 @@ fn forward<'a, E: Engine + 'a>(
         Kind::MaxPool2d(layer) => taped(layer, e, at, x),
         Kind::AvgPool2d(layer) => taped(layer, e, at, x),
         Kind::Flatten => taped(&Flatten, e, at, x),
+        Kind::Add => {
+            let y = Add.forward(e, inputs, at.formats.out)?;
+            Ok((y, Box::new(|_, d, _| Ok(Gradients { input: Onward::Ready(d.clone()), params: Vec::new() }))))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The training step, and the loop around it.
 
 use crate::evaluate::{DIVERGED, LOSS_ROWS};
-use crate::layers::{Formats, Start};
+use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{Optimiser, Sgd};
 use crate::order::{Use, order};
 use crate::{Config, Error, Network, Result, Scales};
@@ -139,7 +139,7 @@ impl Trainer {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {
                 powers.push(rate.power());
-                let tried = self.step_on(e, &mut state.clone(), &of(c.batch), epoch);
+                let tried = self.step_on(e, &mut state.clone(), &of(c.batch), epoch * self.steps_per_epoch());
                 tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
                 step_wraps = e.local_wraps / powers.len() as f64;
             }
@@ -215,7 +215,7 @@ impl Trainer {
     pub fn step<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, data: &Data<E::Num>, step: u64) -> EngineResult<()> {
         let epoch = step / self.steps_per_epoch();
         let batch = data.select(e, self.batch(&self.epoch_order(epoch), step));
-        self.step_on(e, state, &batch, epoch)
+        self.step_on(e, state, &batch, step)
     }
 
     /// The outputs of the network (logits, or the value of a regression) for each row of `x`: [rows, outputs].
@@ -223,7 +223,7 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn forward<E: Engine>(&self, e: &mut E, state: &State<E::Num>, x: &E::Num) -> EngineResult<E::Num> {
-        Ok(self.network.forward(e, &state.params, &self.formats, x)?.0)
+        Ok(self.network.forward(e, &state.params, &self.formats, x, Mode::Evaluate)?.0)
     }
 
     fn epoch_order(&self, epoch: u64) -> Vec<usize> {
@@ -237,9 +237,10 @@ impl Trainer {
         &order[at..at + size]
     }
 
-    fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, epoch: u64) -> EngineResult<()> {
-        let optimiser = &self.optimiser;
-        let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x)?;
+    fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, step: u64) -> EngineResult<()> {
+        let (optimiser, epoch) = (&self.optimiser, step / self.steps_per_epoch());
+        let mode = Mode::Train { seed: self.config.seed, step };
+        let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| self.config.loss.gradient(e, &outputs, &batch.y, &self.scales))?;
         let d = optimiser.begin(e, &d, epoch)?;
         let cuts = optimiser.cuts(e, &state.params, &state.velocity)?;
@@ -283,8 +284,7 @@ impl Trainer {
             let driven = e.drive(state, steps, |e, state, step| {
                 let start = Instant::now();
                 let batch = data.select(e, self.batch(&order, step));
-                self.step_on(e, state, &batch, epoch)
-                    .map_err(|e| e.within(&format!("epoch {}, step {}", epoch + 1, step + 1)))?;
+                self.step_on(e, state, &batch, step).map_err(|e| e.within(&format!("epoch {}, step {}", epoch + 1, step + 1)))?;
                 report(e, Event::Step { step: step + 1, time: start.elapsed(), state }).map_err(|x| {
                     stopped = Some(x);
                     protocol("stopped between steps".into())

@@ -11,13 +11,14 @@ use numbers::noise;
 use serde::Deserialize;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node};
-use trefoil_nn::layers::{AvgPool2d, Conv2d, Formats, Layer, Linear, MaxPool2d, Onward, Pair, Place};
+use trefoil_nn::layers::{AvgPool2d, Conv2d, Formats, Layer, Linear, MaxPool2d, Mode, Onward, Pair, Place};
 use trefoil_nn::network::{Cut, Network};
 use trefoil_nn::{Graph, Shape};
 
 const ACTIVATION: Format = Format::new(16, 8);
 const WEIGHT: Format = Format::new(20, 4);
 const GRADIENT: Format = Format::new(16, 6);
+const TRAIN: Mode = Mode::Train { seed: 1, step: 2 };
 
 #[derive(Deserialize)]
 struct Vector {
@@ -48,7 +49,7 @@ fn is_the_vector<E: Engine>(e: &mut E, v: &Vector, within: f64) {
         network.params().iter().zip(&v.params).map(|(p, values)| public(e, p.shape(), values, Format::new(20, 6))).collect();
     let rows = v.x.len() / network.width();
     let x = public(e, [rows, network.width()], &v.x, ACTIVATION);
-    let (y, _) = network.forward(e, &params, &formats(network.graph()), &x).unwrap();
+    let (y, _) = network.forward(e, &params, &formats(network.graph()), &x, Mode::Evaluate).unwrap();
     let y = open(e, &y);
     assert_eq!(y.len(), v.y.len(), "{}", v.from);
     let worst = y.iter().zip(&v.y).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -77,6 +78,24 @@ fn avg(kernel: usize, stride: Option<usize>, padding: usize) -> Kind {
     Kind::AvgPool2d(AvgPool2d { kernel: Pair([kernel; 2]), stride: stride.map(|n| Pair([n; 2])), padding: Pair([padding; 2]) })
 }
 
+/// Outputs that are used twice and three times, as a node's inputs and by nodes of their own, and the record with its own fraction bits.
+fn residual() -> Graph {
+    let node = |op, from: &[&str]| Node { from: from.iter().map(|n| (*n).into()).collect(), ..Node::new(op) };
+    let linear = |outputs| Kind::Linear(Linear { outputs });
+    let nodes = vec![
+        node(conv(2, 3, 1, 1), &[]),
+        node(Kind::Add, &["input", "conv1", "conv1"]),
+        node(Kind::Relu, &[]),
+        node(conv(2, 3, 1, 1), &[]),
+        node(Kind::Add, &["conv2", "relu1", "add1"]),
+        node(linear(4), &[]),
+        node(linear(4), &["add2"]),
+        node(Kind::Add, &["fc1", "fc2"]),
+        node(linear(3), &[]),
+    ];
+    Graph { input: Shape::Image([2, 6, 5]), nodes }
+}
+
 /// Networks in which each layer has parameters before it, so that its gradient by the input is looked at as well.
 fn networks() -> Vec<Graph> {
     let linear = |outputs| Kind::Linear(Linear { outputs });
@@ -88,6 +107,7 @@ fn networks() -> Vec<Graph> {
         graph(vec![conv(3, 2, 1, 1), max(3, Some(2), 1), Kind::Flatten, linear(3)]),
         graph(vec![conv(2, 2, 1, 0), avg(2, None, 0), Kind::Flatten, linear(3)]),
         graph(vec![conv(2, 2, 1, 0), avg(3, Some(1), 1), Kind::Flatten, linear(3)]),
+        residual(),
     ]
 }
 
@@ -103,7 +123,7 @@ fn gradients<E: Engine>(e: &mut E, network: &Network, momentum: bool) -> Vec<Arr
     let params: Vec<_> = params.iter().map(|p| e.public(p, WEIGHT).unwrap()).collect();
     let (x, r) = (e.public(&x, ACTIVATION).unwrap(), e.public(&r, GRADIENT).unwrap());
     let all = formats(network.graph());
-    let (_, tape) = network.forward(e, &params, &all, &x).unwrap();
+    let (_, tape) = network.forward(e, &params, &all, &x, TRAIN).unwrap();
     let join = |e: &E, p: &E::Num| momentum.then(|| e.public(&Array2::ones(e.shape(p)), Format::new(24, 1)).unwrap());
     let cuts = params.iter().map(|p| Cut { format: Format::new(20, 8), join: join(e, p) }).collect();
     let found = network.backward(e, tape, r, cuts).unwrap();
@@ -115,7 +135,7 @@ fn loss(network: &Network, params: &[Array2<f64>]) -> f64 {
     let e = &mut Float;
     let params: Vec<_> = params.iter().map(|p| e.public(p, WEIGHT).unwrap()).collect();
     let x = e.public(&x, ACTIVATION).unwrap();
-    let (z, _) = network.forward(e, &params, &formats(network.graph()), &x).unwrap();
+    let (z, _) = network.forward(e, &params, &formats(network.graph()), &x, TRAIN).unwrap();
     (z.value * r).sum()
 }
 
@@ -155,7 +175,13 @@ fn the_first_of_equals_gets_the_gradient() {
     fn run<E: Engine>(e: &mut E, kernel: usize, stride: usize, padding: usize, x: &[f64], want: &[f64]) {
         let side = x.len().isqrt();
         let layer = MaxPool2d { kernel: Pair([kernel; 2]), stride: Some(Pair([stride; 2])), padding: Pair([padding; 2]) };
-        let at = Place { input: Shape::Image([1, side, side]), params: &[], formats: Formats { out: ACTIVATION, widen: 0 } };
+        let at = Place {
+            input: Shape::Image([1, side, side]),
+            params: &[],
+            formats: Formats { out: ACTIVATION, widen: 0 },
+            node: 0,
+            mode: TRAIN,
+        };
         let x = public(e, [1, side * side], x, ACTIVATION);
         let (y, kept) = layer.forward(e, &at, &x).unwrap();
         let [_, n] = e.shape(&y);

@@ -24,7 +24,7 @@ fn a_perceptrons_names_shapes_and_parameters() {
 
 #[test]
 fn what_is_written_down_comes_back() {
-    let named = Node { op: Kind::Relu, name: Some("positive".into()), from: Some("fc1".into()) };
+    let named = Node { op: Kind::Relu, name: Some("positive".into()), from: vec!["fc1".into()] };
     let graph = Graph { input: Shape::Image([1, 4, 4]), nodes: vec![linear(3), named, linear(2)] };
     let text = serde_json::to_string(&graph).unwrap();
     assert_eq!(
@@ -41,7 +41,12 @@ fn what_is_written_down_comes_back() {
 #[test]
 fn what_is_no_network_is_refused_in_one_line() {
     let graph = |input, nodes: Vec<Node>| Graph { input: Shape::Flat(input), nodes };
-    let with = |node: Node, name: &str, from: Option<&str>| Node { name: Some(name.into()), from: from.map(Into::into), ..node };
+    let with = |node: Node, name: &str, from: Option<&str>| Node {
+        name: Some(name.into()),
+        from: from.into_iter().map(Into::into).collect(),
+        ..node
+    };
+    let add = |from: &[&str]| Node { from: from.iter().map(|n| (*n).into()).collect(), ..Node::new(Kind::Add) };
     let bad = [
         (graph(4, vec![]), "0 nodes"),
         (graph(0, vec![linear(3)]), "records of 0"),
@@ -54,7 +59,23 @@ fn what_is_no_network_is_refused_in_one_line() {
         (graph(4, vec![linear(3), with(linear(3), "x", Some("x"))]), "\"x\" of x"),
         (
             graph(4, vec![linear(3), with(linear(3), "x", Some("fc1")), with(linear(3), "y", Some("fc1"))]),
-            "fc1, whose output is used 2 times",
+            "x, whose output is not used",
+        ),
+        (graph(4, vec![linear(3), linear(3), add(&["fc1"])]), "add1 of 1 inputs"),
+        (graph(4, vec![linear(3), linear(2), add(&["fc1", "fc2"])]), "add1 on 3 and 2"),
+        (graph(4, vec![add(&["input", "add1"])]), "\"add1\" of add1"),
+        (graph(4, vec![linear(3), with(linear(3), "input", None)]), "called \"input\""),
+        (
+            graph(
+                4,
+                vec![
+                    linear(3),
+                    linear(3),
+                    with(linear(2), "x", None),
+                    Node { from: vec!["fc1".into(), "fc2".into()], ..linear(3) },
+                ],
+            ),
+            "fc3 of 2 inputs",
         ),
         (Graph { input: Shape::Image([usize::MAX, 2, 2]), nodes: vec![linear(3)] }, "records of"),
     ];

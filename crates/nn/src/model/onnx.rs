@@ -199,16 +199,19 @@ impl Model {
                     ("AveragePool", 0, [window(l.kernel, l.stride.unwrap_or(l.kernel), l.padding), vec![zeros_count]].concat())
                 }
                 Kind::Flatten => ("Flatten", 0, vec![]),
+                // Of any number of inputs.
+                Kind::Add => ("Sum", 0, vec![]),
             };
-            let mut given = source.map_or_else(|| "x".to_owned(), |i| names[i].clone());
+            let mut given: Vec<String> =
+                source.iter().map(|source| source.map_or_else(|| "x".to_owned(), |i| names[i].clone())).collect();
             // Gemm takes matrices.
             if let (Kind::Linear(_), Shape::Image(_)) = (&node.op, shape) {
                 let rows = format!("{name}_rows");
-                nodes.push(node_of("Flatten", &rows, vec![given], vec![]));
-                given = rows;
+                nodes.push(node_of("Flatten", &rows, given, vec![]));
+                given = vec![rows];
             }
             let parameters = ["weight", "bias"].iter().take(parameters).map(|p| format!("{name}.{p}"));
-            nodes.push(node_of(operator, name, [given].into_iter().chain(parameters).collect(), attribute));
+            nodes.push(node_of(operator, name, given.into_iter().chain(parameters).collect(), attribute));
         }
         if let (Task::Classification(_), Some(logits)) = (&self.task, names.last()) {
             // Over the last axis, which is the default.

@@ -4,7 +4,7 @@ use super::{Model, Task, content};
 
 type Result<T, E = super::ModelError> = std::result::Result<T, E>;
 
-use crate::layers::Formats;
+use crate::layers::{Formats, Mode};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Float, Format};
 
@@ -26,7 +26,7 @@ impl Model {
             self.params.iter().map(|p| e.public(&p.mapv(f64::from), format)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
         let x = e.public(x, format).map_err(wrong)?;
         let formats = vec![Formats { out: format, widen: 0 }; self.graph().nodes.len()];
-        let (z, _) = self.network.forward(e, &params, &formats, &x).map_err(wrong)?;
+        let (z, _) = self.network.forward(e, &params, &formats, &x, Mode::Evaluate).map_err(wrong)?;
         Ok(z.value)
     }
 
