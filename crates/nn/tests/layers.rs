@@ -17,7 +17,7 @@ use trefoil_nn::{Graph, Shape};
 
 const ACTIVATION: Format = Format::new(16, 8);
 const WEIGHT: Format = Format::new(20, 4);
-const GRADIENT: Format = Format::new(16, 6);
+const GRADIENT: Format = Format::new(20, 6);
 const TRAIN: Mode = Mode::Train { seed: 1, step: 2 };
 
 #[derive(Deserialize)]

@@ -75,7 +75,7 @@ fn what_is_no_network_is_refused_in_one_line() {
                     Node { from: vec!["fc1".into(), "fc2".into()], ..linear(3) },
                 ],
             ),
-            "fc3 of 2 inputs",
+            "fc4 of 2 inputs",
         ),
         (Graph { input: Shape::Image([usize::MAX, 2, 2]), nodes: vec![linear(3)] }, "records of"),
     ];
