@@ -252,6 +252,40 @@ fn what_is_opened_is_what_fixed_opens() {
     opens_what_fixed_opens::<Masked>();
 }
 
+/// All that is computed of an epoch's figures is computed before the first of them is opened: from then on each server sends its part of a
+/// word for the loss, for the blocks of weights and for the correct records, and nothing else.
+fn opens_when_all_is_computed<S: Tested>() {
+    let c = Config { open: Open { loss: true, metric: Some(Metric::Accuracy) }, ..config(48, 2, 1) };
+    let t = Trainer::new(c).unwrap();
+    let (x, _) = blobs(48, 3);
+    let y = Array2::from_shape_fn((48, t.network().outputs()), |(i, j)| f64::from(u8::from(i % 3 == j)));
+    let sent = simulate(3, |p| {
+        with_engine::<S, _>(p, |e| {
+            let all = Data { x: shared(e, &x, INPUT, 1), y: shared(e, &y, LABEL, 2) };
+            let (start, mut before, mut sent) = (t.initial(e)?, None, vec![]);
+            let end = t.train(e, start, 0, &all, &all, &mut |e, event| {
+                let bytes = e.party().cost.total().payload_bytes;
+                match event {
+                    Event::Opening { .. } => before = Some(bytes),
+                    Event::Epoch { .. } => sent.push(before.take().map(|before| bytes - before)),
+                    _ => {}
+                }
+                Ok::<(), Error>(())
+            });
+            end.unwrap();
+            Ok(sent)
+        })
+    });
+    let sent = sent.map(|party| party.unwrap().0);
+    assert_eq!(sent, [vec![Some(24); 2], vec![Some(24); 2], vec![Some(0); 2]], "{}", S::NAME);
+}
+
+#[test]
+fn figures_are_opened_when_all_of_them_are_computed() {
+    opens_when_all_is_computed::<SecureNn>();
+    opens_when_all_is_computed::<Masked>();
+}
+
 /// Rounds and bytes of a step that is not the first, as the benchmark counts them.
 fn spent<S: Tested>(c: &Config) -> (u32, u64) {
     let parties = simulate(3, |p| {

@@ -7,8 +7,10 @@
 //! positives; with the N negatives, AUC = (1 + (C - D) / (P N)) / 2: ties count half.
 
 use crate::bound::within;
+use crate::evaluate::Hidden;
 use crate::order::{Use, order};
 use crate::{Data, Error, Loss, Result, State, Trainer};
+use ndarray::Array2;
 use trefoil_engine::{Engine, Index, Result as EngineResult, Sum};
 
 /// Records that are compared with one another, at most: a public random sample of all.
@@ -25,32 +27,37 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Config`] unless the network has two classes; those of the engine.
     pub fn auc<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
+        self.hidden_auc(e, state, data)?.open(e)
+    }
+
+    pub(crate) fn hidden_auc<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Hidden<E::Num>> {
         if !matches!(self.config().loss, Loss::CrossEntropy(_)) || self.network().outputs() != 2 {
             return Err(Error::config("outputs for the AUC", self.network().outputs(), "2 classes"));
         }
         let sample: Vec<usize> =
             order(e.shape(&data.x)[0], self.config().seed, Use::MetricSample).into_iter().take(ROWS).collect();
-        if sample.is_empty() {
-            return Ok(None);
-        }
-        let n = sample.len();
-        let opened = e.within("evaluate", |e| {
+        let (layer, n) = ("evaluate", sample.len());
+        let counted = |e: &mut E| {
             let part = data.select(e, &sample);
             let z = self.forward(e, state, &part.x)?;
             let as_row =
                 |e: &E, x: &E::Num, j: usize| e.gather(x, Index::Flat([1, n], &(0..n).map(|i| 2 * i + j).collect::<Vec<_>>()));
             let scores = e.sub(&as_row(e, &z, 1), &as_row(e, &z, 0))?;
-            let counts = counts(e, &scores, &as_row(e, &part.y, 1))?;
-            e.open(&counts)
-        })?;
-        let n = n as f64;
-        let count = |j: usize| opened.as_ref().map(|c| c[[0, j]]);
-        let Some(positives) = within("number of positive records", count(1), 0.0, n)? else { return Ok(None) };
-        // A pair of a positive and a negative record adds 1, 0 or -1, whatever their scores are.
-        let pairs = positives * (n - positives);
-        let difference = within("concordant less discordant pairs", count(0), -pairs, pairs)?;
-        Ok(difference.and_then(|difference| area(difference, positives, n)))
+            counts(e, &scores, &as_row(e, &part.y, 1))
+        };
+        let value = if n > 0 { Some(e.within(layer, counted)?) } else { None };
+        Ok(Hidden { layer, value, n, told })
     }
+}
+
+/// The area, from what was opened of so many records.
+fn told(opened: &Array2<f64>, n: f64) -> Result<Option<f64>> {
+    let count = |j: usize| opened.get([0, j]).copied();
+    let Some(positives) = within("number of positive records", count(1), 0.0, n)? else { return Ok(None) };
+    // A pair of a positive and a negative record adds 1, 0 or -1, whatever their scores are.
+    let pairs = positives * (n - positives);
+    let difference = within("concordant less discordant pairs", count(0), -pairs, pairs)?;
+    Ok(difference.and_then(|difference| area(difference, positives, n)))
 }
 
 /// Concordant pairs less discordant ones, and positives: [1, 2], from a row of scores and a row of labels 0 and 1.

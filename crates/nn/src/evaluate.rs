@@ -4,6 +4,8 @@
 //! Each figure is bounded by how it is made, whatever the network's outputs are: a record adds 0 or 1 to a count, and to a sum of losses at
 //! most [`MOST_LOSS`]. The range check of the records is what makes labels 0 and 1; a figure outside of its bound is refused where it is
 //! opened, and nothing of it is told.
+//!
+//! A figure is computed first, hidden, and opened then: what comes between is whoever has to remember that it is opened.
 
 use crate::bound::{clipped_sum, within};
 use crate::{Data, Error, Metric, Result, State, Trainer};
@@ -30,6 +32,30 @@ const DROPPED: u8 = 12;
 /// Integers stay below 2^62.
 const MAX_BITS: u8 = 62;
 
+/// A figure that is not opened yet.
+pub(crate) struct Hidden<N> {
+    /// The layer to which its opening is booked.
+    pub layer: &'static str,
+    /// What is opened; nothing where there are no records.
+    pub value: Option<N>,
+    /// Records, or blocks of weights.
+    pub n: usize,
+    /// What is told of what was opened of so many records or blocks, if it is within its bound.
+    pub told: fn(&Array2<f64>, f64) -> Result<Option<f64>>,
+}
+
+impl<N> Hidden<N> {
+    /// Opens it; `None` at a party to which nothing is opened, and where it is undefined.
+    ///
+    /// # Errors
+    /// It is out of its bound; those of the engine.
+    pub fn open<E: Engine<Num = N>>(self, e: &mut E) -> Result<Option<f64>> {
+        let Some(value) = self.value else { return Ok(None) };
+        let opened: Opened = e.within(self.layer, |e| e.open(&value))?;
+        opened.map_or(Ok(None), |opened| (self.told)(&opened, self.n as f64))
+    }
+}
+
 impl Trainer {
     /// How many records of `data` the network puts into the right class, `chunk` at a time; `None` at a party to which
     /// nothing is opened.
@@ -43,7 +69,12 @@ impl Trainer {
         data: &Data<E::Num>,
         chunk: usize,
     ) -> Result<Option<usize>> {
-        let opened = e.within("evaluate", |e| {
+        Ok(self.correct(e, state, data, chunk)?.open(e)?.map(|n| n as usize))
+    }
+
+    fn correct<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>, chunk: usize) -> Result<Hidden<E::Num>> {
+        let layer = "evaluate";
+        let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(chunk), |e, part| {
                 let logits = self.forward(e, state, &part.x)?;
                 let bits = argmax(e, &logits)?;
@@ -52,9 +83,10 @@ impl Trainer {
                 Ok(e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows))
             })
         })?;
-        let rows = e.shape(&data.x)[0] as f64;
-        let correct = within("number of correct records", element(opened), 0.0, rows)?;
-        Ok(correct.map(|n| n.round() as usize))
+        let told = |opened: &Array2<f64>, rows: f64| {
+            Ok(within("number of correct records", element(opened), 0.0, rows)?.map(f64::round))
+        };
+        Ok(Hidden { layer, value, n: e.shape(&data.x)[0], told })
     }
 
     /// The mean loss of the records: cross entropy, or (z - y)^2, of each record [`MOST_LOSS`] at most; `None` at a party to which nothing is opened, and for no records.
@@ -62,7 +94,7 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn loss<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        self.mean_loss(e, "loss", state, data)
+        self.mean_loss(e, "loss", state, data)?.open(e)
     }
 
     /// So many records, or fewer where they are wide.
@@ -70,17 +102,24 @@ impl Trainer {
         chunk.min((VALUES / self.network().widest().max(1)).max(1))
     }
 
-    fn mean_loss<E: Engine>(&self, e: &mut E, layer: &str, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        let rows = e.shape(&data.x)[0];
-        let opened = e.within(layer, |e| {
+    pub(crate) fn mean_loss<E: Engine>(
+        &self,
+        e: &mut E,
+        layer: &'static str,
+        state: &State<E::Num>,
+        data: &Data<E::Num>,
+    ) -> Result<Hidden<E::Num>> {
+        let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
                 let z = self.forward(e, state, &part.x)?;
                 let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
                 clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)
             })
         })?;
-        let rows = rows as f64;
-        Ok(within("sum of losses", element(opened), LEAST_LOSS * rows, MOST_LOSS * rows)?.map(|sum| sum / rows))
+        let told = |opened: &Array2<f64>, rows: f64| {
+            Ok(within("sum of losses", element(opened), LEAST_LOSS * rows, MOST_LOSS * rows)?.map(|sum| sum / rows))
+        };
+        Ok(Hidden { layer, value, n: e.shape(&data.x)[0], told })
     }
 
     /// The figure that [`Open`](crate::Open) names, of these records; `None` where none is named, at a party to which nothing is
@@ -89,13 +128,27 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn metric<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        let rows = e.shape(&data.x)[0];
-        match self.config().open.metric {
-            Some(Metric::Accuracy) => Ok(self.evaluate(e, state, data, CHUNK)?.map(|correct| correct as f64 / rows as f64)),
-            Some(Metric::Auc) => self.auc(e, state, data),
-            Some(Metric::SquaredError) => self.mean_loss(e, "evaluate", state, data),
-            None => Ok(None),
-        }
+        self.hidden_metric(e, state, data)?.map_or(Ok(None), |hidden| hidden.open(e))
+    }
+
+    pub(crate) fn hidden_metric<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        data: &Data<E::Num>,
+    ) -> Result<Option<Hidden<E::Num>>> {
+        Ok(match self.config().open.metric {
+            Some(Metric::Accuracy) => {
+                let correct = self.correct(e, state, data, CHUNK)?;
+                let told = |opened: &Array2<f64>, rows: f64| {
+                    Ok(within("number of correct records", element(opened), 0.0, rows)?.map(|n| n.round() / rows))
+                };
+                Some(Hidden { told, ..correct })
+            }
+            Some(Metric::Auc) => Some(self.hidden_auc(e, state, data)?),
+            Some(Metric::SquaredError) => Some(self.mean_loss(e, "evaluate", state, data)?),
+            None => None,
+        })
     }
 
     /// The number of blocks of [`BLOCK`] neighbouring weights whose norm is as large as a single weight may be (16).
@@ -108,8 +161,12 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn weights_out_of_range<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Option<u64>> {
-        let weight = self.scales().weight;
-        let (opened, blocks) = e.within("range", |e| {
+        Ok(self.blocks_out_of_range(e, state)?.open(e)?.map(|n| n as u64))
+    }
+
+    pub(crate) fn blocks_out_of_range<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Hidden<E::Num>> {
+        let (layer, weight) = ("range", self.scales().weight);
+        let (count, n) = e.within(layer, |e| {
             // Blocks are columns; the last block of a matrix is filled up with its first elements.
             let blocks: Vec<E::Num> = state.params.iter().map(|w| in_blocks(e, w)).collect();
             let w = e.beside(&blocks.iter().collect::<Vec<_>>())?;
@@ -123,16 +180,21 @@ impl Trainer {
             let [out] = e.drelu([&above])?;
             let one = e.public(&Array2::ones((1, n)), Format { frac: 0, bits: 1 })?;
             let [out] = e.select([(&out, &one)])?;
-            let count = e.sum(&out, Sum::Cols);
-            Ok((e.open(&count)?, n as f64))
+            Ok((e.sum(&out, Sum::Cols), n))
         })?;
-        Ok(within("number of blocks of weights", element(opened), 0.0, blocks)?.map(|n| n.round() as u64))
+        let told = |opened: &Array2<f64>, blocks: f64| {
+            Ok(within("number of blocks of weights", element(opened), 0.0, blocks)?.map(f64::round))
+        };
+        Ok(Hidden { layer, value: Some(count), n, told })
     }
 
-    pub(crate) fn check_weights<E: Engine>(&self, e: &mut E, state: &State<E::Num>, epoch: u64) -> Result<()> {
-        match self.weights_out_of_range(e, state)? {
-            None | Some(0) => Ok(()),
-            Some(blocks) => Err(Error::Weights { epoch, blocks, size: BLOCK, bound: self.bound() }),
+    /// Opens that number, which must be 0.
+    pub(crate) fn check_weights<E: Engine>(&self, e: &mut E, blocks: Hidden<E::Num>, epoch: u64) -> Result<()> {
+        match blocks.open(e)? {
+            Some(blocks) if blocks > 0.0 => {
+                Err(Error::Weights { epoch, blocks: blocks as u64, size: BLOCK, bound: self.bound() })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -143,13 +205,13 @@ impl Trainer {
     }
 }
 
-/// The opened sum of what `f` gives, one element, for `chunk` records at a time.
+/// The sum of what `f` gives, one element, for `chunk` records at a time; nothing for no records.
 fn in_chunks<E: Engine>(
     e: &mut E,
     data: &Data<E::Num>,
     chunk: usize,
     mut f: impl FnMut(&mut E, &Data<E::Num>) -> EngineResult<E::Num>,
-) -> EngineResult<Opened> {
+) -> EngineResult<Option<E::Num>> {
     let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
     let mut sums = Vec::new();
     for rows in rows.chunks(chunk.max(1)) {
@@ -163,7 +225,7 @@ fn in_chunks<E: Engine>(
     let bits = sums.iter().map(|sum| e.format(sum).bits).max().unwrap_or_default();
     let sums: Vec<E::Num> = sums.iter().map(|sum| e.claim(sum, bits)).collect();
     let row = e.beside(&sums.iter().collect::<Vec<_>>())?;
-    e.open(&e.sum(&row, Sum::Cols))
+    Ok(Some(e.sum(&row, Sum::Cols)))
 }
 
 fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {
@@ -174,6 +236,6 @@ fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {
     e.gather(w, Index::Flat([BLOCK, blocks], &at))
 }
 
-fn element(opened: Opened) -> Option<f64> {
-    opened.and_then(|m| m.first().copied())
+fn element(opened: &Array2<f64>) -> Option<f64> {
+    opened.first().copied()
 }

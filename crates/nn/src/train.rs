@@ -57,6 +57,11 @@ pub enum Event<'a, N> {
         /// Whether they are opened.
         open: &'a mut bool,
     },
+    /// Told once an epoch's figures are computed, hidden, right before the first of them is opened. An error keeps all of them closed.
+    Opening {
+        /// Counted from 1.
+        epoch: u64,
+    },
     /// An epoch is done, and its state was found good if it was `checked`.
     Epoch {
         /// Counted from 1.
@@ -301,12 +306,16 @@ impl Trainer {
                 report(e, Event::Epoch { epoch, loss: None, metric: None, checked, state: &state })?;
                 continue;
             }
-            let loss = sample.as_ref().map_or(Ok(None), |sample| self.loss(e, &state, sample))?;
+            let loss = sample.as_ref().map(|sample| self.mean_loss(e, "loss", &state, sample)).transpose()?;
+            let blocks = self.blocks_out_of_range(e, &state)?;
+            let metric = test.as_ref().map_or(Ok(None), |test| self.hidden_metric(e, &state, test))?;
+            report(e, Event::Opening { epoch })?;
+            let loss = loss.map_or(Ok(None), |loss| loss.open(e))?;
             if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
                 return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
             }
-            self.check_weights(e, &state, epoch)?;
-            let metric = test.as_ref().map_or(Ok(None), |test| self.metric(e, &state, test))?;
+            self.check_weights(e, blocks, epoch)?;
+            let metric = metric.map_or(Ok(None), |metric| metric.open(e))?;
             report(e, Event::Epoch { epoch, loss, metric, checked, state: &state })?;
         }
         Ok(state)

@@ -159,13 +159,14 @@ impl Session<'_> {
         Ok(agreed.begun)
     }
 
-    /// Whether an epoch's figures are opened in this session. Whoever opens them has it on disk first.
-    fn opens_now(&self, closed: u64, epoch: u64) -> Result<bool> {
-        if epoch > closed && self.me != Id::P2 {
+    /// An epoch's figures are computed, and hidden. Whoever opens them has it on disk first.
+    fn begin_opening(&self, epoch: u64) -> Result<()> {
+        self.not_cancelled()?;
+        if self.me != Id::P2 {
             self.server.advance(self.hash, |r| r.openings.begun = epoch)?;
             self.server.say(Event::Opening { epoch });
         }
-        Ok(epoch > closed)
+        Ok(())
     }
 
     /// After each step and epoch: what was opened is told and logged; now and then the state is written down.
@@ -173,7 +174,8 @@ impl Session<'_> {
         let (server, per_epoch) = (self.server, trainer.steps_per_epoch());
         match event {
             Progress::Start => {}
-            Progress::Figures { epoch, open } => *open = self.opens_now(run.closed, epoch)?,
+            Progress::Figures { epoch, open } => *open = epoch > run.closed,
+            Progress::Opening { epoch } => self.begin_opening(epoch)?,
             Progress::Step { step, time, state } => {
                 let (bytes, rounds) = run.tally.after(e.party());
                 server.live(self.hash, |e| e.session = Some(step))?;
@@ -186,7 +188,6 @@ impl Session<'_> {
                 }
             }
             Progress::Epoch { epoch, loss, metric, checked, state } => {
-                self.not_cancelled()?;
                 run.checked = checked;
                 run.tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
                 let figures = Figures { epoch, loss, metric, lost: false };
@@ -194,6 +195,8 @@ impl Session<'_> {
                 if opened {
                     server.note(json!({ "what": "opened", "job": self.hash, "figures": figures }))?;
                 }
+                // What was opened is in the log, whoever has cancelled the job meanwhile.
+                self.not_cancelled()?;
                 if checked {
                     server.update(self.hash, |r| {
                         r.openings.done = if self.me == Id::P2 { 0 } else { epoch };
