@@ -127,6 +127,14 @@ impl Engine for Float {
     fn open(&mut self, x: &FloatNum) -> Result<Opened> {
         Ok(Some(x.value.clone()))
     }
+    /// The function itself, for the baseline.
+    fn sigmoid(&mut self, x: &FloatNum, out: Format) -> Result<FloatNum> {
+        Ok(FloatNum::new(x.value.mapv(|v| 1.0 / (1.0 + (-v).exp())), out))
+    }
+    /// The function itself, for the baseline, whatever the range.
+    fn inverse_sqrt(&mut self, s: &FloatNum, _: [i8; 2], out: Format) -> Result<FloatNum> {
+        Ok(FloatNum::new(s.value.mapv(|v| v.sqrt().recip()), out))
+    }
 }
 
 /// Matrices that cannot stand side by side.

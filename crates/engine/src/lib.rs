@@ -242,6 +242,22 @@ pub trait Engine: Sized {
         functions::row_max(self, x)
     }
 
+    /// 1 / (1 + exp(-x)) in the format `out`, see [`functions::sigmoid`].
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn sigmoid(&mut self, x: &Self::Num, out: Format) -> Result<Self::Num> {
+        functions::sigmoid(self, x, out)
+    }
+
+    /// 1 / sqrt(s) in the format `out` for 2^`powers[0]` <= s < 2^`powers[1]`, see [`functions::inverse_sqrt`].
+    ///
+    /// # Errors
+    /// [`Error::Range`] if the range is too wide for the ring; those of the protocol.
+    fn inverse_sqrt(&mut self, s: &Self::Num, powers: [i8; 2], out: Format) -> Result<Self::Num> {
+        functions::inverse_sqrt(self, s, powers, out)
+    }
+
     /// Runs `f` under the name of a layer: cost is booked to it, and errors name it.
     ///
     /// # Errors

@@ -11,14 +11,16 @@
 //! assert_eq!(graph, Graph { input: trefoil_nn::Shape::Image([1, 28, 28]), ..Graph::perceptron(&[784, 32, 10]) });
 //! ```
 
+pub(crate) mod kind;
 mod named;
 mod one_or_more;
 mod shape;
 
+pub use kind::Kind;
 pub use named::Form;
 pub use shape::Shape;
 
-use crate::layers::{Add, AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, Relu, Start};
+use crate::layers::{Linear, Start};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -65,27 +67,7 @@ impl Node {
     }
 }
 
-/// The layers that there are, with their settings.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Fully connected.
-    Linear(Linear),
-    /// max(x, 0).
-    Relu,
-    /// A convolution.
-    Conv2d(Conv2d),
-    /// The largest of each window.
-    MaxPool2d(MaxPool2d),
-    /// The mean of each window.
-    AvgPool2d(AvgPool2d),
-    /// An image as one row of numbers.
-    Flatten,
-    /// The sum of several nodes' outputs.
-    Add,
-}
-
-/// A parameter: something that training changes.
+/// A parameter: something that training changes, and that the model has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Param {
     /// As PyTorch has it: `fc1.weight`.
@@ -94,6 +76,8 @@ pub struct Param {
     pub dims: Vec<usize>,
     /// How it starts.
     pub start: Start,
+    /// Whether a gradient changes it. What is not trained follows the batches, as a running mean does.
+    pub trained: bool,
 }
 
 impl Param {
@@ -102,53 +86,6 @@ impl Param {
         match self.dims[..] {
             [n] => [1, n],
             _ => [self.dims.first().copied().unwrap_or(0), self.dims.iter().skip(1).product()],
-        }
-    }
-}
-
-impl Kind {
-    /// The short name that nodes are called by.
-    fn short(&self) -> &'static str {
-        match self {
-            Kind::Linear(_) => "fc",
-            Kind::Relu => "relu",
-            Kind::Conv2d(_) => "conv",
-            Kind::MaxPool2d(_) | Kind::AvgPool2d(_) => "pool",
-            Kind::Flatten => "flatten",
-            Kind::Add => "add",
-        }
-    }
-
-    /// How many inputs it may have: at least, and at most.
-    fn takes(&self) -> [usize; 2] {
-        match self {
-            Kind::Add => [2, Add::MOST],
-            _ => [1, 1],
-        }
-    }
-
-    /// What it makes of its inputs, which are of one shape.
-    fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
-        match self {
-            Kind::Linear(layer) => layer.shape(input),
-            Kind::Relu => Relu.shape(input),
-            Kind::Conv2d(layer) => layer.shape(input),
-            Kind::MaxPool2d(layer) => layer.shape(input),
-            Kind::AvgPool2d(layer) => layer.shape(input),
-            Kind::Flatten => Flatten.shape(input),
-            Kind::Add => Ok(input),
-        }
-    }
-
-    fn params(&self, input: Shape) -> Vec<(&'static str, Vec<usize>, Start)> {
-        match self {
-            Kind::Linear(layer) => layer.params(input),
-            Kind::Relu => Relu.params(input),
-            Kind::Conv2d(layer) => layer.params(input),
-            Kind::MaxPool2d(layer) => layer.params(input),
-            Kind::AvgPool2d(layer) => layer.params(input),
-            Kind::Flatten => Flatten.params(input),
-            Kind::Add => Vec::new(),
         }
     }
 }
@@ -263,8 +200,10 @@ impl Graph {
     pub fn params(&self) -> Result<Vec<Param>> {
         let mut all = Vec::new();
         for ((node, name), input) in self.nodes.iter().zip(self.names()).zip(self.inputs()?) {
-            let of_node = node.op.params(input).into_iter();
-            all.extend(of_node.map(|(param, dims, start)| Param { name: format!("{name}.{param}"), dims, start }));
+            for (trained, params) in [(true, node.op.params(input)), (false, node.op.running(input))] {
+                let param = |(param, dims, start)| Param { name: format!("{name}.{param}"), dims, start, trained };
+                all.extend(params.into_iter().map(param));
+            }
         }
         Ok(all)
     }

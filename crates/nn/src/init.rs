@@ -23,6 +23,7 @@ impl Init {
     pub fn values(self, shape: [usize; 2], start: Start, seed: u64, layer: usize, format: Format) -> Array2<f64> {
         let fan = match (start, self) {
             (Start::Zero, _) => return Array2::zeros(shape),
+            (Start::One, _) => return Array2::ones(shape),
             (Start::Random { fan_in, .. }, Init::He) => fan_in,
             (Start::Random { fan_in, fan_out }, Init::Glorot) => fan_in + fan_out,
         };

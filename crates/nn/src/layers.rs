@@ -5,20 +5,35 @@
 
 pub mod add;
 pub mod avg_pool2d;
+pub mod batch_norm;
+pub mod constant;
 pub mod conv2d;
+pub mod dropout;
 pub mod flatten;
+pub mod global_avg_pool2d;
+pub mod leaky_relu;
 pub mod linear;
 pub mod max_pool2d;
+mod mean;
 pub mod relu;
+pub mod sigmoid;
+pub mod tanh;
 pub mod window;
 
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
+pub use constant::Constant;
 pub use conv2d::Conv2d;
+pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use global_avg_pool2d::GlobalAvgPool2d;
+pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
+pub use tanh::Tanh;
 pub use window::Pair;
 
 use crate::graph::Shape;
@@ -29,6 +44,8 @@ use trefoil_engine::{Engine, Format, Kind, Result, Scatter};
 pub enum Start {
     /// At zero.
     Zero,
+    /// At one.
+    One,
     /// At random: so many values enter an output, and a value enters so many outputs.
     Random {
         /// Values that enter an output.
@@ -95,11 +112,13 @@ pub struct Factors<N> {
     pub scatter: Option<Scatter>,
 }
 
-/// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, or a product.
+/// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, or a product; or the next
+/// value of one that is not trained.
 #[allow(missing_docs)] // the line above says it
 pub enum Gradient<N> {
     Ready(N),
     Product(Factors<N>),
+    Next(N),
 }
 
 /// The gradient by a layer's input: not asked for, there already, or a product with its format.
@@ -131,6 +150,12 @@ pub trait Layer {
 
     /// What training changes: name, PyTorch's dimensions, and how it starts.
     fn params(&self, input: Shape) -> Vec<(&'static str, Vec<usize>, Start)> {
+        let _ = input;
+        Vec::new()
+    }
+
+    /// What follows the batches, behind the parameters that training changes.
+    fn running(&self, input: Shape) -> Vec<(&'static str, Vec<usize>, Start)> {
         let _ = input;
         Vec::new()
     }

@@ -32,6 +32,7 @@ pub mod model;
 pub mod network;
 pub mod optimisers;
 pub mod order;
+mod running;
 pub mod scales;
 pub mod schedule;
 pub mod squared_error;

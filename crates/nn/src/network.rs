@@ -3,8 +3,9 @@
 //! Each layer's work runs under its name, fc1, relu1, fc2, .., so that its cost is booked to it.
 
 use crate::Result;
+use crate::graph::kind::with_layer;
 use crate::graph::{Graph, Kind, Param, Shape};
-use crate::layers::{Add, Factors, Flatten, Formats, Gradient, Gradients, Layer, Mode, Onward, Place, Relu};
+use crate::layers::{Add, Factors, Formats, Gradient, Gradients, Layer, Mode, Onward, Place};
 use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as EngineResult};
 
 /// A graph that has been checked, with what follows from it.
@@ -146,7 +147,8 @@ impl Network {
     }
 
     /// The gradients by all parameters, in the order of [`Network::params`], from that by the outputs. Those that are products come
-    /// as their [`Cut`]s say, all others with the fraction bits that they have, plus what joins them.
+    /// as their [`Cut`]s say, all others with the fraction bits that they have, plus what joins them. In the place of a parameter that is
+    /// not trained stands its next value.
     ///
     /// # Errors
     /// Those of the engine.
@@ -204,18 +206,10 @@ fn forward<'a, E: Engine + 'a>(
         Ok((y, Box::new(move |e, d, want_dx| layer.backward(e, &at, kept, d, want_dx))))
     }
     let x = *inputs.first().ok_or(EngineError::Shape { what: "inputs of a layer", left: [1, 1], right: [0, 0] })?;
-    match op {
-        Kind::Linear(layer) => taped(layer, e, at, x),
-        Kind::Relu => taped(&Relu, e, at, x),
-        Kind::Conv2d(layer) => taped(layer, e, at, x),
-        Kind::MaxPool2d(layer) => taped(layer, e, at, x),
-        Kind::AvgPool2d(layer) => taped(layer, e, at, x),
-        Kind::Flatten => taped(&Flatten, e, at, x),
-        Kind::Add => {
-            let y = Add.forward(e, inputs, at.formats.out)?;
-            Ok((y, Box::new(|_, d, _| Ok(Gradients { input: Onward::Ready(d.clone()), params: Vec::new() }))))
-        }
-    }
+    with_layer!(op, layer => taped(layer, e, at, x), {
+        let y = Add.forward(e, inputs, at.formats.out)?;
+        Ok((y, Box::new(|_, d, _| Ok(Gradients { input: Onward::Ready(d.clone()), params: Vec::new() }))))
+    })
 }
 
 /// A layer's gradients: by its input, and by its parameters.
@@ -227,7 +221,7 @@ fn together<E: Engine>(e: &mut E, found: Gradients<E::Num>, cuts: Vec<Cut<E::Num
     for (place, (gradient, cut)) in found.params.into_iter().zip(cuts).enumerate() {
         match (gradient, cut.join) {
             (Gradient::Ready(x), Some(join)) => done.push((place, e.add(&x, &join)?)),
-            (Gradient::Ready(x), None) => done.push((place, x)),
+            (Gradient::Ready(x), None) | (Gradient::Next(x), _) => done.push((place, x)),
             (Gradient::Product(mut factors), join) => {
                 // The product needs as many fraction bits as its result and what joins it.
                 let need = join.as_ref().map_or(0, |c| e.format(c).frac).max(cut.format.frac);

@@ -37,6 +37,11 @@ impl Public {
         Public(mix(mix(mix(seed) ^ kind) ^ index))
     }
 
+    /// For a node in a step of a training.
+    pub(crate) fn of_node(seed: u64, step: u64, node: usize) -> Public {
+        Public(mix(Public::new(seed, 7, step).0 ^ node as u64))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
@@ -52,6 +57,11 @@ impl Public {
                 return r % n;
             }
         }
+    }
+
+    /// Uniform in [0, 1), a multiple of 2^-53.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / 53f64.exp2()
     }
 
     /// Uniform in [-1, 1), a multiple of 2^-52.

@@ -4,7 +4,7 @@ use crate::evaluate::{DIVERGED, LOSS_ROWS};
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{Optimiser, Sgd};
 use crate::order::{Use, order};
-use crate::{Config, Error, Network, Result, Scales};
+use crate::{Config, Error, Network, Result, Scales, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
@@ -14,9 +14,9 @@ pub use crate::loss::LABEL;
 /// All that changes in training. A checkpoint is this and the number of steps taken.
 #[derive(Clone)]
 pub struct State<N> {
-    /// Weights and biases, in the order of [`Network::params`].
+    /// Weights and biases, and running values, in the order of [`Network::params`].
     pub params: Vec<N>,
-    /// A velocity for each parameter, in the same order; empty without momentum.
+    /// A velocity for each parameter that is trained, in the same order; empty without momentum.
     pub velocity: Vec<N>,
 }
 
@@ -135,7 +135,8 @@ impl Trainer {
         let (x, y) = (self.network.width(), self.network.outputs());
         let of = |rows| Data { x: ShapeNum::new([rows, x], c.input), y: ShapeNum::new([rows, y], self.label_format()) };
         let parameters = |format| self.network.params().iter().map(move |p| ShapeNum::new(p.shape(), format));
-        let velocity = |_| parameters(self.scales.step);
+        let trained = || self.network.params().iter().filter(|p| p.trained);
+        let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
         let state = State {
             params: parameters(self.scales.weight).collect(),
             velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect(),
@@ -204,10 +205,11 @@ impl Trainer {
         let (mut params, mut velocity, mut layer) = (Vec::new(), Vec::new(), 0);
         for param in self.network.params() {
             params.push(e.public(&c.init.values(param.shape(), param.start, c.seed, layer, weight), weight)?);
-            layer += usize::from(param.start != Start::Zero);
+            layer += usize::from(matches!(param.start, Start::Random { .. }));
         }
         for _ in 0..self.optimiser.keeps() {
-            let zeros = self.network.params().iter().map(|p| e.public(&Array2::zeros(p.shape()), self.scales.step));
+            let trained = self.network.params().iter().filter(|p| p.trained);
+            let zeros = trained.map(|p| e.public(&Array2::zeros(p.shape()), self.scales.step));
             velocity.extend(zeros.collect::<EngineResult<Vec<_>>>()?);
         }
         Ok(State { params, velocity })
@@ -248,9 +250,9 @@ impl Trainer {
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| self.config.loss.gradient(e, &outputs, &batch.y, &self.scales))?;
         let d = optimiser.begin(e, &d, epoch)?;
-        let cuts = optimiser.cuts(e, &state.params, &state.velocity)?;
+        let cuts = running::cuts(e, optimiser, self.network.params(), state)?;
         let gradients = self.network.backward(e, tape, d, cuts)?;
-        e.within("sgd", |e| optimiser.apply(e, &mut state.params, &mut state.velocity, gradients))
+        e.within("sgd", |e| running::apply(e, optimiser, self.network.params(), state, gradients))
     }
 
     /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each

@@ -11,7 +11,9 @@ use numbers::noise;
 use serde::Deserialize;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node};
-use trefoil_nn::layers::{AvgPool2d, Conv2d, Formats, Layer, Linear, MaxPool2d, Mode, Onward, Pair, Place};
+use trefoil_nn::layers::{
+    AvgPool2d, BatchNorm, Constant, Conv2d, Dropout, Formats, Layer, LeakyRelu, Linear, MaxPool2d, Mode, Onward, Pair, Place,
+};
 use trefoil_nn::network::{Cut, Network};
 use trefoil_nn::{Graph, Shape};
 
@@ -78,6 +80,18 @@ fn avg(kernel: usize, stride: Option<usize>, padding: usize) -> Kind {
     Kind::AvgPool2d(AvgPool2d { kernel: Pair([kernel; 2]), stride: stride.map(|n| Pair([n; 2])), padding: Pair([padding; 2]) })
 }
 
+fn norm() -> Kind {
+    Kind::BatchNorm(BatchNorm::default())
+}
+
+fn leaky(slope: f64) -> Kind {
+    Kind::LeakyRelu(LeakyRelu { slope: Constant(slope) })
+}
+
+fn dropout(p: f64) -> Kind {
+    Kind::Dropout(Dropout { p: Constant(p) })
+}
+
 /// Outputs that are used twice and three times, as a node's inputs and by nodes of their own, and the record with its own fraction bits.
 fn residual() -> Graph {
     let node = |op, from: &[&str]| Node { from: from.iter().map(|n| (*n).into()).collect(), ..Node::new(op) };
@@ -108,6 +122,9 @@ fn networks() -> Vec<Graph> {
         graph(vec![conv(2, 2, 1, 0), avg(2, None, 0), Kind::Flatten, linear(3)]),
         graph(vec![conv(2, 2, 1, 0), avg(3, Some(1), 1), Kind::Flatten, linear(3)]),
         residual(),
+        graph(vec![conv(3, 3, 1, 1), norm(), leaky(0.125), conv(2, 2, 2, 0), norm(), Kind::GlobalAvgPool2d, linear(3)]),
+        graph(vec![linear(5), norm(), Kind::Sigmoid, dropout(0.5), linear(4), Kind::Tanh, dropout(0.25), linear(3)]),
+        graph(vec![norm(), conv(2, 3, 1, 0), dropout(0.4), Kind::GlobalAvgPool2d, Kind::Tanh, linear(3)]),
     ]
 }
 
@@ -146,7 +163,7 @@ fn gradients_are_those_of_the_outputs() {
         let (mut params, ..) = values(&network);
         let (found, fixed) = (gradients(&mut Float, &network, false), gradients(&mut Fixed::default(), &network, false));
         let joined = gradients(&mut Fixed::default(), &network, true);
-        for (k, param) in network.params().iter().enumerate() {
+        for (k, param) in network.params().iter().enumerate().filter(|(_, p)| p.trained) {
             for (i, g) in found[k].indexed_iter() {
                 let h = 1e-5;
                 params[k][i] += h;
@@ -205,4 +222,50 @@ fn the_first_of_equals_gets_the_gradient() {
     }
     all(&mut Float);
     all(&mut Fixed::default());
+}
+
+/// The zeros are in other places in each step and each node, about as many as asked for, and nowhere in an evaluation.
+#[test]
+fn dropout_drops_in_training_alone() {
+    let run = |seed, step, node, p, mode: Option<Mode>| {
+        let layer = Dropout { p: Constant(p) };
+        let mode = mode.unwrap_or(Mode::Train { seed, step });
+        let at = Place { input: Shape::Flat(100), params: &[], formats: Formats { out: ACTIVATION, widen: 0 }, node, mode };
+        let e = &mut Fixed::default();
+        let x = e.public(&Array2::ones((100, 100)), ACTIVATION).unwrap();
+        let (y, ()) = layer.forward(e, &at, &x).unwrap();
+        open(e, &y)
+    };
+    let first = run(1, 2, 3, 0.25, None);
+    let zeros = first.iter().filter(|v| **v == 0.0).count() as f64 / 1e4;
+    assert!((zeros - 0.25).abs() < 0.02, "{zeros}");
+    assert!(first.iter().all(|v| *v == 0.0 || (v - 4.0 / 3.0).abs() < 1e-4));
+    assert_eq!(first, run(1, 2, 3, 0.25, None));
+    for other in [run(2, 2, 3, 0.25, None), run(1, 3, 3, 0.25, None), run(1, 2, 4, 0.25, None)] {
+        let both = first.iter().zip(&other).filter(|(a, b)| **a == 0.0 && **b == 0.0).count() as f64 / 1e4;
+        assert!((both - 0.0625).abs() < 0.015, "{both}");
+    }
+    assert_eq!(run(1, 2, 3, 0.5, None).iter().filter(|v| **v != 0.0 && **v != 2.0).count(), 0);
+    assert_eq!(run(1, 2, 3, 0.0, None), Array2::<f64>::ones((100, 100)));
+    assert_eq!(run(1, 2, 3, 0.25, Some(Mode::Evaluate)), Array2::<f64>::ones((100, 100)));
+}
+
+/// Settings that make no layer are refused where the network is checked.
+#[test]
+fn settings_that_make_no_layer_are_refused() {
+    let batch = |momentum, eps| Kind::BatchNorm(BatchNorm { momentum: Constant(momentum), eps: Constant(eps) });
+    for op in [
+        leaky(-0.1),
+        leaky(1.5),
+        leaky(f64::NAN),
+        dropout(1.0),
+        dropout(-0.5),
+        batch(0.0, 1e-5),
+        batch(0.1, 0.0),
+        batch(0.1, 2.0),
+    ] {
+        let graph = Graph { input: Shape::Flat(4), nodes: vec![Node::new(op)] };
+        let error = graph.check().unwrap_err().to_string();
+        assert!(error.contains("1 on 4") && error.contains("expected a "), "{error}");
+    }
 }

@@ -5,18 +5,22 @@ mod argmax;
 mod chebyshev;
 mod division;
 mod exp;
+mod inverse_sqrt;
 mod ln;
 mod maximum;
 mod reciprocal;
+mod sigmoid;
 mod softmax;
 
 pub use argmax::argmax;
 pub use chebyshev::{coefficients, series};
 pub use division::division;
 pub use exp::{EXP_FLOOR, exp};
+pub use inverse_sqrt::inverse_sqrt;
 pub use ln::ln;
 pub use maximum::{row_max, row_max_of_pairs};
 pub use reciprocal::reciprocal;
+pub use sigmoid::{SIGMOID_REACH, sigmoid};
 pub use softmax::{Softmax, softmax};
 
 use crate::Result;

@@ -54,6 +54,42 @@ fn ln_is_within_its_stated_error() {
 }
 
 #[test]
+fn sigmoid_is_within_its_stated_error() {
+    fn run<E: Engine>(mut e: E, frac: u8, whole: i8) -> f64 {
+        let most = f64::from(whole).exp2();
+        let x = column(100_001, -most * 0.999, most * 0.999).mapv(|v| (v * 65536.0).round() / 65536.0);
+        let s = e.public(&x, Format::new(frac, whole)).unwrap();
+        let y = sigmoid(&mut e, &s, Format::new(24, 1)).unwrap();
+        worst(&mut e, &x, &y, |x| 1.0 / (1.0 + (-x).exp()))
+    }
+    for (frac, whole) in [(16, 5), (16, 8), (16, 20), (28, 8)] {
+        let (float, fixed) = (run(Float, frac, whole), run(Fixed::default(), frac, whole));
+        println!("sigmoid to 2^{whole}: float {float:e}, fixed {fixed:e}");
+        assert!(float < 15f64.exp2().recip() && fixed < 15f64.exp2().recip());
+    }
+}
+
+#[test]
+fn inverse_sqrt_is_within_its_stated_error() {
+    fn run<E: Engine>(mut e: E, powers: [i8; 2], frac: u8) -> f64 {
+        // As many numbers in each power of two.
+        let x = column(20_001, f64::from(powers[0]), f64::from(powers[1]) - 1e-4);
+        let x = x.mapv(|v| (v.exp2() * 28f64.exp2()).ceil() / 28f64.exp2());
+        let s = e.public(&x, Format::new(frac, powers[1])).unwrap();
+        let out = Format::new(24, (1 - powers[0]) / 2 + 1);
+        let y = inverse_sqrt(&mut e, &s, powers, out).unwrap();
+        let y = e.open(&y).unwrap().unwrap();
+        // What one unit of the result does not explain, relatively.
+        x.iter().zip(&y).map(|(x, y)| ((y - x.sqrt().recip()).abs() - 24f64.exp2().recip()) * x.sqrt()).fold(0.0, f64::max)
+    }
+    for (powers, frac) in [([-18, 5], 28), ([-4, 8], 28), ([0, 1], 28), ([-10, 3], 30)] {
+        let (float, fixed) = (run(Float, powers, frac), run(Fixed::default(), powers, frac));
+        println!("inverse square root in {powers:?}: float {float:e}, fixed {fixed:e}");
+        assert!(float < 18f64.exp2().recip() && fixed < 18f64.exp2().recip());
+    }
+}
+
+#[test]
 fn softmax_argmax_and_maximum_are_those_of_float() {
     let mut fixed = Fixed::default();
     let x = Array2::from_shape_fn((500, 10), |(i, j)| (((i * 7919 + j * 104_729) % 20_011) as f64 - 10_000.0) / 700.0);

@@ -17,6 +17,7 @@ const OPERATOR_SET: i64 = 13;
 /// TensorProto.DataType.FLOAT
 const FLOAT: i32 = 1;
 /// AttributeProto.AttributeType.INT and INTS
+const FLOAT_ATTRIBUTE: i32 = 1;
 const INT: i32 = 2;
 const INTS: i32 = 7;
 
@@ -85,6 +86,8 @@ struct NodeProto {
 struct AttributeProto {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(float, tag = "2")]
+    f: f32,
     #[prost(int64, tag = "3")]
     i: i64,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -201,6 +204,13 @@ impl Model {
                 Kind::Flatten => ("Flatten", 0, vec![]),
                 // Of any number of inputs.
                 Kind::Add => ("Sum", 0, vec![]),
+                Kind::LeakyRelu(l) => ("LeakyRelu", 0, vec![float("alpha", l.slope.0)]),
+                Kind::Sigmoid => ("Sigmoid", 0, vec![]),
+                Kind::Tanh => ("Tanh", 0, vec![]),
+                Kind::GlobalAvgPool2d => ("GlobalAveragePool", 0, vec![]),
+                Kind::BatchNorm(l) => ("BatchNormalization", 4, vec![float("epsilon", l.eps.0)]),
+                // Without its second and third input it changes nothing.
+                Kind::Dropout(_) => ("Dropout", 0, vec![]),
             };
             let mut given: Vec<String> =
                 source.iter().map(|source| source.map_or_else(|| "x".to_owned(), |i| names[i].clone())).collect();
@@ -210,7 +220,8 @@ impl Model {
                 nodes.push(node_of("Flatten", &rows, given, vec![]));
                 given = vec![rows];
             }
-            let parameters = ["weight", "bias"].iter().take(parameters).map(|p| format!("{name}.{p}"));
+            let parameters =
+                ["weight", "bias", "running_mean", "running_var"].iter().take(parameters).map(|p| format!("{name}.{p}"));
             nodes.push(node_of(operator, name, given.into_iter().chain(parameters).collect(), attribute));
         }
         if let (Task::Classification(_), Some(logits)) = (&self.task, names.last()) {
@@ -225,14 +236,18 @@ impl Model {
 }
 
 fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), i, ints: vec![], r#type: INT }
+    AttributeProto { name: name.to_owned(), f: 0.0, i, ints: vec![], r#type: INT }
+}
+
+fn float(name: &str, f: f64) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), f: f as f32, i: 0, ints: vec![], r#type: FLOAT_ATTRIBUTE }
 }
 
 /// The attributes of a window: padding before and after, by height and width.
 fn window(kernel: Pair, stride: Pair, padding: Pair) -> Vec<AttributeProto> {
     let ints = |name: &str, sides: &[usize]| {
         let ints = sides.iter().map(|n| *n as i64).collect();
-        AttributeProto { name: name.to_owned(), i: 0, ints, r#type: INTS }
+        AttributeProto { name: name.to_owned(), f: 0.0, i: 0, ints, r#type: INTS }
     };
     vec![ints("kernel_shape", &kernel.0), ints("pads", &[padding.0, padding.0].concat()), ints("strides", &stride.0)]
 }
