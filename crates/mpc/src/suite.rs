@@ -25,6 +25,12 @@ pub trait Suite: Engine {
     /// A text that says what was found and expected.
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String>;
 
+    /// Party: whether these are what [`Suite::accept`] takes, found out without expanding a seed: a few bytes may promise any number of elements.
+    ///
+    /// # Errors
+    /// As there.
+    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String>;
+
     /// Party: hashes of what P0, P1 and P2 must hold too of a dealt matrix, to be compared with them; `None` where nothing is held in common.
     /// `parts` are what [`Suite::accept`] has taken.
     fn common(id: Id, parts: &[Part]) -> [Option<[u8; 32]>; 3];

@@ -50,6 +50,15 @@ impl Suite for Masked {
         }
     }
 
+    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String> {
+        match (id, parts) {
+            (Id::P2, [s_0, s_1]) => seed(s_0).and(seed(s_1)).map(drop),
+            (Id::P0 | Id::P1, [s_j, m]) => m.to_words(n).and(seed(s_j)).map(drop),
+            // The number of tensors is wrong.
+            _ => Self::accept(id, n, parts).map(drop),
+        }
+    }
+
     fn common(id: Id, parts: &[Part]) -> [Option<[u8; 32]>; 3] {
         let [first, second] = [0, 1].map(|i| parts.get(i).map(|part| Sha256::digest(part.bytes()).into()));
         match id {

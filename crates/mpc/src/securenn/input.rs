@@ -32,6 +32,14 @@ impl Suite for SecureNn {
         Ok([x_j, vec![]])
     }
 
+    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String> {
+        match (id, parts) {
+            (Id::P0, [seed]) => seed.to_bits(32, 8).map(drop),
+            // Nothing is expanded.
+            _ => Self::accept(id, n, parts).map(drop),
+        }
+    }
+
     fn common(_: Id, _: &[Part]) -> [Option<[u8; 32]>; 3] {
         [None; 3]
     }

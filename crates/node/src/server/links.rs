@@ -36,6 +36,8 @@ enum Answer {
 struct Said {
     #[serde(flatten)]
     answer: Answer,
+    /// A party of another version may say nothing of it; the comparison that follows names the version.
+    #[serde(default)]
     withdrawn: Vec<Withdrawn>,
 }
 

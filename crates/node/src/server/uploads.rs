@@ -248,8 +248,8 @@ impl Taking<'_> {
 /// Checks that a chunk is what this party expects of its suite.
 fn accept(suite: SuiteName, id: Id, elements: usize, frame: &Frame) -> std::result::Result<(), String> {
     match suite {
-        SuiteName::Masked => Masked::accept(id, elements, &frame.parts).map(drop),
-        SuiteName::Securenn => SecureNn::accept(id, elements, &frame.parts).map(drop),
+        SuiteName::Masked => Masked::fits(id, elements, &frame.parts),
+        SuiteName::Securenn => SecureNn::fits(id, elements, &frame.parts),
     }
 }
 
