@@ -233,6 +233,16 @@ fn errors<E: Engine>(
         let y = functions::reciprocal(e, &num, most)?;
         out.push((format!("reciprocal to {most}"), worst(e.open(&y)?, &x.mapv(f64::recip)), 20f64.exp2().recip()));
     }
+    let x = column(rows, -30.0, 30.0);
+    let num = secret(e, &x, Format::new(20, 6))?;
+    let y = functions::sigmoid(e, &num, Format::new(24, 1))?;
+    out.push(("sigmoid".into(), worst(e.open(&y)?, &x.mapv(|v| 1.0 / (1.0 + (-v).exp()))), 15f64.exp2().recip()));
+    // So few that a hundred thousand of them would be no use.
+    let x = column(rows.min(1000), 2f64.powi(-18), 15.75);
+    let num = secret(e, &x, Format::new(28, 4))?;
+    let y = functions::inverse_sqrt(e, &num, [-18, 4], Format::new(20, 10))?;
+    let relative = e.open(&y)?.map(|y| y * x.mapv(f64::sqrt));
+    out.push(("inverse square root".into(), worst(relative, &x.mapv(|_| 1.0)), 18f64.exp2().recip() + 2f64.powi(-18)));
     for cols in [1, 2, 10] {
         let x = logits(rows / 10, cols);
         let num = secret(e, &x, Format::new(16, 8))?;

@@ -8,6 +8,7 @@
 //! A figure is computed first, hidden, and opened then: what comes between is whoever has to remember that it is opened.
 
 use crate::bound::{clipped_sum, within};
+use crate::graph::Param;
 use crate::{Data, Error, Metric, Result, State, Trainer};
 use ndarray::Array2;
 use trefoil_engine::functions::argmax;
@@ -151,7 +152,8 @@ impl Trainer {
         })
     }
 
-    /// The number of blocks of [`BLOCK`] neighbouring weights whose norm is as large as a single weight may be (16).
+    /// The number of blocks of [`BLOCK`] neighbouring weights whose norm is as large as a single weight may be (16). Running values, which
+    /// may well be near that, have a block of their own each.
     /// None means that every weight is in range; healthy blocks are far below. One product a weight and one comparison
     /// a block.
     ///
@@ -168,7 +170,9 @@ impl Trainer {
         let (layer, weight) = ("range", self.scales().weight);
         let (count, n) = e.within(layer, |e| {
             // Blocks are columns; the last block of a matrix is filled up with its first elements.
-            let blocks: Vec<E::Num> = state.params.iter().map(|w| in_blocks(e, w)).collect();
+            let params = self.network().params().iter().zip(&state.params);
+            let block = |(param, w): (&Param, &E::Num)| if param.trained { Ok(in_blocks(e, w)) } else { alone(e, w) };
+            let blocks = params.map(block).collect::<EngineResult<Vec<E::Num>>>()?;
             let w = e.beside(&blocks.iter().collect::<Vec<_>>())?;
             // Wide enough for weights that have left their range: all squares below 2^62 before truncation.
             let square = Format { frac: 2 * weight.frac - DROPPED, bits: MAX_BITS - DROPPED };
@@ -234,6 +238,14 @@ fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {
     let blocks = n.div_ceil(BLOCK);
     let at: Vec<usize> = (0..BLOCK * blocks).map(|i| ((i % blocks) * BLOCK + i / blocks) % n).collect();
     e.gather(w, Index::Flat([BLOCK, blocks], &at))
+}
+
+/// A row of numbers, each with zeros below it.
+fn alone<E: Engine>(e: &E, w: &E::Num) -> EngineResult<E::Num> {
+    let [_, n] = e.shape(w);
+    let with_zero = e.beside(&[w, &e.public(&Array2::zeros((1, 1)), e.format(w))?])?;
+    let at: Vec<usize> = (0..BLOCK * n).map(|i| if i < n { i } else { n }).collect();
+    Ok(e.gather(&with_zero, Index::Flat([BLOCK, n], &at)))
 }
 
 fn element(opened: &Array2<f64>) -> Option<f64> {

@@ -87,3 +87,21 @@ fn what_is_no_network_is_refused_in_one_line() {
         );
     }
 }
+
+/// The network on the page about layers.
+#[test]
+fn the_documentations_network_is_one() {
+    let page = include_str!("../../../../docs/layers.md");
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let table: toml::Table = toml::from_str(text).unwrap();
+    let form: Form = table["train"]["network"].clone().try_into().unwrap();
+    let graph = form.graph().unwrap();
+    assert_eq!(graph.nodes.len(), 11);
+    assert_eq!(graph.outputs().unwrap(), 10);
+    assert_eq!(graph.sources().unwrap()[5], [Some(4), Some(2)]);
+    let names: Vec<_> =
+        graph.params().unwrap().into_iter().filter(|p| p.name.starts_with("bn2")).map(|p| (p.name, p.trained)).collect();
+    let want = [("bn2.weight", true), ("bn2.bias", true), ("bn2.running_mean", false), ("bn2.running_var", false)];
+    assert_eq!(names, want.map(|(name, trained)| (name.to_owned(), trained)));
+    assert_eq!(serde_json::from_str::<Graph>(&serde_json::to_string(&graph).unwrap()).unwrap(), graph);
+}
