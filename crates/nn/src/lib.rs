@@ -13,6 +13,7 @@
 //! | [`scales`] | how many bits each quantity has |
 //! | [`config`], [`train`] | what determines a training; the training step and the loop around it |
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
+//! | [`fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
 
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod config;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
+pub mod fold;
 pub mod graph;
 pub mod init;
 pub mod layers;
@@ -41,6 +43,7 @@ pub mod train;
 pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
+pub use fold::fold;
 pub use graph::{Graph, Shape};
 pub use init::Init;
 pub use loss::{LABEL, Loss, TARGET};
