@@ -92,24 +92,25 @@ fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S:
 fn parameters<E: Engine>(
     e: &mut E,
     c: &Config,
+    weights: Option<&[f64]>,
     steps: u64,
     data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num,
 ) -> Option<Vec<Array2<f64>>> {
     let (x, y) = blobs(48, 3);
-    let t = Trainer::new(c.clone()).unwrap();
+    let y = if c.loss == Loss::BinaryCrossEntropy { y.slice_move(ndarray::s![.., 0..1]) } else { y };
+    let t = weights.map_or_else(|| Trainer::new(c.clone()), |w| Trainer::with_class_weights(c.clone(), w)).unwrap();
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
     let start = t.initial(e).unwrap();
     let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     state.params.iter().map(|w| e.open(w).unwrap()).collect()
 }
 
-fn follows_fixed<S: Tested>(network: Graph) {
-    let c = &config(network, 48, 8, 1);
+fn follows_fixed<S: Tested>(c: &Config, weights: Option<&[f64]>) {
     let public = |e: &mut Fixed, x: &Array2<f64>, f: Format| e.public(x, f).unwrap();
-    let want = parameters(&mut Fixed::default(), c, 4, public).unwrap();
-    let start = parameters(&mut Fixed::default(), c, 0, public).unwrap();
+    let want = parameters(&mut Fixed::default(), c, weights, 4, public).unwrap();
+    let start = parameters(&mut Fixed::default(), c, weights, 0, public).unwrap();
     let [p0, p1, _] = simulate(1, |p| {
-        with_engine::<S, _>(p, |e| Ok(parameters(e, c, 4, |e, x, f| shared(e, x, f, if f == INPUT { 1 } else { 2 }))))
+        with_engine::<S, _>(p, |e| Ok(parameters(e, c, weights, 4, |e, x, f| shared(e, x, f, if f == INPUT { 1 } else { 2 }))))
     });
     let got = p0.unwrap().0.unwrap();
     assert_eq!(got, p1.unwrap().0.unwrap());
@@ -131,8 +132,20 @@ fn parameters_are_those_of_fixed() {
         graph(vec![(conv(5), &[]), (dropout(0.5), &[]), (Kind::GlobalAvgPool2d, &[]), (linear(3), &[])]),
     ];
     for network in networks {
-        follows_fixed::<Masked>(network.clone());
-        follows_fixed::<SecureNn>(network);
+        let c = config(network, 48, 8, 1);
+        follows_fixed::<Masked>(&c, None);
+        follows_fixed::<SecureNn>(&c, None);
+    }
+}
+
+#[test]
+fn losses_and_weights_of_classes_are_those_of_fixed() {
+    let open = Open { loss: true, metric: Some(Metric::Auc) };
+    let one = Config { loss: Loss::BinaryCrossEntropy, open, ..config(Graph::perceptron(&[8, 6, 1]), 48, 8, 1) };
+    let three = config(Graph::perceptron(&[8, 6, 3]), 48, 8, 1);
+    for (c, weights) in [(&one, None), (&one, Some(&[0.5, 3.0][..])), (&three, Some(&[0.5, 2.0, 1.0]))] {
+        follows_fixed::<Masked>(c, weights);
+        follows_fixed::<SecureNn>(c, weights);
     }
 }
 

@@ -44,7 +44,7 @@ fn records(rows: usize) -> Tensor {
 fn honest_labels(rows: usize, t: &Trainer) -> Tensor {
     match t.config().loss {
         Loss::SquaredError => Tensor::from_shape_fn((rows, 1), |(i, _)| (i as u64 * 700).wrapping_sub(3000)),
-        Loss::CrossEntropy(_) => Tensor::from_shape_fn((rows, 3), |(i, j)| u64::from(i % 3 == j)),
+        Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => Tensor::from_shape_fn((rows, 3), |(i, j)| u64::from(i % 3 == j)),
     }
 }
 
@@ -57,7 +57,7 @@ fn trained<S: Tested>(t: &Trainer, held_out: &Tensor) -> Outcome {
     let dealt: Vec<_> = words.iter().enumerate().map(|(i, x)| S::deal(x, [i as u8 + 1; 32])).collect();
     let label = match t.config().loss {
         Loss::SquaredError => Range { bits: 16, signed: true },
-        Loss::CrossEntropy(_) => Range { bits: 1, signed: false },
+        Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => Range { bits: 1, signed: false },
     };
     let run = simulate(3, |p| {
         with_engine::<S, _>(p, |e| {

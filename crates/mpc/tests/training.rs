@@ -195,7 +195,7 @@ fn figures<E: Engine>(
         match c.loss {
             Loss::SquaredError => (x, y),
             // Two classes that overlap: the sign of the number.
-            Loss::CrossEntropy(_) => {
+            Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => {
                 (x, Array2::from_shape_fn((rows, 2), |(i, j)| f64::from(u8::from((y[[i, 0]] > 0.3) == (j == 1)))))
             }
         }

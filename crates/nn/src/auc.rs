@@ -21,7 +21,7 @@ const PAIRS: usize = 1 << 18;
 const COUNT: u8 = 24;
 
 impl Trainer {
-    /// The AUC of `data`, or of a sample of [`ROWS`] records, by the second output less the first; class 1 is positive. `None` at a
+    /// The AUC of `data`, or of a sample of [`ROWS`] records, by the second output less the first, or by the only one; class 1 is positive. `None` at a
     /// party to which nothing is opened, and if not both classes occur.
     ///
     /// # Errors
@@ -31,8 +31,9 @@ impl Trainer {
     }
 
     pub(crate) fn hidden_auc<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Hidden<E::Num>> {
-        if !matches!(self.config().loss, Loss::CrossEntropy(_)) || self.network().outputs() != 2 {
-            return Err(Error::config("outputs for the AUC", self.network().outputs(), "2 classes"));
+        let outputs = self.network().outputs();
+        if !matches!((self.config().loss, outputs), (Loss::CrossEntropy(_), 2) | (Loss::BinaryCrossEntropy, 1)) {
+            return Err(Error::config("outputs for the AUC", outputs, "2 classes"));
         }
         let sample: Vec<usize> =
             order(e.shape(&data.x)[0], self.config().seed, Use::MetricSample).into_iter().take(ROWS).collect();
@@ -40,10 +41,12 @@ impl Trainer {
         let counted = |e: &mut E| {
             let part = data.select(e, &sample);
             let z = self.forward(e, state, &part.x)?;
-            let as_row =
-                |e: &E, x: &E::Num, j: usize| e.gather(x, Index::Flat([1, n], &(0..n).map(|i| 2 * i + j).collect::<Vec<_>>()));
-            let scores = e.sub(&as_row(e, &z, 1), &as_row(e, &z, 0))?;
-            counts(e, &scores, &as_row(e, &part.y, 1))
+            let as_row = |e: &E, x: &E::Num, j: usize| {
+                e.gather(x, Index::Flat([1, n], &(0..n).map(|i| outputs * i + j).collect::<Vec<_>>()))
+            };
+            // The one output is what two would differ by.
+            let scores = if outputs == 1 { as_row(e, &z, 0) } else { e.sub(&as_row(e, &z, 1), &as_row(e, &z, 0))? };
+            counts(e, &scores, &as_row(e, &part.y, outputs - 1))
         };
         let value = if n > 0 { Some(e.within(layer, counted)?) } else { None };
         Ok(Hidden { layer, value, n, told })

@@ -51,7 +51,7 @@ pub struct Open {
 pub enum Metric {
     /// The share of records in the right class, 0 to 1. Opens the number of right ones.
     Accuracy,
-    /// The area under the ROC curve of a network with two classes, 0 to 1, see [`crate::auc`]. Opens two counts.
+    /// The area under the ROC curve of a network with two classes, or one output for them, 0 to 1, see [`crate::auc`]. Opens two counts.
     Auc,
     /// The mean squared error of a regression. Opens the sum.
     SquaredError,
@@ -78,7 +78,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<()> {
         let (least, most, outputs) = match self.loss {
             Loss::CrossEntropy(_) => (2, 64, "2 to 64 classes"),
-            Loss::SquaredError => (1, 1, "1 output"),
+            Loss::SquaredError | Loss::BinaryCrossEntropy => (1, 1, "1 output"),
         };
         self.network.check()?;
         let found = self.network.outputs()?;
@@ -87,10 +87,11 @@ impl Config {
             return Err(Error::config("network", &self.network, format!("a linear layer at the end, with {outputs}")));
         }
         let expected = match (self.open.metric, self.loss) {
-            (Some(Metric::Accuracy), Loss::SquaredError) | (Some(Metric::SquaredError), Loss::CrossEntropy(_)) => {
+            (Some(Metric::Accuracy | Metric::Auc), Loss::SquaredError)
+            | (Some(Metric::SquaredError), Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy) => {
                 Some("accuracy or auc for cross entropy, squared error for squared error")
             }
-            (Some(Metric::Auc), _) if found != 2 => Some("accuracy, or auc with 2 classes"),
+            (Some(Metric::Auc), Loss::CrossEntropy(_)) if found != 2 => Some("accuracy, or auc with 2 classes"),
             _ => None,
         };
         if let Some(expected) = expected {

@@ -9,7 +9,7 @@
 
 use crate::bound::{clipped_sum, within};
 use crate::graph::Param;
-use crate::{Data, Error, Metric, Result, State, Trainer};
+use crate::{Data, Error, LABEL, Loss, Metric, Result, State, Trainer};
 use ndarray::Array2;
 use trefoil_engine::functions::argmax;
 use trefoil_engine::{Engine, Format, Index, Opened, Product, Result as EngineResult, Sum};
@@ -78,6 +78,9 @@ impl Trainer {
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(chunk), |e, part| {
                 let logits = self.forward(e, state, &part.x)?;
+                if self.config().loss == Loss::BinaryCrossEntropy {
+                    return right_signs(e, &logits, &part.y);
+                }
                 let bits = argmax(e, &logits)?;
                 // The label's place, where the network agrees.
                 let [hit] = e.select([(&bits, &part.y)])?;
@@ -114,6 +117,7 @@ impl Trainer {
             in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
                 let z = self.forward(e, state, &part.x)?;
                 let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
+                let losses = self.weighed(e, losses, &part.y)?;
                 clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)
             })
         })?;
@@ -230,6 +234,18 @@ fn in_chunks<E: Engine>(
     let sums: Vec<E::Num> = sums.iter().map(|sum| e.claim(sum, bits)).collect();
     let row = e.beside(&sums.iter().collect::<Vec<_>>())?;
     Ok(Some(e.sum(&row, Sum::Cols)))
+}
+
+/// How many of a column's outputs are not negative where the label is 1, and negative where it is 0: with b = [z >= 0],
+/// 1 - y + b (2 y - 1) is 1 there, and 0 elsewhere.
+fn right_signs<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num) -> EngineResult<E::Num> {
+    let rows = e.shape(z)[0];
+    let one = e.public(&Array2::ones((rows, 1)), LABEL)?;
+    let [positive] = e.drelu([z])?;
+    let signed = e.sub(&e.times(y, 2.0, 0)?, &one)?;
+    let [signed] = e.select([(&positive, &signed)])?;
+    let right = e.add(&e.sub(&one, y)?, &signed)?;
+    Ok(e.sum(&e.claim(&right, LABEL.bits), Sum::Rows))
 }
 
 fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`graph`] | the network as data |
 //! | [`layers`] | the layers, each a [`Layer`](layers::Layer) |
-//! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`squared_error`] |
+//! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`binary_cross_entropy`], [`squared_error`]; [`class_weights`] |
 //! | [`network`] | a graph at work: forward and backward |
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
 //! | [`scales`] | how many bits each quantity has |
@@ -20,7 +20,9 @@
 
 pub mod asm;
 pub mod auc;
+pub mod binary_cross_entropy;
 mod bound;
+pub mod class_weights;
 pub mod config;
 pub mod cross_entropy;
 mod error;
@@ -40,6 +42,7 @@ pub mod schedule;
 pub mod squared_error;
 pub mod train;
 
+pub use class_weights::ClassWeights;
 pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use crate::cross_entropy::{self, SoftmaxKind};
 use crate::scales::Scales;
-use crate::squared_error;
+use crate::{binary_cross_entropy, squared_error};
 use trefoil_engine::{Engine, Format, Result};
 
 /// The format of one-hot labels.
@@ -15,6 +15,8 @@ pub const TARGET: Format = Format { frac: 12, bits: 15 };
 pub enum Loss {
     /// Classification: 2 to 64 outputs, labels one-hot.
     CrossEntropy(SoftmaxKind),
+    /// Two classes with one output, a logit; labels are 0 and 1.
+    BinaryCrossEntropy,
     /// Regression: one output, labels are real numbers.
     SquaredError,
 }
@@ -29,7 +31,7 @@ impl Loss {
     /// Fraction bits and range of the labels: [`LABEL`] or [`TARGET`].
     pub fn label_format(self) -> Format {
         match self {
-            Loss::CrossEntropy(_) => LABEL,
+            Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => LABEL,
             Loss::SquaredError => TARGET,
         }
     }
@@ -41,6 +43,7 @@ impl Loss {
     pub fn gradient<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
         match self {
             Loss::CrossEntropy(kind) => cross_entropy::gradient(e, kind, z, y, scales),
+            Loss::BinaryCrossEntropy => binary_cross_entropy::gradient(e, z, y, scales),
             Loss::SquaredError => squared_error::gradient(e, z, y, scales),
         }
     }
@@ -52,6 +55,7 @@ impl Loss {
     pub fn losses<E: Engine>(self, e: &mut E, z: &E::Num, y: &E::Num, scales: &Scales) -> Result<E::Num> {
         match self {
             Loss::CrossEntropy(_) => cross_entropy::losses(e, z, y),
+            Loss::BinaryCrossEntropy => binary_cross_entropy::losses(e, z, y),
             Loss::SquaredError => squared_error::losses(e, z, y, scales),
         }
     }

@@ -85,6 +85,8 @@ impl Scales {
         let (output, error, widen) = match loss {
             // A row of |p - y| sums to at most 2, and |w| < 16: 32 times the range of d holds every d W.
             Loss::CrossEntropy(_) => (activation, Format::new(f.min(16), 1), 5),
+            // A row is one element.
+            Loss::BinaryCrossEntropy => (activation, Format::new(f.min(16), 1), 4),
             // No more fraction bits than targets have; a row is one element.
             Loss::SquaredError => (Format::new(f.min(TARGET.frac), VALUE), Format::new(TARGET.frac, ERROR), 4),
         };
@@ -215,9 +217,10 @@ mod tests {
         /// A step without values finds the shapes and formats that a step on zeros has, and refuses what that refuses.
         #[test]
         fn steps_without_values_are_those_of_the_ring(f in 8u8..=24, inputs in 1usize..40, hidden in prop::collection::vec(1usize..40, 0..3),
-            classes in 2usize..12, batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, task in 0..3, choice in 0usize..27) {
+            classes in 2usize..12, batch in 1usize..100, lr in 1e-3f64..1.0, input in 0u8..20, task in 0..4, choice in 0usize..27) {
             let (loss, outputs, metric) = [
                 (CLASSES, classes, Metric::Accuracy), (Loss::CrossEntropy(SoftmaxKind::Asm), 2, Metric::Auc), (Loss::SquaredError, 1, Metric::SquaredError),
+                (Loss::BinaryCrossEntropy, 1, Metric::Auc),
             ][task as usize];
             let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
             let config = Config {

@@ -4,7 +4,7 @@ use crate::evaluate::{DIVERGED, LOSS_ROWS};
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{Optimiser, Sgd};
 use crate::order::{Use, order};
-use crate::{Config, Error, Network, Result, Scales, running};
+use crate::{ClassWeights, Config, Error, Loss, Network, Result, Scales, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
@@ -88,6 +88,7 @@ pub struct Trainer {
     scales: Scales,
     formats: Vec<Formats>,
     optimiser: Sgd,
+    class_weights: Option<ClassWeights>,
     local_wraps: f64,
 }
 
@@ -97,10 +98,27 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] naming what does not fit.
     pub fn new(config: Config) -> Result<Trainer> {
+        Trainer::finest(config, None)
+    }
+
+    /// The same with a weight for each class, see [`ClassWeights::new`].
+    ///
+    /// # Errors
+    /// As for [`Trainer::new`]; [`Error::Config`] for weights that are none, and without classes.
+    pub fn with_class_weights(config: Config, weights: &[f64]) -> Result<Trainer> {
+        if config.loss == Loss::SquaredError {
+            return Err(Error::config("class weights", "a regression", "classes"));
+        }
+        let weights = ClassWeights::new(weights, config.network.outputs()?)?;
+        Trainer::finest(config, Some(weights))
+    }
+
+    fn finest(config: Config, class_weights: Option<ClassWeights>) -> Result<Trainer> {
         config.check()?;
         let choices: Vec<Scales> = Scales::choices(config.fraction_bits, config.input, config.loss)?.collect();
         let attempt = |scales: &Scales| -> Result<Trainer> {
             let mut trainer = Trainer::with_scales(config.clone(), *scales)?;
+            trainer.class_weights.clone_from(&class_weights);
             trainer.local_wraps = trainer.try_without_values()?;
             Ok(trainer)
         };
@@ -123,7 +141,7 @@ impl Trainer {
         let network = Network::new(c.network.clone())?;
         let formats = scales.formats(&c.network);
         let optimiser = Sgd::new(c.momentum, c.schedule.clone(), c.epochs, c.batch, scales)?;
-        Ok(Trainer { network, scales, formats, optimiser, config, local_wraps: 0.0 })
+        Ok(Trainer { network, scales, formats, optimiser, config, class_weights: None, local_wraps: 0.0 })
     }
 
     /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
@@ -233,6 +251,14 @@ impl Trainer {
         Ok(self.network.forward(e, &state.params, &self.formats, x, Mode::Evaluate)?.0)
     }
 
+    /// Each row of `x` times the weight of its class, where classes have weights.
+    pub(crate) fn weighed<E: Engine>(&self, e: &mut E, x: E::Num, y: &E::Num) -> EngineResult<E::Num> {
+        match &self.class_weights {
+            Some(weights) => weights.apply(e, &x, y),
+            None => Ok(x),
+        }
+    }
+
     fn epoch_order(&self, epoch: u64) -> Vec<usize> {
         order(self.config.rows, self.config.seed, Use::Epoch(epoch))
     }
@@ -248,7 +274,10 @@ impl Trainer {
         let (optimiser, epoch) = (&self.optimiser, step / self.steps_per_epoch());
         let mode = Mode::Train { seed: self.config.seed, step };
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
-        let d = e.within("softmax", |e| self.config.loss.gradient(e, &outputs, &batch.y, &self.scales))?;
+        let d = e.within("softmax", |e| {
+            let d = self.config.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
+            self.weighed(e, d, &batch.y)
+        })?;
         let d = optimiser.begin(e, &d, epoch)?;
         let cuts = running::cuts(e, optimiser, self.network.params(), state)?;
         let gradients = self.network.backward(e, tape, d, cuts)?;

@@ -35,8 +35,8 @@ fn accuracy<E: Engine>(e: &mut E, config: Config, labels: impl Fn(usize) -> usiz
 
 #[test]
 fn the_reference_has_the_gradients_of_its_loss() {
-    let y = [one_hot(&[0, 1, 2, 0, 1, 2, 0, 1], 3), noise(8, 1, 4)];
-    for (loss, y) in [Loss::default(), Loss::SquaredError].into_iter().zip(y) {
+    let y = [one_hot(&[0, 1, 2, 0, 1, 2, 0, 1], 3), noise(8, 1, 4), noise(8, 1, 5).mapv(|v| f64::from(u8::from(v > 0.5)))];
+    for (loss, y) in [Loss::default(), Loss::SquaredError, Loss::BinaryCrossEntropy].into_iter().zip(y) {
         let n = y.ncols();
         let shapes = [(5, 6), (1, 5), (4, 5), (1, 4), (n, 4), (1, n)];
         let params = shapes.iter().enumerate().map(|(i, &(m, n))| noise(m, n, 20 + i as u64) - 0.5).collect();

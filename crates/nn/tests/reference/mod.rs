@@ -36,6 +36,10 @@ impl Reference {
     pub fn loss(&self, x: &Array2<f64>, y: &Array2<f64>) -> f64 {
         let sum = match self.loss {
             Loss::CrossEntropy(_) => -(self.log_softmax(x) * y).sum(),
+            Loss::BinaryCrossEntropy => {
+                let z = self.forward(x).pop().unwrap();
+                z.mapv(|z| z.exp().ln_1p()).sum() - (&z * y).sum()
+            }
             Loss::SquaredError => (self.forward(x).pop().unwrap() - y).mapv(|d| d * d).sum(),
         };
         sum / x.nrows() as f64
@@ -45,6 +49,7 @@ impl Reference {
         let z = self.forward(x);
         let output = match self.loss {
             Loss::CrossEntropy(_) => self.log_softmax(x).mapv(f64::exp),
+            Loss::BinaryCrossEntropy => z.last().unwrap().mapv(|z| 1.0 / (1.0 + (-z).exp())),
             Loss::SquaredError => z.last().unwrap().clone(),
         };
         let mut d = (output - y) / x.nrows() as f64;
