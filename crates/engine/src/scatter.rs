@@ -18,6 +18,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Scatter {
     shape: [usize; 2],
+    /// How many blocks of elements there are, each of which is added up in as many places of its own.
+    blocks: usize,
+    /// The places of a block's elements in its part of the result.
     to: Arc<[usize]>,
     most: usize,
 }
@@ -25,13 +28,18 @@ pub struct Scatter {
 impl Scatter {
     /// Element i, counted row by row, is added to place `to[i]` of a matrix of `shape`, counted likewise; a place beyond its end drops it.
     pub fn new(shape: [usize; 2], to: Vec<usize>) -> Scatter {
-        let mut count = vec![0usize; shape[0] * shape[1]];
+        Scatter { shape, ..Scatter::rows(1, shape[0] * shape[1], to) }
+    }
+
+    /// The same for each of `rows` records alike: as many elements as there are places are added up to a row of `width`.
+    pub fn rows(rows: usize, width: usize, to: Vec<usize>) -> Scatter {
+        let mut count = vec![0usize; width];
         to.iter().for_each(|&i| {
             if let Some(n) = count.get_mut(i) {
                 *n += 1;
             }
         });
-        Scatter { shape, to: to.into(), most: count.into_iter().max().unwrap_or(0) }
+        Scatter { shape: [rows, width], blocks: rows, to: to.into(), most: count.into_iter().max().unwrap_or(0) }
     }
 
     /// The shape of the result.
@@ -49,19 +57,22 @@ impl Scatter {
     /// # Errors
     /// [`Error::Shape`].
     pub fn check(&self, shape: [usize; 2]) -> Result<()> {
-        match shape[0] * shape[1] == self.to.len() {
+        match shape[0] * shape[1] == self.blocks * self.to.len() {
             true => Ok(()),
-            false => Err(Error::Shape { what: "places of a scatter", left: shape, right: [self.to.len(), 1] }),
+            false => Err(Error::Shape { what: "places of a scatter", left: shape, right: [self.blocks, self.to.len()] }),
         }
     }
 
     /// The sums, from `zero` on.
     pub fn of<T: Copy>(&self, x: &Array2<T>, zero: T, add: impl Fn(T, T) -> T) -> Array2<T> {
         let mut out = Array2::from_elem(self.shape, zero);
-        if let Some(out) = out.as_slice_mut() {
-            for (x, &at) in x.iter().zip(self.to.iter()) {
-                if let Some(sum) = out.get_mut(at) {
-                    *sum = add(*sum, *x);
+        let (x, width) = (x.as_standard_layout(), (self.shape[0] * self.shape[1] / self.blocks.max(1)).max(1));
+        if let (Some(out), Some(x)) = (out.as_slice_mut(), x.as_slice()) {
+            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(self.to.len().max(1))) {
+                for (x, &at) in x.iter().zip(self.to.iter()) {
+                    if let Some(sum) = out.get_mut(at) {
+                        *sum = add(*sum, *x);
+                    }
                 }
             }
         }

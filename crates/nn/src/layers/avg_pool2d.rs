@@ -3,10 +3,9 @@
 //! A sum is local, and so is the division where the window has a power of two of elements: the point moves. Any other number takes a
 //! product with a constant and a truncation.
 
-use super::window::{PADDING, Pair, Windows, unfit};
+use super::window::{Pair, Windows, unfit};
 use super::{Gradients, Layer, Onward, Place};
 use crate::graph::Shape;
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Index, Result, Scatter, Sum};
 
@@ -54,17 +53,14 @@ impl Layer for AvgPool2d {
 
     fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, ())> {
         let windows = self.windows(at.input).map_err(unfit)?;
-        let ([rows, elements], format) = (e.shape(x), e.format(x));
+        let format = e.format(x);
         let of_record = windows.count() * windows.channels();
         e.settle(&[x])?;
-        // A column of zeros behind the image stands for what is around it.
-        let x = e.beside(&[x, &e.public(&Array2::zeros((rows, 1)), format)?])?;
-        let index = windows.of_batch(rows, elements + 1, true, |row| row * (elements + 1) + elements);
-        let x = e.gather(&x, Index::Flat([rows * of_record, self.kernel.area()], &index));
+        let x = e.gather(x, windows.index(&windows.of_image(true), true));
         let sum = e.sum(&x, Sum::Cols);
         let mean = self.mean(e, &sum)?;
-        let in_order: Vec<usize> = (0..rows * of_record).collect();
-        let y = e.gather(&mean, Index::Flat([rows, of_record], &in_order));
+        let in_order: Vec<usize> = (0..of_record).collect();
+        let y = e.gather(&mean, Index::Blocks { of: of_record, cols: of_record, at: &in_order });
         let bits = format.bits + (e.format(&y).frac - format.frac);
         Ok((e.claim(&y, bits), ()))
     }
@@ -84,10 +80,9 @@ impl Layer for AvgPool2d {
         let ([rows, of_record], n) = (e.shape(d), self.kernel.area());
         let share = self.mean(e, d)?;
         // Each window's share goes to each of its elements.
-        let index: Vec<usize> = (0..rows * of_record * n).map(|i| i / n).collect();
-        let shares = e.gather(&share, Index::Flat([rows * of_record, n], &index));
-        let places = windows.of_batch(rows, windows.elements(), true, |_| PADDING);
-        let dx = e.scatter(&shares, &Scatter::new([rows, windows.elements()], places))?;
+        let at: Vec<usize> = (0..of_record * n).map(|i| i / n).collect();
+        let shares = e.gather(&share, Index::Blocks { of: of_record, cols: n, at: &at });
+        let dx = e.scatter(&shares, &Scatter::rows(rows, windows.elements(), windows.of_image(true)))?;
         Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
     }
 }

@@ -6,10 +6,9 @@
 //! opened, not as many as the columns have.
 
 use super::linear::two;
-use super::window::{PADDING, Pair, Windows, unfit};
+use super::window::{Pair, Windows, unfit};
 use super::{Factors, Gradient, Gradients, Layer, Onward, Place, Start};
 use crate::graph::Shape;
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Index, Kind, Product, Result, Scatter, Sum};
 
@@ -40,14 +39,12 @@ impl Conv2d {
     }
 
     /// [records, filters * places] as [records * places, filters], or the other way round.
-    fn turned<E: Engine>(&self, e: &E, x: &E::Num, rows: usize, places: usize, back: bool) -> E::Num {
-        let f = self.filters;
-        let by_place = (0..rows * places * f).map(|i| (i / (places * f) * f + i % f) * places + i / f % places);
-        let by_filter = (0..rows * places * f).map(|i| (i / (places * f) * places + i % places) * f + i / places % f);
-        match back {
-            true => e.gather(x, Index::Flat([rows, places * f], &by_filter.collect::<Vec<_>>())),
-            false => e.gather(x, Index::Flat([rows * places, f], &by_place.collect::<Vec<_>>())),
-        }
+    fn turned<E: Engine>(&self, e: &E, x: &E::Num, places: usize, back: bool) -> E::Num {
+        let of = places * self.filters;
+        let (inner, cols) = if back { (places, of) } else { (self.filters, self.filters) };
+        // Place i of the result's block is row i / inner and column i % inner of a block that is transposed.
+        let at: Vec<usize> = (0..of).map(|i| i % inner * (of / inner) + i / inner).collect();
+        e.gather(x, Index::Blocks { of, cols, at: &at })
     }
 }
 
@@ -69,19 +66,11 @@ impl Layer for Conv2d {
 
     fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, E::Num)> {
         let ([w, b], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
-        let [rows, elements] = e.shape(x);
-        // What a product would pay for each element is paid before there are more of them.
+        // What a product would pay for each element is paid before there are more of them. What is around the image is zero.
         let x = e.prepare(x)?;
-        // A zero behind each image stands for what is around it. Without padding nothing is put together, so that what a suite has
-        // opened stays so.
-        let (x, width) = match self.padding {
-            Pair([0, 0]) => (x, elements),
-            _ => (e.beside(&[&x, &e.public(&Array2::zeros((rows, 1)), e.format(&x))?])?, elements + 1),
-        };
-        let index = windows.of_batch(rows, width, false, |row| row * width + elements);
-        let columns = e.gather(&x, Index::Flat([rows * windows.count(), e.shape(w)[1]], &index));
+        let columns = e.gather(&x, windows.index(&windows.of_image(false), false));
         let [z] = e.products([Product::matmul(&columns, false, w, true, at.formats.out).plus(b)])?;
-        Ok((self.turned(e, &z, rows, windows.count(), true), columns))
+        Ok((self.turned(e, &z, windows.count(), true), columns))
     }
 
     fn backward<E: Engine>(
@@ -95,11 +84,9 @@ impl Layer for Conv2d {
         let ([w, _], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
         let rows = e.shape(d)[0];
         let d = e.prepare(d)?;
-        let d = self.turned(e, &d, rows, windows.count(), false);
+        let d = self.turned(e, &d, windows.count(), false);
         let input = if want_dx {
-            let elements = windows.elements();
-            let to = windows.of_batch(rows, elements, false, |_| PADDING);
-            let scatter = Some(Scatter::new([rows, elements], to));
+            let scatter = Some(Scatter::rows(rows, windows.elements(), windows.of_image(false)));
             let factors = Factors { kind: Kind::MatMul { tx: false, ty: false }, x: d.clone(), y: w.clone(), scatter };
             Onward::Product(factors, at.formats.wider(e.format(&d)))
         } else {

@@ -28,22 +28,20 @@ impl MaxPool2d {
         Windows::new(input, self.kernel, self.stride.unwrap_or(self.kernel), self.padding)
     }
 
-    /// The element of the image behind each element of each window of a batch.
-    fn elements(&self, windows: &Windows, rows: usize) -> Vec<usize> {
-        let mut one = windows.of_image(true);
-        for window in one.chunks_mut(self.kernel.area().max(1)) {
+    /// The image's elements behind those of all windows: first the first one of each window, then the second ones.
+    fn elements(&self, windows: &Windows) -> Vec<usize> {
+        let (area, mut at) = (self.kernel.area().max(1), windows.of_image(true));
+        for window in at.chunks_mut(area) {
             let first = window.iter().copied().find(|at| *at != PADDING).unwrap_or(PADDING);
             window.iter_mut().filter(|at| **at == PADDING).for_each(|at| *at = first);
         }
-        let elements = windows.elements();
-        (0..rows).flat_map(|row| one.iter().map(move |at| row * elements + at)).collect()
+        (0..area).flat_map(|i| at.iter().copied().skip(i).step_by(area)).collect()
     }
 }
 
-/// Each pair's left element, each pair's right element, and the last one where their number is odd.
-fn pairs(n: usize) -> [Vec<usize>; 3] {
-    let pairs = n / 2;
-    [(0..pairs).map(|i| 2 * i).collect(), (0..pairs).map(|i| 2 * i + 1).collect(), (2 * pairs..n).collect()]
+/// The places of these of several groups of `width` elements.
+fn groups(which: impl Iterator<Item = usize>, width: usize) -> Vec<usize> {
+    which.flat_map(|group| group * width..(group + 1) * width).collect()
 }
 
 impl Layer for MaxPool2d {
@@ -57,27 +55,34 @@ impl Layer for MaxPool2d {
 
     fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, Vec<E::Bit>)> {
         let windows = self.windows(at.input).map_err(unfit)?;
-        let (rows, bits) = (e.shape(x)[0], e.format(x).bits);
-        let of_record = windows.count() * windows.channels();
-        let index = self.elements(&windows, rows);
+        let (bits, width) = (e.format(x).bits, windows.count() * windows.channels());
         // What waits to be finished is finished before there are more of it.
         e.settle(&[x])?;
-        let mut x = e.gather(x, Index::Flat([rows * of_record, self.kernel.area()], &index));
-        let mut kept = Vec::new();
-        while e.shape(&x)[1] > 1 {
-            let [left, right, last] = pairs(e.shape(&x)[1]);
-            let (a, b, last) =
-                (e.gather(&x, Index::Cols(&left)), e.gather(&x, Index::Cols(&right)), e.gather(&x, Index::Cols(&last)));
+        let (mut x, mut at, mut kept) = (x.clone(), self.elements(&windows), Vec::new());
+        while at.len() > width {
+            let (n, of) = (at.len() / width, e.shape(&x)[1]);
+            let some = |e: &E, which: &mut dyn Iterator<Item = usize>| {
+                let at: Vec<usize> = groups(which, width).into_iter().map(|i| at[i]).collect();
+                e.gather(&x, Index::Blocks { of, cols: at.len(), at: &at })
+            };
+            let (a, b) = (some(e, &mut (0..n / 2).map(|i| 2 * i)), some(e, &mut (0..n / 2).map(|i| 2 * i + 1)));
+            let last = (n % 2 == 1).then(|| some(e, &mut (n - 1..n)));
             // max(a, b) = b + [a >= b] (a - b)
             let difference = e.sub(&a, &b)?;
             let [won] = e.drelu([&difference])?;
             let [gain] = e.select([(&won, &difference)])?;
-            let larger = e.add(&b, &gain)?;
-            x = e.beside(&[&e.claim(&larger, bits), &last])?;
+            let larger = e.claim(&e.add(&b, &gain)?, bits);
+            x = match last {
+                Some(last) => e.beside(&[&larger, &last])?,
+                None => larger,
+            };
+            at = (0..n.div_ceil(2) * width).collect();
             kept.push(won);
         }
-        let in_order: Vec<usize> = (0..rows * of_record).collect();
-        Ok((e.gather(&x, Index::Flat([rows, of_record], &in_order)), kept))
+        if kept.is_empty() {
+            x = e.gather(&x, Index::Blocks { of: windows.elements(), cols: width, at: &at });
+        }
+        Ok((x, kept))
     }
 
     fn backward<E: Engine>(
@@ -92,26 +97,29 @@ impl Layer for MaxPool2d {
             return Ok(Gradients { input: Onward::Nothing, params: Vec::new() });
         }
         let windows = self.windows(at.input).map_err(unfit)?;
-        let ([rows, of_record], bits) = (e.shape(d), e.format(d).bits);
+        let ([rows, width], bits) = (e.shape(d), e.format(d).bits);
         e.settle(&[d])?;
-        let in_order: Vec<usize> = (0..rows * of_record).collect();
-        let mut d = e.gather(d, Index::Flat([rows * of_record, 1], &in_order));
+        let mut d = d.clone();
         // How many there were before each level.
         let mut sizes = vec![self.kernel.area()];
         kept.iter().skip(1).for_each(|_| sizes.push(sizes.last().copied().unwrap_or(1).div_ceil(2)));
         for (won, n) in kept.iter().zip(sizes).rev() {
             let half = n / 2;
-            let of_pairs = e.gather(&d, Index::Cols(&(0..half).collect::<Vec<_>>()));
-            let rest = e.gather(&d, Index::Cols(&(half..n.div_ceil(2)).collect::<Vec<_>>()));
+            let some = |e: &E, x: &E::Num, which: &mut dyn Iterator<Item = usize>| {
+                let at = groups(which, width);
+                e.gather(x, Index::Blocks { of: e.shape(x)[1], cols: at.len(), at: &at })
+            };
+            let of_pairs = if n % 2 == 1 { some(e, &d, &mut (0..half)) } else { d.clone() };
             let [left] = e.select([(won, &of_pairs)])?;
             let right = e.claim(&e.sub(&of_pairs, &left)?, bits);
             // Side by side all left ones, all right ones and the odd one: back into the window's order.
-            let all = e.beside(&[&left, &right, &rest])?;
-            let order: Vec<usize> = (0..n).map(|i| if i == 2 * half { i } else { i % 2 * half + i / 2 }).collect();
-            d = e.gather(&all, Index::Cols(&order));
+            let all = match n % 2 {
+                1 => e.beside(&[&left, &right, &some(e, &d, &mut (half..half + 1))])?,
+                _ => e.beside(&[&left, &right])?,
+            };
+            d = some(e, &all, &mut (0..n).map(|i| if i == 2 * half { i } else { i % 2 * half + i / 2 }));
         }
-        let places = self.elements(&windows, rows);
-        let dx = e.scatter(&d, &Scatter::new([rows, windows.elements()], places))?;
+        let dx = e.scatter(&d, &Scatter::rows(rows, windows.elements(), self.elements(&windows)))?;
         Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::graph::Shape;
 use serde::{Deserialize, Serialize};
-use trefoil_engine::Error;
+use trefoil_engine::{Error, Index};
 
 /// A size by height and width; one number stands for both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct Windows {
     pub places: [usize; 2],
 }
 
-/// Where there is no element: past the end of every matrix.
+/// Where there is no element: past the end of every image, so that a gather gives a zero and a scatter drops it.
 pub const PADDING: usize = usize::MAX;
 
 impl Windows {
@@ -96,6 +96,13 @@ impl Windows {
         self.places[0] * self.places[1]
     }
 
+    /// The elements of each window side by side: a row for each place, of all channels (`channels_first` is false), or for each channel
+    /// and place.
+    pub(super) fn index<'a>(&self, at: &'a [usize], channels_first: bool) -> Index<'a> {
+        let area = self.kernel[0] * self.kernel[1];
+        Index::Blocks { of: self.elements(), cols: if channels_first { area } else { self.channels * area }, at }
+    }
+
     /// Elements of an image, of all channels.
     pub fn elements(&self) -> usize {
         self.channels * self.image[0] * self.image[1]
@@ -119,15 +126,6 @@ impl Windows {
             }
         }
         out
-    }
-
-    /// The same for a batch: where each image has `width` elements, `padding` stands for what is outside of the image.
-    pub fn of_batch(&self, rows: usize, width: usize, channels_first: bool, padding: impl Fn(usize) -> usize) -> Vec<usize> {
-        let one = self.of_image(channels_first);
-        (0..rows)
-            .flat_map(|row| one.iter().map(move |at| (row, *at)))
-            .map(|(row, at)| if at == PADDING { padding(row) } else { row * width + at })
-            .collect()
     }
 }
 
