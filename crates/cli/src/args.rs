@@ -134,7 +134,7 @@ impl FromStr for Network {
         }
         match text.parse() {
             Ok(graph) => Ok(Network { name: text.to_owned(), graph }),
-            Err(_) => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or securenn-a or lenet \
+            Err(_) => Err("expected a network's widths from inputs to outputs, such as 784-128-128-10, or a name such as lenet or securenn-a \
                            (--hidden has hidden layers alone)"
                 .into()),
         }
@@ -148,7 +148,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "256")]
     hidden: Vec<usize>,
 
-    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a, lenet; in place of --hidden
+    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a to securenn-d, minionn, lenet, cifar-alexnet,
+    /// cifar-vgg16; in place of --hidden
     #[arg(long, value_name = "NETWORK", conflicts_with = "hidden")]
     network: Option<Network>,
 

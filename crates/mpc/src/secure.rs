@@ -42,7 +42,7 @@ pub struct Factors<'a, S> {
     pub y: &'a S,
     /// Where the product's elements are added up: local, and before anything of it is dealt or sent.
     pub scatter: Option<&'a Scatter>,
-    /// Added before truncation; of the result's shape and scale.
+    /// Added before truncation; of the result's scale and shape, or one row that is added to every row.
     pub plus: Option<S>,
     /// The result's shape.
     pub shape: [usize; 2],
@@ -222,11 +222,10 @@ impl<P: Protocols> Engine for Secure<P> {
             if f > P::MOST_SHIFT {
                 return Err(Error::Range { what: "truncated bits", found: f.to_string(), bits: P::MOST_SHIFT });
             }
-            let plus = |plus: &Self::Num| -> EngineResult<P::Share> {
-                let shift = before.frac - plus.format.frac;
-                Ok(broadcast(&plus.share, shape, "product's addend")?.linear(shape, |x| words::shl(x, shift)))
-            };
-            let plus = p.plus.map(plus).transpose()?;
+            let plus = p.plus.map(|plus| match before.frac - plus.format.frac {
+                0 => plus.share.clone(),
+                shift => plus.share.linear(plus.share.shape(), |x| words::shl(x, shift)),
+            });
             factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f });
         }
         let out = self.suite.products(&mut self.party, &factors)?;

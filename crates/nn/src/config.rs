@@ -1,6 +1,6 @@
 //! Everything public that determines a training.
 
-use crate::graph::{Graph, Kind, MOST_VALUES};
+use crate::graph::{Graph, Kind};
 use crate::{Error, Init, Loss, Result, Schedule};
 use trefoil_engine::Format;
 
@@ -33,6 +33,8 @@ pub struct Config {
     pub seed: u64,
 }
 
+/// Values of a batch at its widest, a convolution's columns included: 256 MiB as words.
+const MOST_OF_BATCH: usize = 1 << 25;
 /// More epochs than this are taken for a mistake.
 const MOST_EPOCHS: u64 = 1_000_000;
 
@@ -111,8 +113,8 @@ impl Config {
     /// A step is tried before anything is trained: a job from elsewhere must not cost more than a job may.
     fn check_size(&self) -> Result<()> {
         let widest = self.network.widest();
-        if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_VALUES) {
-            let expected = format!("at most {MOST_VALUES} values in a batch's widest layer, {widest} a record");
+        if self.batch.checked_mul(widest).is_none_or(|n| n > MOST_OF_BATCH) {
+            let expected = format!("at most {MOST_OF_BATCH} values in a batch's widest layer, {widest} a record");
             return Err(Error::config("batch", self.batch, expected));
         }
         Ok(())

@@ -17,7 +17,7 @@ mod one_or_more;
 mod shape;
 
 pub use kind::Kind;
-pub use named::Form;
+pub use named::{Form, NAMED};
 pub use shape::Shape;
 
 use crate::layers::{Linear, Start};

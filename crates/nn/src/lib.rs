@@ -47,7 +47,7 @@ pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
 pub use fold::fold;
-pub use graph::{Graph, Shape};
+pub use graph::{Graph, NAMED, Shape};
 pub use init::Init;
 pub use loss::{LABEL, Loss, TARGET};
 pub use model::{Model, ModelError, Task};

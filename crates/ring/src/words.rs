@@ -1,7 +1,8 @@
 //! Elementwise arithmetic in Z_(2^64): every operation wraps.
 //!
 //! `ndarray`'s own operators panic on overflow in debug builds and are not for ring elements.
-//! Two operands must have one shape; the caller has checked it, and a mismatch panics.
+//! Two operands must have one shape, save that what is added to or taken off a tensor may be one row, for each of its rows; the caller has
+//! checked it, and a mismatch panics.
 
 use crate::Tensor;
 use ndarray::Zip;
@@ -46,12 +47,12 @@ pub fn shr_arithmetic(x: &Tensor, by: u8) -> Tensor {
     x.mapv(|x| (x.cast_signed() >> by).cast_unsigned())
 }
 
-/// `x += y`.
+/// `x += y`; y may be one row.
 pub fn add_assign(x: &mut Tensor, y: &Tensor) {
     zip_assign(x, y, u64::wrapping_add);
 }
 
-/// `x -= y`.
+/// `x -= y`; y may be one row.
 pub fn sub_assign(x: &mut Tensor, y: &Tensor) {
     zip_assign(x, y, u64::wrapping_sub);
 }
@@ -62,8 +63,9 @@ fn zip(x: &Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) -> Tensor {
 }
 
 fn zip_assign(x: &mut Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) {
-    assert_eq!(x.dim(), y.dim(), "elementwise operation on tensors of different shapes");
-    Zip::from(x).and(y).for_each(|x, &y| *x = f(*x, y));
+    let fits = x.ncols() == y.ncols() && (y.nrows() == 1 || y.nrows() == x.nrows());
+    assert!(fits, "elementwise operation on tensors of different shapes");
+    Zip::from(x).and_broadcast(y).for_each(|x, &y| *x = f(*x, y));
 }
 
 #[cfg(test)]
@@ -88,6 +90,9 @@ mod tests {
         add_assign(&mut z, &y);
         sub_assign(&mut z, &y);
         assert_eq!(z, x);
+        let mut rows = array![[1, 2], [3, M]];
+        add_assign(&mut rows, &array![[1, 1]]);
+        assert_eq!(rows, array![[2, 3], [4, 0]]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use trefoil_node::bench::{self, Measurement, NAMES};
+use trefoil_node::bench::{self, Measurement};
 use trefoil_node::net::shaped::Profile;
 use trefoil_node::{Error, Result, SuiteName, machine};
 
@@ -15,7 +15,7 @@ use trefoil_node::{Error, Result, SuiteName, machine};
 #[derive(Args)]
 pub struct Bench {
     /// What to measure
-    #[arg(value_name = "NAME", required = true, value_parser = clap::builder::PossibleValuesParser::new(NAMES))]
+    #[arg(value_name = "NAME", required = true, value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
     names: Vec<String>,
 
     /// Protocol suite

@@ -76,17 +76,20 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
         let r = |l: &u64| if f == 0 { *l } else { cut.mask(*l) };
-        let v_1 = gamma.iter().zip(&l).zip(v_0.words(n)).map(|((g, l), v_0)| g.wrapping_add(r(l)).wrapping_sub(v_0));
-        parts.push(Part::words(&v_1.collect::<Vec<_>>()));
+        let mut v_1 = v_0.words(n);
+        v_1.iter_mut().zip(&gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
+        parts.push(Part::words(&v_1));
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         if f == 0 {
             out.push(share);
             continue;
         }
-        let a_1 = l.iter().zip(a_0.bits(n, f)).map(|(l, a_0)| cut.other(cut.parts(*l).0, a_0));
-        parts.push(Part::bits(&a_1.collect::<Vec<_>>(), f));
-        let q_1 = l.iter().zip(q_0.bits(n, f)).map(|(l, q_0)| cut.other(cut.parts(*l).1, q_0));
-        parts.push(Part::bits(&q_1.collect::<Vec<_>>(), f));
+        let mut a_1 = a_0.bits(n, f);
+        a_1.iter_mut().zip(&l).for_each(|(a, l)| *a = cut.other(cut.parts(*l).0, *a));
+        parts.push(Part::bits(&a_1, f));
+        let mut q_1 = q_0.bits(n, f);
+        q_1.iter_mut().zip(&l).for_each(|(q, l)| *q = cut.other(cut.parts(*l).1, *q));
+        parts.push(Part::bits(&q_1, f));
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         out.push(share.with_lift(f, None));
     }
@@ -133,11 +136,11 @@ fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Dealt>> {
 
 fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let (first, peer) = (p.id == Id::P0, p.peer());
-    let mut own: Vec<Tensor> = factors.iter().map(|z| cross_terms(p, z)).collect();
+    let mut own: Vec<Tensor> = factors.iter().map(|z| negative(p, z)).collect();
     let dealt = dealt(p, op, factors)?;
     for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt) {
         let offset = if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET };
-        c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(c.wrapping_add(*v).wrapping_add(offset)));
+        c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(v.wrapping_add(offset).wrapping_sub(*c)));
     }
     let part = |z: &Factors<'_>, c: &Tensor| match z.f {
         0 => Part::words(elements(Some(c))),
@@ -146,36 +149,41 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
     let round = factors.iter().zip(&own).fold(p.round(op, OPEN), |round, (z, c)| round.send(peer, part(z, c)));
     let mut round = round.then()?;
     let mut out = vec![];
-    for ((z, c), dealt) in factors.iter().zip(own).zip(dealt) {
+    for ((z, mut c), dealt) in factors.iter().zip(own).zip(dealt) {
         let (n, f) = (c.len(), z.f);
         let theirs = if f == 0 { round.words(peer, n)? } else { round.bits(peer, n, 64 - f)? };
-        let c: Vec<u64> = c.iter().zip(theirs).map(|(a, b)| a.wrapping_add(b)).collect();
+        c.iter_mut().zip(theirs).for_each(|(c, theirs)| *c = c.wrapping_add(theirs));
         let mask = tensor(z.shape, dealt.l);
         if f == 0 {
-            out.push(share(first, z.shape, tensor(z.shape, c), mask));
+            out.push(share(first, z.shape, c, mask));
             continue;
         }
-        let cut = Cut::<64>::by(f);
-        let m = c.iter().map(|c| cut.joined(*c).0);
-        let e = c.iter().zip(dealt.a).zip(dealt.q).map(|((c, a), q)| cut.lift(a, cut.joined(*c).1, q));
-        let (m, e) = (tensor(z.shape, m.collect()), tensor(z.shape, e.collect()));
-        out.push(share(first, z.shape, m, mask).with_lift(f, Some(e)));
+        let (cut, mut e) = (Cut::<64>::by(f), dealt.a);
+        for ((c, e), q) in c.iter_mut().zip(&mut e).zip(dealt.q) {
+            let (m, w) = cut.joined(*c);
+            (*c, *e) = (m, cut.lift(*e, w, q));
+        }
+        out.push(share(first, z.shape, c, mask).with_lift(f, Some(tensor(z.shape, e))));
     }
     Ok(out)
 }
 
-/// P0: -m_x l_y0 - l_x0 m_y. P1: m_x (m_y - l_y1) - l_x1 m_y. And the addend: m - l_0 at P0, -l_1 at P1.
-fn cross_terms(p: &Party, z: &Factors<'_>) -> Tensor {
+/// What a server takes off v_j. P0: m_x l_y0 + l_x0 m_y. P1: m_x (l_y1 - m_y) + l_x1 m_y, or the same with m_x m_y taken off the other term:
+/// off the smaller one of the factors. And less the addend, m - l_0 at P0, -l_1 at P1.
+fn negative(p: &Party, z: &Factors<'_>) -> Tensor {
     let first = p.id == Id::P0;
     let mut c = Tensor::zeros(z.shape);
     if let (Some(m_x), Some(m_y), Some(l_x), Some(l_y)) = (z.x.m(), z.y.m(), own_mask(p, z.x), own_mask(p, z.y)) {
-        let right = if first { words::neg(l_y) } else { words::sub(m_y, l_y) };
-        c = z.sum([[m_x, &right], [&words::neg(l_x), m_y]]);
+        c = match (first, m_x.len() < m_y.len()) {
+            (true, _) => z.sum([[m_x, l_y], [l_x, m_y]]),
+            (false, true) => z.sum([[m_x, l_y], [&words::sub(l_x, m_x), m_y]]),
+            (false, false) => z.sum([[m_x, &words::sub(l_y, m_y)], [l_x, m_y]]),
+        };
     }
     if let Some((m, l)) = z.plus.as_ref().and_then(|plus| plus.m().zip(own_mask(p, plus))) {
-        words::sub_assign(&mut c, l);
+        words::add_assign(&mut c, l);
         if first {
-            words::add_assign(&mut c, m);
+            words::sub_assign(&mut c, m);
         }
     }
     c

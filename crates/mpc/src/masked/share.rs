@@ -10,15 +10,15 @@ use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
 use trefoil_ring::{Tensor, words};
 
-/// One party's view of a masked matrix. It has no `Debug`: it is secret.
+/// One party's view of a masked matrix; cheap to clone. It has no `Debug`: it is secret.
 #[derive(Clone)]
 pub struct Share {
     /// Rows and columns; all three know them.
     pub shape: [usize; 2],
     /// At P0 and P1: x + l_0 + l_1, or the part of it that does not need the lift.
-    m: Option<Tensor>,
+    m: Option<Arc<Tensor>>,
     /// l_0 at P0 and P2, l_1 at P1 and P2.
-    pub(crate) l: [Option<Tensor>; 2],
+    l: [Option<Arc<Tensor>>; 2],
     /// What is missing from m.
     pub(crate) lift: Option<Arc<Lift>>,
 }
@@ -37,7 +37,8 @@ impl Share {
     /// A share from its parts; `m` at P0 and P1.
     pub fn new(shape: [usize; 2], m: Option<Tensor>, l: [Option<Tensor>; 2]) -> Share {
         // Everything sent is read row by row.
-        let rows = |x: Option<Tensor>| x.map(|x| if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() });
+        let rows =
+            |x: Option<Tensor>| x.map(|x| Arc::new(if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() }));
         Share { shape, m: rows(m), l: l.map(rows), lift: None }
     }
 
@@ -66,7 +67,7 @@ impl Share {
     pub fn m(&self) -> Option<&Tensor> {
         match self.lift.as_ref().and_then(|lift| lift.whole.get()) {
             Some(whole) => whole.as_ref(),
-            None => self.m.as_ref(),
+            None => self.m.as_deref(),
         }
     }
 
@@ -77,7 +78,7 @@ impl Share {
 
     /// The mask share that P_j holds; `None` at the other server.
     pub fn mask(&self, j: usize) -> Option<&Tensor> {
-        self.l[j].as_ref()
+        self.l[j].as_deref()
     }
 
     /// l_0 + l_1, at P2; `None` at the servers.
@@ -90,7 +91,7 @@ impl Share {
 
     /// A linear function of each of m, l_0, l_1 and e_j.
     pub fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
-        let out = Share::new(shape, self.m().map(&f), [self.l[0].as_ref().map(&f), self.l[1].as_ref().map(&f)]);
+        let out = Share::new(shape, self.m().map(&f), [self.mask(0).map(&f), self.mask(1).map(&f)]);
         match self.pending() {
             Some(lift) => out.with_lift(lift.f, lift.own.as_ref().map(&f)),
             None => out,
@@ -102,13 +103,13 @@ impl Share {
         let both = |a: Option<&Tensor>, b: Option<&Tensor>| a.zip(b).map(|(a, b)| f(a, b));
         let l = [both(self.mask(0), y.mask(0)), both(self.mask(1), y.mask(1))];
         let out = Share::new(self.shape, both(self.m(), y.m()), l);
-        let zero = Tensor::zeros((self.shape[0], self.shape[1]));
-        let own = |s: &Share| s.pending().and_then(|lift| lift.own.clone());
         match (self.pending(), y.pending()) {
             (None, None) => out,
             (a, b) => {
                 let bits = a.map_or(0, |a| a.f).max(b.map_or(0, |b| b.f));
-                let sum = self.m.as_ref().map(|_| f(&own(self).unwrap_or(zero.clone()), &own(y).unwrap_or(zero)));
+                let zero = Tensor::zeros((self.shape[0], self.shape[1]));
+                let [a, b] = [a, b].map(|lift| lift.and_then(|lift| lift.own.as_ref()).unwrap_or(&zero));
+                let sum = self.m.as_ref().map(|_| f(a, b));
                 out.with_lift(bits, sum)
             }
         }
@@ -123,24 +124,32 @@ impl Share {
     pub fn beside(xs: &[&Share]) -> Option<Share> {
         let rows = xs.first()?.shape[0];
         let shape = [rows, xs.iter().map(|x| x.shape[1]).sum()];
-        let join = |of: &dyn Fn(&Share) -> Option<Tensor>| -> Option<Tensor> {
-            let parts: Option<Vec<Tensor>> = xs.iter().map(|x| of(x)).collect();
-            let parts = parts?;
-            let views: Vec<_> = parts.iter().map(|x| x.view()).collect();
-            ndarray::concatenate(ndarray::Axis(1), &views).ok().map(|x| x.as_standard_layout().into_owned())
-        };
+        let join = |parts: Option<Vec<&Tensor>>| parts.map(|parts| side_by_side(&parts, shape));
         if xs.iter().any(|x| x.shape[0] != rows) {
             return None;
         }
-        let out = Share::new(shape, join(&|x| x.m().cloned()), [join(&|x| x.l[0].clone()), join(&|x| x.l[1].clone())]);
+        let of = |part: fn(&Share) -> Option<&Tensor>| join(xs.iter().map(|x| part(x)).collect());
+        let out = Share::new(shape, of(Share::m), [of(|x| x.mask(0)), of(|x| x.mask(1))]);
         let f = xs.iter().filter_map(|x| x.pending()).map(|lift| lift.f).max();
-        let zero = |x: &Share| Tensor::zeros((x.shape[0], x.shape[1]));
         Some(match f {
             None => out,
             Some(f) if out.m.is_none() => out.with_lift(f, None),
-            Some(f) => out.with_lift(f, join(&|x| Some(x.pending().and_then(|l| l.own.clone()).unwrap_or_else(|| zero(x))))),
+            Some(f) => {
+                let zeros: Vec<Tensor> = xs.iter().map(|x| Tensor::zeros((x.shape[0], x.shape[1]))).collect();
+                let own = xs.iter().zip(&zeros).map(|(x, zero)| x.pending().and_then(|l| l.own.as_ref()).unwrap_or(zero));
+                out.with_lift(f, Some(side_by_side(&own.collect::<Vec<_>>(), shape)))
+            }
         })
     }
+}
+
+/// Matrices of equal height side by side, row by row.
+fn side_by_side(parts: &[&Tensor], shape: [usize; 2]) -> Tensor {
+    let mut out = Vec::with_capacity(shape[0] * shape[1]);
+    for i in 0..shape[0] {
+        parts.iter().for_each(|x| out.extend(x.row(i).iter()));
+    }
+    tensor(shape, out)
 }
 
 /// A matrix from its elements, row by row.

@@ -89,7 +89,11 @@ impl Protocols for Choices {
         let mut out = matmul_sums(p, z)?;
         for (out, z) in out.iter_mut().zip(z) {
             if let Some(plus) = &z.plus {
-                *out = out.zip(plus, words::add);
+                *out = out.zip(plus, |x, plus| {
+                    let mut sum = x.clone();
+                    words::add_assign(&mut sum, plus);
+                    sum
+                });
             }
         }
         self.truncate(p, &out.iter().zip(z).map(|(out, z)| (out, z.f)).collect::<Vec<_>>())

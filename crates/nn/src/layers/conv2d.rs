@@ -28,6 +28,9 @@ pub struct Conv2d {
     pub padding: Pair,
 }
 
+/// Columns of a batch with more values than this, 32 MiB as words, are made again on the way back rather than kept.
+const MOST_KEPT: usize = 1 << 22;
+
 impl Conv2d {
     fn windows(&self, input: Shape) -> std::result::Result<Windows, String> {
         Windows::new(input, self.kernel, self.stride, self.padding)
@@ -49,8 +52,8 @@ impl Conv2d {
 }
 
 impl Layer for Conv2d {
-    /// The columns.
-    type Kept<E: Engine> = E::Num;
+    /// The input, and its columns unless they are many.
+    type Kept<E: Engine> = (E::Num, Option<E::Num>);
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
         let [height, width] = self.windows(input)?.places;
@@ -64,25 +67,28 @@ impl Layer for Conv2d {
         vec![("weight", vec![self.filters, channels, height, width], start), ("bias", vec![self.filters], Start::Zero)]
     }
 
-    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, E::Num)> {
+    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, Self::Kept<E>)> {
         let ([w, b], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
         // What a product would pay for each element is paid before there are more of them. What is around the image is zero.
         let x = e.prepare(x)?;
         let columns = e.gather(&x, windows.index(&windows.of_image(false), false));
         let [z] = e.products([Product::matmul(&columns, false, w, true, at.formats.out).plus(b)])?;
-        Ok((self.turned(e, &z, windows.count(), true), columns))
+        let [places, width] = e.shape(&columns);
+        let kept = (places.saturating_mul(width) <= MOST_KEPT).then_some(columns);
+        Ok((self.turned(e, &z, windows.count(), true), (x, kept)))
     }
 
     fn backward<E: Engine>(
         &self,
         e: &mut E,
         at: &Place<'_, E::Num>,
-        columns: E::Num,
+        (x, columns): Self::Kept<E>,
         d: &E::Num,
         want_dx: bool,
     ) -> Result<Gradients<E::Num>> {
         let ([w, _], windows) = (two(at.params)?, self.windows(at.input).map_err(unfit)?);
         let rows = e.shape(d)[0];
+        let columns = columns.unwrap_or_else(|| e.gather(&x, windows.index(&windows.of_image(false), false)));
         let d = e.prepare(d)?;
         let d = self.turned(e, &d, windows.count(), false);
         let input = if want_dx {

@@ -15,6 +15,7 @@ use pace::Pace;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use trefoil_client::{Address, Patience, query::Session};
@@ -66,11 +67,19 @@ pub struct Measurement {
     pub gmac_per_s_reference: Option<f64>,
 }
 
-/// The names that [`measure`] knows, each with what it measures.
-pub const NAMES: [&str; 11] = [
+/// The names that [`measure`] knows: single operations and perceptrons, and training and inference of each network that has a name.
+pub fn names() -> Vec<&'static str> {
+    static NAMED: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let of = |name: &&str| [format!("train-{name}"), format!("infer-{name}-b1"), format!("infer-{name}-b128")];
+        trefoil_nn::NAMED.iter().flat_map(of).collect()
+    });
+    OTHERS.into_iter().chain(NAMED.iter().map(String::as_str)).collect()
+}
+
+/// The names without those of named networks.
+const OTHERS: [&str; 10] = [
     "train-784x256x10",
     "train-784x128x128x10",
-    "train-lenet",
     "infer-784x128x128x10-b1",
     "infer-784x128x128x10-b128",
     "relu-1e6",
@@ -175,7 +184,7 @@ fn job(suite: SuiteName, operation: &Operation) -> Training {
         dataset: "random".into(),
         network: operation.network(),
         epochs: 1,
-        batch: 128,
+        batch: operation::step(&operation.network()),
         lr: 0.1,
         lr_schedule: "constant".into(),
         momentum: 0.9,
@@ -187,7 +196,7 @@ fn job(suite: SuiteName, operation: &Operation) -> Training {
         open: crate::training::all(),
         input_frac: 8,
         input_bits: 8,
-        train_rows: 128,
+        train_rows: operation::step(&operation.network()),
         test_rows: 0,
     }
 }

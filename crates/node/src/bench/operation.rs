@@ -16,7 +16,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Graph, Init, Loss, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Config, Data, Graph, Init, Loss, NAMED, Schedule, SoftmaxKind, Trainer};
 use trefoil_ring::Tensor;
 
 /// An operation that is done again and again.
@@ -24,7 +24,7 @@ use trefoil_ring::Tensor;
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // the names say it
 pub enum Operation {
-    Train { network: Graph },
+    Train { network: Graph, batch: usize },
     Infer { network: Graph, batch: usize },
     Relu { elements: usize },
     Product { shape: [usize; 3] },
@@ -36,15 +36,14 @@ pub enum Operation {
 type Each<'a, E> = &'a mut dyn FnMut(&mut E, Option<f64>) -> bool;
 
 impl Operation {
-    /// From a name of [`super::NAMES`].
+    /// From one of [`super::names`].
     ///
     /// # Errors
     /// Another name.
     pub fn parse(name: &str) -> Result<Operation> {
         let sizes = |text: &str| Graph::perceptron(&text.split('x').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>());
         Ok(match name {
-            "train-784x256x10" | "train-784x128x128x10" => Operation::Train { network: sizes(&name[6..]) },
-            "train-lenet" => Operation::Train { network: "lenet".parse()? },
+            "train-784x256x10" | "train-784x128x128x10" => Operation::Train { network: sizes(&name[6..]), batch: BATCH },
             "infer-784x128x128x10-b1" => Operation::Infer { network: sizes("784x128x128x10"), batch: 1 },
             "infer-784x128x128x10-b128" => Operation::Infer { network: sizes("784x128x128x10"), batch: 128 },
             "relu-1e6" => Operation::Relu { elements: 1_000_000 },
@@ -52,14 +51,18 @@ impl Operation {
             "softmax-128x10" => Operation::Softmax { rows: 128, cols: 10 },
             "check-60000x784-pixels" => Operation::Check { rows: 60_000, features: 784, pixels: true },
             "check-1000000x30-numbers" => Operation::Check { rows: 1_000_000, features: 30, pixels: false },
-            other => return Err(Error::config("benchmark", other, super::NAMES.join(", "))),
+            other => match of_named(other) {
+                Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch },
+                Some((network, batch)) => Operation::Infer { network, batch },
+                None => return Err(Error::config("benchmark", other, super::names().join(", "))),
+            },
         })
     }
 
     /// The network, or a small one where there is none.
     pub(super) fn network(&self) -> Graph {
         match self {
-            Operation::Train { network } | Operation::Infer { network, .. } => network.clone(),
+            Operation::Train { network, .. } | Operation::Infer { network, .. } => network.clone(),
             _ => Graph::perceptron(&[1, 2]),
         }
     }
@@ -82,7 +85,7 @@ impl Operation {
     /// Everything that needs no client.
     fn repeat<E: Suite>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
         match self {
-            Operation::Train { network } => train(e, network, each),
+            Operation::Train { network, batch } => train(e, network, *batch, each),
             Operation::Infer { .. } => Err(Error::config("inference", "no client", "three processes and a client")),
             Operation::Relu { elements } => {
                 // Pre-activations as the network promises them: 16 fraction bits, below 2^39.
@@ -164,14 +167,32 @@ fn laps<E: Suite>(e: &mut E, each: Each<'_, E>, mut f: impl FnMut(&mut E, u64) -
     Ok(())
 }
 
-fn train<E: Suite>(e: &mut E, network: &Graph, each: Each<'_, E>) -> Result<()> {
-    const BATCH: usize = 128;
-    let rows = BATCH * 8;
+/// Records in a step.
+const BATCH: usize = 128;
+
+/// The network and the batch of `train-NAME`, `infer-NAME-b1` and `infer-NAME-b128` for a network that has a name.
+fn of_named(name: &str) -> Option<(Graph, usize)> {
+    let (network, batch) = match name.strip_prefix("train-") {
+        Some(network) => (network, None),
+        None => name.strip_prefix("infer-")?.rsplit_once("-b").map(|(network, batch)| (network, batch.parse().ok()))?,
+    };
+    let graph = network.parse().ok().filter(|_| NAMED.contains(&network))?;
+    let batch = batch.unwrap_or_else(|| step(&graph));
+    Some((graph, batch))
+}
+
+/// Records in a step of this network: 32 where 128 would take gigabytes.
+pub(super) fn step(network: &Graph) -> usize {
+    if network.widest() > 1 << 18 { 32 } else { BATCH }
+}
+
+fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
+    let rows = batch * 8;
     let trainer = Trainer::new(Config {
         network: network.clone(),
         input: Format::new(8, 0),
         rows,
-        batch: BATCH,
+        batch,
         // More than anybody waits for.
         epochs: 1_000_000,
         schedule: Schedule::Constant(0.1),
@@ -210,7 +231,11 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, each: 
 
 /// A convolution's sums over all places of an image leave less room.
 pub(super) fn fraction_bits(network: &Graph) -> u8 {
-    if network.is_perceptron() { 16 } else { 14 }
+    match network {
+        _ if network.is_perceptron() => 16,
+        _ if network.widest() > 1 << 18 => 12,
+        _ => 14,
+    }
 }
 
 /// Answers a client's queries; the network's weights are masked like an owner's records.
@@ -274,4 +299,22 @@ fn images(rows: usize, cols: usize) -> Array2<f64> {
 /// A client's records: pixels with 8 fraction bits.
 pub(super) fn records(rows: usize, cols: usize) -> Tensor {
     images(rows, cols).mapv(|v| (v * 256.0) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every name is known, and every network fits into the ring with the bits and the batch that it is measured with.
+    #[test]
+    fn all_that_has_a_name_fits() {
+        for name in super::super::names().iter().filter(|name| !name.starts_with("gemm")) {
+            let operation = Operation::parse(name).unwrap();
+            if let Operation::Train { network, batch } = &operation {
+                assert_eq!(*batch, step(network), "{name}");
+                job(SuiteName::Masked, &operation).trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
+            }
+        }
+        assert!(Operation::parse("infer-lenet").is_err() && Operation::parse("train-784-10").is_err());
+    }
 }
