@@ -15,6 +15,7 @@ pub(crate) mod format;
 mod npy;
 mod order;
 mod parquet;
+mod raw;
 mod stream;
 pub(crate) mod value;
 
@@ -23,6 +24,7 @@ use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
 use format::{Format, find};
 use order::Order;
+pub use raw::{Raw, RawColumn};
 use std::path::PathBuf;
 use stream::Progress;
 use value::{Encoding, Value};

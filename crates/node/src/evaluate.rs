@@ -3,9 +3,11 @@
 use crate::{Error, Result};
 use ndarray::Array2;
 use serde::Serialize;
+use std::path::Path;
 use trefoil_data::records::{Records, Source};
-use trefoil_data::schema::{Schema, Task};
+use trefoil_data::schema::{self, Schema, Task};
 use trefoil_nn::Model;
+use trefoil_nn::model::{Column, Input, Target};
 
 /// What a model makes of a file's records.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +28,34 @@ pub struct Evaluated {
 /// The schema that a job's model carries; `None` for a model that was trained otherwise.
 pub fn schema(model: &Model) -> Option<Schema> {
     serde_json::from_str(model.input()).ok()
+}
+
+/// A model from its file, with what a job's says of its records.
+///
+/// # Errors
+/// The file holds no model, or one that its schema does not fit.
+pub fn load(path: &Path) -> Result<Model> {
+    let model = Model::load(path)?;
+    match schema(&model) {
+        Some(schema) if model.prepared().is_none() => Ok(model.with_input(input(&schema))?),
+        _ => Ok(model),
+    }
+}
+
+/// The preparation that a schema describes. Features are not rounded, as they are when they are shared.
+pub fn input(schema: &Schema) -> Input {
+    let column = |column: &schema::Column| {
+        let numbers =
+            |name: &str, count, subtract, divide, clip| Column::Numbers { name: name.to_owned(), count, subtract, divide, clip };
+        match column {
+            schema::Column::Number { name, mean, deviation } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
+            schema::Column::Range { name, min, max } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
+            schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
+            schema::Column::Category { name, values } => Column::Category { name: name.clone(), values: values.clone() },
+        }
+    };
+    let target = schema.target.map(|t| Target { mean: t.mean, deviation: t.deviation });
+    Input { columns: schema.columns.iter().map(column).collect(), named: true, target }
 }
 
 /// Evaluates on all records of a file.

@@ -29,6 +29,7 @@ pub mod launch;
 pub mod logs;
 pub mod machine;
 pub mod plain;
+pub mod predict;
 pub mod report;
 pub mod run_folder;
 pub mod server;

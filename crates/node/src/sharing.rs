@@ -126,6 +126,7 @@ pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result
     // What a user of the model must do to a record before it goes in.
     let input = serde_json::to_string(&job.data).unwrap_or_default();
     let model = Model::new(&job.training(job.train.batch, 0)?.network, &params, &input)?;
+    let model = model.with_input(crate::evaluate::input(&job.data))?;
     Ok(match job.data.task {
         Task::Classification => model.with_classes(&job.data.classes)?,
         Task::Regression => model,

@@ -38,7 +38,7 @@ struct Evaluated {
 impl Evaluate {
     /// Evaluates on the held-out records, or on a file that a job's model fits.
     pub fn run(self) -> Result<()> {
-        let model = Model::load(&self.model)?;
+        let model = evaluate::load(&self.model)?;
         if let Some(schema) = evaluate::schema(&model) {
             return self.by_schema(&model, &schema);
         }

@@ -13,6 +13,7 @@ mod model;
 mod party;
 mod peers;
 mod plain;
+mod predict;
 mod share;
 
 use crate::output;
@@ -41,6 +42,8 @@ pub enum Command {
     Plain(plain::Plain),
     /// Accuracy of a model file, in the clear
     Evaluate(evaluate::Evaluate),
+    /// What a model says of the records in a file, in the clear
+    Predict(predict::Predict),
     /// Fetch datasets
     Data(data::Data),
     /// Measure training steps
@@ -95,6 +98,7 @@ impl Command {
             Command::Demo(demo) => demo.run(),
             Command::Plain(plain) => plain.run(),
             Command::Evaluate(evaluate) => evaluate.run(),
+            Command::Predict(predict) => predict.run(),
             Command::Data(data) => data.run(),
             Command::Bench(bench) => bench.run(),
             Command::Keygen(keygen) => keygen.run(),

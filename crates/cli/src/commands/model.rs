@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trefoil_node::nn::Model;
-use trefoil_node::{Error, Result, sharing};
+use trefoil_node::{Error, Result, evaluate, sharing};
 
 /// Options of `trefoil model`.
 #[derive(Args)]
@@ -19,9 +19,19 @@ pub struct ModelCommand {
 enum Command {
     /// Fetch a trained model from the three parties
     Fetch(Fetch),
+    /// Bring a model's file into another format, one of another tool's into Trefoil's
+    #[command(visible_alias = "convert")]
+    Import {
+        /// The model's file
+        #[arg(value_name = "MODEL")]
+        file: PathBuf,
+        /// Files to write: .safetensors, .npz (NumPy) or .onnx; several with a comma between
+        #[arg(long, value_name = "FILE", value_delimiter = ',', default_value = "model.safetensors")]
+        out: Vec<PathBuf>,
+    },
     /// Show what is in a model's file
     Show {
-        /// The model's file (safetensors)
+        /// The model's file
         #[arg(value_name = "MODEL")]
         file: PathBuf,
         /// Print JSON
@@ -52,6 +62,10 @@ impl ModelCommand {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Fetch(fetch) => fetch.run(),
+            Command::Import { file, out } => {
+                check_names(&out)?;
+                save(&evaluate::load(&file)?, &out)
+            }
             Command::Show { file, json } => show(&file, json),
         }
     }
@@ -59,11 +73,7 @@ impl ModelCommand {
 
 impl Fetch {
     fn run(self) -> Result<()> {
-        for file in &self.out {
-            if !["safetensors", "npz", "onnx"].contains(&extension(file)) {
-                return Err(Error::config("--out", file.display(), "a name that ends in .safetensors, .npz or .onnx"));
-            }
-        }
+        check_names(&self.out)?;
         let (job, identity) = (self.job.load()?, self.key.identity()?);
         let until = Instant::now() + Duration::from_secs(self.wait);
         while Instant::now() < until {
@@ -75,16 +85,28 @@ impl Fetch {
             std::thread::sleep(Duration::from_millis(500));
         }
         let model = sharing::fetch_model(&job, &identity, self.key.patience())?;
-        for file in &self.out {
-            match extension(file) {
-                "npz" => model.save_npz(file)?,
-                "onnx" => model.save_onnx(file)?,
-                _ => model.save(file)?,
-            }
-            note(format_args!("{}: {}", file.display(), model.network()));
-        }
-        Ok(())
+        save(&model, &self.out)
     }
+}
+
+fn check_names(files: &[PathBuf]) -> Result<()> {
+    match files.iter().find(|file| !["safetensors", "npz", "onnx"].contains(&extension(file))) {
+        Some(file) => Err(Error::config("--out", file.display(), "a name that ends in .safetensors, .npz or .onnx")),
+        None => Ok(()),
+    }
+}
+
+/// Writes the files, each in the format that its name says.
+fn save(model: &Model, files: &[PathBuf]) -> Result<()> {
+    for file in files {
+        match extension(file) {
+            "npz" => model.save_npz(file)?,
+            "onnx" => model.save_onnx(file)?,
+            _ => model.save(file)?,
+        }
+        note(format_args!("{}: {}", file.display(), model.network()));
+    }
+    Ok(())
 }
 
 fn extension(file: &Path) -> &str {
@@ -92,7 +114,7 @@ fn extension(file: &Path) -> &str {
 }
 
 fn show(file: &Path, as_json: bool) -> Result<()> {
-    let model = Model::load(file)?;
+    let model = evaluate::load(file)?;
     let range = |values: &mut dyn Iterator<Item = &f32>| {
         values.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)))
     };

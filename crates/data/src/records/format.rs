@@ -64,10 +64,7 @@ impl Format {
     /// With columns in the order of `names`, the label, if `labelled`, in a second file.
     pub(super) fn open_unnamed(source: &Source, names: Vec<String>, labelled: bool, schema: &Schema) -> Result<Format> {
         let file = source.path.display().to_string();
-        let mut stream = Stream::open(&source.path)?;
-        if extension(&source.path) != "npy" && !stream.peek()?.starts_with(&[0, 0, 8]) {
-            return Err(mismatch(&file, "a file of no known kind", ".csv, .csv.gz, .parquet, .npy or IDX images"));
-        }
+        let stream = Format::unnamed(source)?;
         if schema.id.is_some() {
             return Err(mismatch(&file, "a file without identifiers", "CSV or Parquet for a vertical partition"));
         }
@@ -77,6 +74,21 @@ impl Format {
             _ => {}
         }
         Ok(Format::Arrays(array::Arrays::open(stream, source, names)?))
+    }
+
+    /// With columns in the order of `names`, and no label.
+    pub(super) fn open_arrays(source: &Source, names: Vec<String>) -> Result<Format> {
+        Ok(Format::Arrays(array::Arrays::open(Format::unnamed(source)?, source, names)?))
+    }
+
+    /// Refuses what is neither NumPy nor IDX.
+    fn unnamed(source: &Source) -> Result<Stream> {
+        let mut stream = Stream::open(&source.path)?;
+        if extension(&source.path) != "npy" && !stream.peek()?.starts_with(&[0, 0, 8]) {
+            let file = source.path.display().to_string();
+            return Err(mismatch(&file, "a file of no known kind", ".csv, .csv.gz, .parquet, .npy or IDX images"));
+        }
+        Ok(stream)
     }
 }
 

@@ -82,6 +82,11 @@ impl Encoding {
         }
     }
 
+    /// Of a text: 1 at its place.
+    pub(crate) fn place(texts: &[String]) -> Encoding {
+        Encoding::one_hot(texts, 1)
+    }
+
     fn one_hot(texts: &[String], one: i64) -> Encoding {
         let expected = format!("one of: {}", crate::csv::listed(texts));
         Encoding::OneHot { texts: texts.iter().enumerate().map(|(i, t)| (t.as_bytes().into(), i)).collect(), one, expected }

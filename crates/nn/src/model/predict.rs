@@ -30,6 +30,31 @@ impl Model {
         Ok(z.value)
     }
 
+    /// For each row of `x`, [rows, inputs]: the probability of each class by softmax, or the value of a regression in the target's own
+    /// unit where the model says what that is.
+    ///
+    /// # Errors
+    /// As for [`Model::logits`].
+    pub fn answers(&self, x: &Array2<f64>) -> Result<Array2<f64>> {
+        let mut z = self.logits(x)?;
+        match &self.task {
+            Task::Regression => {
+                if let Some(t) = self.prepared.as_ref().and_then(|input| input.target) {
+                    z.mapv_inplace(|v| t.mean + t.deviation * v);
+                }
+            }
+            Task::Classification(_) => {
+                for mut row in z.rows_mut() {
+                    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    row.mapv_inplace(|v| (v - most).exp());
+                    let sum = row.sum();
+                    row.mapv_inplace(|v| v / sum);
+                }
+            }
+        }
+        Ok(z)
+    }
+
     /// The class of each row: the first of the largest logits. The values of a regression are its [`Model::scores`].
     ///
     /// # Errors

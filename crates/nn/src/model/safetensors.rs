@@ -74,6 +74,11 @@ impl Model {
                 .map_err(|_| content(file, "class_names in the metadata", one_line(&names), "a JSON array of names"))?;
             model = model.with_names(&names, file)?;
         }
+        if let Some(columns) = about("columns") {
+            let input = serde_json::from_str(&columns)
+                .map_err(|e| content(file, "columns in the metadata", one_line(&e.to_string()), "columns in JSON"))?;
+            model = model.prepared_by(input, file)?;
+        }
         Ok(model)
     }
 

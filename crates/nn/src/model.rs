@@ -4,10 +4,13 @@
 //! The parameters have the names and the layout that PyTorch uses, as the model's [`Graph`] says: `fc1.weight` is [outputs, inputs],
 //! `fc1.bias` \[outputs\], both F32. Equal models give equal bytes in each format.
 
+mod input;
 mod numpy;
 mod onnx;
 mod predict;
 mod safetensors;
+
+pub use input::{Column, Input, Target};
 
 use crate::graph::{Graph, Param};
 use crate::network::Network;
@@ -20,6 +23,9 @@ use std::path::Path;
 const MOST_BYTES: u64 = 1 << 30;
 /// A class has a name of at most this many characters.
 const MOST_NAME: usize = 200;
+
+/// How a text says that a network's inputs are grey levels from 0 to 255, divided by 256.
+const PIXELS: &str = "p/256";
 
 /// What is wrong with a model or its file.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +85,7 @@ pub struct Model {
     params: Vec<Array2<f32>>,
     task: Task,
     input: String,
+    prepared: Option<Input>,
 }
 
 impl Model {
@@ -117,6 +124,24 @@ impl Model {
         Ok(self)
     }
 
+    /// The same model, for records as they stand in a file.
+    ///
+    /// # Errors
+    /// [`ModelError::Content`] if they do not become the network's inputs, or a target's unit is given and the network does not have one
+    /// output.
+    pub fn with_input(self, input: Input) -> Result<Model> {
+        self.prepared_by(input, "model")
+    }
+
+    fn prepared_by(mut self, input: Input, file: &str) -> Result<Model> {
+        input.check(self.network.width(), file)?;
+        if input.target.is_some() && self.task != Task::Regression {
+            return Err(content(file, "target", "one of a classification", "none: only a regression has it"));
+        }
+        self.prepared = Some(input);
+        Ok(self)
+    }
+
     /// Refuses parameters of another network, and values that are not finite.
     fn of(graph: Graph, params: Vec<Array2<f32>>, input: String, file: &str) -> Result<Model> {
         let network = Network::new(graph).map_err(|e| content(file, "network", e, "one that can be trained"))?;
@@ -132,7 +157,8 @@ impl Model {
             }
         }
         let task = Task::of(network.outputs());
-        Ok(Model { network, params, task, input })
+        let prepared = (input == PIXELS).then(|| Input::pixels(network.width()));
+        Ok(Model { network, params, task, input, prepared })
     }
 
     /// The network as data.
@@ -150,6 +176,10 @@ impl Model {
     /// How features are scaled; empty if the file does not say.
     pub fn input(&self) -> &str {
         &self.input
+    }
+    /// How a record in a file becomes the network's inputs; `None` if the model does not say.
+    pub fn prepared(&self) -> Option<&Input> {
+        self.prepared.as_ref()
     }
     /// The parameters with their values; a bias is one row.
     pub fn params(&self) -> impl Iterator<Item = (&Param, &Array2<f32>)> {
@@ -170,7 +200,7 @@ impl Model {
 
     /// What a user of a file must know beside the parameters: `task` ("classification" or "regression"), `classes` (their number)
     /// and `class_names` (a JSON array, where they have names), `network` ("784-256-10"), `graph` (the network as JSON, where it is more
-    /// than linear layers with ReLU between them), `input` (how features are scaled) and `trefoil` (the version that wrote it).
+    /// than linear layers with ReLU between them), `columns` (an [`Input`] as JSON, where it is known), `input` (how features are scaled) and `trefoil` (the version that wrote it).
     fn about(&self) -> BTreeMap<&'static str, String> {
         let mut about = BTreeMap::from([
             ("input", self.input.clone()),
@@ -180,6 +210,9 @@ impl Model {
         ]);
         if !self.graph().is_perceptron() {
             about.insert("graph", serde_json::json!(self.graph()).to_string());
+        }
+        if let Some(input) = self.prepared.as_ref().filter(|_| self.input != PIXELS) {
+            about.insert("columns", serde_json::json!(input).to_string());
         }
         if let Task::Classification(names) = &self.task {
             about.insert("classes", names.len().to_string());
@@ -198,7 +231,11 @@ impl Model {
 
 impl PartialEq for Model {
     fn eq(&self, other: &Model) -> bool {
-        self.graph() == other.graph() && self.params == other.params && self.task == other.task && self.input == other.input
+        self.graph() == other.graph()
+            && self.params == other.params
+            && self.task == other.task
+            && self.input == other.input
+            && self.prepared == other.prepared
     }
 }
 

@@ -1,0 +1,121 @@
+//! A file's values as they are, for a model that prepares them itself.
+
+use super::Source;
+use super::format::{Format, find};
+use super::value::{Encoding, Value};
+use crate::Result;
+use crate::csv::listed;
+use crate::error::{Refusal, empty, mismatch};
+use std::path::Path;
+
+/// A column that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawColumn {
+    /// In a file with named columns.
+    pub name: String,
+    /// The texts that it may have; none for numbers.
+    pub texts: Vec<String>,
+}
+
+/// Reads the columns of a file once, from the first record to the last.
+pub struct Raw {
+    file: String,
+    format: Format,
+    columns: Vec<Option<Encoding>>,
+    count: u64,
+}
+
+impl Raw {
+    /// Opens a file of any format that [`Records`](super::Records) reads. Columns are found by their names if `named`, and else taken
+    /// in the file's order, the one called `without` left out; NumPy and IDX have no names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is of no known format, or has other columns.
+    pub fn open(path: &Path, columns: &[RawColumn], named: bool, without: Option<&str>) -> Result<Raw> {
+        let file = path.display().to_string();
+        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let format = match Format::open_named(path)? {
+            Some(mut format) if named => {
+                format.want(find(&names, format.columns(), &file)?)?;
+                format
+            }
+            Some(mut format) => {
+                let all: Vec<usize> =
+                    (0..format.columns().len()).filter(|i| format.columns().get(*i).map(String::as_str) != without).collect();
+                if all.len() != columns.len() {
+                    let found = format!("{} columns: {}", all.len(), listed(format.columns()));
+                    return Err(mismatch(
+                        &file,
+                        found,
+                        format!("{} as the model has, --label names one to leave out", columns.len()),
+                    ));
+                }
+                format.want(all)?;
+                format
+            }
+            None => Format::open_arrays(&Source { path: path.to_owned(), labels: None }, names)?,
+        };
+        let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
+        Ok(Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 })
+    }
+
+    /// Appends the next record's values: a number as it is, of a text its place among those that the column may have. False at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the file and where.
+    pub fn next(&mut self, out: &mut Vec<f64>) -> Result<bool> {
+        let columns = &self.columns;
+        let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
+            match columns.get(slot).and_then(Option::as_ref) {
+                Some(texts) => {
+                    let mut place = Vec::new();
+                    texts.encode(value, &mut place)?;
+                    out.push(place.iter().position(|v| *v == 1).unwrap_or(0) as f64);
+                }
+                None => out.push(value.number()?),
+            }
+            Ok(())
+        };
+        let more = self.format.row(each)?;
+        if !more && self.count == 0 {
+            return Err(empty(&self.file, "no records", "one record"));
+        }
+        self.count += u64::from(more);
+        Ok(more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Vec<RawColumn> {
+        let column =
+            |name: &str, texts: &[&str]| RawColumn { name: name.into(), texts: texts.iter().map(|t| t.to_string()).collect() };
+        vec![column("age", &[]), column("town", &["here", "there"])]
+    }
+
+    fn read(path: &Path, columns: &[RawColumn], named: bool, without: Option<&str>) -> Result<Vec<f64>> {
+        let (mut raw, mut out) = (Raw::open(path, columns, named, without)?, Vec::new());
+        while raw.next(&mut out)? {}
+        Ok(out)
+    }
+
+    #[test]
+    fn columns_are_found_by_name_or_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "town,label,age\nthere,1,1e9\nhere,0,-0.5\n").unwrap();
+        assert_eq!(read(&path, &columns(), true, None).unwrap(), [1e9, 1.0, -0.5, 0.0]);
+        let numbers = [RawColumn { name: "x0".into(), texts: vec![] }, RawColumn { name: "x1".into(), texts: vec![] }];
+        let error = read(&path, &numbers, false, None).err().unwrap().to_string();
+        assert!(error.contains("3 columns") && error.contains("--label"), "{error}");
+        let error = read(&path, &numbers, false, Some("label")).err().unwrap().to_string();
+        assert!(error.contains("there") && error.contains("a number"), "{error}");
+        std::fs::write(&path, "a,label,b\n3,1,4\n").unwrap();
+        assert_eq!(read(&path, &numbers, false, Some("label")).unwrap(), [3.0, 4.0]);
+        std::fs::write(&path, "town,age\nnowhere,1\n").unwrap();
+        let error = read(&path, &columns(), true, None).err().unwrap().to_string();
+        assert!(error.contains("nowhere") && error.contains("here") && !error.contains('\n'), "{error}");
+    }
+}

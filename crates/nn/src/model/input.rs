@@ -1,0 +1,236 @@
+//! How the columns of a file become the inputs of a network, and its output the value that is asked for.
+//!
+//! A model that has an [`Input`] takes records as they stand in a file: numbers in their own units, texts, grey levels from 0 to 255.
+//! ONNX files hold it as nodes of their graph, safetensors as JSON in the metadata. Whoever trains says what it is; nothing here knows
+//! where the numbers in it come from.
+
+use super::{MOST_NAME, Result, content, one_line};
+use crate::graph::MOST_VALUES;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The preparation of records, and the unit of a regression's value.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// In the order of the network's inputs.
+    pub columns: Vec<Column>,
+    /// Whether the columns' names are those of a file. Where they are not, a file's columns are taken in their order.
+    pub named: bool,
+    /// A regression: the network's output z stands for `mean + deviation * z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// The unit of a regression's value.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Added last.
+    pub mean: f64,
+    /// Multiplied by.
+    pub deviation: f64,
+}
+
+/// A column, or several that are treated alike.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Column {
+    /// `count` numbers v, each as (v - subtract) / divide, and then clipped. In a file they are called by the name, followed by 0 to
+    /// count - 1 where there are several.
+    Numbers {
+        /// In the file.
+        name: String,
+        /// At least 1.
+        count: usize,
+        /// Of each.
+        subtract: f64,
+        /// Not 0.
+        divide: f64,
+        /// The least and the largest that it may become.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<[f64; 2]>,
+    },
+    /// One of a few texts: a number for each text, 1 for the one that it is and else 0.
+    Category {
+        /// In the file.
+        name: String,
+        /// All that there may be.
+        values: Vec<String>,
+    },
+}
+
+impl Column {
+    /// `count` numbers as they are.
+    pub fn plain(name: &str, count: usize) -> Column {
+        Column::Numbers { name: name.to_owned(), count, subtract: 0.0, divide: 1.0, clip: None }
+    }
+
+    /// In the file.
+    pub fn name(&self) -> &str {
+        match self {
+            Column::Numbers { name, .. } | Column::Category { name, .. } => name,
+        }
+    }
+
+    /// Values that a file has of it.
+    pub fn raw(&self) -> usize {
+        match self {
+            Column::Numbers { count, .. } => *count,
+            Column::Category { .. } => 1,
+        }
+    }
+
+    /// Inputs of the network that it becomes.
+    pub fn width(&self) -> usize {
+        match self {
+            Column::Numbers { count, .. } => *count,
+            Column::Category { values, .. } => values.len(),
+        }
+    }
+}
+
+impl Input {
+    /// Grey levels p from 0 to 255, each as p / 256.
+    pub fn pixels(count: usize) -> Input {
+        let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None };
+        Input { columns: vec![column], named: false, target: None }
+    }
+
+    /// Numbers that go in as they are.
+    pub fn plain(count: usize) -> Input {
+        Input { columns: vec![Column::plain("x", count)], named: false, target: None }
+    }
+
+    /// Whether all columns are numbers, so that records are a matrix.
+    pub fn is_numeric(&self) -> bool {
+        self.columns.iter().all(|c| matches!(c, Column::Numbers { .. }))
+    }
+
+    /// Values of a record in a file.
+    pub fn raw(&self) -> usize {
+        self.columns.iter().fold(0, |n, c| n.saturating_add(c.raw()))
+    }
+
+    /// Refuses what prepares no records of `width` inputs.
+    pub(super) fn check(&self, width: usize, file: &str) -> Result<()> {
+        let found = self.columns.iter().fold(0_usize, |n, c| n.saturating_add(c.width()));
+        if found != width || width > MOST_VALUES {
+            return Err(content(file, "inputs that the columns make", found, format!("{width}, as the network has")));
+        }
+        if let Some(t) = self.target.filter(|t| !(t.mean.is_finite() && t.deviation.is_normal())) {
+            return Err(content(
+                file,
+                "target",
+                format!("mean {}, deviation {}", t.mean, t.deviation),
+                "finite, deviation not 0",
+            ));
+        }
+        let mut names = BTreeSet::new();
+        for column in &self.columns {
+            let name = column.name();
+            let what = || format!("column \"{}\"", one_line(name));
+            if name.is_empty() || name.chars().count() > MOST_NAME || name.chars().any(char::is_control) || !names.insert(name) {
+                return Err(content(file, what(), "this name", format!("1 to {MOST_NAME} characters, each name once")));
+            }
+            match column {
+                Column::Numbers { count, subtract, divide, clip, .. } => {
+                    let ordered = clip.is_none_or(|[a, b]| a < b && a.is_finite() && b.is_finite());
+                    if *count == 0 || !subtract.is_finite() || !divide.is_normal() || !ordered {
+                        let found = format!("{count} numbers (v - {subtract}) / {divide}, clipped to {clip:?}");
+                        return Err(content(file, what(), found, "at least 1, finite, not divided by 0, clipped to a range"));
+                    }
+                }
+                Column::Category { values, .. } => {
+                    let different = values.iter().collect::<BTreeSet<_>>().len();
+                    if values.len() < 2 || different < values.len() {
+                        return Err(content(
+                            file,
+                            what(),
+                            format!("{different} different texts of {}", values.len()),
+                            "2 or more",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The network's inputs [rows, inputs] from what a file has, [rows, [`Input::raw`]]: of a category the place of its text among
+    /// the column's values.
+    ///
+    /// # Errors
+    /// [`ModelError::Content`](super::ModelError::Content) for another number of columns, or a place where no text is.
+    pub fn prepare(&self, raw: &Array2<f64>) -> Result<Array2<f64>> {
+        if raw.ncols() != self.raw() {
+            return Err(content("model", "columns of the data", raw.ncols(), self.raw()));
+        }
+        let width = self.columns.iter().map(Column::width).sum();
+        let mut out = Vec::with_capacity(raw.nrows() * width);
+        for row in raw.rows() {
+            let mut row = row.iter();
+            for column in &self.columns {
+                match column {
+                    Column::Numbers { count, subtract, divide, clip, .. } => out.extend(row.by_ref().take(*count).map(|v| {
+                        let scaled = (v - subtract) / divide;
+                        clip.map_or(scaled, |[least, most]| scaled.clamp(least, most))
+                    })),
+                    Column::Category { name, values } => {
+                        let at = row.next().copied().unwrap_or(-1.0);
+                        if !(0..values.len()).any(|i| i as f64 == at) {
+                            return Err(content("model", format!("column \"{name}\""), at, "the place of one of its texts"));
+                        }
+                        out.extend((0..values.len()).map(|i| if i as f64 == at { 1.0 } else { 0.0 }));
+                    }
+                }
+            }
+        }
+        Array2::from_shape_vec((raw.nrows(), width), out).map_err(|e| content("model", "records", e, "whole rows"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+
+    fn mixed() -> Input {
+        let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]) };
+        let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()] };
+        Input { columns: vec![number, category, Column::plain("p", 2)], named: true, target: None }
+    }
+
+    #[test]
+    fn each_column_is_prepared_in_its_way() {
+        let input = mixed();
+        input.check(6, "f").unwrap();
+        let raw = arr2(&[[50.0, 2.0, 7.0, 8.0], [0.0, 0.0, -1.0, 0.5]]);
+        let want = arr2(&[[1.0, 0.0, 0.0, 1.0, 7.0, 8.0], [-2.0, 1.0, 0.0, 0.0, -1.0, 0.5]]);
+        assert_eq!(input.prepare(&raw).unwrap(), want);
+        assert!(input.prepare(&arr2(&[[50.0, 3.0, 7.0, 8.0]])).is_err() && input.prepare(&arr2(&[[50.0]])).is_err());
+        let text = serde_json::to_string(&input).unwrap();
+        assert_eq!(serde_json::from_str::<Input>(&text).unwrap(), input);
+    }
+
+    #[test]
+    fn what_prepares_nothing_is_refused() {
+        let numbers = |count, divide, clip| Column::Numbers { name: "a".into(), count, subtract: 0.0, divide, clip };
+        let category =
+            |values: &[&str]| Column::Category { name: "a".into(), values: values.iter().map(|t| t.to_string()).collect() };
+        for (columns, width) in [
+            (vec![numbers(1, 1.0, None)], 2),
+            (vec![numbers(0, 1.0, None)], 0),
+            (vec![numbers(1, 0.0, None)], 1),
+            (vec![numbers(1, 1.0, Some([1.0, 1.0]))], 1),
+            (vec![numbers(usize::MAX, 1.0, None), Column::plain("b", 2)], usize::MAX),
+            (vec![Column::plain("a", 1), Column::plain("a", 1)], 2),
+            (vec![category(&["x"])], 1),
+            (vec![category(&["x", "x"])], 2),
+        ] {
+            let error = Input { columns, named: true, target: None }.check(width, "f").unwrap_err().to_string();
+            assert!(error.starts_with("f: ") && error.contains("expected") && !error.contains('\n'), "{error}");
+        }
+    }
+}
