@@ -15,7 +15,7 @@ use trefoil_nn::layers::{
     AvgPool2d, BatchNorm, Constant, Conv2d, Dropout, Formats, Layer, LeakyRelu, Linear, MaxPool2d, Mode, Onward, Pair, Place,
 };
 use trefoil_nn::network::{Cut, Network};
-use trefoil_nn::{Graph, Shape};
+use trefoil_nn::{Graph, Model, Shape};
 
 const ACTIVATION: Format = Format::new(16, 8);
 const WEIGHT: Format = Format::new(20, 4);
@@ -267,5 +267,32 @@ fn settings_that_make_no_layer_are_refused() {
         let graph = Graph { input: Shape::Flat(4), nodes: vec![Node::new(op)] };
         let error = graph.check().unwrap_err().to_string();
         assert!(error.contains("1 on 4") && error.contains("expected a "), "{error}");
+    }
+}
+
+/// The model in the clear, which knows no formats, says what the network says on floating point and, but for rounding, on the ring.
+#[test]
+fn models_have_every_layer() {
+    for graph in networks() {
+        let network = Network::new(graph).unwrap();
+        let (mut params, x, _) = values(&network);
+        for (values, param) in params.iter_mut().zip(network.params()) {
+            if param.name.ends_with("running_var") {
+                values.mapv_inplace(|v| v.abs() + 0.1);
+            }
+            values.mapv_inplace(|v| (v * 1024.0).round() / 1024.0);
+        }
+        let x = x.mapv(|v| (v * 1024.0).round() / 1024.0);
+        let found = Model::new(network.graph(), &params, "").unwrap().logits(&x).unwrap();
+        fn evaluated<E: Engine>(e: &mut E, network: &Network, params: &[Array2<f64>], x: &Array2<f64>) -> Array2<f64> {
+            let params: Vec<_> = params.iter().map(|p| e.public(p, WEIGHT).unwrap()).collect();
+            let x = e.public(x, ACTIVATION).unwrap();
+            let (y, _) = network.forward(e, &params, &formats(network.graph()), &x, Mode::Evaluate).unwrap();
+            open(e, &y)
+        }
+        let far = |other: Array2<f64>| (other - &found).iter().fold(0f64, |m, d| m.max(d.abs()));
+        let (float, fixed) =
+            (far(evaluated(&mut Float, &network, &params, &x)), far(evaluated(&mut Fixed::default(), &network, &params, &x)));
+        assert!(float < 1e-9 && fixed < 2e-3, "{}: {float:e}, on the ring {fixed:e}", network.graph());
     }
 }

@@ -8,7 +8,8 @@ use ndarray::Array2;
 use reference::Reference;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node};
-use trefoil_nn::{Config, Data, Error, Event, Graph, Loss, Metric, Model, Open, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::layers::{BatchNorm, Constant, Dropout, Linear};
+use trefoil_nn::{Config, Data, Error, Event, Graph, Loss, Metric, Model, Open, Schedule, Shape, SoftmaxKind, State, Trainer};
 
 fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
     t.data(e, x, &one_hot(labels, t.network().outputs())).unwrap()
@@ -152,6 +153,15 @@ fn sabotage_leaves_chance() {
 fn a_training_resumes_where_it_stopped() {
     let (x, y) = blobs(60, 7);
     resumes(&Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }, &x, &one_hot(&y, 3), 3);
+    // Running values are part of the state, and a step's zeros follow from its number.
+    let ops = [
+        Kind::Linear(Linear { outputs: 5 }),
+        Kind::BatchNorm(BatchNorm::default()),
+        Kind::Dropout(Dropout { p: Constant(0.25) }),
+        Kind::Linear(Linear { outputs: 3 }),
+    ];
+    let network = Graph { input: Shape::Flat(8), nodes: ops.into_iter().map(Node::new).collect() };
+    resumes(&Config { epochs: 2, network, ..config(&[8, 5, 3], 60, 16) }, &x, &one_hot(&y, 3), 3);
     let (x, y) = curve(60, 7);
     resumes(&Config { epochs: 2, ..regression(&[5], 60) }, &x, &y, 1);
 }
