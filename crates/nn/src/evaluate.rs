@@ -9,6 +9,7 @@
 
 use crate::bound::{clipped_sum, within};
 use crate::graph::Param;
+use crate::scales::RUNNING;
 use crate::{Data, Error, LABEL, Loss, Metric, Result, State, Trainer};
 use ndarray::Array2;
 use trefoil_engine::functions::argmax;
@@ -256,9 +257,10 @@ fn in_blocks<E: Engine>(e: &E, w: &E::Num) -> E::Num {
     e.gather(w, Index::Flat([BLOCK, blocks], &at))
 }
 
-/// A row of numbers, each with zeros below it.
+/// A row of running values, each with zeros below it, over what their range is wider by than that of weights.
 fn alone<E: Engine>(e: &E, w: &E::Num) -> EngineResult<E::Num> {
     let [_, n] = e.shape(w);
+    let w = &e.times_2(w, -RUNNING.cast_signed())?;
     let with_zero = e.beside(&[w, &e.public(&Array2::zeros((1, 1)), e.format(w))?])?;
     let at: Vec<usize> = (0..BLOCK * n).map(|i| if i < n { i } else { n }).collect();
     Ok(e.gather(&with_zero, Index::Flat([BLOCK, n], &at)))

@@ -25,7 +25,7 @@
 //! The gradient carries the learning rate from its source on, as an integer of r bits and a moved point. Everything
 //! after that is linear in it, so neither the rate nor the division by the batch costs a truncation.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Param};
 use crate::layers::Formats;
 use crate::loss::{Loss, TARGET};
 use crate::{Error, Result};
@@ -38,6 +38,8 @@ const STEP: i8 = 1;
 /// Of the output of a regression, and of its difference from a target below 2^3.
 const VALUE: i8 = 6;
 const ERROR: i8 = 7;
+/// Running values have as many bits as weights, and so many more of them before the point: they are below 2^8.
+pub const RUNNING: u8 = 4;
 /// Most fraction bits that weights have more than activations.
 const EXTRA: u8 = 8;
 /// Significant bits of the learning rate: at most, and at least.
@@ -96,6 +98,11 @@ impl Scales {
         };
         let rates = |extra| (RATE[1]..=RATE[0]).rev().map(move |rate| (extra, rate));
         Ok((0..=EXTRA).rev().flat_map(rates).map(choice))
+    }
+
+    /// The format of a parameter: that of weights, or of running values.
+    pub fn param(&self, param: &Param) -> Format {
+        if param.trained { self.weight } else { Format { frac: self.weight.frac - RUNNING, ..self.weight } }
     }
 
     /// The formats of each node's numbers. The outputs' own are the last node's; and only the gradient there has rows whose sum is

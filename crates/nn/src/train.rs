@@ -152,13 +152,10 @@ impl Trainer {
         let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
         let (x, y) = (self.network.width(), self.network.outputs());
         let of = |rows| Data { x: ShapeNum::new([rows, x], c.input), y: ShapeNum::new([rows, y], self.label_format()) };
-        let parameters = |format| self.network.params().iter().map(move |p| ShapeNum::new(p.shape(), format));
+        let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
         let trained = || self.network.params().iter().filter(|p| p.trained);
         let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
-        let state = State {
-            params: parameters(self.scales.weight).collect(),
-            velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect(),
-        };
+        let state = State { params: parameters.collect(), velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect() };
         for epoch in 0..c.epochs {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {
@@ -219,10 +216,11 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
-        let (c, weight) = (&self.config, self.scales.weight);
+        let c = &self.config;
         let (mut params, mut velocity, mut layer) = (Vec::new(), Vec::new(), 0);
         for param in self.network.params() {
-            params.push(e.public(&c.init.values(param.shape(), param.start, c.seed, layer, weight), weight)?);
+            let format = self.scales.param(param);
+            params.push(e.public(&c.init.values(param.shape(), param.start, c.seed, layer, format), format)?);
             layer += usize::from(matches!(param.start, Start::Random { .. }));
         }
         for _ in 0..self.optimiser.keeps() {

@@ -8,7 +8,7 @@ use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
 use trefoil_data::schema::Task;
-use trefoil_engine::fixed;
+use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model};
@@ -150,15 +150,17 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
         SuiteName::Masked => fetch::fetch(&parties, identity, &approval, &shapes, Masked::reconstruct, patience)?,
         SuiteName::Securenn => fetch::fetch(&parties, identity, &approval, &shapes, SecureNn::reconstruct, patience)?,
     };
-    let weights = training.trainer()?.scales().weight;
-    let parameters: Vec<_> = tensors.iter().map(|t| fixed::decode(t, weights)).collect();
-    in_range(&parameters, &shapes, f64::from(weights.bits - weights.frac).exp2())?;
+    let trainer = training.trainer()?;
+    let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();
+    let parameters: Vec<_> = tensors.iter().zip(&formats).map(|(t, format)| fixed::decode(t, *format)).collect();
+    in_range(&parameters, &shapes, &formats)?;
     Ok(parameters)
 }
 
 /// The parties may not have been able to check the last epoch; the owner sees every weight, and can.
-fn in_range(parameters: &[Array2<f64>], shapes: &[(String, [usize; 2])], bound: f64) -> Result<()> {
-    for (x, (name, _)) in parameters.iter().zip(shapes) {
+fn in_range(parameters: &[Array2<f64>], shapes: &[(String, [usize; 2])], formats: &[Format]) -> Result<()> {
+    for ((x, (name, _)), format) in parameters.iter().zip(shapes).zip(formats) {
+        let bound = f64::from(format.bits - format.frac).exp2();
         let out = x.iter().filter(|w| w.abs() >= bound).count();
         if out > 0 {
             let why = format!("{name}: found {out} weights of {bound} or more, expected none: training has gone astray");
@@ -184,8 +186,9 @@ mod tests {
     fn weights_out_of_range_are_no_model() {
         let shapes = shapes(&Graph::perceptron(&[2, 1])).unwrap();
         let model = |w: f64| [Array2::from_elem((1, 2), 15.9), Array2::from_elem((1, 1), w)];
-        assert!(in_range(&model(-15.9), &shapes, 16.0).is_ok());
-        let e = in_range(&model(-16.0), &shapes, 16.0).unwrap_err().to_string();
+        let formats = [Format::new(24, 4); 2];
+        assert!(in_range(&model(-15.9), &shapes, &formats).is_ok());
+        let e = in_range(&model(-16.0), &shapes, &formats).unwrap_err().to_string();
         assert!(e.contains("fc1.bias: found 1 weights of 16 or more, expected none"), "{e}");
     }
 }

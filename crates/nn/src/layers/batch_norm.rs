@@ -6,7 +6,7 @@
 //! With n values a channel in the batch, x^ = (x - mean) inv and inv = 1 / sqrt(var + eps):
 //! dbeta = sum d, dgamma = sum d x^, dx = gamma inv (d - dbeta / n - x^ dgamma / n).
 //!
-//! Ranges. What is proven: |x^| <= sqrt(n - 1). What is promised: variances stay below 2^4 and running means too, x - mean below what lets
+//! Ranges. What is proven: |x^| <= sqrt(n - 1). What is promised: variances stay below 2^8, x - mean below what lets
 //! n squares be added in the ring, x^ below 2^5 where n is more than 2^10, and the gradient by the input stays in the range of that by
 //! the output. Running values are parameters, so the range monitor of the weights watches over theirs after each epoch.
 
@@ -24,7 +24,7 @@ pub struct BatchNorm {
     /// How much of a running value a batch replaces, above 0 to 1; rounded to a multiple of 2^-16.
     #[serde(default = "BatchNorm::tenth")]
     pub momentum: Constant,
-    /// What is added to variances, 2^-20 to 1.
+    /// What is added to variances, 2^-17 to 1.
     #[serde(default = "BatchNorm::small")]
     pub eps: Constant,
 }
@@ -37,7 +37,7 @@ impl Default for BatchNorm {
 }
 
 /// Variances are below 2^this, and have this many fraction bits at most.
-const VARIANCE: [u8; 2] = [4, 28];
+const VARIANCE: [u8; 2] = [8, 24];
 /// Fraction bits of 1 / sqrt(var + eps) at most, and of the momentum.
 const INVERSE: u8 = 20;
 const MOMENTUM: u8 = 16;
@@ -68,7 +68,7 @@ impl BatchNorm {
         Constant(1e-5)
     }
 
-    /// Powers of two between which a variance plus eps is; a unit less than eps is still inside.
+    /// Powers of two between which a variance plus eps is, as rounded.
     fn powers(&self) -> [i8; 2] {
         [self.eps.0.log2().floor() as i8 - 1, VARIANCE[0].cast_signed() + 1]
     }
@@ -80,9 +80,9 @@ impl BatchNorm {
 
     /// 1 / sqrt(variance + eps), which may be multiplied with numbers of so many bits and `more`.
     fn inverse<E: Engine>(&self, e: &mut E, variance: &E::Num, bits: u8) -> Result<E::Num> {
-        let format = e.format(variance);
-        let eps =
-            e.public(&Array2::from_elem((1, 1), self.eps.0), Format { bits: format.bits.max(format.frac + 2), ..format })?;
+        // A variance is a mean of squares, rounded down or up: it is never less than 0.
+        let frac = VARIANCE[1];
+        let eps = e.public(&Array2::from_elem((1, 1), self.eps.0), Format { frac, bits: frac + 2 })?;
         let sum = e.add(variance, &eps)?;
         let frac = INVERSE.min(WORD.saturating_sub(bits + self.inverse_bits()));
         let inverse = e.inverse_sqrt(&sum, self.powers(), Format { frac, bits: frac + self.inverse_bits() })?;
@@ -142,9 +142,9 @@ impl Layer for BatchNorm {
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
         let (m, eps) = (self.momentum.0, self.eps.0);
-        match m > 0.0 && m <= 1.0 && ((-20f64).exp2()..=1.0).contains(&eps) {
+        match m > 0.0 && m <= 1.0 && ((-17f64).exp2()..=1.0).contains(&eps) {
             true => Ok(input),
-            false => Err(format!("a momentum above 0 to 1 and an eps of 2^-20 to 1, not {m} and {eps}")),
+            false => Err(format!("a momentum above 0 to 1 and an eps of 2^-17 to 1, not {m} and {eps}")),
         }
     }
 

@@ -249,9 +249,9 @@ fn infer<E: Suite>(
 ) -> Result<()> {
     let trainer = job.trainer()?;
     let mut state = trainer.initial(e)?;
-    let (weights, clear) = (trainer.scales().weight, trainer.initial(&trefoil_engine::Float)?);
-    for (w, clear) in state.params.iter_mut().zip(clear.params) {
-        *w = secret(e, &clear.value, weights)?;
+    let clear = trainer.initial(&trefoil_engine::Float)?;
+    for ((w, clear), param) in state.params.iter_mut().zip(clear.params).zip(trainer.network().params()) {
+        *w = secret(e, &clear.value, trainer.scales().param(param))?;
     }
     let inputs = trainer.network().width();
     let mut session = query::accept(listener, client, timeout)?;
