@@ -68,7 +68,8 @@ pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, unti
         let Session { server, hash, job, .. } = session;
         return Err(refuse(server, hash, job, dealt_differently.into_iter().map(|owner| (owner, why.to_owned()))));
     }
-    let good = |owner: &usize| checked.iter().any(|(by, _)| *by == session.job.owner[*owner].fingerprint);
+    let checked: BTreeSet<Fingerprint> = checked.into_iter().map(|(owner, _)| owner).collect();
+    let good = |owner: &usize| checked.contains(&session.job.owner[*owner].fingerprint);
     let owners: Vec<usize> = (0..session.job.owner.len()).filter(|owner| !good(owner)).collect();
     let coin = coins.iter().fold(Sha256::new_with_prefix("trefoil check of uploads"), |hash, coin| hash.chain_update(coin));
     Ok((!owners.is_empty()).then(|| Unchecked { owners, coin: coin.finalize().into() }))

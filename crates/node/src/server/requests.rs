@@ -4,6 +4,7 @@ use super::record::{Record, State, Status};
 use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, approvals, checkpoint, links, runner, uploads};
 use crate::{Error, Job, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use trefoil_client::approval::{Approval, Role};
@@ -159,11 +160,7 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
         return Err(Error::Refused(why));
     }
     if jobs.len() >= MOST_JOBS {
-        // What is over makes room, the cancelled before the trained.
-        let over = |e: &Entry| {
-            matches!(e.record.state, State::Cancelled { .. }) || (e.record.state == State::Trained && e.record.delivered)
-        };
-        let Some(old) = jobs.iter().find(|(_, e)| over(e)).map(|(hash, _)| hash.clone()) else {
+        let Some(old) = makes_room(&jobs) else {
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
         server.database.delete(super::JOBS, &old)?;
@@ -179,6 +176,18 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
     drop(jobs);
     server.admit()?;
     Ok(hash)
+}
+
+/// What is over makes room: first what was cancelled before the operator had approved it, so that who proposes and cancels without end makes
+/// this party forget nothing else; then the cancelled, then the trained whose owner has the model.
+fn makes_room(jobs: &BTreeMap<String, Entry>) -> Option<String> {
+    let rank = |r: &Record| match r.state {
+        State::Cancelled { .. } => Some(u8::from(r.approved)),
+        State::Trained if r.delivered => Some(2),
+        _ => None,
+    };
+    let over = jobs.iter().filter_map(|(hash, e)| Some((rank(&e.record)?, hash)));
+    over.min().map(|(_, hash)| hash.clone())
 }
 
 /// What `--approve` on the command line does.
@@ -319,5 +328,33 @@ pub fn describe(state: &State) -> String {
         State::Failed { why } => format!("failed: {why}"),
         State::Cancelled { by } => format!("cancelled by {by}"),
         State::Trained => "trained".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_proposes_and_cancels_makes_nobody_elses_job_forgotten() {
+        let mut jobs = BTreeMap::new();
+        let mut add = |hash: &str, approved, state, delivered| {
+            let job = super::super::stored::tests::job();
+            let by = job.model_owner.fingerprint;
+            jobs.insert(hash.to_owned(), Entry::new(Record { approved, state, delivered, ..Record::new(job, by) }));
+        };
+        let cancelled = || State::Cancelled { by: "somebody".into() };
+        add("0", true, State::Waiting, false);
+        add("1", true, State::Trained, false);
+        add("2", true, State::Trained, true);
+        add("3", true, cancelled(), false);
+        add("4", false, cancelled(), false);
+        let order: Vec<String> = std::iter::from_fn(|| {
+            let hash = makes_room(&jobs)?;
+            jobs.remove(&hash).map(|_| hash)
+        })
+        .collect();
+        assert_eq!(order, ["4", "3", "2"]);
+        assert_eq!(jobs.len(), 2);
     }
 }

@@ -57,13 +57,13 @@ fn record(hash: &str, value: Value) -> std::result::Result<Record, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
     use trefoil_client::approval::{Approval, Role};
     use trefoil_net::identity::Identity;
 
-    fn job() -> crate::Job {
+    pub fn job() -> crate::Job {
         let member = |name: &str, n: u8| json!({ "name": name, "fingerprint": hex::encode([n; 32]), "address": "a:1" });
         let columns = json!([{ "kind": "number", "name": "x", "mean": 0.0, "deviation": 1.0 }]);
         crate::Job::from_json(json!({
