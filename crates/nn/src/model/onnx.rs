@@ -1,6 +1,12 @@
-//! Models as ONNX, for ONNX Runtime and everything else that reads it: [`write`] has what a file of ours holds, `proto` the messages.
+//! Models as ONNX, for ONNX Runtime and everything else that reads it: [`write`] has what a file of ours holds, `read` and
+//! `operators` what of a file is understood, `proto` the messages.
 
+mod limits;
+mod operators;
 mod proto;
+mod read;
+mod record;
+mod tensor;
 mod write;
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Reads a file.
+    /// Reads a file: safetensors, or ONNX by its name.
     ///
     /// # Errors
     /// [`ModelError`] naming the file.
@@ -94,7 +94,12 @@ impl Model {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(content(&file, "size", "more than 1 GiB", "at most 1 GiB"));
         }
-        Model::parse(&bytes, &file)
+        // A safetensors file begins with the length of a JSON object, and that.
+        match bytes.get(8) {
+            Some(b'{') => Model::parse(&bytes, &file),
+            _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) => Model::parse_onnx(&bytes, &file),
+            _ => Model::parse(&bytes, &file),
+        }
     }
 
     /// Writes a file: all of it or, where that fails, nothing.

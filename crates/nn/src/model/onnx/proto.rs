@@ -6,12 +6,18 @@ use prost::bytes::Bytes;
 /// `TensorProto.DataType` and `AttributeProto.AttributeType`, as far as they are used.
 pub mod code {
     pub const FLOAT: i32 = 1;
+    pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
     pub const STRING: i32 = 8;
+    pub const DOUBLE: i32 = 11;
+
     pub const A_FLOAT: i32 = 1;
     pub const A_INT: i32 = 2;
     pub const A_INTS: i32 = 7;
     pub const A_STRINGS: i32 = 8;
+
+    /// Where a tensor's values are in another file.
+    pub const EXTERNAL: i32 = 1;
 }
 
 #[derive(Clone, PartialEq, Message)]
