@@ -103,7 +103,7 @@ impl Layer for MaxPool2d {
         // How many there were before each level.
         let mut sizes = vec![self.kernel.area()];
         kept.iter().skip(1).for_each(|_| sizes.push(sizes.last().copied().unwrap_or(1).div_ceil(2)));
-        for (won, n) in kept.iter().zip(sizes).rev() {
+        for (level, (won, n)) in kept.iter().zip(sizes).enumerate().rev() {
             let half = n / 2;
             let some = |e: &E, x: &E::Num, which: &mut dyn Iterator<Item = usize>| {
                 let at = groups(which, width);
@@ -112,14 +112,19 @@ impl Layer for MaxPool2d {
             let of_pairs = if n % 2 == 1 { some(e, &d, &mut (0..half)) } else { d.clone() };
             let [left] = e.select([(won, &of_pairs)])?;
             let right = e.claim(&e.sub(&of_pairs, &left)?, bits);
-            // Side by side all left ones, all right ones and the odd one: back into the window's order.
-            let all = match n % 2 {
+            // Side by side all left ones, all right ones and the odd one: back into the window's order, which the first level leaves to the sums.
+            d = match n % 2 {
                 1 => e.beside(&[&left, &right, &some(e, &d, &mut (half..half + 1))])?,
                 _ => e.beside(&[&left, &right])?,
             };
-            d = some(e, &all, &mut (0..n).map(|i| if i == 2 * half { i } else { i % 2 * half + i / 2 }));
+            if level > 0 {
+                d = some(e, &d, &mut (0..n).map(|i| if i == 2 * half { i } else { i % 2 * half + i / 2 }));
+            }
         }
-        let dx = e.scatter(&d, &Scatter::rows(rows, windows.elements(), self.elements(&windows)))?;
+        let (places, half) = (self.elements(&windows), self.kernel.area() / 2);
+        let in_order = (0..half).map(|i| 2 * i).chain((0..half).map(|i| 2 * i + 1)).chain(2 * half..self.kernel.area());
+        let places = groups(in_order, width).into_iter().map(|i| places[i]).collect();
+        let dx = e.scatter(&d, &Scatter::rows(rows, windows.elements(), places))?;
         Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
     }
 }

@@ -20,8 +20,10 @@ pub(super) fn panels(packed: &mut Vec<Lane>, y: ArrayView2<u64>, lanes: usize) {
     for (panel, columns) in panels.zip(y.axis_chunks_iter(Axis(1), width)) {
         if columns.strides()[1] == 1 {
             for (to, from) in panel.chunks_exact_mut(lanes).zip(columns.rows()) {
-                for (to, from) in to.iter_mut().zip(from.axis_chunks_iter(Axis(0), LANE)) {
-                    to.0.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                let (lanes, rest) = from.as_slice().unwrap_or(&[]).as_chunks::<LANE>();
+                to.iter_mut().zip(lanes).for_each(|(to, from)| to.0 = *from);
+                if let Some(to) = to.get_mut(lanes.len()) {
+                    to.0[..rest.len()].copy_from_slice(rest);
                 }
             }
         } else {
@@ -40,6 +42,13 @@ pub(super) fn slivers(packed: &mut Vec<u64>, x: ArrayView2<u64>, height: usize) 
     packed.resize(x.nrows().div_ceil(height) * height * x.ncols(), 0);
     let slivers = packed.chunks_exact_mut(height * x.ncols());
     for (sliver, rows) in slivers.zip(x.axis_chunks_iter(Axis(0), height)) {
+        if rows.strides()[0] == 1 {
+            // A transposed factor: what belongs side by side is side by side already.
+            for (to, from) in sliver.chunks_exact_mut(height).zip(rows.columns()) {
+                to.iter_mut().zip(from.as_slice().unwrap_or(&[])).for_each(|(to, &from)| *to = from);
+            }
+            continue;
+        }
         for (i, from) in rows.rows().into_iter().enumerate() {
             let to = sliver[i..].iter_mut().step_by(height);
             to.zip(from).for_each(|(to, &from)| *to = from);
