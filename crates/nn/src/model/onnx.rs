@@ -10,4 +10,6 @@ mod tensor;
 mod write;
 
 #[cfg(test)]
+mod node_tests;
+#[cfg(test)]
 mod tests;

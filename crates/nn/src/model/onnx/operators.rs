@@ -18,6 +18,10 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
             Some(tensor) => Ok(Value::Constant(r.tensor(tensor)?)),
             None => Err(r.refuse(node, "a constant that is a tensor")),
         },
+        // A number as a text is no number; a class's name may become one.
+        "Cast" if attributes.int("to", 1) == 8 && matches!(r.value(node, 0), Some(Value::Record { .. } | Value::Layer { .. })) => {
+            Err(r.refuse(node, "a type of numbers"))
+        }
         "Identity" | "Cast" => first(r, node),
         "Dropout" => match r.constant(node, 2)? {
             Some(training) if training.values != [0.0] => Err(r.refuse(node, "dropout that does nothing: export for inference")),
@@ -75,10 +79,12 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
             _ => Err(r.refuse(node, "the last layer's outputs, a number a class, over axis 1")),
         },
         "ArgMax" => match r.value(node, 0) {
-            Some(Value::Layer { at, .. } | Value::Probabilities(at)) if [1, -1].contains(&attributes.int("axis", 0)) => {
-                Ok(Value::Class(*at))
+            _ if ![1, -1].contains(&attributes.int("axis", 0)) || attributes.int("select_last_index", 0) != 0 => {
+                Err(r.refuse(node, "axis 1, and the first of several largest"))
             }
-            _ => Err(r.refuse(node, "the last layer's outputs or their softmax, over axis 1")),
+            Some(Value::Layer { at, dims }) if dims.len() == 1 => Ok(Value::Class(*at)),
+            Some(Value::Probabilities(at)) => Ok(Value::Class(*at)),
+            _ => Err(r.refuse(node, "the last layer's outputs or their softmax, a number a class")),
         },
         "ArrayFeatureExtractor" | "Gather" => match (r.constant(node, 0)?, r.value(node, 1)) {
             (Some(names), Some(Value::Class(at))) => {
@@ -116,7 +122,14 @@ fn record(r: &Reader<'_>, node: &NodeProto) -> Result<(Vec<Column>, Vec<usize>)>
 
 fn layer(r: &mut Reader<'_>, node: &NodeProto, op: Kind) -> Result<Value> {
     let input = first(r, node)?;
-    r.push(node, op, &[input], vec![])
+    let same = matches!(op, Kind::Relu | Kind::LeakyRelu(_) | Kind::Tanh | Kind::Sigmoid);
+    match (r.push(node, op, std::slice::from_ref(&input), vec![])?, input) {
+        // More dimensions than a layer knows of.
+        (Value::Layer { at, .. }, Value::Layer { dims, .. } | Value::Record { dims, .. }) if same => {
+            Ok(Value::Layer { at, dims })
+        }
+        (value, _) => Ok(value),
+    }
 }
 
 /// The same values in another shape: all of a record's, in their order.
