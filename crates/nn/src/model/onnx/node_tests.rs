@@ -98,7 +98,7 @@ fn outcome(proto: &ModelProto, data: &Path, operator: &str) -> std::result::Resu
     let rows = x.dims.first().copied().unwrap_or(1);
     let x = Array2::from_shape_vec((rows, x.values.len() / rows), x.values).map_err(|e| e.to_string())?;
     let x = model.prepared.as_ref().unwrap().prepare(&x).map_err(|e| e.to_string())?;
-    let found = match operator {
+    let found: Vec<f64> = match operator {
         "Softmax" => model.answers(&x).map_err(|e| e.to_string())?.into_iter().collect(),
         "ArgMax" => model.predict(&x).map_err(|e| e.to_string())?.into_iter().map(|i| i as f64).collect(),
         _ => model.logits(&x).map_err(|e| e.to_string())?.into_iter().collect(),
@@ -112,7 +112,7 @@ fn outcome(proto: &ModelProto, data: &Path, operator: &str) -> std::result::Resu
     Ok("in the clear and on the ring".into())
 }
 
-fn close(found: &Vec<f64>, want: &[f64], within: f64) -> std::result::Result<(), String> {
+fn close(found: &[f64], want: &[f64], within: f64) -> std::result::Result<(), String> {
     let worst = found.iter().zip(want).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
     if found.len() == want.len() && worst < within {
         Ok(())
