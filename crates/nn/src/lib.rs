@@ -13,7 +13,7 @@
 //! | [`scales`] | how many bits each quantity has |
 //! | [`config`], [`train`] | what determines a training; the training step and the loop around it |
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
-//! | [`fold`] | batch normalisation folded into the layers before it |
+//! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
 
 #![forbid(unsafe_code)]
