@@ -12,7 +12,7 @@ use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
 use trefoil_nn::layers::{AvgPool2d, BatchNorm, Constant, Conv2d, Dropout, Formats, LeakyRelu, Linear, MaxPool2d, Mode, Pair};
 use trefoil_nn::network::{Cut, Network};
-use trefoil_nn::{Config, Data, Error, Event, Graph, Init, LABEL, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Outputs, Schedule, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
 
@@ -67,21 +67,11 @@ fn residual() -> Graph {
     ])
 }
 
-fn config(network: Graph, rows: usize, epochs: u64, seed: u64) -> Config {
-    Config {
-        network,
-        input: INPUT,
-        rows,
-        batch: 16,
-        epochs,
-        schedule: Schedule::Constant(0.125),
-        momentum: 0.9,
-        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
-        open: Open { loss: true, metric: Some(Metric::Accuracy) },
-        fraction_bits: 16,
-        init: Init::He,
-        seed,
-    }
+fn config(network: Graph, rows: usize, epochs: u64, seed: u64) -> Training {
+    Training::of(network, rows).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs, t.spec.seed) = (16, epochs, seed);
+        (t.spec.lr, t.spec.lr_schedule) = (0.125, Schedule::Constant);
+    })
 }
 
 fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S::Num {
@@ -91,21 +81,21 @@ fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S:
 /// The parameters after some steps, running values included.
 fn parameters<E: Engine>(
     e: &mut E,
-    c: &Config,
+    c: &Training,
     weights: Option<&[f64]>,
     steps: u64,
     data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num,
 ) -> Option<Vec<Array2<f64>>> {
     let (x, y) = blobs(48, 3);
-    let y = if c.loss == Loss::BinaryCrossEntropy { y.slice_move(ndarray::s![.., 0..1]) } else { y };
-    let t = weights.map_or_else(|| Trainer::new(c.clone()), |w| Trainer::with_class_weights(c.clone(), w)).unwrap();
+    let y = if c.records.outputs == Outputs::Binary { y.slice_move(ndarray::s![.., 0..1]) } else { y };
+    let t = c.clone().with(|t| t.spec.class_weights = weights.unwrap_or_default().to_vec()).trainer().unwrap();
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
     let start = t.initial(e).unwrap();
     let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     state.params.iter().map(|w| e.open(w).unwrap()).collect()
 }
 
-fn follows_fixed<S: Tested>(c: &Config, weights: Option<&[f64]>) {
+fn follows_fixed<S: Tested>(c: &Training, weights: Option<&[f64]>) {
     let public = |e: &mut Fixed, x: &Array2<f64>, f: Format| e.public(x, f).unwrap();
     let want = parameters(&mut Fixed::default(), c, weights, 4, public).unwrap();
     let start = parameters(&mut Fixed::default(), c, weights, 0, public).unwrap();
@@ -115,12 +105,12 @@ fn follows_fixed<S: Tested>(c: &Config, weights: Option<&[f64]>) {
     let got = p0.unwrap().0.unwrap();
     assert_eq!(got, p1.unwrap().0.unwrap());
     let most = |d: Array2<f64>| d.iter().fold(0f64, |m, v| m.max(v.abs()));
-    for (((got, want), start), param) in got.iter().zip(&want).zip(&start).zip(c.network.params().unwrap()) {
+    for (((got, want), start), param) in got.iter().zip(&want).zip(&start).zip(c.graph().unwrap().params().unwrap()) {
         let (far, moved) = (most(got - want), most(want - start));
-        println!("{}: {} of {} is {far:e} from Fixed, moved {moved:e}", S::NAME, param.name, c.network);
+        println!("{}: {} of {} is {far:e} from Fixed, moved {moved:e}", S::NAME, param.name, c.graph().unwrap());
         // Batch normalisation takes away what the bias before it does.
         let idle = param.name.ends_with(".bias") && !param.name.starts_with("bn") && moved < 1e-3;
-        assert!(far < 2e-3 && (idle || moved > 4.0 * far), "{}: {} of {}: {far:e}", S::NAME, param.name, c.network);
+        assert!(far < 2e-3 && (idle || moved > 4.0 * far), "{}: {} of {}: {far:e}", S::NAME, param.name, c.graph().unwrap());
     }
 }
 
@@ -140,8 +130,8 @@ fn parameters_are_those_of_fixed() {
 
 #[test]
 fn losses_and_weights_of_classes_are_those_of_fixed() {
-    let open = Open { loss: true, metric: Some(Metric::Auc) };
-    let one = Config { loss: Loss::BinaryCrossEntropy, open, ..config(Graph::perceptron(&[8, 6, 1]), 48, 8, 1) };
+    let one = config(Graph::perceptron(&[8, 6, 1]), 48, 8, 1);
+    let one = one.with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(Metric::Auc)));
     let three = config(Graph::perceptron(&[8, 6, 3]), 48, 8, 1);
     for (c, weights) in [(&one, None), (&one, Some(&[0.5, 3.0][..])), (&three, Some(&[0.5, 2.0, 1.0]))] {
         follows_fixed::<Masked>(c, weights);

@@ -12,29 +12,18 @@ use trefoil_mpc::masked::Masked;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::{Config, Data, Error, Event, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Data, Error, Event, Graph, Loss, Schedule, Trainer, Training};
 use trefoil_ring::Tensor;
 
 const INPUT: Format = Format::new(8, 0);
 const ROWS: usize = 32;
 const HELD_OUT: usize = 12;
 
-fn config(loss: Loss) -> Config {
-    let (outputs, metric) = if loss == Loss::SquaredError { (1, Metric::SquaredError) } else { (3, Metric::Accuracy) };
-    Config {
-        network: Graph::perceptron(&[4, outputs]),
-        input: INPUT,
-        rows: ROWS,
-        batch: 16,
-        epochs: 1,
-        schedule: Schedule::Constant(0.0625),
-        momentum: 0.9,
-        loss,
-        open: Open { loss: true, metric: Some(metric) },
-        fraction_bits: 16,
-        init: Init::He,
-        seed: 1,
-    }
+fn config(outputs: usize) -> Training {
+    Training::of(Graph::perceptron(&[4, outputs]), ROWS).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs) = (16, 1);
+        (t.spec.lr, t.spec.lr_schedule) = (0.0625, Schedule::Constant);
+    })
 }
 
 fn records(rows: usize) -> Tensor {
@@ -42,7 +31,7 @@ fn records(rows: usize) -> Tensor {
 }
 
 fn honest_labels(rows: usize, t: &Trainer) -> Tensor {
-    match t.config().loss {
+    match t.loss_kind() {
         Loss::SquaredError => Tensor::from_shape_fn((rows, 1), |(i, _)| (i as u64 * 700).wrapping_sub(3000)),
         Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => Tensor::from_shape_fn((rows, 3), |(i, j)| u64::from(i % 3 == j)),
     }
@@ -55,7 +44,7 @@ fn trained<S: Tested>(t: &Trainer, held_out: &Tensor) -> Outcome {
     let words = [records(ROWS), honest_labels(ROWS, t), records(HELD_OUT), held_out.clone()];
     let formats = [INPUT, t.label_format(), INPUT, t.label_format()];
     let dealt: Vec<_> = words.iter().enumerate().map(|(i, x)| S::deal(x, [i as u8 + 1; 32])).collect();
-    let label = match t.config().loss {
+    let label = match t.loss_kind() {
         Loss::SquaredError => Range { bits: 16, signed: true },
         Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => Range { bits: 1, signed: false },
     };
@@ -91,7 +80,7 @@ fn trained<S: Tested>(t: &Trainer, held_out: &Tensor) -> Outcome {
 }
 
 fn labels_beyond_a_bit<S: Tested>() {
-    let t = Trainer::new(config(Loss::CrossEntropy(SoftmaxKind::Exact))).unwrap();
+    let t = Trainer::new(config(3)).unwrap();
     let honest = honest_labels(HELD_OUT, &t);
     let (counted, told, end) = trained::<S>(&t, &honest);
     assert!(counted == 0 && end.is_none() && matches!(told[..], [(Some(_), Some(_))]), "{}: {end:?}", S::NAME);
@@ -113,7 +102,7 @@ fn labels_beyond_a_bit_read_nothing_off_the_accuracy() {
 }
 
 fn a_target_out_of_range<S: Tested>() {
-    let t = Trainer::new(config(Loss::SquaredError)).unwrap();
+    let t = Trainer::new(config(1)).unwrap();
     let honest = honest_labels(HELD_OUT, &t);
     let (counted, told, end) = trained::<S>(&t, &honest);
     assert!(counted == 0 && end.is_none() && told.len() == 1, "{}: {end:?}", S::NAME);

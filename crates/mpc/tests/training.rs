@@ -11,25 +11,19 @@ use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
 use trefoil_nn::layers::{AvgPool2d, Conv2d, Linear, MaxPool2d, Pair};
-use trefoil_nn::{Config, Data, Error, Event, Graph, Init, LABEL, Loss, Metric, Open, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Open, Outputs, Schedule, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
 
-fn config(rows: usize, epochs: u64, seed: u64) -> Config {
-    Config {
-        network: Graph::perceptron(&[8, 16, 3]),
-        input: INPUT,
-        rows,
-        batch: 16,
-        epochs,
-        schedule: Schedule::Constant(0.25),
-        momentum: 0.9,
-        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
-        open: Open { loss: true, metric: Some(Metric::Accuracy) },
-        fraction_bits: 16,
-        init: Init::He,
-        seed,
-    }
+fn config(network: Graph, rows: usize, epochs: u64, seed: u64) -> Training {
+    Training::of(network, rows).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs, t.spec.seed) = (16, epochs, seed);
+        (t.spec.lr, t.spec.lr_schedule) = (0.25, Schedule::Constant);
+    })
+}
+
+fn three_classes() -> Graph {
+    Graph::perceptron(&[8, 16, 3])
 }
 
 /// Records around three centres in eight dimensions, with their one-hot labels.
@@ -50,18 +44,14 @@ fn curve(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
 }
 
 /// Training on [`curve`].
-fn regression(rows: usize, epochs: u64, seed: u64) -> Config {
-    Config {
-        network: Graph::perceptron(&[8, 16, 1]),
-        loss: Loss::SquaredError,
-        open: Open { loss: true, metric: Some(Metric::SquaredError) },
-        schedule: Schedule::Constant(0.0625),
-        ..config(rows, epochs, seed)
-    }
+fn regression(rows: usize, epochs: u64, seed: u64) -> Training {
+    config(Graph::perceptron(&[8, 16, 1]), rows, epochs, seed).with(|t| {
+        (t.spec.lr, t.spec.lr_schedule) = (0.0625, Schedule::Constant);
+    })
 }
 
 /// The same records as images of 2 x 4: every layer that there is, with overlapping windows, or those that compare nothing.
-fn convolutional(rows: usize, comparisons: bool) -> Config {
+fn convolutional(rows: usize, comparisons: bool) -> Training {
     let ops = [
         Kind::Conv2d(Conv2d { filters: 4, kernel: Pair([2, 2]), stride: Pair([1, 1]), padding: Pair([1, 1]) }),
         Kind::MaxPool2d(MaxPool2d { kernel: Pair([2, 3]), stride: Some(Pair([1, 1])), padding: Pair([0, 0]) }),
@@ -73,17 +63,17 @@ fn convolutional(rows: usize, comparisons: bool) -> Config {
     ];
     let keep = |op: &Kind| comparisons || !matches!(op, Kind::MaxPool2d(_) | Kind::Relu);
     let network = Graph { input: Shape::Image([1, 2, 4]), nodes: ops.into_iter().filter(keep).map(Node::new).collect() };
-    Config { network, ..config(rows, 8, 1) }
+    config(network, rows, 8, 1)
 }
 
 /// The parameters after `steps` steps.
 fn weights<E: Engine>(
     e: &mut E,
-    c: Config,
+    c: Training,
     steps: u64,
     data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num,
 ) -> Option<Vec<Array2<f64>>> {
-    let (x, y) = if c.loss == Loss::SquaredError { curve(48, 3) } else { blobs(48, 3) };
+    let (x, y) = if c.records.outputs == Outputs::Value { curve(48, 3) } else { blobs(48, 3) };
     let t = Trainer::new(c).unwrap();
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, t.label_format()) };
     let start = t.initial(e).unwrap();
@@ -98,7 +88,7 @@ fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S:
 /// Rounding differs by a unit of 2^-16 an operation; after five steps of rate 1/4 nothing has grown beyond this.
 const WITHIN: f64 = 5e-4;
 
-fn follows_fixed<S: Tested>(c: &Config, within: f64) {
+fn follows_fixed<S: Tested>(c: &Training, within: f64) {
     let public = |e: &mut Fixed, x: &Array2<f64>, f: Format| e.public(x, f).unwrap();
     let want = weights(&mut Fixed::default(), c.clone(), 5, public).unwrap();
     let [p0, p1, p2] = simulate(1, |p| {
@@ -124,7 +114,7 @@ fn weights_are_those_of_fixed() {
     // Where two elements of a window are equal but for rounding, the gradient may go to the other one.
     let ties = 20.0 * WITHIN;
     let all = [
-        (config(48, 8, 1), WITHIN),
+        (config(three_classes(), 48, 8, 1), WITHIN),
         (regression(48, 8, 1), WITHIN),
         (convolutional(48, false), WITHIN),
         (convolutional(48, true), ties),
@@ -137,7 +127,7 @@ fn weights_are_those_of_fixed() {
 
 /// Trains on 240 records; the accuracy on 99 others.
 fn accuracy<E: Engine>(e: &mut E, seed: u64, mut data: impl FnMut(&mut E, &Array2<f64>, Format) -> E::Num) -> Option<f64> {
-    let t = Trainer::new(config(240, 2, seed)).unwrap();
+    let t = Trainer::new(config(three_classes(), 240, 2, seed)).unwrap();
     let mut part = |e: &mut E, (x, y): (Array2<f64>, Array2<f64>)| Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
     let (train, test) = (part(e, blobs(240, 10 + seed)), part(e, blobs(99, 50 + seed)));
     let start = t.initial(e).unwrap();
@@ -185,17 +175,17 @@ fn engines_end_at_one_accuracy() {
 /// Trains on 96 records; loss and metric of 64 others, or of none.
 fn figures<E: Engine>(
     e: &mut E,
-    c: &Config,
+    c: &Training,
     test_rows: usize,
     mut data: impl FnMut(&mut E, &Array2<f64>, Format) -> E::Num,
 ) -> Vec<(Option<f64>, Option<f64>)> {
     let t = Trainer::new(c.clone()).unwrap();
     let records = |rows, seed| {
         let (x, y) = curve(rows, seed);
-        match c.loss {
-            Loss::SquaredError => (x, y),
+        match c.records.outputs {
+            Outputs::Value => (x, y),
             // Two classes that overlap: the sign of the number.
-            Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => {
+            Outputs::Classes(_) | Outputs::Binary => {
                 (x, Array2::from_shape_fn((rows, 2), |(i, j)| f64::from(u8::from((y[[i, 0]] > 0.3) == (j == 1)))))
             }
         }
@@ -216,12 +206,12 @@ fn figures<E: Engine>(
 }
 
 fn opens_what_fixed_opens<S: Tested>() {
-    let auc = Config {
-        network: Graph::perceptron(&[8, 6, 2]),
-        open: Open { loss: false, metric: Some(Metric::Auc) },
-        ..config(96, 2, 1)
-    };
-    let silent = Config { open: Open::default(), ..auc.clone() };
+    let auc = config(Graph::perceptron(&[8, 6, 2]), 96, 2, 1).with(|t| {
+        t.open = Open { loss: false, metric: Some(Metric::Auc) };
+    });
+    let silent = auc.clone().with(|t| {
+        t.open = Open::default();
+    });
     for (c, rows, within) in [(&regression(96, 2, 1), 64, 2e-3), (&auc, 64, 4e-3), (&auc, 0, 0.0), (&silent, 64, 0.0)] {
         let want = figures(&mut Fixed::default(), c, rows, |e, x, f| e.public(x, f).unwrap());
         let [p0, p1, p2] = simulate(2, |p| {
@@ -255,8 +245,7 @@ fn what_is_opened_is_what_fixed_opens() {
 /// All that is computed of an epoch's figures is computed before the first of them is opened: from then on each server sends its part of a
 /// word for the loss, for the blocks of weights and for the correct records, and nothing else.
 fn opens_when_all_is_computed<S: Tested>() {
-    let c = Config { open: Open { loss: true, metric: Some(Metric::Accuracy) }, ..config(48, 2, 1) };
-    let t = Trainer::new(c).unwrap();
+    let t = Trainer::new(config(three_classes(), 48, 2, 1)).unwrap();
     let (x, _) = blobs(48, 3);
     let y = Array2::from_shape_fn((48, t.network().outputs()), |(i, j)| f64::from(u8::from(i % 3 == j)));
     let sent = simulate(3, |p| {
@@ -287,7 +276,7 @@ fn figures_are_opened_when_all_of_them_are_computed() {
 }
 
 /// Rounds and bytes of a step that is not the first, as the benchmark counts them.
-fn spent<S: Tested>(c: &Config) -> (u32, u64) {
+fn spent<S: Tested>(c: &Training) -> (u32, u64) {
     let parties = simulate(3, |p| {
         with_engine::<S, _>(p, |e| {
             let t = Trainer::new(c.clone()).unwrap();
@@ -312,7 +301,7 @@ fn spent<S: Tested>(c: &Config) -> (u32, u64) {
 /// Nothing that is local by design has come to cost something: what a step costs, to the byte.
 #[test]
 fn a_step_costs_what_it_has_cost() {
-    let ten_classes = Config { network: Graph::perceptron(&[8, 16, 10]), ..config(48, 8, 1) };
+    let ten_classes = config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1);
     let found = [ten_classes, convolutional(48, true)].map(|c| [spent::<Masked>(&c), spent::<SecureNn>(&c)]);
     assert_eq!(found, [[(45, 186_668), (82, 557_412)], [(64, 273_106), (99, 1_300_110)]]);
 }

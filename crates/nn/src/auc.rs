@@ -32,11 +32,11 @@ impl Trainer {
 
     pub(crate) fn hidden_auc<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Hidden<E::Num>> {
         let outputs = self.network().outputs();
-        if !matches!((self.config().loss, outputs), (Loss::CrossEntropy(_), 2) | (Loss::BinaryCrossEntropy, 1)) {
+        if !matches!((self.loss_kind(), outputs), (Loss::CrossEntropy(_), 2) | (Loss::BinaryCrossEntropy, 1)) {
             return Err(Error::config("outputs for the AUC", outputs, "2 classes"));
         }
         let sample: Vec<usize> =
-            order(e.shape(&data.x)[0], self.config().seed, Use::MetricSample).into_iter().take(ROWS).collect();
+            order(e.shape(&data.x)[0], self.training().spec.seed, Use::MetricSample).into_iter().take(ROWS).collect();
         let (layer, n) = ("evaluate", sample.len());
         let counted = |e: &mut E| {
             let part = data.select(e, &sample);

@@ -6,12 +6,14 @@
 use crate::asm::asm;
 use crate::scales::Scales;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use trefoil_engine::functions::{Softmax, softmax};
 use trefoil_engine::{Engine, Format, Product, Result as EngineResult, Sum};
 
 /// How logits become probabilities.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SoftmaxKind {
     /// exp(u_i) / sum_j exp(u_j).
     #[default]

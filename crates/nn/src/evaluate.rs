@@ -79,7 +79,7 @@ impl Trainer {
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(chunk), |e, part| {
                 let logits = self.forward(e, state, &part.x)?;
-                if self.config().loss == Loss::BinaryCrossEntropy {
+                if self.loss_kind() == Loss::BinaryCrossEntropy {
                     return right_signs(e, &logits, &part.y);
                 }
                 let bits = argmax(e, &logits)?;
@@ -117,7 +117,7 @@ impl Trainer {
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
                 let z = self.forward(e, state, &part.x)?;
-                let losses = self.config().loss.losses(e, &z, &part.y, self.scales())?;
+                let losses = self.loss_kind().losses(e, &z, &part.y, self.scales())?;
                 let losses = self.weighed(e, losses, &part.y)?;
                 clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)
             })
@@ -143,7 +143,7 @@ impl Trainer {
         state: &State<E::Num>,
         data: &Data<E::Num>,
     ) -> Result<Option<Hidden<E::Num>>> {
-        Ok(match self.config().open.metric {
+        Ok(match self.training().open.metric {
             Some(Metric::Accuracy) => {
                 let correct = self.correct(e, state, data, CHUNK)?;
                 let told = |opened: &Array2<f64>, rows: f64| {

@@ -5,17 +5,32 @@
 
 use crate::layers::Start;
 use crate::order::Public;
+use crate::{Error, Result};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use trefoil_engine::Format;
 
 /// How wide the initial weights are spread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Init {
     /// He et al. 2015, for ReLU: variance 2 / inputs.
     #[default]
     He,
     /// Glorot and Bengio 2010: variance 2 / (inputs + outputs), counted as PyTorch does.
     Glorot,
+}
+
+impl FromStr for Init {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Init> {
+        match text {
+            "he" => Ok(Init::He),
+            "glorot" => Ok(Init::Glorot),
+            _ => Err(Error::config("initial weights", format!("{text:?}"), "he or glorot")),
+        }
+    }
 }
 
 impl Init {

@@ -11,7 +11,8 @@
 //! | [`network`] | a graph at work: forward and backward |
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
 //! | [`scales`] | how many bits each quantity has |
-//! | [`config`], [`train`] | what determines a training; the training step and the loop around it |
+//! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
+//! | [`train`] | the training step and the loop around it |
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
@@ -23,7 +24,6 @@ pub mod auc;
 pub mod binary_cross_entropy;
 mod bound;
 pub mod class_weights;
-pub mod config;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
@@ -34,16 +34,18 @@ pub mod layers;
 pub mod loss;
 pub mod model;
 pub mod network;
+pub mod open;
 pub mod optimisers;
 pub mod order;
 mod running;
 pub mod scales;
 pub mod schedule;
+pub mod spec;
 pub mod squared_error;
 pub mod train;
+pub mod training;
 
 pub use class_weights::ClassWeights;
-pub use config::{Config, Metric, Open};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
 pub use fold::fold;
@@ -52,6 +54,9 @@ pub use init::Init;
 pub use loss::{LABEL, Loss, TARGET};
 pub use model::{Model, ModelError, Task};
 pub use network::Network;
+pub use open::{Metric, Open};
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
+pub use spec::TrainSpec;
 pub use train::{Data, Event, Report, State, Trainer};
+pub use training::{Outputs, Records, Training};

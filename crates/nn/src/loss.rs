@@ -28,14 +28,6 @@ impl Default for Loss {
 }
 
 impl Loss {
-    /// Fraction bits and range of the labels: [`LABEL`] or [`TARGET`].
-    pub fn label_format(self) -> Format {
-        match self {
-            Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy => LABEL,
-            Loss::SquaredError => TARGET,
-        }
-    }
-
     /// The gradient by the outputs, in the shape of the outputs `z` and the labels `y`.
     ///
     /// # Errors

@@ -125,9 +125,7 @@ impl Scales {
         if !(0.0..MOST_RATE).contains(&wanted) {
             return Err(Error::config("learning rate", lr, format!("at least 0 and below {}", MOST_RATE * batch as f64)));
         }
-        let bits = self.rate;
-        // More fraction bits would push the momentum, aligned to them, out of the ring.
-        let most = (WORD - 2).saturating_sub(self.activation.frac.max(self.input.frac) + self.error.frac + bits).cast_signed();
+        let (bits, most) = (self.rate, self.most_shift());
         let (mut mantissa, mut power) = (wanted, 0i8);
         while mantissa >= 1.0 {
             (mantissa, power) = (mantissa / 2.0, power + 1);
@@ -140,10 +138,20 @@ impl Scales {
         let rate = Rate { mantissa, bits, power };
         if (rate.value() - wanted).abs() > wanted / 64.0 {
             let found = format!("{lr} with a batch of {batch}");
-            let least = 32.0 / unit * f64::from(-most).exp2() * batch as f64;
+            let least = self.least_rate(batch);
             return Err(Error::config("learning rate", found, format!("0 or at least {least:.1e} at these fraction bits")));
         }
         Ok(rate)
+    }
+
+    /// The smallest learning rate above 0 that [`Scales::rate`] takes, with 32 units of its last place.
+    pub fn least_rate(&self, batch: usize) -> f64 {
+        32.0 * f64::from(-self.rate.cast_signed() - self.most_shift()).exp2() * batch as f64
+    }
+
+    /// How far a rate's point may be moved. More fraction bits would push the momentum, aligned to them, out of the ring.
+    fn most_shift(&self) -> i8 {
+        (WORD - 2).saturating_sub(self.activation.frac.max(self.input.frac) + self.error.frac + self.rate).cast_signed()
     }
 }
 
@@ -178,31 +186,21 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Init, Metric, Open, Schedule, SoftmaxKind, Trainer};
+    use crate::{Metric, Schedule, SoftmaxKind, Trainer, Training};
     use proptest::prelude::*;
 
     const CLASSES: Loss = Loss::CrossEntropy(SoftmaxKind::Exact);
     const PIXELS: Format = Format::new(8, 0);
 
-    fn config(network: Graph, fraction_bits: u8, batch: usize) -> Config {
-        Config {
-            network,
-            input: PIXELS,
-            rows: batch,
-            batch,
-            epochs: 1,
-            schedule: Schedule::Constant(0.1),
-            momentum: 0.9,
-            loss: CLASSES,
-            open: Open { loss: true, metric: Some(Metric::Accuracy) },
-            fraction_bits,
-            init: Init::Glorot,
-            seed: 0,
-        }
+    fn training(network: Graph, fraction_bits: u8, batch: usize) -> Training {
+        Training::of(network, batch).unwrap().with(|t| {
+            (t.spec.batch, t.spec.fraction_bits, t.spec.epochs) = (batch, Some(fraction_bits), 1);
+            (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
+        })
     }
 
     fn chosen(network: &str, fraction_bits: u8, batch: usize) -> Result<(u8, u8)> {
-        let trainer = Trainer::new(config(network.parse().unwrap(), fraction_bits, batch))?;
+        let trainer = training(network.parse().unwrap(), fraction_bits, batch).trainer()?;
         Ok((trainer.scales().weight.frac, trainer.scales().rate))
     }
 
@@ -230,12 +228,15 @@ mod tests {
                 (Loss::BinaryCrossEntropy, 1, Metric::Auc),
             ][task as usize];
             let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
-            let config = Config {
-                input: Format { frac: input, bits: input + 3 }, schedule: Schedule::Constant(lr), loss,
-                open: Open { loss: true, metric: Some(metric) }, ..config(Graph::perceptron(&sizes), f, batch)
-            };
-            let scales = Scales::choices(f, config.input, loss).unwrap().nth(choice).unwrap();
-            Trainer::with_scales(config, scales).unwrap().agrees_with_the_ring();
+            let training = training(Graph::perceptron(&sizes), f, batch).with(|t| {
+                t.records = t.records.with_input(Format { frac: input, bits: input + 3 });
+                (t.spec.lr, t.open.metric) = (lr, Some(metric));
+                if let Loss::CrossEntropy(softmax) = loss {
+                    t.spec.softmax = softmax;
+                }
+            });
+            let scales = Scales::choices(f, training.records.input(), loss).unwrap().nth(choice).unwrap();
+            Trainer::with_scales(training, scales).unwrap().agrees_with_the_ring();
         }
 
         #[test]

@@ -1,31 +1,33 @@
 //! The learning rate of each epoch.
 
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
-/// A learning-rate schedule. Epochs are counted from 1 in the text, as they are shown, and from 0 in the code.
-#[derive(Clone, PartialEq, Debug)]
+/// How the learning rate goes. Epochs are counted from 1 in the text, as they are shown, and from 0 in the code.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Schedule {
     /// The same rate throughout.
-    Constant(f64),
-    /// The first rate, then (epoch from which on, rate), in ascending order.
-    Steps(f64, Vec<(u64, f64)>),
-    /// Half a cosine, from this rate down to almost 0.
-    Cosine(f64),
+    Constant,
+    /// Half a cosine, from the rate down to almost 0.
+    #[default]
+    Cosine,
+    /// In place of the rate that is set: the first one, then (epoch from which on, rate), in ascending order.
+    Rates(f64, Vec<(u64, f64)>),
 }
 
 const EXPECTED: &str = "constant, cosine or rates with the epoch they start at, such as 0.1,0.05@5,0.01@10";
 
-impl Schedule {
-    /// From "constant" or "cosine", which start at `lr`, or from rates with the epoch from which on they hold:
-    /// "0.1,0.05@5,0.01@10".
-    ///
-    /// # Errors
-    /// [`Error::Config`] with what was found.
-    pub fn parse(text: &str, lr: f64) -> Result<Schedule> {
+impl FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Schedule> {
         let wrong = || Error::config("learning-rate schedule", format!("{text:?}"), EXPECTED);
         match text.trim() {
-            "constant" => return Ok(Schedule::Constant(rate(lr)?)),
-            "cosine" => return Ok(Schedule::Cosine(rate(lr)?)),
+            "constant" => return Ok(Schedule::Constant),
+            "cosine" => return Ok(Schedule::Cosine),
             _ => {}
         }
         let mut parts = text.split(',').map(str::trim);
@@ -46,18 +48,52 @@ impl Schedule {
             last = epoch;
             changes.push((epoch - 1, number(value)?));
         }
-        Ok(if changes.is_empty() { Schedule::Constant(first) } else { Schedule::Steps(first, changes) })
+        Ok(Schedule::Rates(first, changes))
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Schedule> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> String {
+        schedule.to_string()
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Constant => f.write_str("constant"),
+            Schedule::Cosine => f.write_str("cosine"),
+            Schedule::Rates(first, changes) => {
+                write!(f, "{first}")?;
+                changes.iter().try_for_each(|(epoch, rate)| write!(f, ",{rate}@{}", epoch + 1))
+            }
+        }
+    }
+}
+
+impl Schedule {
+    /// The rate in `epoch`, counted from 0, of `epochs`, where `lr` is the one that is set.
+    pub fn rate(&self, lr: f64, epoch: u64, epochs: u64) -> f64 {
+        match self {
+            Schedule::Constant => lr,
+            Schedule::Cosine => lr * (1.0 + cos_pi(epoch as f64 / epochs.max(1) as f64)) / 2.0,
+            Schedule::Rates(first, changes) => {
+                changes.iter().rev().find(|(from, _)| *from <= epoch).map_or(*first, |(_, rate)| *rate)
+            }
+        }
     }
 
-    /// The rate in `epoch`, counted from 0, of `epochs`.
-    pub fn rate(&self, epoch: u64, epochs: u64) -> f64 {
-        match self {
-            Schedule::Constant(lr) => *lr,
-            Schedule::Steps(first, changes) => {
-                changes.iter().rev().find(|(from, _)| *from <= epoch).map_or(*first, |(_, lr)| *lr)
-            }
-            Schedule::Cosine(lr) => lr * (1.0 + cos_pi(epoch as f64 / epochs.max(1) as f64)) / 2.0,
-        }
+    /// Whether the rate of this epoch is one that somebody wrote, rather than one that follows from it.
+    pub fn is_written(&self, epoch: u64) -> bool {
+        !matches!(self, Schedule::Cosine) || epoch == 0
     }
 }
 
@@ -81,8 +117,10 @@ mod tests {
     #[test]
     fn texts_and_rates() {
         let rates = |text: &str| {
-            let s = Schedule::parse(text, 0.2).unwrap();
-            (0..6).map(|e| s.rate(e, 6)).collect::<Vec<_>>()
+            let s: Schedule = text.parse().unwrap();
+            assert_eq!(s.to_string().parse::<Schedule>().unwrap(), s);
+            assert_eq!(serde_json::from_value::<Schedule>(serde_json::json!(s)).unwrap(), s);
+            (0..6).map(|e| s.rate(0.2, e, 6)).collect::<Vec<_>>()
         };
         assert_eq!(rates("constant"), [0.2; 6]);
         assert_eq!(rates("0.3"), [0.3; 6]);
@@ -96,9 +134,8 @@ mod tests {
     #[test]
     fn wrong_texts_are_refused() {
         for text in ["", "fast", "0.1,", "0.1,0.2", "0.1,0.2@x", "0.1,0.2@1", "0.1,0.2@5,0.3@5", "-1", "NaN", "inf", "0.1,-1@2"] {
-            let error = Schedule::parse(text, 0.1).unwrap_err().to_string();
+            let error = text.parse::<Schedule>().unwrap_err().to_string();
             assert!(error.contains("found") && error.contains("expected"), "{error}");
         }
-        assert!(Schedule::parse("constant", f64::NAN).is_err());
     }
 }

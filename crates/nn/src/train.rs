@@ -4,7 +4,7 @@ use crate::evaluate::{DIVERGED, LOSS_ROWS};
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{Optimiser, Sgd};
 use crate::order::{Use, order};
-use crate::{ClassWeights, Config, Error, Loss, Network, Result, Scales, running};
+use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
@@ -23,9 +23,9 @@ pub struct State<N> {
 /// Records with their labels.
 #[derive(Clone)]
 pub struct Data<N> {
-    /// [rows, inputs], in the format that [`Config`] names.
+    /// [rows, inputs], in the format of [`Records::input`](crate::Records::input).
     pub x: N,
-    /// One-hot labels, [rows, classes], or targets, [rows, 1], in the format of [`Loss::label_format`](crate::Loss::label_format).
+    /// One-hot labels, [rows, classes], or targets, [rows, 1], in the format of [`Records::label_format`](crate::Records::label_format).
     pub y: N,
 }
 
@@ -80,10 +80,15 @@ pub enum Event<'a, N> {
 /// What hears of a training's progress. Its error stops the training.
 pub type Report<'a, E, X> = dyn FnMut(&mut E, Event<'_, <E as Engine>::Num>) -> std::result::Result<(), X> + 'a;
 
+/// Fraction bits of activations where nobody says: as many as fit, of these.
+const MOST_BITS: u8 = 16;
+const LEAST_BITS: u8 = 8;
+
 /// A training that has been checked to fit into the ring.
 #[derive(Clone, Debug)]
 pub struct Trainer {
-    config: Config,
+    training: Training,
+    loss: Loss,
     network: Network,
     scales: Scales,
     formats: Vec<Formats>,
@@ -93,32 +98,31 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Checks the configuration, and finds the finest formats with which a step and an evaluation fit into the ring.
+    /// Checks what is to be trained, and finds the finest formats with which a step and an evaluation fit into the ring.
     ///
     /// # Errors
     /// [`Error::Config`] naming what does not fit.
-    pub fn new(config: Config) -> Result<Trainer> {
-        Trainer::finest(config, None)
-    }
-
-    /// The same with a weight for each class, see [`ClassWeights::new`].
-    ///
-    /// # Errors
-    /// As for [`Trainer::new`]; [`Error::Config`] for weights that are none, and without classes.
-    pub fn with_class_weights(config: Config, weights: &[f64]) -> Result<Trainer> {
-        if config.loss == Loss::SquaredError {
-            return Err(Error::config("class weights", "a regression", "classes"));
+    pub fn new(training: Training) -> Result<Trainer> {
+        training.check(&training.graph()?)?;
+        if let Some(fraction_bits) = training.spec.fraction_bits {
+            return Trainer::with_bits(&training, fraction_bits);
         }
-        let weights = ClassWeights::new(weights, config.network.outputs()?)?;
-        Trainer::finest(config, Some(weights))
+        let most = Trainer::with_bits(&training, MOST_BITS);
+        match most {
+            Err(Error::Config { what: "scales", .. }) => {
+                let fewer = (LEAST_BITS..MOST_BITS).rev().find_map(|bits| Trainer::with_bits(&training, bits).ok());
+                fewer.map_or(most, Ok)
+            }
+            most => most,
+        }
     }
 
-    fn finest(config: Config, class_weights: Option<ClassWeights>) -> Result<Trainer> {
-        config.check()?;
-        let choices: Vec<Scales> = Scales::choices(config.fraction_bits, config.input, config.loss)?.collect();
+    /// With so many fraction bits of activations, and the finest formats of all else that fit.
+    fn with_bits(training: &Training, fraction_bits: u8) -> Result<Trainer> {
+        let loss = training.spec.loss(&training.records);
+        let choices: Vec<Scales> = Scales::choices(fraction_bits, training.records.input(), loss)?.collect();
         let attempt = |scales: &Scales| -> Result<Trainer> {
-            let mut trainer = Trainer::with_scales(config.clone(), *scales)?;
-            trainer.class_weights.clone_from(&class_weights);
+            let mut trainer = Trainer::with_scales(training.clone(), *scales)?;
             trainer.local_wraps = trainer.try_without_values()?;
             Ok(trainer)
         };
@@ -126,8 +130,8 @@ impl Trainer {
         let coarsest = choices.last().ok_or_else(|| Error::config("scales", "none", "formats to try"))?;
         let coarsest = attempt(coarsest).map_err(|e| match e {
             Error::Engine(e) => {
-                let (bits, network, batch) = (config.fraction_bits, &config.network, config.batch);
-                let found = format!("{bits} fraction bits with {network}, a batch of {batch} ({e})");
+                let (network, batch) = (training.graph().map_or_else(|e| e.to_string(), |g| g.to_string()), training.spec.batch);
+                let found = format!("{fraction_bits} fraction bits with {network}, a batch of {batch} ({e})");
                 Error::config("scales", found, "fraction bits few enough that every product stays below 2^61")
             }
             other => other,
@@ -136,38 +140,42 @@ impl Trainer {
     }
 
     /// With these formats, whether they fit or not.
-    pub(crate) fn with_scales(config: Config, scales: Scales) -> Result<Trainer> {
-        let c = &config;
-        let network = Network::new(c.network.clone())?;
-        let formats = scales.formats(&c.network);
-        let optimiser = Sgd::new(c.momentum, c.schedule.clone(), c.epochs, c.batch, scales)?;
-        Ok(Trainer { network, scales, formats, optimiser, config, class_weights: None, local_wraps: 0.0 })
+    pub(crate) fn with_scales(training: Training, scales: Scales) -> Result<Trainer> {
+        let network = Network::new(training.graph()?)?;
+        let formats = scales.formats(network.graph());
+        let optimiser = Sgd::new(training.spec.clone(), scales)?;
+        let loss = training.spec.loss(&training.records);
+        let class_weights = match &training.spec.class_weights[..] {
+            [] => None,
+            _ if loss == Loss::SquaredError => return Err(Error::config("class weights", "a regression", "classes")),
+            weights => Some(ClassWeights::new(weights, network.outputs())?),
+        };
+        Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0 })
     }
 
     /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
     /// gradient also depends on the exponent of the rate, so each exponent is tried. What comes of it is the number of truncations in a
     /// step that would be expected to go wrong if they were local.
     fn try_without_values(&self) -> Result<f64> {
-        let (c, e) = (&self.config, &mut Shapes::default());
+        let (spec, records, e) = (&self.training.spec, &self.training.records, &mut Shapes::default());
         let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
         let (x, y) = (self.network.width(), self.network.outputs());
-        let of = |rows| Data { x: ShapeNum::new([rows, x], c.input), y: ShapeNum::new([rows, y], self.label_format()) };
+        let of = |rows| Data { x: ShapeNum::new([rows, x], records.input()), y: ShapeNum::new([rows, y], self.label_format()) };
         let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
         let trained = || self.network.params().iter().filter(|p| p.trained);
         let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
         let state = State { params: parameters.collect(), velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect() };
-        for epoch in 0..c.epochs {
+        for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {
                 powers.push(rate.power());
-                let tried = self.step_on(e, &mut state.clone(), &of(c.batch), epoch * self.steps_per_epoch());
+                let tried = self.step_on(e, &mut state.clone(), &of(spec.batch), epoch * self.steps_per_epoch());
                 tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
                 step_wraps = e.local_wraps / powers.len() as f64;
             }
         }
-        if c.open.loss {
-            self.loss(e, &state, &of(c.rows.min(LOSS_ROWS)))?;
-        }
+        // Formats must not depend on how many records there are: who fetches a model does not know.
+        self.loss(e, &state, &of(LOSS_ROWS))?;
         self.metric(e, &state, &of(2))?;
         self.weights_out_of_range(e, &state)?;
         Ok(step_wraps)
@@ -178,9 +186,13 @@ impl Trainer {
     pub fn local_wraps(&self) -> f64 {
         self.local_wraps * self.total_steps() as f64
     }
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What determines it.
+    pub fn training(&self) -> &Training {
+        &self.training
+    }
+    /// The loss.
+    pub fn loss_kind(&self) -> Loss {
+        self.loss
     }
     /// The network.
     pub fn network(&self) -> &Network {
@@ -192,15 +204,15 @@ impl Trainer {
     }
     /// Full batches in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        (self.config.rows / self.config.batch) as u64
+        (self.training.records.train_rows / self.training.spec.batch) as u64
     }
     /// Steps of the whole training.
     pub fn total_steps(&self) -> u64 {
-        self.steps_per_epoch() * self.config.epochs
+        self.steps_per_epoch() * self.training.spec.epochs
     }
     /// Fraction bits and range of the labels.
     pub fn label_format(&self) -> Format {
-        self.config.loss.label_format()
+        self.training.records.label_format()
     }
 
     /// Public data, for training in the clear: inputs [rows, inputs] and labels [rows, outputs].
@@ -208,7 +220,7 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn data<E: Engine>(&self, e: &E, x: &Array2<f64>, y: &Array2<f64>) -> EngineResult<Data<E::Num>> {
-        Ok(Data { x: e.public(x, self.config.input)?, y: e.public(y, self.label_format())? })
+        Ok(Data { x: e.public(x, self.training.records.input())?, y: e.public(y, self.label_format())? })
     }
 
     /// The state before the first step: the same public weights on every engine.
@@ -216,11 +228,11 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
-        let c = &self.config;
+        let spec = &self.training.spec;
         let (mut params, mut velocity, mut layer) = (Vec::new(), Vec::new(), 0);
         for param in self.network.params() {
             let format = self.scales.param(param);
-            params.push(e.public(&c.init.values(param.shape(), param.start, c.seed, layer, format), format)?);
+            params.push(e.public(&spec.init.values(param.shape(), param.start, spec.seed, layer, format), format)?);
             layer += usize::from(matches!(param.start, Start::Random { .. }));
         }
         for _ in 0..self.optimiser.keeps() {
@@ -258,22 +270,22 @@ impl Trainer {
     }
 
     fn epoch_order(&self, epoch: u64) -> Vec<usize> {
-        order(self.config.rows, self.config.seed, Use::Epoch(epoch))
+        order(self.training.records.train_rows, self.training.spec.seed, Use::Epoch(epoch))
     }
 
     /// The records of a step, from the order of its epoch.
     fn batch<'a>(&self, order: &'a [usize], step: u64) -> &'a [usize] {
-        let size = self.config.batch;
+        let size = self.training.spec.batch;
         let at = (step % self.steps_per_epoch()) as usize * size;
         &order[at..at + size]
     }
 
     fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, step: u64) -> EngineResult<()> {
         let (optimiser, epoch) = (&self.optimiser, step / self.steps_per_epoch());
-        let mode = Mode::Train { seed: self.config.seed, step };
+        let mode = Mode::Train { seed: self.training.spec.seed, step };
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| {
-            let d = self.config.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
+            let d = self.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
             self.weighed(e, d, &batch.y)
         })?;
         let d = optimiser.begin(e, &d, epoch)?;
@@ -298,20 +310,21 @@ impl Trainer {
         test: &Data<E::Num>,
         report: &mut Report<'_, E, X>,
     ) -> std::result::Result<State<E::Num>, X> {
-        self.fits(e, data, Some(self.config.rows), "training data")?;
+        self.fits(e, data, Some(self.training.records.train_rows), "training data")?;
         self.fits(e, test, None, "test data")?;
         let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
         let data = e.within("data", |e| prepare(e, data)).map_err(Error::Engine)?;
-        let test = match self.config.open.metric {
+        let test = match self.training.open.metric {
             Some(_) if e.shape(&test.x)[0] > 0 => Some(e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?),
             _ => None,
         };
-        let sample = order(self.config.rows, self.config.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
-        let sample = self.config.open.loss.then(|| data.select(e, &sample.collect::<Vec<_>>()));
+        let Training { spec, records, open } = &self.training;
+        let sample = order(records.train_rows, spec.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
+        let sample = open.loss.then(|| data.select(e, &sample.collect::<Vec<_>>()));
 
         report(e, Event::Start)?;
         let per_epoch = self.steps_per_epoch();
-        for epoch in from / per_epoch..self.config.epochs {
+        for epoch in from / per_epoch..spec.epochs {
             let steps = from.max(epoch * per_epoch)..(epoch + 1) * per_epoch;
             let order = self.epoch_order(epoch);
             let mut stopped = None;
@@ -361,7 +374,7 @@ impl Trainer {
                 format!("{:?} and {:?}", expected.0, expected.1),
             ));
         }
-        let (formats, expected) = ((e.format(&data.x), e.format(&data.y)), (self.config.input, self.label_format()));
+        let (formats, expected) = ((e.format(&data.x), e.format(&data.y)), (self.training.records.input(), self.label_format()));
         if formats != expected {
             let text = |(x, y): (Format, Format)| format!("{x:?} and {y:?}");
             return Err(Error::config(what, text(formats), text(expected)));
@@ -380,7 +393,7 @@ impl Trainer {
     pub(crate) fn agrees_with_the_ring(&self) {
         fn step<E: Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], Format)>> {
             let zeros = |rows, columns| Array2::zeros((rows, columns));
-            let rows = t.config.batch;
+            let rows = t.training.spec.batch;
             let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
             let mut state = t.initial(e).ok()?;
             t.step_on(e, &mut state, &batch, 0).ok()?;

@@ -6,7 +6,7 @@ mod common;
 use common::{blobs, config, noise, one_hot, params};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float};
-use trefoil_nn::{Config, Data, Error, Event, Loss, Metric, Model, Open, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Data, Error, Event, Loss, Metric, Model, Outputs, State, Trainer, Training};
 
 /// Two classes that overlap, with their labels as one column.
 fn overlapping(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
@@ -16,9 +16,8 @@ fn overlapping(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
     (x, y)
 }
 
-fn binary(metric: Metric) -> Config {
-    let open = Open { loss: true, metric: Some(metric) };
-    Config { loss: Loss::BinaryCrossEntropy, open, ..config(&[8, 6, 1], 300, 16) }
+fn binary(metric: Metric) -> Training {
+    config(&[8, 6, 1], 300, 16).with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(metric)))
 }
 
 fn train<E: Engine>(e: &mut E, t: &Trainer, train: &Data<E::Num>, test: &Data<E::Num>) -> (State<E::Num>, [f64; 2]) {
@@ -95,10 +94,11 @@ fn classes_count_as_much_as_they_weigh() {
     }
     fn run<E: Engine>(e: &mut E, within: f64) {
         let (x, _) = blobs(16, 3);
-        let three = Config { loss: Loss::CrossEntropy(SoftmaxKind::Exact), ..config(&[8, 5, 3], 16, 16) };
-        let one = Config { rows: 16, ..binary(Metric::Accuracy) };
+        let three = config(&[8, 5, 3], 16, 16);
+        let one = binary(Metric::Accuracy).with(|t| t.records.train_rows = 16);
         for (c, weights) in [(three, &[0.5, 3.0, 1.25][..]), (one, &[0.25, 2.5])] {
-            let (plain, weighed) = (Trainer::new(c.clone()).unwrap(), Trainer::with_class_weights(c.clone(), weights).unwrap());
+            let (plain, weighed) =
+                (c.trainer().unwrap(), c.clone().with(|t| t.spec.class_weights = weights.to_vec()).trainer().unwrap());
             for (class, weight) in weights.iter().enumerate() {
                 let y = if weights.len() == 2 { Array2::from_elem((16, 1), class as f64) } else { one_hot(&[class; 16], 3) };
                 let ((a, loss), (b, weighed_loss)) = (moved(e, &plain, &x, &y), moved(e, &weighed, &x, &y));
@@ -116,11 +116,11 @@ fn classes_count_as_much_as_they_weigh() {
 
 #[test]
 fn what_has_no_classes_has_no_weights() {
-    let refused = |c: Config, weights: &[f64]| Trainer::with_class_weights(c, weights).unwrap_err().to_string();
+    let refused =
+        |t: Training, weights: &[f64]| t.with(|t| t.spec.class_weights = weights.to_vec()).trainer().unwrap_err().to_string();
     assert!(refused(common::regression(&[8], 600), &[1.0, 2.0]).contains("class weights: found a regression"));
     assert!(refused(binary(Metric::Accuracy), &[1.0]).contains("expected 2 numbers"));
-    let wrong = Config { open: Open { loss: true, metric: Some(Metric::SquaredError) }, ..binary(Metric::Accuracy) };
-    assert!(Trainer::new(wrong).is_err());
-    let two = Config { network: trefoil_nn::Graph::perceptron(&[8, 2]), ..binary(Metric::Accuracy) };
-    assert!(Trainer::new(two).unwrap_err().to_string().contains("1 output"));
+    assert!(Trainer::new(binary(Metric::SquaredError)).is_err());
+    let two = config(&[8, 2], 300, 16).with(|t| t.records.outputs = Outputs::Binary);
+    assert!(Trainer::new(two).unwrap_err().to_string().contains("expected 8 and 1"));
 }

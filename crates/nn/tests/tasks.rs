@@ -5,7 +5,7 @@ mod common;
 use common::{blobs, config, curve, noise, one_hot, params, regression};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float};
-use trefoil_nn::{Config, Data, Error, Event, Metric, Model, Open, State, Trainer};
+use trefoil_nn::{Data, Error, Event, Metric, Model, Open, State, Trainer, Training};
 
 type Figures = Vec<(Option<f64>, Option<f64>)>;
 
@@ -23,7 +23,10 @@ fn train<E: Engine>(e: &mut E, t: &Trainer, train: &Data<E::Num>, test: &Data<E:
 
 /// The mean squared error on test records, by the training and by the model.
 fn fitted<E: Engine>(e: &mut E, hidden: &[usize]) -> [f64; 2] {
-    let t = Trainer::new(Config { epochs: 12, ..regression(hidden, 600) }).unwrap();
+    let t = Trainer::new(regression(hidden, 600).with(|t| {
+        t.spec.epochs = 12;
+    }))
+    .unwrap();
     let (x, y) = curve(600, 7);
     let all = t.data(e, &x, &y).unwrap();
     let (x, y) = curve(2100, 8);
@@ -68,8 +71,10 @@ fn overlapping(rows: usize, seed: u64) -> (Array2<f64>, Vec<usize>) {
     (x, labels)
 }
 
-fn two_classes() -> Config {
-    Config { open: Open { loss: true, metric: Some(Metric::Auc) }, ..config(&[8, 6, 2], 300, 16) }
+fn two_classes() -> Training {
+    config(&[8, 6, 2], 300, 16).with(|t| {
+        t.open = Open { loss: true, metric: Some(Metric::Auc) };
+    })
 }
 
 #[test]
@@ -125,16 +130,23 @@ fn the_auc_is_that_of_the_ranks() {
 
 #[test]
 fn only_what_is_asked_for_is_opened() {
-    fn figures(c: Config, test_rows: usize) -> (Option<f64>, Option<f64>) {
+    fn figures(c: Training, test_rows: usize) -> (Option<f64>, Option<f64>) {
         let e = &mut Fixed::default();
-        let t = Trainer::new(Config { epochs: 1, ..c }).unwrap();
+        let t = Trainer::new(c.with(|t| {
+            t.spec.epochs = 1;
+        }))
+        .unwrap();
         let (x, y) = blobs(300, 7);
         let labels: Vec<usize> = y.iter().map(|l| l % t.network().outputs()).collect();
         let all = t.data(e, &x, &one_hot(&labels, t.network().outputs())).unwrap();
         let test = all.select(e, &(0..test_rows).collect::<Vec<_>>());
         train(e, &t, &all, &test).1[0]
     }
-    let opens = |loss, metric| Config { open: Open { loss, metric }, ..two_classes() };
+    let opens = |loss, metric| {
+        two_classes().with(|t| {
+            t.open = Open { loss, metric };
+        })
+    };
     assert_eq!(figures(opens(false, None), 40), (None, None));
     assert!(matches!(figures(opens(true, None), 40), (Some(_), None)));
     for metric in [Metric::Auc, Metric::Accuracy] {

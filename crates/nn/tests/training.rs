@@ -7,18 +7,19 @@ use common::{blobs, config, curve, noise, one_hot, params, regression};
 use ndarray::Array2;
 use reference::Reference;
 use trefoil_engine::{Engine, Fixed, Float, Format};
+use trefoil_nn::graph::Form;
 use trefoil_nn::graph::{Kind, Node};
 use trefoil_nn::layers::{BatchNorm, Constant, Dropout, Linear};
-use trefoil_nn::{Config, Data, Error, Event, Graph, Loss, Metric, Model, Open, Schedule, Shape, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Data, Error, Event, Graph, Loss, Metric, Model, Open, Schedule, Shape, SoftmaxKind, State, Trainer, Training};
 
 fn data<E: Engine>(e: &E, t: &Trainer, x: &Array2<f64>, labels: &[usize]) -> Data<E::Num> {
     t.data(e, x, &one_hot(labels, t.network().outputs())).unwrap()
 }
 
 /// Trains on blobs; the accuracy on others, and the losses by epoch.
-fn accuracy<E: Engine>(e: &mut E, config: Config, labels: impl Fn(usize) -> usize) -> Result<(f64, Vec<f64>), Error> {
+fn accuracy<E: Engine>(e: &mut E, config: Training, labels: impl Fn(usize) -> usize) -> Result<(f64, Vec<f64>), Error> {
     let t = Trainer::new(config)?;
-    let (x, y) = blobs(t.config().rows, 7);
+    let (x, y) = blobs(t.training().records.train_rows, 7);
     let train = data(e, &t, &x, &y.iter().enumerate().map(|(i, _)| labels(i)).collect::<Vec<_>>());
     let (x, y) = blobs(300, 8);
     let test = data(e, &t, &x, &y);
@@ -65,19 +66,23 @@ fn gradients_are_those_of_the_loss(mut r: Reference, x: &Array2<f64>, y: &Array2
 /// Steps on one batch, and the loss after them. Checks gradients, momentum, batch order and the learning rate at once.
 fn follows_the_reference<E: Engine>(e: &mut E, momentum: f64, steps: u64, within: f64) {
     let labels: Vec<usize> = (0..16).map(|i| (i * i) % 3).collect();
-    let c = Config { momentum, epochs: steps, schedule: Schedule::Constant(0.25), ..config(&[6, 12, 5, 3], 16, 16) };
+    let c = config(&[6, 12, 5, 3], 16, 16).with(|t| {
+        t.spec.momentum = momentum;
+        t.spec.epochs = steps;
+        (t.spec.lr, t.spec.lr_schedule) = (0.25, Schedule::Constant);
+    });
     follows(e, c, &noise(16, 6, 3), &one_hot(&labels, 3), within);
 }
 
-fn follows<E: Engine>(e: &mut E, c: Config, x: &Array2<f64>, y: &Array2<f64>, within: f64) {
-    let (steps, lr) = (c.epochs, c.schedule.rate(0, 1));
+fn follows<E: Engine>(e: &mut E, c: Training, x: &Array2<f64>, y: &Array2<f64>, within: f64) {
+    let (steps, lr) = (c.spec.epochs, c.spec.rate(0));
     let t = Trainer::new(c).unwrap();
     let all = t.data(e, x, y).unwrap();
     let mut state = t.initial(e).unwrap();
-    let mut reference = Reference::new(params(e, &state), t.config().loss);
+    let mut reference = Reference::new(params(e, &state), t.loss_kind());
     for step in 0..steps {
         t.step(e, &mut state, &all, step).unwrap();
-        reference.step(x, y, lr, t.config().momentum);
+        reference.step(x, y, lr, t.training().spec.momentum);
     }
     for (got, want) in params(e, &state).iter().zip(&reference.params) {
         let worst = (got - want).iter().fold(0f64, |m, v| m.max(v.abs()));
@@ -100,7 +105,12 @@ fn steps_are_those_of_the_reference() {
 #[test]
 fn steps_of_a_regression_are_those_of_the_reference() {
     let (x, y) = curve(32, 3);
-    let c = |momentum, epochs| Config { momentum, epochs, ..regression(&[12, 5], 32) };
+    let c = |momentum, epochs| {
+        regression(&[12, 5], 32).with(|t| {
+            t.spec.momentum = momentum;
+            t.spec.epochs = epochs;
+        })
+    };
     follows(&mut Float, c(0.0, 1), &x, &y, 1e-4);
     follows(&mut Fixed::default(), c(0.0, 1), &x, &y, 1e-4);
     follows(&mut Float, c(0.9, 50), &x, &y, 1e-3);
@@ -111,7 +121,10 @@ fn steps_of_a_regression_are_those_of_the_reference() {
 fn a_separable_problem_is_learnt() {
     for softmax in [SoftmaxKind::Exact, SoftmaxKind::Asm] {
         for sizes in [&[8, 3][..], &[8, 16, 3], &[8, 16, 16, 3]] {
-            let c = Config { loss: Loss::CrossEntropy(softmax), epochs: 6, ..config(sizes, 600, 16) };
+            let c = config(sizes, 600, 16).with(|t| {
+                t.spec.softmax = softmax;
+                t.spec.epochs = 6;
+            });
             let (float, losses) = accuracy(&mut Float, c.clone(), |i| i % 3).unwrap();
             let (fixed, _) = accuracy(&mut Fixed::default(), c, |i| i % 3).unwrap();
             println!("{softmax:?} {sizes:?}: float {float}, fixed {fixed}, losses {losses:.3?}");
@@ -123,8 +136,14 @@ fn a_separable_problem_is_learnt() {
 #[test]
 fn other_fraction_bits_work_as_well() {
     for fraction_bits in [10, 13, 18, 20] {
-        let (fixed, _) =
-            accuracy(&mut Fixed::default(), Config { fraction_bits, ..config(&[8, 16, 3], 600, 16) }, |i| i % 3).unwrap();
+        let (fixed, _) = accuracy(
+            &mut Fixed::default(),
+            config(&[8, 16, 3], 600, 16).with(|t| {
+                t.spec.fraction_bits = Some(fraction_bits);
+            }),
+            |i| i % 3,
+        )
+        .unwrap();
         assert!(fixed > 0.95, "{fraction_bits} fraction bits: {fixed}");
     }
 }
@@ -135,7 +154,14 @@ fn sabotage_leaves_chance() {
         let c = || config(&[8, 16, 3], 600, 16);
         let labels = noise(600, 1, 99);
         let (shuffled, _) = accuracy(e, c(), |i| (labels[[i, 0]] * 256.0) as usize % 3).unwrap();
-        let (idle, _) = accuracy(e, Config { schedule: Schedule::Constant(0.0), ..c() }, |i| i % 3).unwrap();
+        let (idle, _) = accuracy(
+            e,
+            c().with(|t| {
+                (t.spec.lr, t.spec.lr_schedule) = (0.0, Schedule::Constant);
+            }),
+            |i| i % 3,
+        )
+        .unwrap();
         assert!(shuffled < 0.75 && idle < 0.75, "shuffled labels {shuffled}, rate 0 {idle}");
         // A zeroed layer makes all records alike.
         let t = Trainer::new(c()).unwrap();
@@ -152,7 +178,14 @@ fn sabotage_leaves_chance() {
 #[test]
 fn a_training_resumes_where_it_stopped() {
     let (x, y) = blobs(60, 7);
-    resumes(&Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }, &x, &one_hot(&y, 3), 3);
+    resumes(
+        &config(&[8, 5, 3], 60, 16).with(|t| {
+            t.spec.epochs = 2;
+        }),
+        &x,
+        &one_hot(&y, 3),
+        3,
+    );
     // Running values are part of the state, and a step's zeros follow from its number.
     let ops = [
         Kind::Linear(Linear { outputs: 5 }),
@@ -161,13 +194,21 @@ fn a_training_resumes_where_it_stopped() {
         Kind::Linear(Linear { outputs: 3 }),
     ];
     let network = Graph { input: Shape::Flat(8), nodes: ops.into_iter().map(Node::new).collect() };
-    resumes(&Config { epochs: 2, network, ..config(&[8, 5, 3], 60, 16) }, &x, &one_hot(&y, 3), 3);
+    let t = config(&[8, 5, 3], 60, 16).with(|t| (t.spec.epochs, t.spec.network) = (2, Some(Form::Graph(network))));
+    resumes(&t, &x, &one_hot(&y, 3), 3);
     let (x, y) = curve(60, 7);
-    resumes(&Config { epochs: 2, ..regression(&[5], 60) }, &x, &y, 1);
+    resumes(
+        &regression(&[5], 60).with(|t| {
+            t.spec.epochs = 2;
+        }),
+        &x,
+        &y,
+        1,
+    );
 }
 
 /// From every step's state, training ends at the same weights and velocities, bit for bit, and reports the same figures.
-fn resumes(c: &Config, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64) {
+fn resumes(c: &Training, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64) {
     let t = Trainer::new(c.clone()).unwrap();
     let steps = 2 * steps_per_epoch;
     assert_eq!((t.steps_per_epoch(), t.total_steps()), (steps_per_epoch, steps));
@@ -222,7 +263,10 @@ fn figures_stay_closed_where_the_caller_says_so() {
         });
         (end.map(|state| params(e, &state)), seen)
     };
-    let t = Trainer::new(Config { epochs: 4, ..config(&[8, 5, 3], 60, 16) }).unwrap();
+    let t = Trainer::new(config(&[8, 5, 3], 60, 16).with(|t| {
+        t.spec.epochs = 4;
+    }))
+    .unwrap();
     let start = t.initial(&Fixed::default()).unwrap();
     let (open, seen) = train(&t, &[], start.clone());
     assert_eq!(seen, [1, 2, 3, 4].map(|epoch| (epoch, true, true)));
@@ -231,8 +275,13 @@ fn figures_stay_closed_where_the_caller_says_so() {
     assert_eq!(open.unwrap(), closed.unwrap());
 
     // Weights that only the check of the range finds.
-    let schedule = Schedule::parse("0,0@2", 0.0).unwrap();
-    let t = Trainer::new(Config { epochs: 4, schedule, momentum: 0.0, ..config(&[8, 16, 3], 60, 16) }).unwrap();
+    let schedule = "0,0@2".parse::<Schedule>().unwrap();
+    let t = Trainer::new(config(&[8, 16, 3], 60, 16).with(|t| {
+        t.spec.epochs = 4;
+        t.spec.lr_schedule = schedule;
+        t.spec.momentum = 0.0;
+    }))
+    .unwrap();
     let (fixed, format) = (Fixed::default(), t.scales().weight);
     let mut astray = t.initial(&fixed).unwrap();
     let w = Array2::from_shape_fn((3, 16), |(i, _)| 8.0 * i as f64);
@@ -247,7 +296,10 @@ fn figures_stay_closed_where_the_caller_says_so() {
 
 #[test]
 fn the_callers_error_stops_a_training() {
-    let t = Trainer::new(Config { epochs: 2, ..config(&[8, 5, 3], 60, 16) }).unwrap();
+    let t = Trainer::new(config(&[8, 5, 3], 60, 16).with(|t| {
+        t.spec.epochs = 2;
+    }))
+    .unwrap();
     let e = &mut Fixed::default();
     let (x, y) = blobs(60, 7);
     let all = data(e, &t, &x, &y);
@@ -274,8 +326,12 @@ fn the_callers_error_stops_a_training() {
 fn divergence_ends_a_training_and_names_the_place() {
     // The loss, where nothing else notices; the weights, where the loss is small; a product that leaves its range.
     fn run<E: Engine>(e: &mut E, weight: f64, lr: f64) -> Error {
-        let schedule = Schedule::parse(&format!("0,{lr}@2"), 0.0).unwrap();
-        let t = Trainer::new(Config { schedule, momentum: 0.0, ..config(&[8, 16, 3], 600, 16) }).unwrap();
+        let schedule = format!("0,{lr}@2").parse::<Schedule>().unwrap();
+        let t = Trainer::new(config(&[8, 16, 3], 600, 16).with(|t| {
+            t.spec.lr_schedule = schedule;
+            t.spec.momentum = 0.0;
+        }))
+        .unwrap();
         let (x, y) = blobs(600, 7);
         let all = data(e, &t, &x, &y);
         let mut state = t.initial(e).unwrap();
@@ -322,28 +378,61 @@ fn unfit_configurations_are_refused() {
     ends_with_relu.nodes.push(Node::new(Kind::Relu));
     assert!(Trainer::new(good()).is_ok());
     let bad = [
-        Config { network: Graph::perceptron(&[8]), ..good() },
-        Config { network: Graph::perceptron(&[8, 0, 3]), ..good() },
-        Config { network: Graph::perceptron(&[8, 1]), ..good() },
-        Config { network: Graph::perceptron(&[8, 65]), ..good() },
-        Config { network: ends_with_relu, ..good() },
-        Config { loss: Loss::SquaredError, open: Open::default(), ..good() },
-        Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..good() },
-        Config { open: Open { metric: Some(Metric::SquaredError), loss: true }, ..good() },
-        Config { open: Open { metric: Some(Metric::Accuracy), loss: true }, ..regression(&[8], 600) },
-        Config { open: Open { metric: Some(Metric::Auc), loss: true }, ..regression(&[8], 600) },
-        Config { network: Graph::perceptron(&[4, 2]), open: Open::default(), ..regression(&[8], 600) },
-        Config { batch: 0, ..good() },
-        Config { batch: 601, ..good() },
-        Config { epochs: 0, ..good() },
-        Config { epochs: u64::MAX, ..good() },
-        Config { momentum: 1.0, ..good() },
-        Config { momentum: f64::NAN, ..good() },
-        Config { fraction_bits: 7, ..good() },
-        Config { fraction_bits: 25, ..good() },
-        Config { input: Format::new(8, 40), ..good() },
-        Config { schedule: Schedule::Constant(1e-12), ..good() },
-        Config { schedule: Schedule::Constant(f64::INFINITY), ..good() },
+        good().with(|t| {
+            t.spec.network = Some(Form::Graph(Graph::perceptron(&[8])));
+        }),
+        good().with(|t| {
+            t.spec.network = Some(Form::Graph(Graph::perceptron(&[8, 0, 3])));
+        }),
+        good().with(|t| t.spec.network = Some(Form::Graph(Graph::perceptron(&[8, 1])))),
+        config(&[8, 65], 600, 16),
+        good().with(|t| t.spec.network = Some(Form::Graph(ends_with_relu))),
+        good().with(|t| {
+            t.open = Open { metric: Some(Metric::Auc), loss: true };
+        }),
+        good().with(|t| {
+            t.open = Open { metric: Some(Metric::SquaredError), loss: true };
+        }),
+        regression(&[8], 600).with(|t| {
+            t.open = Open { metric: Some(Metric::Accuracy), loss: true };
+        }),
+        regression(&[8], 600).with(|t| {
+            t.open = Open { metric: Some(Metric::Auc), loss: true };
+        }),
+        good().with(|t| t.spec.hidden = vec![8]),
+        good().with(|t| {
+            t.spec.batch = 0;
+        }),
+        good().with(|t| {
+            t.spec.batch = 601;
+        }),
+        good().with(|t| {
+            t.spec.epochs = 0;
+        }),
+        good().with(|t| {
+            t.spec.epochs = u64::MAX;
+        }),
+        good().with(|t| {
+            t.spec.momentum = 1.0;
+        }),
+        good().with(|t| {
+            t.spec.momentum = f64::NAN;
+        }),
+        good().with(|t| {
+            t.spec.fraction_bits = Some(7);
+        }),
+        good().with(|t| {
+            t.spec.fraction_bits = Some(25);
+        }),
+        good().with(|t| {
+            t.records = t.records.with_input(Format::new(8, 40));
+        }),
+        good().with(|t| {
+            (t.spec.lr, t.spec.lr_schedule) = (1e-12, Schedule::Constant);
+        }),
+        good().with(|t| {
+            (t.spec.lr, t.spec.lr_schedule) = (f64::INFINITY, Schedule::Constant);
+        }),
     ];
     for c in bad {
         let shown = format!("{c:?}");
@@ -362,8 +451,11 @@ fn unfit_configurations_are_refused() {
 fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
     let digits = trefoil_data::digits::load().unwrap();
     let (train, test) = (&digits.train, &digits.test);
-    let schedule = Schedule::parse("cosine", 0.1).unwrap();
-    let t = Trainer::new(Config { epochs: 12, schedule, ..config(&[784, 256, 10], train.rows(), 128) }).unwrap();
+    let t = Trainer::new(config(&[784, 256, 10], train.rows(), 128).with(|t| {
+        t.spec.epochs = 12;
+        (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Cosine);
+    }))
+    .unwrap();
     let (all, held_out) = (data(e, &t, &train.x, &train.y), data(e, &t, &test.x, &test.y));
     let start = t.initial(e).unwrap();
     let mut accuracy = 0.0;
@@ -386,7 +478,7 @@ fn digits_are_learnt_alike() {
 }
 
 /// FNV-1a over the ring elements of weights, biases and velocities after three epochs.
-fn fingerprint(c: Config, x: &Array2<f64>, y: &Array2<f64>) -> u64 {
+fn fingerprint(c: Training, x: &Array2<f64>, y: &Array2<f64>) -> u64 {
     let (t, e) = (Trainer::new(c).unwrap(), &mut Fixed::default());
     let all = t.data(e, x, y).unwrap();
     let mut state = t.initial(e).unwrap();
@@ -401,15 +493,45 @@ fn fingerprint(c: Config, x: &Array2<f64>, y: &Array2<f64>) -> u64 {
 #[test]
 fn training_on_the_ring_is_the_same_to_the_last_bit() {
     let (x, y) = blobs(96, 7);
-    let c = |sizes: &[usize]| Config { epochs: 3, ..config(sizes, 96, 16) };
+    let c = |sizes: &[usize]| {
+        config(sizes, 96, 16).with(|t| {
+            t.spec.epochs = 3;
+        })
+    };
     let (cx, cy) = curve(96, 5);
     let found = [
         fingerprint(c(&[8, 16, 3]), &x, &one_hot(&y, 3)),
         fingerprint(c(&[8, 16, 16, 3]), &x, &one_hot(&y, 3)),
-        fingerprint(Config { momentum: 0.0, fraction_bits: 20, ..c(&[8, 3]) }, &x, &one_hot(&y, 3)),
-        fingerprint(Config { loss: Loss::CrossEntropy(SoftmaxKind::Asm), ..c(&[8, 16, 3]) }, &x, &one_hot(&y, 3)),
-        fingerprint(Config { epochs: 3, ..regression(&[12, 5], 96) }, &cx, &cy),
-        fingerprint(Config { schedule: Schedule::Cosine(0.3), fraction_bits: 13, ..c(&[8, 130, 3]) }, &x, &one_hot(&y, 3)),
+        fingerprint(
+            c(&[8, 3]).with(|t| {
+                t.spec.momentum = 0.0;
+                t.spec.fraction_bits = Some(20);
+            }),
+            &x,
+            &one_hot(&y, 3),
+        ),
+        fingerprint(
+            c(&[8, 16, 3]).with(|t| {
+                t.spec.softmax = SoftmaxKind::Asm;
+            }),
+            &x,
+            &one_hot(&y, 3),
+        ),
+        fingerprint(
+            regression(&[12, 5], 96).with(|t| {
+                t.spec.epochs = 3;
+            }),
+            &cx,
+            &cy,
+        ),
+        fingerprint(
+            c(&[8, 130, 3]).with(|t| {
+                (t.spec.lr, t.spec.lr_schedule) = (0.3, Schedule::Cosine);
+                t.spec.fraction_bits = Some(13);
+            }),
+            &x,
+            &one_hot(&y, 3),
+        ),
     ];
     let want =
         ["53104c4df33a7383", "8cb57bf0fbfa0e7b", "378243895b8bfda7", "96a530a3db2beb46", "57c485272a5c3798", "ca18fea737271bf4"];

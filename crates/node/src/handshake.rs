@@ -1,6 +1,7 @@
 //! Before any share moves: the parties compare everything that must be equal, and make fresh keys.
 
-use crate::{Error, PROTOCOL, Result, Training};
+use crate::suites::Chosen;
+use crate::{Error, PROTOCOL, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 use trefoil_mpc::{Key, Seeds};
 use trefoil_net::{At, Error as NetError, Frame, Id, Net, Part};
+use trefoil_nn::Training;
 
 /// A hello is a few kilobytes, or a few hundred where there are thousands of owners, whose approvals are a kilobyte each; more is refused.
 const MAX: usize = 32 << 20;
@@ -27,12 +29,14 @@ pub fn hello(fields: impl Serialize) -> Map<String, Value> {
 /// owner's upload.
 pub fn agreed(
     training: &Training,
+    suite: Chosen,
     job: &str,
     insecure_masks: bool,
     links: Option<&str>,
     uploads: &BTreeMap<String, String>,
 ) -> Map<String, Value> {
     let mut map = hello(training);
+    map.extend(hello(suite));
     let masks = if insecure_masks { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());
     map.insert("job".into(), job.into());

@@ -13,13 +13,14 @@ mod members;
 
 pub use hash::SEMANTICS;
 
-use crate::{Error, Result, SuiteName, Training};
+use crate::Result;
+use crate::suites::{Chosen, SuiteName};
 use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};
+use trefoil_mpc::securenn::Truncation;
 use trefoil_net::identity::Fingerprint;
 use trefoil_nn::evaluate::LOSS_ROWS;
-use trefoil_nn::graph::Form;
-use trefoil_nn::{Graph, Metric, Open};
+use trefoil_nn::{Graph, Metric, Open, Outputs, Records, TrainSpec, Training};
 
 /// Everything that parties and owners agree to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Job {
     /// Protocol suite.
     #[serde(default = "masked")]
     pub suite: SuiteName,
+    /// SecureNN: how products lose their extra fraction bits, `dealer` or `local`.
+    #[serde(default)]
+    pub truncation: Truncation,
     /// Whether it begins by itself once everybody has approved and shared, or waits for `trefoil job start`.
     #[serde(default)]
     pub start: Start,
@@ -43,7 +47,7 @@ pub struct Job {
     pub data: Schema,
     /// The training.
     #[serde(default)]
-    pub train: Settings,
+    pub train: TrainSpec,
     /// What P0 and P1 get to see.
     #[serde(default)]
     pub open: Opened,
@@ -99,53 +103,6 @@ pub struct Owner {
     /// Vertical partition: whether this owner has the label.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub label: bool,
-}
-
-/// How to train.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Sizes of the hidden layers.
-    pub hidden: Vec<usize>,
-    /// Another network than linear layers with ReLU between them, in place of `hidden`: `"lenet"`, or layer by layer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub network: Option<Form>,
-    /// Times that the records are gone through.
-    pub epochs: u64,
-    /// Records in a step.
-    pub batch: usize,
-    /// Learning rate at the start.
-    pub lr: f64,
-    /// `constant`, `cosine`, or rates with the epoch from which on they hold.
-    pub lr_schedule: String,
-    /// Momentum; 0 for none.
-    pub momentum: f64,
-    /// Classification: `exact` or `asm`.
-    pub softmax: String,
-    /// SecureNN: `dealer` or `local`.
-    pub truncation: String,
-    /// Fraction bits of activations.
-    pub fraction_bits: u8,
-    /// Public seed of initial weights and batch order.
-    pub seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            hidden: vec![16],
-            network: None,
-            epochs: 10,
-            batch: 32,
-            lr: 0.05,
-            lr_schedule: "cosine".into(),
-            momentum: 0.9,
-            softmax: "exact".into(),
-            truncation: "dealer".into(),
-            fraction_bits: 16,
-            seed: 1,
-        }
-    }
 }
 
 /// What is opened to P0 and P1 after each epoch. The number of blocks of weights that have left their range, which should be 0, is
@@ -204,32 +161,27 @@ fn masked() -> SuiteName {
 
 impl Job {
     /// What is trained, on so many records.
+    pub fn training(&self, train_rows: usize, test_rows: usize) -> Training {
+        let (input_frac, input_bits) = self.data.input();
+        let outputs = match self.data.task {
+            Task::Classification => Outputs::Classes(self.data.outputs()),
+            Task::Regression => Outputs::Value,
+        };
+        let records = Records { features: self.data.features(), outputs, input_frac, input_bits, train_rows, test_rows };
+        Training { spec: self.train.clone(), records, open: self.opened(train_rows, test_rows) }
+    }
+
+    /// The network, whose inputs and outputs are those of the records.
     ///
     /// # Errors
-    /// A figure that does not go with the task.
-    pub fn training(&self, train_rows: usize, test_rows: usize) -> Result<Training> {
-        let t = &self.train;
-        let (frac, bits) = self.data.input();
-        Ok(Training {
-            suite: self.suite,
-            dataset: self.name.clone(),
-            network: self.network()?,
-            epochs: t.epochs,
-            batch: t.batch,
-            lr: t.lr,
-            lr_schedule: t.lr_schedule.clone(),
-            momentum: t.momentum,
-            softmax: t.softmax.clone(),
-            truncation: t.truncation.clone(),
-            fraction_bits: t.fraction_bits,
-            seed: t.seed,
-            regression: self.data.task == Task::Regression,
-            open: self.opened(train_rows, test_rows),
-            input_frac: frac,
-            input_bits: bits,
-            train_rows,
-            test_rows,
-        })
+    /// It is no network, or one of other records.
+    pub fn network(&self) -> Result<Graph> {
+        Ok(self.training(0, 0).graph()?)
+    }
+
+    /// The suite with its settings.
+    pub fn chosen(&self) -> Chosen {
+        Chosen { suite: self.suite, truncation: self.truncation }
     }
 
     /// What is opened of so many records: figures of fewer than `least_records` are not.
@@ -250,27 +202,6 @@ impl Job {
         let loss = (self.open.loss && !opened.loss).then(|| line("loss", train_rows.min(LOSS_ROWS), "training"));
         let metric = self.metric().filter(|_| opened.metric.is_none());
         loss.into_iter().chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
-    }
-
-    /// The network, whose inputs and outputs are those of the records.
-    ///
-    /// # Errors
-    /// It is no network, or one of other records.
-    pub fn network(&self) -> Result<Graph> {
-        let (inputs, outputs) = (self.data.features(), self.data.outputs());
-        let Some(form) = &self.train.network else {
-            return Ok(Graph::perceptron(&[&[inputs], &self.train.hidden[..], &[outputs]].concat()));
-        };
-        if self.train.hidden != Settings::default().hidden {
-            return Err(Error::config("train.hidden", "sizes beside train.network", "one of the two"));
-        }
-        let graph = form.graph()?;
-        let found = (graph.input.len(), graph.outputs()?);
-        if found != (inputs, outputs) {
-            let found = format!("{} inputs and {} outputs", found.0, found.1);
-            return Err(Error::config("train.network", found, format!("{inputs} and {outputs}, as the records have")));
-        }
-        Ok(graph)
     }
 
     /// The figure that the job names.

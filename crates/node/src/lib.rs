@@ -2,7 +2,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`job`], [`mod@training`] | what is trained on whose records for whom; the same with shapes and formats |
+//! | [`job`], [`suites`] | what is trained on whose records for whom; the suites by name |
 //! | [`server`] | a party |
 //! | [`sharing`] | a data owner's records and the model owner's model, on their way |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
@@ -34,17 +34,18 @@ pub mod report;
 pub mod run_folder;
 pub mod server;
 pub mod sharing;
+pub mod suites;
 pub mod summary;
-pub mod training;
 pub mod witness;
 pub mod wraps;
 
 pub use error::{Error, Result};
 pub use event::Event;
 pub use job::Job;
-pub use training::{SuiteName, Training};
+pub use suites::SuiteName;
 pub use trefoil_client as client;
 pub use trefoil_data as data;
+pub use trefoil_mpc as mpc;
 pub use trefoil_net as net;
 pub use trefoil_nn as nn;
 pub use trefoil_store::{audit, time};

@@ -26,7 +26,8 @@ struct Config<'a> {
     links: Option<&'a str>,
     insecure_mask_seed: Option<u64>,
     insecure_record: Option<&'a Path>,
-    job: &'a crate::Training,
+    suite: crate::suites::Chosen,
+    job: &'a trefoil_nn::Training,
 }
 
 impl RunFolder {
@@ -43,6 +44,7 @@ impl RunFolder {
             links: demo.links.as_deref(),
             insecure_mask_seed: demo.insecure_mask_seed,
             insecure_record: demo.insecure_record.as_deref(),
+            suite: demo.suite,
             job: &demo.training,
         };
         let text = toml::to_string(&config).map_err(|e| Error::config("config.toml", e, "a configuration that TOML can hold"))?;

@@ -1,6 +1,7 @@
 //! An owner's file on its way to the parties, and the model on its way to its owner: the client's side of a job.
 
-use crate::{Error, Job, Result, SuiteName};
+use crate::suites::WithSuite;
+use crate::{Error, Job, Result};
 use ndarray::Array2;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
@@ -9,7 +10,7 @@ use trefoil_client::{Address, Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
 use trefoil_data::schema::Task;
 use trefoil_engine::{Format, fixed};
-use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
+use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model};
 use trefoil_ring::Tensor;
@@ -87,10 +88,21 @@ pub fn send(
     let parties = job.addresses();
     let approval = Approval::sign(identity, &job.hash(), Role::DataOwner)?;
     let sharing = Sharing { parties: &parties, identity, approval: &approval, width, patience, insecure_seed };
-    Ok(match job.suite {
-        SuiteName::Masked => sharing.run(chunks, Masked::deal)?,
-        SuiteName::Securenn => sharing.run(chunks, SecureNn::deal)?,
-    })
+    job.chosen().with(Upload { sharing, chunks })
+}
+
+/// Chunks on their way, split as the suite does it.
+struct Upload<'a> {
+    sharing: Sharing<'a>,
+    chunks: &'a mut dyn Chunks,
+}
+
+impl WithSuite for Upload<'_> {
+    type Out = Result<Receipt>;
+
+    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Receipt> {
+        Ok(self.sharing.run(self.chunks, S::deal)?)
+    }
 }
 
 /// A file's records as ring elements.
@@ -125,7 +137,7 @@ pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result
     let params = fetch_parameters(job, identity, patience)?;
     // What a user of the model must do to a record before it goes in.
     let input = serde_json::to_string(&job.data).unwrap_or_default();
-    let model = Model::new(&job.training(job.train.batch, 0)?.network, &params, &input)?;
+    let model = Model::new(&job.network()?, &params, &input)?;
     let model = model.with_input(crate::evaluate::input(&job.data))?;
     Ok(match job.data.task {
         Task::Classification => model.with_classes(&job.data.classes)?,
@@ -142,19 +154,33 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
     if me != job.model_owner.fingerprint {
         return Err(Error::config("key", job.role(me), "the job's model owner"));
     }
-    let training = job.training(job.train.batch, 0)?;
-    let shapes = shapes(&training.network)?;
+    let shapes = shapes(&job.network()?)?;
     let parties = job.addresses();
     let approval = Approval::sign(identity, &job.hash(), Role::ModelOwner)?;
-    let tensors = match job.suite {
-        SuiteName::Masked => fetch::fetch(&parties, identity, &approval, &shapes, Masked::reconstruct, patience)?,
-        SuiteName::Securenn => fetch::fetch(&parties, identity, &approval, &shapes, SecureNn::reconstruct, patience)?,
-    };
-    let trainer = training.trainer()?;
+    let tensors = job.chosen().with(Fetch { parties: &parties, identity, approval: &approval, shapes: &shapes, patience })?;
+    let trainer = job.training(job.train.batch, 0).trainer()?;
     let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();
     let parameters: Vec<_> = tensors.iter().zip(&formats).map(|(t, format)| fixed::decode(t, *format)).collect();
     in_range(&parameters, &shapes, &formats)?;
     Ok(parameters)
+}
+
+/// A model on its way, put together as the suite does it.
+struct Fetch<'a> {
+    parties: &'a [Address; 3],
+    identity: &'a Identity,
+    approval: &'a Approval,
+    shapes: &'a [(String, [usize; 2])],
+    patience: Patience,
+}
+
+impl WithSuite for Fetch<'_> {
+    type Out = Result<Vec<Tensor>>;
+
+    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Vec<Tensor>> {
+        let Fetch { parties, identity, approval, shapes, patience } = self;
+        Ok(fetch::fetch(parties, identity, approval, shapes, S::reconstruct, patience)?)
+    }
 }
 
 /// The parties may not have been able to check the last epoch; the owner sees every weight, and can.

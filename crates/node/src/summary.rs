@@ -4,6 +4,7 @@ use crate::report::{CostLine, Report};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trefoil_net::Id;
+use trefoil_nn::TrainSpec;
 
 /// `summary.json`. Bytes are payload, before headers and TLS; rounds as in ARCHITECTURE.md.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,10 +18,8 @@ pub struct Summary {
     pub train_rows: usize,
     pub test_rows: usize,
     pub owners: usize,
-    pub epochs: u64,
-    pub batch: usize,
-    pub lr: f64,
-    pub momentum: f64,
+    /// The settings.
+    pub train: TrainSpec,
     pub steps: u64,
     pub seconds_per_step_median: f64,
     /// From the start of the parties until the model is written.
@@ -42,9 +41,8 @@ pub struct Summary {
     pub float_loss: f64,
     /// The largest difference of a weight or bias to the float run.
     pub max_weight_difference: f64,
+    /// Of activations.
     pub fraction_bits: u8,
-    pub seed: u64,
-    pub softmax: String,
     pub truncation: String,
     /// How many wraps are to be expected in the run; 0 for exact truncation.
     pub expected_wraps: f64,

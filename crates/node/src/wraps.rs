@@ -3,7 +3,6 @@
 //! The dealer-assisted truncation cannot fail within its range. The local one fails with probability |v| / 2^64 an element
 //! (docs/truncation.md), so that a run's expectation follows from its shapes and formats alone.
 
-use crate::{Result, Training};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::Trainer;
 
@@ -11,12 +10,9 @@ use trefoil_nn::Trainer;
 pub const MOST: f64 = 1.0 / 1024.0;
 
 /// The expected number of wraps of a whole training: an upper bound from the ranges that the formats promise.
-///
-/// # Errors
-/// An unknown kind of truncation.
-pub fn expected(job: &Training, trainer: &Trainer) -> Result<f64> {
-    if job.truncation()? == Truncation::Dealer {
-        return Ok(0.0);
+pub fn expected(truncation: Truncation, trainer: &Trainer) -> f64 {
+    match truncation {
+        Truncation::Dealer => 0.0,
+        Truncation::Local => trainer.local_wraps(),
     }
-    Ok(trainer.local_wraps())
 }

@@ -15,7 +15,8 @@ use trefoil_data::{csv, schema};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
 use trefoil_node::demo::job::{Keys, Rows};
-use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Settings, Start};
+use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Start};
+use trefoil_node::nn::TrainSpec;
 use trefoil_node::server::config::Config;
 use trefoil_node::server::record::{State, Status};
 use trefoil_node::{Event, Job, SuiteName, server, sharing};
@@ -149,7 +150,8 @@ fn job(suite: SuiteName, epochs: u64, keys: &Keys, addresses: &[String; 3]) -> J
             holdout: 5,
             columns: columns.into(),
         },
-        train: Settings { hidden: vec![4], epochs, batch: 8, ..Settings::default() },
+        truncation: trefoil_node::mpc::securenn::Truncation::default(),
+        train: TrainSpec { hidden: vec![4], epochs, batch: 8, ..TrainSpec::default() },
         // There are 30 records.
         open: Opened { least_records: 1, ..Opened::default() },
         // Every second epoch ends in one, so that epochs are done again whose figures are known, too.

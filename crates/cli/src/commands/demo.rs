@@ -8,7 +8,9 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trefoil_node::demo::{self, Outcome};
+use trefoil_node::mpc::securenn::Truncation;
 use trefoil_node::net::shaped::Profile;
+use trefoil_node::suites::{self, Chosen};
 use trefoil_node::{Error, Result, SuiteName, wraps};
 
 /// Options of `trefoil demo`.
@@ -26,8 +28,8 @@ pub struct Demo {
 
     /// How products of the securenn suite lose their extra fraction bits: dealer (never wrong within its range), or local
     /// (wrong now and then)
-    #[arg(long, value_name = "KIND", default_value = "dealer")]
-    truncation: String,
+    #[arg(long, value_name = "KIND", default_value = "dealer", value_parser = suites::truncation)]
+    truncation: Truncation,
 
     /// Train even if local truncation is expected to destroy the model
     #[arg(long)]
@@ -68,26 +70,27 @@ impl Demo {
         let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
         let data = self.data.load()?;
-        if self.suite == SuiteName::Masked && self.truncation == "local" {
+        if self.suite == SuiteName::Masked && self.truncation == Truncation::Local {
             return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
         }
-        let training = self.train.job(&data, &self.data, self.suite, &self.truncation)?;
+        let training = self.train.training(&data, &self.data)?;
         let trainer = training.trainer()?;
-        self.check_wraps(wraps::expected(&training, &trainer)?)?;
+        self.check_wraps(wraps::expected(self.truncation, &trainer))?;
         note(format_args!(
             "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",
             data.name,
-            training.train_rows,
+            training.records.train_rows,
             self.train.owners,
-            training.test_rows,
-            training.network,
+            training.records.test_rows,
+            trainer.network().graph(),
             trainer.total_steps(),
-            training.batch,
+            training.spec.batch,
         ));
         let run_dir =
             self.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", data.name, utc(SystemTime::now()))));
         let demo = demo::Demo {
             training,
+            suite: Chosen { suite: self.suite, truncation: self.truncation },
             owners: self.train.owners,
             threads,
             timeout: Duration::from_secs(self.timeout),

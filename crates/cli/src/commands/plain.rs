@@ -6,7 +6,8 @@ use crate::progress::Reporter;
 use crate::table::{Table, percent};
 use clap::Args;
 use trefoil_node::demo::Progress;
-use trefoil_node::{Result, SuiteName, machine, plain};
+use trefoil_node::nn::TrainSpec;
+use trefoil_node::{Result, machine, plain};
 
 /// Options of `trefoil plain`.
 #[derive(Args)]
@@ -26,12 +27,8 @@ pub struct Plain {
 struct Trained {
     network: String,
     dataset: String,
-    epochs: u64,
-    batch: usize,
-    lr: f64,
-    momentum: f64,
+    train: TrainSpec,
     steps: u64,
-    seed: u64,
     float_test_accuracy: f64,
     loss: f64,
     seconds_float: f64,
@@ -44,26 +41,22 @@ impl Plain {
     pub fn run(self) -> Result<()> {
         let stop = super::stop_flag()?;
         let data = self.data.load()?;
-        let job = self.train.job(&data, &self.data, SuiteName::Securenn, "dealer")?;
-        let trainer = job.trainer()?;
-        let data = self.train.ordered(&data, job.seed)?;
+        let training = self.train.training(&data, &self.data)?;
+        let trainer = training.trainer()?;
+        let data = self.train.ordered(&data, training.spec.seed)?;
         let mut reporter = Reporter::new();
         let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
         let trained = plain::train(&trainer, &data.train, &data.test, stop, &mut on)?;
         let result = Trained {
-            network: job.network.to_string(),
-            epochs: job.epochs,
-            batch: job.batch,
-            lr: job.lr,
-            momentum: job.momentum,
+            network: trainer.network().graph().to_string(),
+            train: training.spec,
             steps: trainer.total_steps(),
-            seed: job.seed,
             float_test_accuracy: trained.accuracy(),
             loss: trained.epochs.last().map_or(f64::NAN, |e| e.0),
             seconds_float: trained.seconds,
             machine: machine::describe(),
             version: machine::version(),
-            dataset: job.dataset,
+            dataset: data.name,
         };
         if self.json {
             return json(&result);

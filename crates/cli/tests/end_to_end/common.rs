@@ -12,8 +12,9 @@ use trefoil_node::client::request::{self, Announcement, Request, Standing, Summa
 use trefoil_node::client::share::dial;
 use trefoil_node::client::{Address, Patience, Result};
 use trefoil_node::demo::job::Keys;
-use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Settings, Start};
+use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Start};
 use trefoil_node::net::{At, Frame, Id, Part, identity::Identity};
+use trefoil_node::nn::TrainSpec;
 use trefoil_node::server::record::Status;
 use trefoil_node::{Event, Job, SuiteName, data, sharing};
 use trefoil_ring::Tensor;
@@ -105,7 +106,8 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
             holdout: 5,
             columns: columns.into(),
         },
-        train: Settings { hidden: vec![8], epochs: 1, batch: 8, ..Settings::default() },
+        truncation: trefoil_node::mpc::securenn::Truncation::default(),
+        train: TrainSpec { hidden: vec![8], epochs: 1, batch: 8, ..TrainSpec::default() },
         open: Opened::default(),
         checkpoint: Checkpoint::default(),
     }

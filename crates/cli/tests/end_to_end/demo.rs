@@ -13,18 +13,18 @@ use trefoil_node::data::{Dataset, csv};
 use trefoil_node::demo::input_name;
 use trefoil_node::demo::job::{Rows, owner_seed};
 use trefoil_node::net::local;
+use trefoil_node::nn::Training;
 use trefoil_node::nn::{Data, Model};
-use trefoil_node::{Job, SuiteName, Training, sharing};
+use trefoil_node::{Job, SuiteName, sharing};
 use trefoil_ring::Tensor;
 
 /// The keys that every `summary.json` has.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 20] = [
     "suite",
     "network",
     "links",
     "dataset",
-    "epochs",
-    "batch",
+    "train",
     "steps",
     "seconds_per_step_median",
     "seconds_total",
@@ -37,7 +37,6 @@ const KEYS: [&str; 22] = [
     "float_test_accuracy",
     "max_weight_difference",
     "fraction_bits",
-    "seed",
     "machine",
     "version",
     "expected_wraps",
@@ -151,14 +150,13 @@ fn the_same_masks_give_the_same_model() {
     for suite in ["securenn", "masked"] {
         let (first, job) = model(&format!("{suite}-a"), suite);
         assert!(first == model(&format!("{suite}-b"), suite).0, "{suite}: two runs with the same masks differ");
-        let training = job.training(data.train.rows(), data.test.rows()).unwrap();
-        let truncation = training.truncation().unwrap();
+        let training = job.training(data.train.rows(), data.test.rows());
         let params = match job.suite {
-            SuiteName::Securenn => in_process(&job, &training, &data, 7, |p| SecureNn::new(p, truncation)),
+            SuiteName::Securenn => in_process(&job, &training, &data, 7, |p| SecureNn::new(p, job.truncation)),
             SuiteName::Masked => in_process(&job, &training, &data, 7, Masked::new),
         };
         let file = dir.path().join(suite);
-        Model::new(&training.network, &params, input_name(data.train.frac)).unwrap().save(&file).unwrap();
+        Model::new(&job.network().unwrap(), &params, input_name(data.train.frac)).unwrap().save(&file).unwrap();
         assert!(first == std::fs::read(&file).unwrap(), "{suite}: over TLS it is another model than in process");
     }
 }
@@ -172,7 +170,7 @@ fn in_process<S: Suite>(
     engine: impl Fn(Party) -> S + Sync,
 ) -> Vec<ndarray::Array2<f64>> {
     let trainer = training.trainer().unwrap();
-    let parts = [&data.train, &data.test].map(|t| t.split(job.owner.len(), training.seed).unwrap());
+    let parts = [&data.train, &data.test].map(|t| t.split(job.owner.len(), training.spec.seed).unwrap());
     let outcomes = simulate(seed, |p| {
         let id = p.id;
         let closed = local::network(Duration::ZERO).into_iter().next().unwrap();
@@ -198,7 +196,7 @@ fn in_process<S: Suite>(
         }
         let format = |(frac, bits)| Format { frac, bits };
         let (x_format, y_format) = (format(job.data.input()), format(job.data.label_format()));
-        let rows = [training.train_rows, training.test_rows];
+        let rows = [training.records.train_rows, training.records.test_rows];
         let [train, test] = std::array::from_fn(|i| {
             let [x, y] = std::mem::take(&mut kept[i]);
             Data { x: e.input([rows[i], data.features()], x_format, x), y: e.input([rows[i], data.classes], y_format, y) }
@@ -209,7 +207,7 @@ fn in_process<S: Suite>(
     });
     let [a, b, c] = outcomes.map(|o| o.unwrap().0);
     let weights = trainer.scales().weight;
-    let shapes = sharing::shapes(&training.network).unwrap().into_iter().map(|(_, shape)| shape);
+    let shapes = sharing::shapes(&training.graph().unwrap()).unwrap().into_iter().map(|(_, shape)| shape);
     let sent = a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]);
     shapes
         .zip(sent)

@@ -13,6 +13,7 @@ use trefoil_node::data::csv;
 use trefoil_node::data::schema::Column;
 use trefoil_node::demo::job::{Keys, Rows};
 use trefoil_node::handshake::{agreed, compare};
+use trefoil_node::mpc::securenn::Truncation;
 use trefoil_node::net::Id;
 use trefoil_node::net::identity::Identity;
 use trefoil_node::net::tls::{Listener, Options, TlsNet};
@@ -67,10 +68,10 @@ fn one_party_with_another_job() {
     let changes: [(&str, Change); 11] = [
         ("batch", |j| j.train.batch = 4),
         ("network", |j| j.train.hidden = vec![16]),
-        ("fraction_bits", |j| j.train.fraction_bits = 14),
+        ("fraction_bits", |j| j.train.fraction_bits = Some(14)),
         ("lr", |j| j.train.lr = 0.2),
         ("seed", |j| j.train.seed = 2),
-        ("truncation", |j| (j.train.truncation, j.insecure_accept_wraps) = ("local".into(), true)),
+        ("truncation", |j| (j.truncation, j.insecure_accept_wraps) = (Truncation::Local, true)),
         ("suite", |j| j.suite = trefoil_node::SuiteName::Securenn),
         ("opened", |j| j.open.loss = false),
         ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),
@@ -212,10 +213,10 @@ fn one_party_of_another_version() {
             upload_to(&job, id, &keys, &"a".repeat(32)).unwrap();
         }
         let mut net = as_p1(&listener, &job, &keys);
-        let training = job.training(16, 8).unwrap();
+        let training = job.training(16, 8);
         let uploads =
             BTreeMap::from([(keys.owners[0].fingerprint().to_string(), format!("{}, 16 and 8 records", "a".repeat(32)))]);
-        let mut map = agreed(&training, &job.hash(), false, None, &uploads);
+        let mut map = agreed(&training, job.chosen(), &job.hash(), false, None, &uploads);
         map.insert(field.into(), "another".into());
         let until = Instant::now() + Duration::from_secs(4);
         let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, until).unwrap_err();

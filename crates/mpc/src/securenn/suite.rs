@@ -4,6 +4,7 @@ use super::matmul::{matmul, matmul_sums, open_masked};
 use super::{Share, drelu::drelu, share::reconstruct, truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
 use crate::{Party, Result};
+use serde::{Deserialize, Serialize};
 use trefoil_engine::{Index, Kind};
 use trefoil_ring::{Tensor, words};
 
@@ -14,7 +15,8 @@ pub type SecureNn = Secure<Choices>;
 pub type Num = secure::Num<Share>;
 
 /// How products lose their extra fraction bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Truncation {
     /// With P2's help: exact to one unit, cannot fail.
     #[default]

@@ -10,7 +10,7 @@ use trefoil_engine::{Engine, Format, fixed};
 use trefoil_mpc::tap::Tap;
 use trefoil_mpc::{Error, Id, Key, Pair, Part, Party, Prg, Seeds, simulate_over};
 use trefoil_net::local;
-use trefoil_nn::{Config, Data, Event, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State, Trainer};
+use trefoil_nn::{Data, Event, Graph, Schedule, State, Trainer, Training};
 use trefoil_ring::Tensor;
 
 /// Those who draw: the three parties, and an owner.
@@ -78,21 +78,11 @@ const ROWS: usize = 24;
 /// Rows of a chunk.
 const CHUNK: usize = 8;
 
-fn config() -> Config {
-    Config {
-        network: Graph::perceptron(&[4, 5, 3]),
-        input: INPUT,
-        rows: ROWS,
-        batch: 8,
-        epochs: 2,
-        schedule: Schedule::Constant(0.25),
-        momentum: 0.9,
-        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
-        open: Open { loss: true, metric: Some(Metric::Accuracy) },
-        fraction_bits: 16,
-        init: Init::He,
-        seed: 1,
-    }
+fn config() -> Training {
+    Training::of(Graph::perceptron(&[4, 5, 3]), ROWS).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs) = (8, 2);
+        (t.spec.lr, t.spec.lr_schedule) = (0.25, Schedule::Constant);
+    })
 }
 
 /// What each party keeps of matrices that an owner uploads in chunks.

@@ -16,6 +16,22 @@ pub enum Form {
     Graph(Graph),
 }
 
+/// A name, if there is a network of that name.
+impl FromStr for Form {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Form> {
+        // Who takes the links for a network is told which is which.
+        let hint = |e: Error| match e {
+            Error::Config { what, found, expected } => {
+                Error::config(what, found, format!("{expected} (the shape of links is --links)"))
+            }
+            other => other,
+        };
+        text.parse::<Graph>().map(|_| Form::Name(text.to_owned())).map_err(hint)
+    }
+}
+
 impl Form {
     /// The network.
     ///

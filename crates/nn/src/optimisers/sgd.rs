@@ -10,38 +10,42 @@
 use super::Optimiser;
 use crate::network::{Cut, lift};
 use crate::scales::{MOMENTUM, Rate, Scales};
-use crate::{Error, Result, Schedule};
+use crate::{Error, Result, TrainSpec};
 use trefoil_engine::{Engine, Error as EngineError, Index, Result as EngineResult};
 
 /// The optimiser.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sgd {
-    schedule: Schedule,
-    epochs: u64,
-    batch: usize,
+    spec: TrainSpec,
     momentum: f64,
     scales: Scales,
 }
 
 impl Sgd {
-    /// With this momentum, rounded to [`MOMENTUM`] fraction bits, 0 for none; rates by `schedule` over so many epochs.
+    /// By these settings; the momentum is rounded to [`MOMENTUM`] fraction bits.
     ///
     /// # Errors
     /// [`Error::Config`] unless 0 <= momentum < 1.
-    pub fn new(momentum: f64, schedule: Schedule, epochs: u64, batch: usize, scales: Scales) -> Result<Sgd> {
+    pub fn new(spec: TrainSpec, scales: Scales) -> Result<Sgd> {
+        let momentum = spec.momentum;
         if !(0.0..1.0).contains(&momentum) {
             return Err(Error::config("momentum", momentum, "at least 0 and below 1"));
         }
         let unit = f64::from(MOMENTUM).exp2();
-        Ok(Sgd { schedule, epochs, batch, momentum: (momentum * unit).round() / unit, scales })
+        Ok(Sgd { spec, momentum: (momentum * unit).round() / unit, scales })
     }
 
-    /// The learning rate over the batch in `epoch`, counted from 0.
+    /// The learning rate over the batch in `epoch`, counted from 0. One that follows from a schedule, and that nobody has written, is at
+    /// least the smallest that there is.
     ///
     /// # Errors
     /// [`Error::Config`] for a rate that cannot be represented.
     pub fn rate(&self, epoch: u64) -> Result<Rate> {
-        self.scales.rate(self.schedule.rate(epoch, self.epochs), self.batch)
+        let (lr, batch) = (self.spec.rate(epoch), self.spec.batch);
+        match self.spec.lr_schedule.is_written(epoch) || self.spec.lr == 0.0 {
+            true => self.scales.rate(lr, batch),
+            false => self.scales.rate(lr.max(self.scales.least_rate(batch)), batch),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ pub use noise::noise;
 
 use ndarray::Array2;
 use trefoil_engine::Engine;
-use trefoil_nn::{Config, Graph, Init, Loss, Metric, Open, Schedule, SoftmaxKind, State};
+use trefoil_nn::{Graph, Schedule, State, Training};
 
 /// The parameters in the clear.
 pub fn params<E: Engine>(e: &mut E, state: &State<E::Num>) -> Vec<Array2<f64>> {
@@ -36,30 +36,17 @@ pub fn curve(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
 }
 
 /// Training on [`curve`].
-pub fn regression(hidden: &[usize], rows: usize) -> Config {
+pub fn regression(hidden: &[usize], rows: usize) -> Training {
     let sizes: Vec<usize> = [&[4], hidden, &[1]].concat();
-    Config {
-        input: trefoil_engine::Format::new(12, 3),
-        schedule: Schedule::Constant(0.02),
-        loss: Loss::SquaredError,
-        open: Open { loss: true, metric: Some(Metric::SquaredError) },
-        ..config(&sizes, rows, 32)
-    }
+    config(&sizes, rows, 32).with(|t| {
+        t.records = t.records.with_input(trefoil_engine::Format::new(12, 3));
+        (t.spec.lr, t.spec.lr_schedule) = (0.02, Schedule::Constant);
+    })
 }
 
-pub fn config(sizes: &[usize], rows: usize, batch: usize) -> Config {
-    Config {
-        network: Graph::perceptron(sizes),
-        input: trefoil_engine::Format::new(8, 0),
-        rows,
-        batch,
-        epochs: 4,
-        schedule: Schedule::Constant(0.25),
-        momentum: 0.9,
-        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
-        open: Open { loss: true, metric: Some(Metric::Accuracy) },
-        fraction_bits: 16,
-        init: Init::He,
-        seed: 1,
-    }
+pub fn config(sizes: &[usize], rows: usize, batch: usize) -> Training {
+    Training::of(Graph::perceptron(sizes), rows).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs) = (batch, 4);
+        (t.spec.lr, t.spec.lr_schedule) = (0.25, Schedule::Constant);
+    })
 }

@@ -9,8 +9,9 @@ pub use operation::Operation;
 pub use pace::{Lap, Usage};
 
 use crate::launch::{Fleet, Start};
+use crate::suites::{Chosen, SuiteName, WithSuite};
 use crate::summary::{by_link, median};
-use crate::{Error, Event, Result, SuiteName, Training, machine};
+use crate::{Error, Event, Result, machine};
 use pace::Pace;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -19,9 +20,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use trefoil_client::{Address, Patience, query::Session};
-use trefoil_mpc::{Suite, masked::Masked, securenn::SecureNn};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_mpc::{Party, Suite};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
+use trefoil_nn::{Schedule, Training};
 
 /// One measurement: an object of the JSON list.
 #[derive(Clone, Debug, Serialize)]
@@ -113,6 +116,10 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    fn chosen(&self) -> Chosen {
+        Chosen { suite: self.suite, truncation: Truncation::Dealer }
+    }
+
     fn pace(&self) -> Pace {
         Pace::new(self.iterations, self.most)
     }
@@ -131,10 +138,9 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     }
     let operation = Operation::parse(name)?;
     let rate = gemm::rate()?;
-    let (pace, asked) = match (bench.suite, bench.in_process) {
-        (SuiteName::Securenn, false) => processes::<SecureNn>(&operation, bench, stop)?,
-        (SuiteName::Masked, false) => processes::<Masked>(&operation, bench, stop)?,
-        (_, true) => (operation.in_process(bench)?, vec![]),
+    let (pace, asked) = match bench.in_process {
+        false => bench.chosen().with(Processes { operation: &operation, bench, stop })?,
+        true => (operation.in_process(bench)?, vec![]),
     };
     // A client's own clock counts where there is a client.
     let seconds = if asked.is_empty() { pace.seconds() } else { asked[pace.range()].to_vec() };
@@ -177,27 +183,28 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     })
 }
 
-/// The job that a measurement's parties agree on; only its network and suite matter.
-fn job(suite: SuiteName, operation: &Operation) -> Training {
-    Training {
-        suite,
-        dataset: "random".into(),
-        network: operation.network(),
-        epochs: 1,
-        batch: operation::step(&operation.network()),
-        lr: 0.1,
-        lr_schedule: "constant".into(),
-        momentum: 0.9,
-        softmax: "exact".into(),
-        truncation: "dealer".into(),
-        fraction_bits: operation::fraction_bits(&operation.network()),
-        seed: 1,
-        regression: false,
-        open: crate::training::all(),
-        input_frac: 8,
-        input_bits: 8,
-        train_rows: operation::step(&operation.network()),
-        test_rows: 0,
+/// The training that a measurement's parties agree on; only its network matters.
+fn job(operation: &Operation) -> Result<Training> {
+    let network = operation.network();
+    let (bits, batch) = (operation::fraction_bits(&network), operation::step(&network));
+    Ok(Training::of(network, batch)?.with(|t| {
+        (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
+        (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
+    }))
+}
+
+/// Three processes over TLS, with whichever suite.
+struct Processes<'a> {
+    operation: &'a Operation,
+    bench: &'a Bench<'a>,
+    stop: &'a AtomicBool,
+}
+
+impl WithSuite for Processes<'_> {
+    type Out = Result<(Pace, Vec<f64>)>;
+
+    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
+        processes::<S>(self.operation, self.bench, self.stop)
     }
 }
 
@@ -206,7 +213,7 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
     let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
-    let training = job(bench.suite, operation);
+    let training = job(operation)?;
     let start = |id: Id| -> Result<Start> {
         let config = party::Config {
             id,
@@ -214,6 +221,7 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
             parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
             client: client.fingerprint(),
             operation: operation.clone(),
+            suite: bench.chosen(),
             training: training.clone(),
             timeout: timeout.as_secs_f64(),
             queue_bytes: bench.queue_bytes,

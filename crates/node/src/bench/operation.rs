@@ -1,8 +1,9 @@
 //! What can be measured, and a party's half of it.
 
+use super::Bench;
 use super::pace::{Clock, Pace};
-use super::{Bench, job};
-use crate::{Error, Result, SuiteName, Training};
+use crate::suites::WithSuite;
+use crate::{Error, Result};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +12,12 @@ use trefoil_client::query;
 use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
 use trefoil_mpc::range::{Block, Range, violations};
-use trefoil_mpc::{Id, Key, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate_over};
+use trefoil_mpc::{Id, Key, Party, Seeds, Suite, simulate_over};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Config, Data, Graph, Init, Loss, NAMED, Schedule, SoftmaxKind, Trainer};
+use trefoil_nn::{Data, Graph, NAMED, Open, Training};
 use trefoil_ring::Tensor;
 
 /// An operation that is done again and again.
@@ -118,17 +119,13 @@ impl Operation {
         let nets = local::bounded(Duration::from_secs(60), bench.queue_bytes);
         // A pool that exists already keeps its size.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(bench.threads).build_global();
-        let truncation = job(bench.suite, self).truncation()?;
         let pace = Mutex::new(bench.pace());
         let ends = simulate_over(nets, seeds, |p| -> Result<()> {
             // The party moves into its engine; a closed network takes its place until it ends.
             let id = p.id;
             let closed = local::network(Duration::ZERO).into_iter().next().ok_or(trefoil_mpc::Error::Panicked)?;
             let party = std::mem::replace(p, Party::new(id, closed, Seeds::insecure(id, 0)));
-            match bench.suite {
-                SuiteName::Securenn => self.paced(SecureNn::new(party, truncation), &pace),
-                SuiteName::Masked => self.paced(Masked::new(party), &pace),
-            }
+            bench.chosen().with(Paced { operation: self, party, pace: &pace })
         });
         let pace = pace.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !pace.over() {
@@ -139,17 +136,28 @@ impl Operation {
         // Whoever is in the middle of an iteration when the first of the three stops is left alone in it.
         Ok(pace)
     }
+}
 
-    fn paced<E: Suite>(&self, mut e: E, pace: &Mutex<Pace>) -> Result<()> {
-        let mut clock = Clock::start();
-        self.repeat(&mut e, &mut |e: &mut E, seconds| {
+/// A thread's iterations, with whichever engine.
+struct Paced<'a> {
+    operation: &'a Operation,
+    party: Party,
+    pace: &'a Mutex<Pace>,
+}
+
+impl WithSuite for Paced<'_> {
+    type Out = Result<()>;
+
+    fn run<E: Suite>(self, engine: impl Fn(Party) -> E) -> Result<()> {
+        let (mut e, mut clock) = (engine(self.party), Clock::start());
+        self.operation.repeat(&mut e, &mut |e: &mut E, seconds| {
             let Some(seconds) = seconds else {
                 clock = Clock::start();
                 return true;
             };
             let p = e.party();
             let (id, lap) = (p.id, clock.lap(p, seconds));
-            !pace.lock().unwrap_or_else(PoisonError::into_inner).lap(id, lap)
+            !self.pace.lock().unwrap_or_else(PoisonError::into_inner).lap(id, lap)
         })
     }
 }
@@ -188,21 +196,12 @@ pub(super) fn step(network: &Graph) -> usize {
 
 fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
     let rows = batch * 8;
-    let trainer = Trainer::new(Config {
-        network: network.clone(),
-        input: Format::new(8, 0),
-        rows,
-        batch,
-        // More than anybody waits for.
-        epochs: 1_000_000,
-        schedule: Schedule::Constant(0.1),
-        momentum: 0.9,
-        loss: Loss::CrossEntropy(SoftmaxKind::Exact),
-        open: trefoil_nn::Open::default(),
-        fraction_bits: fraction_bits(network),
-        init: Init::He,
-        seed: 1,
-    })?;
+    let training = super::job(&Operation::Train { network: network.clone(), batch })?.with(|t| {
+        // More epochs than anybody waits for.
+        (t.records.train_rows, t.spec.batch, t.spec.epochs) = (rows, batch, 1_000_000);
+        t.open = Open::default();
+    });
+    let trainer = training.trainer()?;
     let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
     let x = secret(e, &images(rows, inputs), Format::new(8, 0))?;
@@ -262,7 +261,7 @@ fn infer<E: Suite>(
         e.begin_step(i);
         let kept = session.query(|parts| E::accept(id, batch * inputs, parts))?;
         let started = Instant::now();
-        let x = e.input(shape, job.input(), kept);
+        let x = e.input(shape, job.records.input(), kept);
         let logits = trainer.forward(e, &state, &x)?;
         let answer = e.export(&logits)?;
         session.answer(answer)?;
@@ -312,7 +311,7 @@ mod tests {
             let operation = Operation::parse(name).unwrap();
             if let Operation::Train { network, batch } = &operation {
                 assert_eq!(*batch, step(network), "{name}");
-                job(SuiteName::Masked, &operation).trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
+                crate::bench::job(&operation).unwrap().trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
             }
         }
         assert!(Operation::parse("infer-lenet").is_err() && Operation::parse("train-784-10").is_err());

@@ -7,13 +7,15 @@ use super::Operation;
 use super::pace::Clock;
 use crate::handshake::{compare, hello, keys};
 use crate::launch::{emit, when_input_ends};
-use crate::{Error, Event, Result, SuiteName, Training};
+use crate::suites::{Chosen, WithSuite};
+use crate::{Error, Event, Result};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-use trefoil_mpc::{Party, Suite, masked::Masked, securenn::SecureNn};
+use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, mesh};
 use trefoil_net::{Id, Net, shaped};
+use trefoil_nn::Training;
 
 /// Everything that a party is told. It holds its private key, so it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,7 +31,9 @@ pub(super) struct Config {
     pub client: Fingerprint,
     /// What is measured, and how often.
     pub operation: Operation,
-    /// Network and suite.
+    /// The protocol suite.
+    pub suite: Chosen,
+    /// With its network.
     pub training: Training,
     /// Seconds to wait for a peer.
     pub timeout: f64,
@@ -64,7 +68,6 @@ fn line() -> Result<String> {
 fn run(config: &Config) -> Result<()> {
     let timeout = Duration::try_from_secs_f64(config.timeout).ok().filter(|t| !t.is_zero() && t.as_secs() <= 86_400);
     let timeout = timeout.ok_or_else(|| Error::config("timeout", config.timeout, "more than 0 and at most 86400 seconds"))?;
-    let truncation = config.training.truncation()?;
     // A pool that exists already (in tests) keeps its size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
     let identity = Identity::from_pem(&config.key)?;
@@ -81,6 +84,7 @@ fn run(config: &Config) -> Result<()> {
     let mut net: Box<dyn Net> = Box::new(mesh(me, &listener, &identity, peers, options)?);
     let until = Instant::now() + timeout;
     let mut map = hello(&config.training);
+    map.extend(hello(config.suite));
     map.insert("benchmark".into(), format!("{:?}", config.operation).into());
     map.insert("links".into(), config.links.clone().into());
     compare(&mut *net, &me.others(), "node.hello", &map, until)?;
@@ -91,19 +95,29 @@ fn run(config: &Config) -> Result<()> {
     let seeds = keys(&mut *net, me, until)?;
     emit(&Event::Connected);
     let party = Party::new(me, net, seeds);
-    match config.training.suite {
-        SuiteName::Securenn => work(config, &listener, SecureNn::new(party, truncation), timeout),
-        SuiteName::Masked => work(config, &listener, Masked::new(party), timeout),
-    }
+    config.suite.with(Work { config, listener: &listener, party, timeout })
 }
 
-fn work<S: Suite>(config: &Config, listener: &Listener, mut e: S, timeout: Duration) -> Result<()> {
-    let mut clock = Clock::start();
-    config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, seconds| {
-        match seconds {
-            None => clock = Clock::start(),
-            Some(seconds) => emit(&Event::Lap(Box::new(clock.lap(e.party(), seconds)))),
-        }
-        true
-    })
+/// A party's iterations, with whichever engine.
+struct Work<'a> {
+    config: &'a Config,
+    listener: &'a Listener,
+    party: Party,
+    timeout: Duration,
+}
+
+impl WithSuite for Work<'_> {
+    type Out = Result<()>;
+
+    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+        let Work { config, listener, party, timeout } = self;
+        let (mut e, mut clock) = (engine(party), Clock::start());
+        config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, seconds| {
+            match seconds {
+                None => clock = Clock::start(),
+                Some(seconds) => emit(&Event::Lap(Box::new(clock.lap(e.party(), seconds)))),
+            }
+            true
+        })
+    }
 }

@@ -1,16 +1,17 @@
 //! The job that a demo's parties approve, and an owner's records as it shares them.
 
 use super::Demo;
-use crate::job::{Checkpoint, Member, MetricName, Opened, Owner, Settings, Start};
+use crate::job::{Checkpoint, Member, MetricName, Opened, Owner, Start};
 use crate::{Job, Result};
 use ndarray::Axis;
 use sha2::{Digest, Sha256};
 use trefoil_client::share::{CHUNK, Chunk, Source};
 use trefoil_data::schema::{Column, Partition, Schema, Task};
 use trefoil_data::{Dataset, Table};
+use trefoil_mpc::securenn::Truncation;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
-use trefoil_nn::graph::Form;
+use trefoil_nn::{Metric, Open, Outputs, Records, TrainSpec, Training};
 use trefoil_ring::Tensor;
 
 /// Everybody's keys, made for one run and never written down.
@@ -57,16 +58,26 @@ pub fn schema(data: &Dataset) -> Schema {
     }
 }
 
+/// A training on a demo's records, all of whose figures are opened.
+pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
+    let (input_frac, input_bits) = schema(data).input();
+    let (features, outputs) = (data.features(), Outputs::Classes(data.classes));
+    let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
+    let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
+    Training { spec, records, open: Open { loss: true, metric: Some(Metric::Accuracy) } }
+}
+
 /// The job of a demo whose parties listen at `addresses`.
 pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) -> Job {
     let t = &demo.training;
-    let name: String = t.dataset.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name: String = data.name.chars().filter(|c| !c.is_control()).take(64).collect();
     Job {
         name: if name.is_empty() { "demo".into() } else { name },
-        suite: t.suite,
+        suite: demo.suite.suite,
+        truncation: demo.suite.truncation,
         insecure_masks: demo.insecure_mask_seed.is_some(),
         // The command has asked already.
-        insecure_accept_wraps: t.truncation == "local",
+        insecure_accept_wraps: demo.suite.truncation == Truncation::Local,
         start: Start::Ready,
         party: Id::ALL.map(|id| Member {
             name: id.to_string(),
@@ -87,19 +98,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
             .collect(),
         model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
         data: schema(data),
-        train: Settings {
-            hidden: t.network.hidden().unwrap_or(Settings::default().hidden),
-            network: t.network.hidden().is_none().then(|| Form::Graph(t.network.clone())),
-            epochs: t.epochs,
-            batch: t.batch,
-            lr: t.lr,
-            lr_schedule: t.lr_schedule.clone(),
-            momentum: t.momentum,
-            softmax: t.softmax.clone(),
-            truncation: t.truncation.clone(),
-            fraction_bits: t.fraction_bits,
-            seed: t.seed,
-        },
+        train: t.spec.clone(),
         // All owners are one user here, who is shown every figure.
         open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1 },
         checkpoint: Checkpoint::default(),
@@ -162,9 +161,11 @@ impl Source for Rows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SuiteName, Training};
+    use crate::SuiteName;
+    use crate::suites::Chosen;
     use std::time::Duration;
-    use trefoil_nn::Graph;
+    use trefoil_nn::graph::Form;
+    use trefoil_nn::{Graph, SoftmaxKind};
 
     fn table(rows: usize) -> Table {
         // From -8, to which outliers are clipped, to almost 8.
@@ -173,28 +174,18 @@ mod tests {
     }
 
     fn demo(data: &Dataset) -> Demo {
-        let training = Training {
-            suite: SuiteName::Securenn,
-            dataset: String::new(),
-            network: Graph::perceptron(&[2, 5, 4, 3]),
+        let spec = TrainSpec {
+            hidden: vec![5, 4],
             epochs: 2,
             batch: 4,
-            lr: 0.1,
-            lr_schedule: "cosine".into(),
-            momentum: 0.9,
-            softmax: "asm".into(),
-            truncation: "local".into(),
-            fraction_bits: 14,
+            softmax: SoftmaxKind::Asm,
+            fraction_bits: Some(14),
             seed: 3,
-            regression: false,
-            open: crate::training::all(),
-            input_frac: 0,
-            input_bits: 0,
-            train_rows: 0,
-            test_rows: 0,
+            ..TrainSpec::default()
         };
         Demo {
-            training: training.for_data(data),
+            training: training(spec, data),
+            suite: Chosen { suite: SuiteName::Securenn, truncation: Truncation::Local },
             owners: 2,
             threads: 1,
             timeout: Duration::from_secs(1),
@@ -216,10 +207,13 @@ mod tests {
             let part = |rows| Table { frac, ..table(rows) };
             let data = Dataset { name: "three".into(), classes: 3, train: part(9), test: part(3) };
             let (mut demo, keys) = (demo(&data), Keys::generate(2).unwrap());
-            demo.training.network = network.clone();
+            if pixels {
+                let spec = &mut demo.training.spec;
+                (spec.hidden, spec.network) = (TrainSpec::default().hidden, Some(Form::Graph(network.clone())));
+            }
             let job = job(&demo, &data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
-            assert_eq!(job.training(9, 3).unwrap(), demo.training);
-            assert_eq!(demo.training.network, network);
+            assert_eq!(job.training(9, 3), demo.training);
+            assert_eq!(job.network().unwrap(), network);
             assert_eq!(matches!(job.data.columns[..], [Column::Pixels { .. }]), pixels);
             // As its file and as the parties get it.
             let text = toml::to_string(&job).unwrap();

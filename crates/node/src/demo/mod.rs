@@ -14,19 +14,23 @@ mod watch;
 
 use crate::report::{CostLine, Report};
 use crate::run_folder::RunFolder;
+use crate::suites::{Chosen, SuiteName};
 use crate::summary::{Summary, by_link, by_party, median, together};
-use crate::{Result, SuiteName, Training, machine, plain};
+use crate::{Result, machine, plain};
 use ndarray::{Array2, concatenate};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use trefoil_data::{Dataset, Table};
-use trefoil_nn::Model;
+use trefoil_mpc::securenn::Truncation;
+use trefoil_nn::{Model, Training};
 
 /// What to run.
 pub struct Demo {
     /// The training.
     pub training: Training,
+    /// The protocol suite.
+    pub suite: Chosen,
     /// How many data owners the records are split between.
     pub owners: usize,
     /// Threads of each party.
@@ -74,11 +78,11 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let training = &demo.training;
     let trainer = training.trainer()?;
     let mut folder = RunFolder::create(&demo.run_dir, demo)?;
-    let parts = (data.train.split(demo.owners, training.seed)?, data.test.split(demo.owners, training.seed)?);
+    let parts = (data.train.split(demo.owners, training.spec.seed)?, data.test.split(demo.owners, training.spec.seed)?);
 
     let started = Instant::now();
     let secure = secure::train(demo, data, &parts, trainer.total_steps(), &mut folder, stop, progress)?;
-    let model = Model::new(&training.network, &secure.params, input_name(training.input_frac))?;
+    let model = Model::new(trainer.network().graph(), &secure.params, input_name(training.records.input_frac))?;
     let model_file = folder.path("model.safetensors");
     model.save(&model_file)?;
     let seconds_total = started.elapsed().as_secs_f64();
@@ -94,17 +98,14 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let reports = secure.reports;
     let per_step = |x: u64| x / steps.max(1);
     let summary = Summary {
-        suite: training.suite.to_string(),
-        network: training.network.to_string(),
+        suite: demo.suite.suite.to_string(),
+        network: trainer.network().graph().to_string(),
         links: demo.links.clone().unwrap_or_else(|| "local".into()),
-        dataset: training.dataset.clone(),
-        train_rows: training.train_rows,
-        test_rows: training.test_rows,
+        dataset: data.name.clone(),
+        train_rows: training.records.train_rows,
+        test_rows: training.records.test_rows,
         owners: demo.owners,
-        epochs: training.epochs,
-        batch: training.batch,
-        lr: training.lr,
-        momentum: training.momentum,
+        train: training.spec.clone(),
         steps,
         seconds_per_step_median: median(&secure.steps),
         seconds_total,
@@ -121,11 +122,13 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         secure_loss: secure.epochs.last().map_or(0.0, |e| e.1),
         float_loss: float.epochs.last().map_or(0.0, |e| e.0),
         max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
-        fraction_bits: training.fraction_bits,
-        seed: training.seed,
-        softmax: training.softmax.clone(),
-        truncation: if training.suite == SuiteName::Masked { "exact".into() } else { training.truncation.clone() },
-        expected_wraps: crate::wraps::expected(training, &trainer)?,
+        fraction_bits: trainer.scales().activation.frac,
+        truncation: match demo.suite {
+            Chosen { suite: SuiteName::Masked, .. } => "exact".into(),
+            Chosen { truncation: Truncation::Dealer, .. } => "dealer".into(),
+            Chosen { truncation: Truncation::Local, .. } => "local".into(),
+        },
+        expected_wraps: crate::wraps::expected(demo.suite.truncation, &trainer),
         peak_rss_bytes: by_party(&reports, |r| r.peak_rss),
         threads: demo.threads,
         masks: if demo.insecure_mask_seed.is_some() { "insecure: from a seed" } else { "from the operating system" }.into(),

@@ -4,6 +4,7 @@ use super::Job;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use trefoil_data::schema::Partition;
+use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::Open;
 
 impl Job {
@@ -33,12 +34,9 @@ impl Job {
         if self.owner.is_empty() || self.owner.len() > 10_000 {
             return refuse("owners", self.owner.len().to_string(), "1 to 10000");
         }
-        if self.train.truncation == "local" && !self.insecure_accept_wraps {
+        if self.truncation == Truncation::Local && !self.insecure_accept_wraps {
             let expected = "dealer, or insecure_accept_wraps = true: local truncation destroys a model now and then";
-            return refuse("train.truncation", "local".into(), expected);
-        }
-        if self.train.hidden.len() > 16 {
-            return refuse("train.hidden", format!("{} layers", self.train.hidden.len()), "at most 16");
+            return refuse("truncation", "local".into(), expected);
         }
         if self.checkpoint.steps == 0 {
             return refuse("checkpoint.steps", "0".into(), "at least 1");
@@ -50,7 +48,7 @@ impl Job {
             return refuse("numbers", "one that is not finite".into(), "finite numbers");
         }
         // Hyper-parameters are tried on as many records as a batch has, and with all that the job may open.
-        let mut training = self.training(self.train.batch, self.train.batch.min(1))?;
+        let mut training = self.training(self.train.batch, self.train.batch.min(1));
         training.open = Open { loss: self.open.loss, metric: self.metric() };
         training.trainer()?;
         Ok(())

@@ -7,15 +7,16 @@ use super::record::{Figures, State};
 use super::{Server, approvals, checkpoint, checks, heads, links, records, uploads};
 use crate::handshake::{agreed, compare, exchange, keys};
 use crate::report::Tally;
+use crate::suites::WithSuite;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Event, Job, Result, SuiteName, Training};
+use crate::{Error, Event, Job, Result};
 use checkpoint::Standing;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn};
+use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::{Id, Net, recorded, shaped};
-use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
+use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer, Training};
 
 /// A session, before it knows its suite's engine.
 pub(super) struct Session<'a> {
@@ -36,7 +37,7 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
     let job = record.job.clone();
     let me = job.party_of(server.identity.fingerprint()).ok_or_else(|| super::unknown(hash))?;
     let (train_rows, test_rows) = records::rows(&record)?;
-    let training = job.training(train_rows, test_rows)?;
+    let training = job.training(train_rows, test_rows);
     let trainer = training.trainer()?;
     server.update(hash, |r| r.steps = trainer.total_steps())?;
     let net = match links::gather(server, hash, &job, me)? {
@@ -45,11 +46,22 @@ pub fn run(server: &Arc<Server>, hash: &str) -> Result<()> {
     };
     server.live(hash, |e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
     server.advance(hash, |r| r.state = State::Running)?;
-    let truncation = training.truncation()?;
     let session = Session { server, hash, job, me, training };
-    match session.job.suite {
-        SuiteName::Securenn => session.work(&trainer, net, |party| SecureNn::new(party, truncation)),
-        SuiteName::Masked => session.work(&trainer, net, Masked::new),
+    session.job.chosen().with(Work { session: &session, trainer: &trainer, net })
+}
+
+/// A session's work, with whichever engine.
+struct Work<'a, N> {
+    session: &'a Session<'a>,
+    trainer: &'a Trainer,
+    net: N,
+}
+
+impl<N: Net + 'static> WithSuite for Work<'_, N> {
+    type Out = Result<()>;
+
+    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+        self.session.work(self.trainer, self.net, engine)
     }
 }
 
@@ -95,7 +107,7 @@ impl Session<'_> {
         let start = own.agree(self.hash, &theirs)?;
         let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
         heads::note(self, &start.session, "start", told.collect())?;
-        let closed = self.agree_on_openings(&own, &theirs, trainer.config().epochs)?;
+        let closed = self.agree_on_openings(&own, &theirs, trainer.training().spec.epochs)?;
         let mut data = records::load::<S>(self)?;
         let mut net: Box<dyn Net> = Box::new(net);
         if let Some(unchecked) = checks::prepare(self, &mut net, &data, until)? {
@@ -119,7 +131,7 @@ impl Session<'_> {
         let from_owners = data.bytes;
         let mut e = engine(Party::new(me, net, seeds));
         let [train, test] = data.join(&e, self)?;
-        server.say(Event::Shared { rows: self.training.train_rows, seconds: data.started.elapsed().as_secs_f64() });
+        server.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
         let mut run = Run { name: start.session.clone(), closed, checked, tally: Tally::default() };
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
@@ -265,7 +277,14 @@ impl Session<'_> {
                 (owner.to_string(), format!("{}, {train} and {test} records", u.upload))
             })
             .collect();
-        agreed(&self.training, self.hash, config.insecure.mask_seed.is_some(), config.links.as_deref(), &uploads)
+        agreed(
+            &self.training,
+            self.job.chosen(),
+            self.hash,
+            config.insecure.mask_seed.is_some(),
+            config.links.as_deref(),
+            &uploads,
+        )
     }
 
     /// The network with the decorators that the configuration asks for.

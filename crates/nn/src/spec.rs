@@ -1,0 +1,131 @@
+//! The settings of a training, once: a job's file embeds them, the command line has them as options, a summary shows them.
+
+use crate::graph::Form;
+use crate::{Error, Graph, Init, Loss, Records, Result, Schedule, SoftmaxKind};
+use serde::{Deserialize, Serialize};
+
+/// How to train. All of it is public, and everybody agrees to it.
+///
+/// ```
+/// use trefoil_nn::{Outputs, Records, TrainSpec};
+/// let spec: TrainSpec = serde_json::from_str(r#"{"hidden": [256], "lr_schedule": "0.1,0.01@5"}"#).unwrap();
+/// let records = Records { features: 784, outputs: Outputs::Classes(10), ..Records::default() };
+/// assert_eq!(spec.graph(&records).unwrap().to_string(), "784-256-10");
+/// ```
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSpec {
+    /// Sizes of the hidden layers: 256, or 128,128
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SIZES", value_delimiter = ','))]
+    pub hidden: Vec<usize>,
+
+    /// The neural network with its inputs and outputs, such as 784-128-128-10, or by name: securenn-a, lenet; in place of hidden layers
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NETWORK", conflicts_with = "hidden"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Form>,
+
+    /// Times that the records are gone through
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub epochs: u64,
+
+    /// Records in a step. Batches are full: what is left over at the end of an epoch waits for the next order
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub batch: usize,
+
+    /// Learning rate
+    #[cfg_attr(feature = "clap", arg(long, value_name = "RATE", allow_negative_numbers = true))]
+    pub lr: f64,
+
+    /// constant, cosine, or rates with the epoch from which on they hold, such as 0.1,0.05@5
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SCHEDULE"))]
+    pub lr_schedule: Schedule,
+
+    /// Momentum; 0 for none
+    #[cfg_attr(feature = "clap", arg(long, value_name = "M", allow_negative_numbers = true))]
+    pub momentum: f64,
+
+    /// How logits become probabilities: exact, or asm (ReLU over its sum, as in the SecureNN paper)
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
+    pub softmax: SoftmaxKind,
+
+    /// How much each class counts, in the order of the classes: 1,5 [default: all alike]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHTS", value_delimiter = ','))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
+
+    /// Fraction bits of activations in fixed point [default: 16, or as many as the network's sums leave room for]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "BITS"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraction_bits: Option<u8>,
+
+    /// Spread of the initial weights: he, or glorot
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
+    pub init: Init,
+
+    /// Public seed of the initial weights and the order of the records
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub seed: u64,
+}
+
+impl Default for TrainSpec {
+    fn default() -> TrainSpec {
+        TrainSpec {
+            hidden: vec![16],
+            network: None,
+            epochs: 10,
+            batch: 32,
+            lr: 0.05,
+            lr_schedule: Schedule::Cosine,
+            momentum: 0.9,
+            softmax: SoftmaxKind::Exact,
+            class_weights: Vec::new(),
+            fraction_bits: None,
+            init: Init::He,
+            seed: 1,
+        }
+    }
+}
+
+impl TrainSpec {
+    /// Sizes of hidden layers; more than this are taken for a mistake.
+    const MOST_HIDDEN: usize = 16;
+
+    /// The network, whose inputs and outputs are those of the records.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: it is no network, or one of other records.
+    pub fn graph(&self, records: &Records) -> Result<Graph> {
+        let (inputs, outputs) = (records.features, records.outputs.count());
+        let Some(form) = &self.network else {
+            if self.hidden.len() > TrainSpec::MOST_HIDDEN {
+                return Err(Error::config("hidden", format!("{} layers", self.hidden.len()), "at most 16"));
+            }
+            return Ok(Graph::perceptron(&[&[inputs], &self.hidden[..], &[outputs]].concat()));
+        };
+        if self.hidden != TrainSpec::default().hidden {
+            return Err(Error::config("hidden", "sizes beside a network", "one of the two"));
+        }
+        let graph = form.graph()?;
+        let found = (graph.input.len(), graph.outputs()?);
+        if found != (inputs, outputs) {
+            let found = format!("{graph} with {} inputs and {} outputs", found.0, found.1);
+            return Err(Error::config("network", found, format!("{inputs} and {outputs}, as the records have")));
+        }
+        Ok(graph)
+    }
+
+    /// The loss for records of this kind.
+    pub fn loss(&self, records: &Records) -> Loss {
+        match records.outputs {
+            crate::Outputs::Classes(_) => Loss::CrossEntropy(self.softmax),
+            crate::Outputs::Binary => Loss::BinaryCrossEntropy,
+            crate::Outputs::Value => Loss::SquaredError,
+        }
+    }
+
+    /// The learning rate in `epoch`, counted from 0.
+    pub fn rate(&self, epoch: u64) -> f64 {
+        self.lr_schedule.rate(self.lr, epoch, self.epochs)
+    }
+}

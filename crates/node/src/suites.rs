@@ -1,0 +1,75 @@
+//! The protocol suites by name: the one place that turns a suite's name into its engine.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use trefoil_mpc::securenn::{SecureNn, Truncation};
+use trefoil_mpc::{Party, Suite, masked::Masked};
+
+/// The protocol suites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuiteName {
+    /// Masked values, and a helper that runs ahead.
+    Masked,
+    /// Additive shares, and a helper in every comparison.
+    Securenn,
+}
+
+impl std::fmt::Display for SuiteName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SuiteName::Masked => f.write_str("masked"),
+            SuiteName::Securenn => f.write_str("securenn"),
+        }
+    }
+}
+
+impl std::str::FromStr for SuiteName {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "masked" => Ok(SuiteName::Masked),
+            "securenn" => Ok(SuiteName::Securenn),
+            other => Err(Error::config("suite", other, "masked or securenn")),
+        }
+    }
+}
+
+/// How products of the securenn suite lose their extra fraction bits, from an option.
+///
+/// # Errors
+/// Neither `dealer` nor `local`.
+pub fn truncation(text: &str) -> Result<Truncation> {
+    match text {
+        "dealer" => Ok(Truncation::Dealer),
+        "local" => Ok(Truncation::Local),
+        other => Err(Error::config("truncation", other, "dealer or local")),
+    }
+}
+
+/// A suite with its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Which one.
+    pub suite: SuiteName,
+    /// SecureNN: how products lose their extra fraction bits.
+    pub truncation: Truncation,
+}
+
+/// Something that is done with whichever suite's engine.
+pub trait WithSuite {
+    /// What comes of it.
+    type Out;
+    /// Does it; `engine` makes an engine of a party.
+    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out;
+}
+
+impl Chosen {
+    /// Does something with this suite's engine.
+    pub fn with<W: WithSuite>(self, work: W) -> W::Out {
+        match self.suite {
+            SuiteName::Masked => work.run(Masked::new),
+            SuiteName::Securenn => work.run(|party| SecureNn::new(party, self.truncation)),
+        }
+    }
+}
