@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Tested, secret, with_engine};
+use common::{Tested, blobs, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_mpc::masked::Masked;
@@ -15,16 +15,6 @@ use trefoil_nn::network::{Cut, Network};
 use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Outputs, Schedule, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
-
-/// Images of 2 x 4 around three centres, with their one-hot labels.
-fn blobs(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
-    let words = trefoil_mpc::Prg::from_seed(&[seed as u8; 32]).words(rows * 8);
-    let x = Array2::from_shape_fn((rows, 8), |(i, j)| {
-        let noise = (words[i * 8 + j] >> 57) as f64 / 256.0;
-        noise + if j % 3 == i % 3 { 0.375 } else { 0.0 }
-    });
-    (x, Array2::from_shape_fn((rows, 3), |(i, j)| f64::from(u8::from(i % 3 == j))))
-}
 
 fn conv(filters: usize) -> Kind {
     Kind::Conv2d(Conv2d { filters, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding: Pair([1, 1]) })

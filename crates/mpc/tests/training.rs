@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Tested, secret, with_engine};
+use common::{Tested, blobs, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_mpc::masked::Masked;
@@ -24,16 +24,6 @@ fn config(network: Graph, rows: usize, epochs: u64, seed: u64) -> Training {
 
 fn three_classes() -> Graph {
     Graph::perceptron(&[8, 16, 3])
-}
-
-/// Records around three centres in eight dimensions, with their one-hot labels.
-fn blobs(rows: usize, seed: u64) -> (Array2<f64>, Array2<f64>) {
-    let words = trefoil_mpc::Prg::from_seed(&[seed as u8; 32]).words(rows * 8);
-    let x = Array2::from_shape_fn((rows, 8), |(i, j)| {
-        let noise = (words[i * 8 + j] >> 57) as f64 / 256.0;
-        noise + if j % 3 == i % 3 { 0.375 } else { 0.0 }
-    });
-    (x, Array2::from_shape_fn((rows, 3), |(i, j)| f64::from(u8::from(i % 3 == j))))
 }
 
 /// The same records with a number as their label.

@@ -179,3 +179,51 @@ pub trait Layer {
         want_dx: bool,
     ) -> Result<Gradients<E::Num>>;
 }
+
+/// A layer without parameters: values go through it, and gradients back.
+pub trait Through {
+    /// What the way back needs of the way there.
+    type Kept<E: Engine>;
+
+    /// As [`Layer::shape`].
+    ///
+    /// # Errors
+    /// A text that says what is expected.
+    fn shape(&self, input: Shape) -> std::result::Result<Shape, String>;
+
+    /// As [`Layer::forward`].
+    ///
+    /// # Errors
+    /// Those of the engine.
+    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, Self::Kept<E>)>;
+
+    /// From the gradient `d` by the output to that by the input. It is not asked for where nothing before the layer is trained.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, kept: Self::Kept<E>, d: &E::Num) -> Result<Onward<E::Num>>;
+}
+
+impl<T: Through> Layer for T {
+    type Kept<E: Engine> = T::Kept<E>;
+
+    fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
+        Through::shape(self, input)
+    }
+
+    fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, T::Kept<E>)> {
+        Through::forward(self, e, at, x)
+    }
+
+    fn backward<E: Engine>(
+        &self,
+        e: &mut E,
+        at: &Place<'_, E::Num>,
+        kept: T::Kept<E>,
+        d: &E::Num,
+        want_dx: bool,
+    ) -> Result<Gradients<E::Num>> {
+        let input = if want_dx { Through::backward(self, e, at, kept, d)? } else { Onward::Nothing };
+        Ok(Gradients { input, params: Vec::new() })
+    }
+}

@@ -12,7 +12,7 @@
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
 //! | [`scales`] | how many bits each quantity has |
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
-//! | [`train`] | the training step and the loop around it |
+//! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
@@ -27,6 +27,7 @@ pub mod class_weights;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
+mod fit;
 pub mod fold;
 pub mod graph;
 pub mod init;

@@ -7,7 +7,7 @@ use crate::order::{Use, order};
 use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
-use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
+use trefoil_engine::{Engine, Format, Index, Result as EngineResult};
 
 pub use crate::loss::LABEL;
 
@@ -80,107 +80,20 @@ pub enum Event<'a, N> {
 /// What hears of a training's progress. Its error stops the training.
 pub type Report<'a, E, X> = dyn FnMut(&mut E, Event<'_, <E as Engine>::Num>) -> std::result::Result<(), X> + 'a;
 
-/// Fraction bits of activations where nobody says: as many as fit, of these.
-const MOST_BITS: u8 = 16;
-const LEAST_BITS: u8 = 8;
-
 /// A training that has been checked to fit into the ring.
 #[derive(Clone, Debug)]
 pub struct Trainer {
-    training: Training,
-    loss: Loss,
-    network: Network,
-    scales: Scales,
-    formats: Vec<Formats>,
-    optimiser: Sgd,
-    class_weights: Option<ClassWeights>,
-    local_wraps: f64,
+    pub(crate) training: Training,
+    pub(crate) loss: Loss,
+    pub(crate) network: Network,
+    pub(crate) scales: Scales,
+    pub(crate) formats: Vec<Formats>,
+    pub(crate) optimiser: Sgd,
+    pub(crate) class_weights: Option<ClassWeights>,
+    pub(crate) local_wraps: f64,
 }
 
 impl Trainer {
-    /// Checks what is to be trained, and finds the finest formats with which a step and an evaluation fit into the ring.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming what does not fit.
-    pub fn new(training: Training) -> Result<Trainer> {
-        training.check(&training.graph()?)?;
-        if let Some(fraction_bits) = training.spec.fraction_bits {
-            return Trainer::with_bits(&training, fraction_bits);
-        }
-        let most = Trainer::with_bits(&training, MOST_BITS);
-        match most {
-            Err(Error::Config { what: "scales", .. }) => {
-                let fewer = (LEAST_BITS..MOST_BITS).rev().find_map(|bits| Trainer::with_bits(&training, bits).ok());
-                fewer.map_or(most, Ok)
-            }
-            most => most,
-        }
-    }
-
-    /// With so many fraction bits of activations, and the finest formats of all else that fit.
-    fn with_bits(training: &Training, fraction_bits: u8) -> Result<Trainer> {
-        let loss = training.spec.loss(&training.records);
-        let choices: Vec<Scales> = Scales::choices(fraction_bits, training.records.input(), loss)?.collect();
-        let attempt = |scales: &Scales| -> Result<Trainer> {
-            let mut trainer = Trainer::with_scales(training.clone(), *scales)?;
-            trainer.local_wraps = trainer.try_without_values()?;
-            Ok(trainer)
-        };
-        // What does not fit with the coarsest formats does not fit with any.
-        let coarsest = choices.last().ok_or_else(|| Error::config("scales", "none", "formats to try"))?;
-        let coarsest = attempt(coarsest).map_err(|e| match e {
-            Error::Engine(e) => {
-                let (network, batch) = (training.graph().map_or_else(|e| e.to_string(), |g| g.to_string()), training.spec.batch);
-                let found = format!("{fraction_bits} fraction bits with {network}, a batch of {batch} ({e})");
-                Error::config("scales", found, "fraction bits few enough that every product stays below 2^61")
-            }
-            other => other,
-        })?;
-        Ok(choices.iter().find_map(|scales| attempt(scales).ok()).unwrap_or(coarsest))
-    }
-
-    /// With these formats, whether they fit or not.
-    pub(crate) fn with_scales(training: Training, scales: Scales) -> Result<Trainer> {
-        let network = Network::new(training.graph()?)?;
-        let formats = scales.formats(network.graph());
-        let optimiser = Sgd::new(training.spec.clone(), scales)?;
-        let loss = training.spec.loss(&training.records);
-        let class_weights = match &training.spec.class_weights[..] {
-            [] => None,
-            _ if loss == Loss::SquaredError => return Err(Error::config("class weights", "a regression", "classes")),
-            weights => Some(ClassWeights::new(weights, network.outputs())?),
-        };
-        Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0 })
-    }
-
-    /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
-    /// gradient also depends on the exponent of the rate, so each exponent is tried. What comes of it is the number of truncations in a
-    /// step that would be expected to go wrong if they were local.
-    fn try_without_values(&self) -> Result<f64> {
-        let (spec, records, e) = (&self.training.spec, &self.training.records, &mut Shapes::default());
-        let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
-        let (x, y) = (self.network.width(), self.network.outputs());
-        let of = |rows| Data { x: ShapeNum::new([rows, x], records.input()), y: ShapeNum::new([rows, y], self.label_format()) };
-        let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
-        let trained = || self.network.params().iter().filter(|p| p.trained);
-        let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
-        let state = State { params: parameters.collect(), velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect() };
-        for epoch in 0..spec.epochs {
-            let rate = self.optimiser.rate(epoch)?;
-            if !powers.contains(&rate.power()) {
-                powers.push(rate.power());
-                let tried = self.step_on(e, &mut state.clone(), &of(spec.batch), epoch * self.steps_per_epoch());
-                tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
-                step_wraps = e.local_wraps / powers.len() as f64;
-            }
-        }
-        // Formats must not depend on how many records there are: who fetches a model does not know.
-        self.loss(e, &state, &of(LOSS_ROWS))?;
-        self.metric(e, &state, &of(2))?;
-        self.weights_out_of_range(e, &state)?;
-        Ok(step_wraps)
-    }
-
     /// How many truncations of the whole training's steps would be expected to go wrong if they were local (SecureML's): an
     /// upper bound from shapes and promised ranges, before anything is trained.
     pub fn local_wraps(&self) -> f64 {
@@ -280,7 +193,13 @@ impl Trainer {
         &order[at..at + size]
     }
 
-    fn step_on<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, batch: &Data<E::Num>, step: u64) -> EngineResult<()> {
+    pub(crate) fn step_on<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &mut State<E::Num>,
+        batch: &Data<E::Num>,
+        step: u64,
+    ) -> EngineResult<()> {
         let (optimiser, epoch) = (&self.optimiser, step / self.steps_per_epoch());
         let mode = Mode::Train { seed: self.training.spec.seed, step };
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
@@ -385,20 +304,4 @@ impl Trainer {
 
 fn protocol(source: Box<dyn std::error::Error + Send + Sync>) -> trefoil_engine::Error {
     trefoil_engine::Error::Protocol(source)
-}
-
-#[cfg(test)]
-impl Trainer {
-    /// A step on zeros and one without values are refused alike, or end in the same shapes and formats.
-    pub(crate) fn agrees_with_the_ring(&self) {
-        fn step<E: Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], Format)>> {
-            let zeros = |rows, columns| Array2::zeros((rows, columns));
-            let rows = t.training.spec.batch;
-            let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
-            let mut state = t.initial(e).ok()?;
-            t.step_on(e, &mut state, &batch, 0).ok()?;
-            Some(state.params.iter().chain(&state.velocity).map(|x| (e.shape(x), e.format(x))).collect())
-        }
-        assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
-    }
 }

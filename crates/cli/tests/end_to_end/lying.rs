@@ -160,36 +160,34 @@ fn who_lies_is_refused_by_name() {
     }
 }
 
-/// P2 is given another seed than P0 and P1: nobody would notice but by the model.
-#[test]
-fn who_deals_differently_is_refused_by_name() {
+/// One owner, called liar, uploads to each party; none of them trains on it, and its name is told.
+fn refused_as_dealt_differently(upload: impl Fn(&Job, Id, &Keys)) {
     let keys = Keys::generate(1).unwrap();
     let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
     let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
     job.owner[0].name = "liar".into();
     Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
-    for id in Id::ALL {
-        upload_dealt(&job, id, &keys, &"a".repeat(32), if id == Id::P2 { 1 } else { 0 }).unwrap();
-    }
+    Id::ALL.into_iter().for_each(|id| upload(&job, id, &keys));
     failed(&job, &keys);
     assert!(status(&job, Id::P1, &keys).refused[0].contains("were handed different ones"));
+}
+
+/// P2 is given another seed than P0 and P1: nobody would notice but by the model.
+#[test]
+fn who_deals_differently_is_refused_by_name() {
+    refused_as_dealt_differently(|job, id, keys| {
+        upload_dealt(job, id, keys, &"a".repeat(32), if id == Id::P2 { 1 } else { 0 }).unwrap();
+    });
 }
 
 /// Chunks of the same seeds and of as many rows in all, cut elsewhere at P2: it would expand other masks than the servers have.
 #[test]
 fn who_cuts_differently_is_refused_by_name() {
-    let keys = Keys::generate(1).unwrap();
-    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
-    let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
-    job.owner[0].name = "liar".into();
-    Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
-    for id in Id::ALL {
+    refused_as_dealt_differently(|job, id, keys| {
         let cut = if id == Id::P2 { [10, 6] } else { [6, 10] };
         let chunks = [(cut[0], 0, [1; 32]), (cut[1], 0, [2; 32]), (8, 1, [3; 32])];
-        upload_cut(&job, id, &keys, &"a".repeat(32), &chunks).unwrap();
-    }
-    failed(&job, &keys);
-    assert!(status(&job, Id::P1, &keys).refused[0].contains("were handed different ones"));
+        upload_cut(job, id, keys, &"a".repeat(32), &chunks).unwrap();
+    });
 }
 
 /// P1 dies after the verdict and before it has written it down: it comes back with an upload that the others have refused.

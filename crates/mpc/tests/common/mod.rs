@@ -31,6 +31,16 @@ pub fn edges(bits: u8, n: usize) -> Vec<u64> {
     x.into_iter().map(|v| v as u64).collect()
 }
 
+/// Records around three centres in eight dimensions, or images of 2 x 4, with their one-hot labels.
+pub fn blobs(rows: usize, seed: u64) -> (ndarray::Array2<f64>, ndarray::Array2<f64>) {
+    let words = Prg::from_seed(&[seed as u8; 32]).words(rows * 8);
+    let x = ndarray::Array2::from_shape_fn((rows, 8), |(i, j)| {
+        let noise = (words[i * 8 + j] >> 57) as f64 / 256.0;
+        noise + if j % 3 == i % 3 { 0.375 } else { 0.0 }
+    });
+    (x, ndarray::Array2::from_shape_fn((rows, 3), |(i, j)| f64::from(u8::from(i % 3 == j))))
+}
+
 /// Shares `x`, runs `f` as three parties and opens the result at P0.
 pub fn on_shares(x: &Tensor, f: impl Fn(&mut Party, &Share) -> Result<Share> + Sync) -> Tensor {
     let x = Share::from_words([x.nrows(), x.ncols()], Some(x.iter().copied().collect())).value.unwrap();

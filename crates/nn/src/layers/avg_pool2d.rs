@@ -4,7 +4,7 @@
 //! product with a constant and a truncation.
 
 use super::window::{Pair, Windows, unfit};
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Index, Result, Scatter, Sum};
@@ -43,7 +43,7 @@ impl AvgPool2d {
     }
 }
 
-impl Layer for AvgPool2d {
+impl Through for AvgPool2d {
     type Kept<E: Engine> = ();
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
@@ -65,17 +65,7 @@ impl Layer for AvgPool2d {
         Ok((e.claim(&y, bits), ()))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        (): (),
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        if !want_dx {
-            return Ok(Gradients { input: Onward::Nothing, params: Vec::new() });
-        }
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, (): (), d: &E::Num) -> Result<Onward<E::Num>> {
         let windows = self.windows(at.input).map_err(unfit)?;
         let ([rows, of_record], n) = (e.shape(d), self.kernel.area());
         let share = self.mean(e, d)?;
@@ -83,6 +73,6 @@ impl Layer for AvgPool2d {
         let at: Vec<usize> = (0..of_record * n).map(|i| i / n).collect();
         let shares = e.gather(&share, Index::Blocks { of: of_record, cols: n, at: &at });
         let dx = e.scatter(&shares, &Scatter::rows(rows, windows.elements(), windows.of_image(true)))?;
-        Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
+        Ok(Onward::Ready(dx))
     }
 }

@@ -4,7 +4,7 @@
 //! in by a rearrangement, which is local, and so is the factor where it is a power of two. Any other takes a truncation. That the output
 //! keeps the range of the input is promised.
 
-use super::{Constant, Gradients, Layer, Mode, Onward, Place};
+use super::{Constant, Mode, Onward, Place, Through};
 use crate::graph::Shape;
 use crate::order::Public;
 use ndarray::Array2;
@@ -50,7 +50,7 @@ impl Dropout {
     }
 }
 
-impl Layer for Dropout {
+impl Through for Dropout {
     type Kept<E: Engine> = ();
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
@@ -61,15 +61,7 @@ impl Layer for Dropout {
         Ok((self.apply(e, at, x)?, ()))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        (): (),
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx { Onward::Ready(self.apply(e, at, d)?) } else { Onward::Nothing };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, (): (), d: &E::Num) -> Result<Onward<E::Num>> {
+        Ok(Onward::Ready(self.apply(e, at, d)?))
     }
 }

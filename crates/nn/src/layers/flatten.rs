@@ -1,6 +1,6 @@
 //! An image as one row of numbers, channel after channel: an engine has it so already, and only the shape changes.
 
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use trefoil_engine::{Engine, Result};
 
@@ -8,7 +8,7 @@ use trefoil_engine::{Engine, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flatten;
 
-impl Layer for Flatten {
+impl Through for Flatten {
     type Kept<E: Engine> = ();
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
@@ -19,15 +19,7 @@ impl Layer for Flatten {
         Ok((x.clone(), ()))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        _: &mut E,
-        _: &Place<'_, E::Num>,
-        (): (),
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx { Onward::Ready(d.clone()) } else { Onward::Nothing };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, _: &mut E, _: &Place<'_, E::Num>, (): (), d: &E::Num) -> Result<Onward<E::Num>> {
+        Ok(Onward::Ready(d.clone()))
     }
 }

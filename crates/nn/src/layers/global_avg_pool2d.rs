@@ -4,7 +4,7 @@
 //! gives its output no more fraction bits than its input has.
 
 use super::mean::over;
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use trefoil_engine::{Engine, Format, Index, Result, Scatter};
 
@@ -20,7 +20,7 @@ fn sides(input: Shape) -> [usize; 2] {
     }
 }
 
-impl Layer for GlobalAvgPool2d {
+impl Through for GlobalAvgPool2d {
     type Kept<E: Engine> = ();
 
     fn shape(&self, input: Shape) -> std::result::Result<Shape, String> {
@@ -32,29 +32,19 @@ impl Layer for GlobalAvgPool2d {
 
     fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, ())> {
         let ([channels, area], rows, format) = (sides(at.input), e.shape(x)[0], e.format(x));
-        let sum = e.scatter(x, &Scatter::new([rows, channels], (0..rows * channels * area).map(|i| i / area).collect()))?;
+        let sum = e.scatter(x, &Scatter::rows(rows, channels, (0..channels * area).map(|i| i / area).collect()))?;
         Ok((over(e, &sum, area, format)?, ()))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        (): (),
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        if !want_dx {
-            return Ok(Gradients { input: Onward::Nothing, params: Vec::new() });
-        }
-        let ([channels, area], rows, format) = (sides(at.input), e.shape(d)[0], e.format(d));
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, (): (), d: &E::Num) -> Result<Onward<E::Num>> {
+        let ([channels, area], format) = (sides(at.input), e.format(d));
         // As many bits as before, further behind the point: a share of a gradient is small.
         let finer = Format { frac: format.frac + area.ilog2() as u8, ..format };
         let share = over(e, d, area, finer)?;
         // What is left to finish is finished before there are more of it.
         e.settle(&[&share])?;
-        let index: Vec<usize> = (0..rows * channels * area).map(|i| i / area).collect();
-        let dx = e.gather(&share, Index::Flat([rows, channels * area], &index));
-        Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
+        let index: Vec<usize> = (0..channels * area).map(|i| i / area).collect();
+        let dx = e.gather(&share, Index::Blocks { of: channels, cols: channels * area, at: &index });
+        Ok(Onward::Ready(dx))
     }
 }

@@ -3,7 +3,7 @@
 //! The comparison and the selection are those of [`Relu`](super::Relu). What is left is a product with a constant of 2^-16 and a
 //! truncation, for which the masked suite takes a lift.
 
-use super::{Constant, Gradients, Layer, Onward, Place};
+use super::{Constant, Onward, Place, Through};
 use crate::graph::Shape;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Result};
@@ -35,7 +35,7 @@ impl LeakyRelu {
     }
 }
 
-impl Layer for LeakyRelu {
+impl Through for LeakyRelu {
     /// [x >= 0].
     type Kept<E: Engine> = E::Bit;
 
@@ -48,20 +48,8 @@ impl Layer for LeakyRelu {
         Ok((self.bend(e, x, &part)?, bit))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        _: &Place<'_, E::Num>,
-        bit: E::Bit,
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx {
-            let [part] = e.select([(&bit, d)])?;
-            Onward::Ready(self.bend(e, d, &part)?)
-        } else {
-            Onward::Nothing
-        };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, e: &mut E, _: &Place<'_, E::Num>, bit: E::Bit, d: &E::Num) -> Result<Onward<E::Num>> {
+        let [part] = e.select([(&bit, d)])?;
+        Ok(Onward::Ready(self.bend(e, d, &part)?))
     }
 }

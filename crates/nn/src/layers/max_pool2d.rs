@@ -4,7 +4,7 @@
 //! the window's order. Padding counts for nothing: in its place stands the first element of the window that is there.
 
 use super::window::{PADDING, Pair, Windows, unfit};
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Index, Result, Scatter};
@@ -44,7 +44,7 @@ fn groups(which: impl Iterator<Item = usize>, width: usize) -> Vec<usize> {
     which.flat_map(|group| group * width..(group + 1) * width).collect()
 }
 
-impl Layer for MaxPool2d {
+impl Through for MaxPool2d {
     /// Whether the left one won, by level.
     type Kept<E: Engine> = Vec<E::Bit>;
 
@@ -85,17 +85,7 @@ impl Layer for MaxPool2d {
         Ok((x, kept))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        kept: Vec<E::Bit>,
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        if !want_dx {
-            return Ok(Gradients { input: Onward::Nothing, params: Vec::new() });
-        }
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, kept: Vec<E::Bit>, d: &E::Num) -> Result<Onward<E::Num>> {
         let windows = self.windows(at.input).map_err(unfit)?;
         let ([rows, width], bits) = (e.shape(d), e.format(d).bits);
         e.settle(&[d])?;
@@ -125,6 +115,6 @@ impl Layer for MaxPool2d {
         let in_order = (0..half).map(|i| 2 * i).chain((0..half).map(|i| 2 * i + 1)).chain(2 * half..self.kernel.area());
         let places = groups(in_order, width).into_iter().map(|i| places[i]).collect();
         let dx = e.scatter(&d, &Scatter::rows(rows, windows.elements(), places))?;
-        Ok(Gradients { input: Onward::Ready(dx), params: Vec::new() })
+        Ok(Onward::Ready(dx))
     }
 }

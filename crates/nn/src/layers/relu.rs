@@ -1,6 +1,6 @@
 //! max(x, 0), element by element. The bit of the forward pass serves the backward pass.
 
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use trefoil_engine::{Engine, Result};
 
@@ -8,7 +8,7 @@ use trefoil_engine::{Engine, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Relu;
 
-impl Layer for Relu {
+impl Through for Relu {
     /// [x >= 0].
     type Kept<E: Engine> = E::Bit;
 
@@ -20,20 +20,8 @@ impl Layer for Relu {
         e.relu(x)
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        _: &Place<'_, E::Num>,
-        bit: E::Bit,
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx {
-            let [dx] = e.select([(&bit, d)])?;
-            Onward::Ready(dx)
-        } else {
-            Onward::Nothing
-        };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, e: &mut E, _: &Place<'_, E::Num>, bit: E::Bit, d: &E::Num) -> Result<Onward<E::Num>> {
+        let [dx] = e.select([(&bit, d)])?;
+        Ok(Onward::Ready(dx))
     }
 }

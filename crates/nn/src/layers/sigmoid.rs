@@ -2,7 +2,7 @@
 //!
 //! Backward from the output: dx = d y (1 - y), two products.
 
-use super::{Factors, Gradients, Layer, Onward, Place};
+use super::{Factors, Onward, Place, Through};
 use crate::graph::Shape;
 use trefoil_engine::{Engine, Format, Kind, Product, Result};
 
@@ -10,7 +10,7 @@ use trefoil_engine::{Engine, Format, Kind, Product, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sigmoid;
 
-impl Layer for Sigmoid {
+impl Through for Sigmoid {
     /// The output.
     type Kept<E: Engine> = E::Num;
 
@@ -23,23 +23,11 @@ impl Layer for Sigmoid {
         Ok((y.clone(), y))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        y: E::Num,
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx {
-            let format = e.format(&y);
-            let [square] = e.products([Product::mul(&y, &y, format)])?;
-            let slope = e.sub(&y, &square)?;
-            Onward::Product(elementwise(d, &e.claim(&slope, format.bits)), at.formats.wider(e.format(d)))
-        } else {
-            Onward::Nothing
-        };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, y: E::Num, d: &E::Num) -> Result<Onward<E::Num>> {
+        let format = e.format(&y);
+        let [square] = e.products([Product::mul(&y, &y, format)])?;
+        let slope = e.sub(&y, &square)?;
+        Ok(Onward::Product(elementwise(d, &e.claim(&slope, format.bits)), at.formats.wider(e.format(d))))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Backward from the output: dx = d (1 - y^2), two products.
 
 use super::sigmoid::elementwise;
-use super::{Gradients, Layer, Onward, Place};
+use super::{Onward, Place, Through};
 use crate::graph::Shape;
 use ndarray::Array2;
 use trefoil_engine::{Engine, Format, Product, Result};
@@ -12,7 +12,7 @@ use trefoil_engine::{Engine, Format, Product, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tanh;
 
-impl Layer for Tanh {
+impl Through for Tanh {
     /// The output.
     type Kept<E: Engine> = E::Num;
 
@@ -31,23 +31,11 @@ impl Layer for Tanh {
         Ok((y.clone(), y))
     }
 
-    fn backward<E: Engine>(
-        &self,
-        e: &mut E,
-        at: &Place<'_, E::Num>,
-        y: E::Num,
-        d: &E::Num,
-        want_dx: bool,
-    ) -> Result<Gradients<E::Num>> {
-        let input = if want_dx {
-            let (shape, format) = (e.shape(&y), e.format(&y));
-            let [square] = e.products([Product::mul(&y, &y, format)])?;
-            let one = e.public(&Array2::ones((shape[0], shape[1])), format)?;
-            let slope = e.sub(&one, &square)?;
-            Onward::Product(elementwise(d, &e.claim(&slope, format.bits)), at.formats.wider(e.format(d)))
-        } else {
-            Onward::Nothing
-        };
-        Ok(Gradients { input, params: Vec::new() })
+    fn backward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, y: E::Num, d: &E::Num) -> Result<Onward<E::Num>> {
+        let (shape, format) = (e.shape(&y), e.format(&y));
+        let [square] = e.products([Product::mul(&y, &y, format)])?;
+        let one = e.public(&Array2::ones((shape[0], shape[1])), format)?;
+        let slope = e.sub(&one, &square)?;
+        Ok(Onward::Product(elementwise(d, &e.claim(&slope, format.bits)), at.formats.wider(e.format(d))))
     }
 }

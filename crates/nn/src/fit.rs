@@ -1,0 +1,115 @@
+//! Whether a training fits into the ring, and with how many bits: found by trying.
+//!
+//! Every product's range follows from shapes and formats, so a step and an evaluation are run without values ([`Shapes`]) before anything
+//! is trained. The finest formats that pass are taken; all parties try alike, and find the same.
+
+use crate::evaluate::LOSS_ROWS;
+use crate::optimisers::{Optimiser, Sgd};
+use crate::train::{Data, State};
+use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
+use trefoil_engine::{ShapeNum, Shapes};
+
+/// Fraction bits of activations where nobody says: as many as fit, of these.
+const MOST_BITS: u8 = 16;
+const LEAST_BITS: u8 = 8;
+
+impl Trainer {
+    /// Checks what is to be trained, and finds the finest formats with which a step and an evaluation fit into the ring.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what does not fit.
+    pub fn new(training: Training) -> Result<Trainer> {
+        training.check(&training.graph()?)?;
+        if let Some(fraction_bits) = training.spec.fraction_bits {
+            return Trainer::with_bits(&training, fraction_bits);
+        }
+        let most = Trainer::with_bits(&training, MOST_BITS);
+        match most {
+            Err(Error::Config { what: "scales", .. }) => {
+                let fewer = (LEAST_BITS..MOST_BITS).rev().find_map(|bits| Trainer::with_bits(&training, bits).ok());
+                fewer.map_or(most, Ok)
+            }
+            most => most,
+        }
+    }
+
+    /// With so many fraction bits of activations, and the finest formats of all else that fit.
+    fn with_bits(training: &Training, fraction_bits: u8) -> Result<Trainer> {
+        let loss = training.spec.loss(&training.records);
+        let choices: Vec<Scales> = Scales::choices(fraction_bits, training.records.input(), loss)?.collect();
+        let attempt = |scales: &Scales| -> Result<Trainer> {
+            let mut trainer = Trainer::with_scales(training.clone(), *scales)?;
+            trainer.local_wraps = trainer.try_without_values()?;
+            Ok(trainer)
+        };
+        // What does not fit with the coarsest formats does not fit with any.
+        let coarsest = choices.last().ok_or_else(|| Error::config("scales", "none", "formats to try"))?;
+        let coarsest = attempt(coarsest).map_err(|e| match e {
+            Error::Engine(e) => {
+                let (network, batch) = (training.graph().map_or_else(|e| e.to_string(), |g| g.to_string()), training.spec.batch);
+                let found = format!("{fraction_bits} fraction bits with {network}, a batch of {batch} ({e})");
+                Error::config("scales", found, "fraction bits few enough that every product stays below 2^61")
+            }
+            other => other,
+        })?;
+        Ok(choices.iter().find_map(|scales| attempt(scales).ok()).unwrap_or(coarsest))
+    }
+
+    /// With these formats, whether they fit or not.
+    pub(crate) fn with_scales(training: Training, scales: Scales) -> Result<Trainer> {
+        let network = Network::new(training.graph()?)?;
+        let formats = scales.formats(network.graph());
+        let optimiser = Sgd::new(training.spec.clone(), scales)?;
+        let loss = training.spec.loss(&training.records);
+        let class_weights = match &training.spec.class_weights[..] {
+            [] => None,
+            _ if loss == Loss::SquaredError => return Err(Error::config("class weights", "a regression", "classes")),
+            weights => Some(ClassWeights::new(weights, network.outputs())?),
+        };
+        Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0 })
+    }
+
+    /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
+    /// gradient also depends on the exponent of the rate, so each exponent is tried. What comes of it is the number of truncations in a
+    /// step that would be expected to go wrong if they were local.
+    fn try_without_values(&self) -> Result<f64> {
+        let (spec, records, e) = (&self.training.spec, &self.training.records, &mut Shapes::default());
+        let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
+        let (x, y) = (self.network.width(), self.network.outputs());
+        let of = |rows| Data { x: ShapeNum::new([rows, x], records.input()), y: ShapeNum::new([rows, y], self.label_format()) };
+        let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
+        let trained = || self.network.params().iter().filter(|p| p.trained);
+        let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
+        let state = State { params: parameters.collect(), velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect() };
+        for epoch in 0..spec.epochs {
+            let rate = self.optimiser.rate(epoch)?;
+            if !powers.contains(&rate.power()) {
+                powers.push(rate.power());
+                let tried = self.step_on(e, &mut state.clone(), &of(spec.batch), epoch * self.steps_per_epoch());
+                tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
+                step_wraps = e.local_wraps / powers.len() as f64;
+            }
+        }
+        // Formats must not depend on how many records there are: who fetches a model does not know.
+        self.loss(e, &state, &of(LOSS_ROWS))?;
+        self.metric(e, &state, &of(2))?;
+        self.weights_out_of_range(e, &state)?;
+        Ok(step_wraps)
+    }
+}
+
+#[cfg(test)]
+impl Trainer {
+    /// A step on zeros and one without values are refused alike, or end in the same shapes and formats.
+    pub(crate) fn agrees_with_the_ring(&self) {
+        fn step<E: trefoil_engine::Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], trefoil_engine::Format)>> {
+            let zeros = |rows, columns| ndarray::Array2::zeros((rows, columns));
+            let rows = t.training.spec.batch;
+            let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
+            let mut state = t.initial(e).ok()?;
+            t.step_on(e, &mut state, &batch, 0).ok()?;
+            Some(state.params.iter().chain(&state.velocity).map(|x| (e.shape(x), e.format(x))).collect())
+        }
+        assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
+    }
+}
