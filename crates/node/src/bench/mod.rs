@@ -143,7 +143,9 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
         true => (operation.in_process(bench)?, vec![]),
     };
     // A client's own clock counts where there is a client.
-    let seconds = if asked.is_empty() { pace.seconds() } else { asked[pace.range()].to_vec() };
+    let mut seconds = if asked.is_empty() { pace.seconds() } else { asked[pace.range()].to_vec() };
+    // It ends when the slowest party has done as many; a faster one may have done another.
+    seconds.truncate(bench.iterations);
     let steady_s = if asked.is_empty() { pace.steady() } else { seconds.iter().sum::<f64>() / seconds.len() as f64 };
     // Three threads of one process cannot tell whose processor time it is.
     let usage: Vec<(String, (f64, f64))> = match bench.in_process {
