@@ -40,4 +40,13 @@ say "The figures"
 require "accuracy on the hospitals' held-out records, opened from shares" "$(opened job.toml institute)" "at least" 0.95
 clear=$(trefoil evaluate model.safetensors --csv institute.csv --json | awk -F '[:,]' '/accuracy/ { print $2 + 0 }')
 require "accuracy of the model's file on the institute's records, in the clear" "$clear" "at least" 0.9
+
+say "What the ONNX file makes of the institute's raw records"
+run trefoil predict model.onnx institute.csv --out said.csv
+head -n 3 said.csv
+right=$(paste -d , said.csv institute.csv | awk -F , 'NR > 1 { right += $1 == $NF } END { print right / (NR - 1) }')
+require "accuracy of model.onnx on raw records" "$right" "at least" 0.9
+if [ -n "${TREFOIL_PYTHON:-}" ]; then
+    run "$TREFOIL_PYTHON" "$here/predict.py" model.onnx institute.csv said.csv
+fi
 stop_parties
