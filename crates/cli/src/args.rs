@@ -119,6 +119,10 @@ pub struct TrainArgs {
     #[command(flatten)]
     given: Given,
 
+    /// Train on the first records alone, so many of them [default: all]
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+
     /// Data owners that the records are split between
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub owners: usize,
@@ -148,6 +152,19 @@ impl FromArgMatches for Given {
 }
 
 impl TrainArgs {
+    /// The records to train on, and those held out.
+    ///
+    /// # Errors
+    /// As for [`DataArgs::load`]; fewer records than are asked for.
+    pub fn load(&self, args: &DataArgs) -> Result<Dataset> {
+        let data = args.load()?;
+        let Some(rows) = self.rows else { return Ok(data) };
+        if rows == 0 || rows > data.train.rows() {
+            return Err(Error::config("--rows", rows, format!("1 to {}, the records of {}", data.train.rows(), data.name)));
+        }
+        Ok(Dataset { train: data.train.take(rows), ..data })
+    }
+
     /// The training on these records, with the defaults of their kind: 15 epochs in batches of 128 at rates from 0.1 down by a cosine for the
     /// digits, one epoch at a constant rate for MNIST, 10 epochs in batches of 32 from 0.05 down for a CSV file.
     ///

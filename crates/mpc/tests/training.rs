@@ -293,5 +293,8 @@ fn spent<S: Tested>(c: &Training) -> (u32, u64) {
 fn a_step_costs_what_it_has_cost() {
     let ten_classes = config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1);
     let found = [ten_classes, convolutional(48, true)].map(|c| [spent::<Masked>(&c), spent::<SecureNn>(&c)]);
+    // What decays joins truncations that there are, which then cut more bits: no round more.
+    let decaying = config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1).with(|t| t.spec.weight_decay = 0.01);
+    assert_eq!([spent::<Masked>(&decaying), spent::<SecureNn>(&decaying)], [(45, 187_042), (82, 560_146)]);
     assert_eq!(found, [[(45, 186_668), (82, 557_412)], [(64, 273_106), (99, 1_300_110)]]);
 }

@@ -26,7 +26,7 @@ pub trait Optimiser {
     ///
     /// # Errors
     /// Those of the engine.
-    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num]) -> Result<Vec<Cut<E::Num>>>;
+    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], epoch: u64) -> Result<Vec<Cut<E::Num>>>;
 
     /// Changes the parameters and what is kept by the gradients that came of it.
     ///

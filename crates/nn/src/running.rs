@@ -12,12 +12,13 @@ pub(crate) fn cuts<E: Engine>(
     optimiser: &impl Optimiser,
     params: &[Param],
     state: &State<E::Num>,
+    epoch: u64,
 ) -> Result<Vec<Cut<E::Num>>> {
     if params.iter().all(|p| p.trained) {
-        return optimiser.cuts(e, &state.params, &state.velocity);
+        return optimiser.cuts(e, &state.params, &state.velocity, epoch);
     }
     let (trained, _) = split(params, state.params.clone());
-    let mut cuts = optimiser.cuts(e, &trained, &state.velocity)?.into_iter();
+    let mut cuts = optimiser.cuts(e, &trained, &state.velocity, epoch)?.into_iter();
     let as_it_is = |x: &E::Num| Cut { format: e.format(x), join: None };
     let cut = |(param, x): (&Param, &E::Num)| if param.trained { cuts.next() } else { Some(as_it_is(x)) };
     Ok(params.iter().zip(&state.params).filter_map(cut).collect())

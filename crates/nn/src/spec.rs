@@ -37,9 +37,19 @@ pub struct TrainSpec {
     #[cfg_attr(feature = "clap", arg(long, value_name = "RATE", allow_negative_numbers = true))]
     pub lr: f64,
 
-    /// constant, cosine, or rates with the epoch from which on they hold, such as 0.1,0.05@5
+    /// constant, cosine, step:10:0.5 (times 0.5 after every 10 epochs), or rates with the epoch from which on they hold, such as 0.1,0.05@5
     #[cfg_attr(feature = "clap", arg(long, value_name = "SCHEDULE"))]
     pub lr_schedule: Schedule,
+
+    /// Epochs at the start in which the rate rises to what the schedule says
+    #[cfg_attr(feature = "clap", arg(long, value_name = "EPOCHS"))]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmup: u64,
+
+    /// Weight decay: each step takes so many times the learning rate off every parameter
+    #[cfg_attr(feature = "clap", arg(long, value_name = "D", allow_negative_numbers = true))]
+    #[serde(skip_serializing_if = "is_none")]
+    pub weight_decay: f64,
 
     /// Momentum; 0 for none
     #[cfg_attr(feature = "clap", arg(long, value_name = "M", allow_negative_numbers = true))]
@@ -77,6 +87,8 @@ impl Default for TrainSpec {
             batch: 32,
             lr: 0.05,
             lr_schedule: Schedule::Cosine,
+            warmup: 0,
+            weight_decay: 0.0,
             momentum: 0.9,
             softmax: SoftmaxKind::Exact,
             class_weights: Vec::new(),
@@ -126,6 +138,21 @@ impl TrainSpec {
 
     /// The learning rate in `epoch`, counted from 0.
     pub fn rate(&self, epoch: u64) -> f64 {
-        self.lr_schedule.rate(self.lr, epoch, self.epochs)
+        let ramp = if epoch < self.warmup { (epoch + 1) as f64 / (self.warmup as f64 + 1.0) } else { 1.0 };
+        self.lr_schedule.rate(self.lr, epoch, self.epochs) * ramp
     }
+
+    /// Whether the rate of this epoch is one that somebody wrote, rather than one that follows from it.
+    pub fn is_written(&self, epoch: u64) -> bool {
+        epoch >= self.warmup && self.lr_schedule.is_written(epoch)
+    }
+}
+
+/// As most trainings have it: such a field is not written down.
+fn is_zero(epochs: &u64) -> bool {
+    *epochs == 0
+}
+
+fn is_none(decay: &f64) -> bool {
+    *decay == 0.0
 }

@@ -208,7 +208,7 @@ impl Trainer {
             self.weighed(e, d, &batch.y)
         })?;
         let d = optimiser.begin(e, &d, epoch)?;
-        let cuts = running::cuts(e, optimiser, self.network.params(), state)?;
+        let cuts = running::cuts(e, optimiser, self.network.params(), state, epoch)?;
         let gradients = self.network.backward(e, tape, d, cuts)?;
         e.within("sgd", |e| running::apply(e, optimiser, self.network.params(), state, gradients))
     }

@@ -82,7 +82,7 @@ fn follows<E: Engine>(e: &mut E, c: Training, x: &Array2<f64>, y: &Array2<f64>, 
     let mut reference = Reference::new(params(e, &state), t.loss_kind());
     for step in 0..steps {
         t.step(e, &mut state, &all, step).unwrap();
-        reference.step(x, y, lr, t.training().spec.momentum);
+        reference.step(x, y, lr, [t.training().spec.momentum, t.training().spec.weight_decay]);
     }
     for (got, want) in params(e, &state).iter().zip(&reference.params) {
         let worst = (got - want).iter().fold(0f64, |m, v| m.max(v.abs()));
@@ -100,6 +100,47 @@ fn steps_are_those_of_the_reference() {
     follows_the_reference(&mut Float, 0.9, 50, 1e-3);
     follows_the_reference(&mut Fixed::default(), 0.9, 10, 1e-3);
     follows_the_reference(&mut Fixed::default(), 0.9, 50, 5e-2);
+}
+
+/// Weights and biases decay, with and without momentum.
+#[test]
+fn decay_is_that_of_the_reference() {
+    fn run<E: Engine>(e: &mut E, momentum: f64, within: f64) {
+        let labels: Vec<usize> = (0..16).map(|i| (i * i) % 3).collect();
+        let c = config(&[6, 12, 5, 3], 16, 16).with(|t| {
+            (t.spec.momentum, t.spec.weight_decay, t.spec.epochs) = (momentum, 0.125, 10);
+        });
+        follows(e, c, &noise(16, 6, 3), &one_hot(&labels, 3), within);
+    }
+    for momentum in [0.0, 0.9] {
+        run(&mut Float, momentum, 1e-4);
+        run(&mut Fixed::default(), momentum, 1e-3);
+    }
+    let refused = |decay, lr| {
+        let t = config(&[6, 3], 16, 16).with(|t| (t.spec.weight_decay, t.spec.lr) = (decay, lr));
+        t.trainer().unwrap_err().to_string()
+    };
+    assert!(refused(2.0, 0.1).contains("weight decay: found 2, expected 0 to 1"));
+    assert!(refused(1e-6, 0.1).contains("as their product"));
+}
+
+/// The last epochs of a schedule go at the smallest rate that there is, where they would go below it; a rate that is written does not.
+#[test]
+fn rates_that_nobody_wrote_are_floored() {
+    let cosine = config(&[784, 128, 128, 10], 128, 128).with(|t| {
+        (t.spec.lr, t.spec.lr_schedule, t.spec.epochs) = (0.001, Schedule::Cosine, 100);
+    });
+    assert!(cosine.trainer().is_ok());
+    for (lr, epochs) in [(0.001, 30), (0.01, 75), (0.05, 250), (0.05, 400)] {
+        let c = config(&[30, 16, 2], 64, 32).with(|t| {
+            (t.spec.lr, t.spec.lr_schedule, t.spec.epochs) = (lr, Schedule::Cosine, epochs);
+        });
+        assert!(c.trainer().is_ok(), "{lr} {epochs}");
+    }
+    let written = cosine.with(|t| t.spec.lr_schedule = "0.001,0.0000002@100".parse().unwrap());
+    assert!(written.trainer().unwrap_err().to_string().contains("learning rate"));
+    let ramp = config(&[6, 3], 16, 16).with(|t| (t.spec.lr, t.spec.warmup) = (0.5, 4)).spec;
+    assert_eq!((0..5).map(|e| ramp.rate(e)).collect::<Vec<_>>(), [0.1, 0.2, 0.3, 0.4, 0.5]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Demo {
     pub fn run(self) -> Result<()> {
         let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
-        let data = self.data.load()?;
+        let data = self.train.load(&self.data)?;
         if self.suite == SuiteName::Masked && self.truncation == Truncation::Local {
             return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
         }

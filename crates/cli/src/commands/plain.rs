@@ -40,7 +40,7 @@ impl Plain {
     /// Trains in the clear.
     pub fn run(self) -> Result<()> {
         let stop = super::stop_flag()?;
-        let data = self.data.load()?;
+        let data = self.train.load(&self.data)?;
         let training = self.train.training(&data, &self.data)?;
         let trainer = training.trainer()?;
         let data = self.train.ordered(&data, training.spec.seed)?;

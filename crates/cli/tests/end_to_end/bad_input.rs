@@ -61,6 +61,7 @@ fn options() {
         (&["demo", "--dataset", "cifar"], 2, ["cifar", "digits, mnist, csv"]),
         (&["demo", "--suite", "masked", "--truncation", "local"], 2, ["--truncation: found local", "exact"]),
         (&["demo", "--suite", "magic"], 2, ["magic", "securenn"]),
+        (&["demo", "--rows", "1438"], 2, ["--rows: found 1438", "1 to 1437"]),
         (&["demo", "--owners", "0"], 2, ["--owners: found 0", "1 to 360"]),
         (&["demo", "--owners", "361"], 2, ["--owners: found 361", "1 to 360"]),
         (&["demo", "--threads", "0"], 2, ["--threads: found 0", "at least 1"]),

@@ -4,6 +4,8 @@
 //! The velocity u holds past learning rates: after a change of the rate, what was learned before keeps its own.
 //! (PyTorch multiplies by the rate last. With a constant rate, the two are the same.)
 //!
+//! With weight decay c the update has rate c w as well, which is PyTorch's for a constant rate: it joins the same truncation.
+//!
 //! No round and no truncation of its own: the gradient by the outputs is multiplied by rate / batch, locally, and mu u joins the
 //! truncation that dW needs in any case.
 
@@ -12,6 +14,9 @@ use crate::network::{Cut, lift};
 use crate::scales::{MOMENTUM, Rate, Scales};
 use crate::{Error, Result, TrainSpec};
 use trefoil_engine::{Engine, Error as EngineError, Index, Result as EngineResult};
+
+/// Fraction bits of the learning rate times the weight decay.
+const DECAY: u8 = 24;
 
 /// The optimiser.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,11 +30,20 @@ impl Sgd {
     /// By these settings; the momentum is rounded to [`MOMENTUM`] fraction bits.
     ///
     /// # Errors
-    /// [`Error::Config`] unless 0 <= momentum < 1.
+    /// [`Error::Config`] unless 0 <= momentum < 1 and 0 <= weight decay <= 1, or where the decay is too small to be represented.
     pub fn new(spec: TrainSpec, scales: Scales) -> Result<Sgd> {
         let momentum = spec.momentum;
         if !(0.0..1.0).contains(&momentum) {
             return Err(Error::config("momentum", momentum, "at least 0 and below 1"));
+        }
+        let (decay, lr) = (spec.weight_decay, spec.lr);
+        if !(0.0..=1.0).contains(&decay) {
+            return Err(Error::config("weight decay", decay, "0 to 1"));
+        }
+        let least = 16.0 * f64::from(-DECAY.cast_signed()).exp2();
+        if decay > 0.0 && lr > 0.0 && decay * lr < least {
+            let found = format!("{decay} at a learning rate of {lr}");
+            return Err(Error::config("weight decay", found, format!("0, or {least:.1e} and more as their product")));
         }
         let unit = f64::from(MOMENTUM).exp2();
         Ok(Sgd { spec, momentum: (momentum * unit).round() / unit, scales })
@@ -42,7 +56,7 @@ impl Sgd {
     /// [`Error::Config`] for a rate that cannot be represented.
     pub fn rate(&self, epoch: u64) -> Result<Rate> {
         let (lr, batch) = (self.spec.rate(epoch), self.spec.batch);
-        match self.spec.lr_schedule.is_written(epoch) || self.spec.lr == 0.0 {
+        match self.spec.is_written(epoch) || self.spec.lr == 0.0 {
             true => self.scales.rate(lr, batch),
             false => self.scales.rate(lr.max(self.scales.least_rate(batch)), batch),
         }
@@ -60,9 +74,17 @@ impl Optimiser for Sgd {
         self.rate(epoch).map_err(|e| EngineError::Protocol(Box::new(e)))?.times(e, d)
     }
 
-    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num]) -> EngineResult<Vec<Cut<E::Num>>> {
-        let join = |i: usize| kept.get(i).map(|u| e.times(u, self.momentum, MOMENTUM)).transpose();
-        (0..params.len()).map(|i| Ok(Cut { format: self.scales.step, join: join(i)? })).collect()
+    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], epoch: u64) -> EngineResult<Vec<Cut<E::Num>>> {
+        let decay = self.spec.rate(epoch) * self.spec.weight_decay;
+        let join = |(i, w): (usize, &E::Num)| -> EngineResult<Option<E::Num>> {
+            let past = kept.get(i).map(|u| e.times(u, self.momentum, MOMENTUM)).transpose()?;
+            if decay == 0.0 {
+                return Ok(past);
+            }
+            let decayed = e.times(w, decay, DECAY)?;
+            Ok(Some(past.map_or(Ok(decayed.clone()), |past| e.add(&past, &decayed))?))
+        };
+        params.iter().enumerate().map(|at| Ok(Cut { format: self.scales.step, join: join(at)? })).collect()
     }
 
     /// Takes the updates off the parameters, and keeps them as velocities if there is momentum. Updates with more

@@ -62,10 +62,10 @@ impl Reference {
         gradients
     }
 
-    pub fn step(&mut self, x: &Array2<f64>, y: &Array2<f64>, lr: f64, momentum: f64) {
+    pub fn step(&mut self, x: &Array2<f64>, y: &Array2<f64>, lr: f64, [momentum, decay]: [f64; 2]) {
         let gradients = self.gradients(x, y);
         for ((w, u), g) in self.params.iter_mut().zip(&mut self.velocity).zip(gradients) {
-            *u = &*u * momentum + g * lr;
+            *u = &*u * momentum + (g + &*w * decay) * lr;
             *w -= &*u;
         }
     }
