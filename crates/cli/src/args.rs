@@ -2,11 +2,11 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
-use trefoil_node::data::{Dataset, csv, digits, mnist};
-use trefoil_node::demo::{self, joined};
-use trefoil_node::net::shaped::Profile;
-use trefoil_node::nn::{Graph, Schedule, TrainSpec, Training};
-use trefoil_node::{Error, Result};
+use trefoil_data::{Dataset, csv, digits, mnist};
+use trefoil_lab::demo::{self, joined};
+use trefoil_net::shaped::Profile;
+use trefoil_nn::{Graph, Schedule, TrainSpec, Training};
+use trefoil_server::{Error, Result};
 
 /// Where MNIST's files are unless told otherwise.
 pub const MNIST_DIR: &str = "data/mnist";
@@ -194,7 +194,7 @@ impl TrainArgs {
     /// # Errors
     /// More owners than records, or none.
     pub fn ordered(&self, data: &Dataset, seed: u64) -> Result<Dataset> {
-        let part = |t: &trefoil_node::data::Table| Ok::<_, Error>(joined(&t.split(self.owners, seed)?, t.frac));
+        let part = |t: &trefoil_data::Table| Ok::<_, Error>(joined(&t.split(self.owners, seed)?, t.frac));
         Ok(Dataset { name: data.name.clone(), classes: data.classes, train: part(&data.train)?, test: part(&data.test)? })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
-use trefoil_node::{Error, Result};
+use trefoil_server::{Error, Result};
 
 /// Prints a text to standard output. A reader that has gone away (`trefoil demo | head`) is no error.
 pub fn print(text: impl Display) {

@@ -4,7 +4,7 @@ use crate::output::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
-use trefoil_node::demo::Progress;
+use trefoil_lab::demo::Progress;
 
 /// Without a terminal, at most one line about steps in this time.
 const PAUSE: Duration = Duration::from_secs(5);

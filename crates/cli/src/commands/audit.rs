@@ -3,8 +3,9 @@
 use crate::output::{note, print};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trefoil_node::logs::{self, Log};
-use trefoil_node::{Result, audit};
+use trefoil_server::Result;
+use trefoil_server::logs::{self, Log};
+use trefoil_store::audit;
 
 /// Options of `trefoil audit`.
 #[derive(Args)]
@@ -26,7 +27,7 @@ impl Audit {
     /// Verifies the chains and the signed approvals, and compares what the parties say.
     pub fn run(self) -> Result<()> {
         if let (true, Some(_)) = (self.files.len() > 1, &self.since) {
-            return Err(trefoil_node::Error::config("--since", format!("{} logs", self.files.len()), "one"));
+            return Err(trefoil_server::Error::config("--since", format!("{} logs", self.files.len()), "one"));
         }
         let logs: Vec<Log> = self.files.iter().map(|file| Log::read(file)).collect::<Result<_>>()?;
         for (file, log) in self.files.iter().zip(&logs) {

@@ -7,9 +7,10 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use trefoil_node::bench::{self, Measurement};
-use trefoil_node::net::shaped::Profile;
-use trefoil_node::{Error, Result, SuiteName, machine};
+use trefoil_job::SuiteName;
+use trefoil_lab::bench::{self, Measurement};
+use trefoil_net::shaped::Profile;
+use trefoil_server::{Error, Result, machine};
 
 /// Options of `trefoil bench`.
 #[derive(Args)]

@@ -4,7 +4,7 @@ use super::Cli;
 use crate::output::print;
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
-use trefoil_node::Result;
+use trefoil_server::Result;
 
 /// Options of `trefoil completions`.
 #[derive(Args)]

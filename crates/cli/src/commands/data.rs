@@ -5,8 +5,8 @@ use crate::output::print;
 use crate::table::bytes;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use trefoil_node::Result;
-use trefoil_node::data::fetch;
+use trefoil_data::fetch;
+use trefoil_server::Result;
 
 /// Options of `trefoil data`.
 #[derive(Args)]

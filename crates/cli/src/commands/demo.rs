@@ -7,11 +7,13 @@ use crate::table::{Table, bytes, percent};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use trefoil_node::demo::{self, Outcome};
-use trefoil_node::mpc::securenn::Truncation;
-use trefoil_node::net::shaped::Profile;
-use trefoil_node::suites::{self, Chosen};
-use trefoil_node::{Error, Result, SuiteName, wraps};
+use trefoil_job::SuiteName;
+use trefoil_job::suites::{self, Chosen};
+use trefoil_lab::demo::{self, Outcome};
+use trefoil_lab::wraps;
+use trefoil_mpc::securenn::Truncation;
+use trefoil_net::shaped::Profile;
+use trefoil_server::{Error, Result};
 
 /// Options of `trefoil demo`.
 #[derive(Args)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
-use trefoil_node::Result;
-use trefoil_node::client::keys::KeySource;
-use trefoil_node::doctor::{Examination, Finding, Level};
+use trefoil_client::keys::KeySource;
+use trefoil_server::Result;
+use trefoil_server::doctor::{Examination, Finding, Level};
 
 /// Options of `trefoil doctor`.
 #[derive(Args)]

@@ -5,11 +5,12 @@ use crate::output::{json, print};
 use crate::table::{Table, percent};
 use clap::Args;
 use std::path::PathBuf;
-use trefoil_node::data::records::Source;
-use trefoil_node::data::schema::Schema;
-use trefoil_node::demo::input_name;
-use trefoil_node::nn::Model;
-use trefoil_node::{Error, Result, evaluate};
+use trefoil_data::records::Source;
+use trefoil_data::schema::Schema;
+use trefoil_job::evaluate;
+use trefoil_lab::demo::input_name;
+use trefoil_nn::Model;
+use trefoil_server::{Error, Result};
 
 /// Options of `trefoil evaluate`.
 #[derive(Args)]

@@ -9,14 +9,15 @@ use crate::output::{note, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
-use trefoil_node::client::keys::KeySource;
-use trefoil_node::client::peers::Peers;
-use trefoil_node::client::request::{self, Request};
-use trefoil_node::client::{Address, Patience};
-use trefoil_node::data::schema::{self, Column, Task};
-use trefoil_node::net::identity::Identity;
-use trefoil_node::nn::Metric;
-use trefoil_node::{Error, Job, Result, logs, sharing};
+use trefoil_client::keys::KeySource;
+use trefoil_client::peers::Peers;
+use trefoil_client::request::{self, Request};
+use trefoil_client::{Address, Patience};
+use trefoil_data::schema::{self, Column, Task};
+use trefoil_job::{Job, sharing};
+use trefoil_net::identity::Identity;
+use trefoil_nn::Metric;
+use trefoil_server::{Error, Result, logs};
 
 /// Options of `trefoil job`.
 #[derive(Args)]

@@ -7,10 +7,10 @@ use qrcode::{EcLevel, QrCode};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use trefoil_node::client::keys::{self, KeyError, KeySource, PassphraseSource};
-use trefoil_node::client::{self, peers};
-use trefoil_node::net::identity::{Fingerprint, Identity};
-use trefoil_node::{Error, Result};
+use trefoil_client::keys::{self, KeyError, KeySource, PassphraseSource};
+use trefoil_client::{self as client, peers};
+use trefoil_net::identity::{Fingerprint, Identity};
+use trefoil_server::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

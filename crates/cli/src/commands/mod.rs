@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use trefoil_node::{Error, Result, machine};
+use trefoil_server::{Error, Result, machine};
 
 static VERSION: LazyLock<String> = LazyLock::new(machine::version);
 
@@ -145,7 +145,7 @@ fn threads(asked: Option<usize>) -> Result<usize> {
 }
 
 /// The shape of the parties' links; none where nothing is to be changed.
-fn shape(links: trefoil_node::net::shaped::Profile) -> Option<String> {
+fn shape(links: trefoil_net::shaped::Profile) -> Option<String> {
     (links != Default::default()).then(|| links.to_string())
 }
 

@@ -5,8 +5,9 @@ use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_node::nn::Model;
-use trefoil_node::{Error, Result, evaluate, sharing};
+use trefoil_job::{evaluate, sharing};
+use trefoil_nn::Model;
+use trefoil_server::{Error, Result};
 
 /// Options of `trefoil model`.
 #[derive(Args)]

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
-use trefoil_node::client::keys::KeySource;
-use trefoil_node::client::peers::Peers;
-use trefoil_node::server::{
-    self,
-    config::{Config, LogFormat},
-};
-use trefoil_node::{Error, Event, Job, Result, bench, launch};
+use trefoil_client::keys::KeySource;
+use trefoil_client::peers::Peers;
+use trefoil_job::Job;
+use trefoil_lab::{bench, launch};
+use trefoil_server::config::{Config, LogFormat};
+use trefoil_server::{self as server};
+use trefoil_server::{Error, Event, Result};
 
 /// Options of `trefoil party`.
 #[derive(Args)]
@@ -54,7 +54,7 @@ impl Party {
     fn serve(self) -> Result<()> {
         let config = Config::load(&self.config)?;
         logs(&config.log, config.log_format)?;
-        let key: KeySource = config.key.parse().map_err(trefoil_node::client::Error::from)?;
+        let key: KeySource = config.key.parse().map_err(trefoil_client::Error::from)?;
         let identity = key.load(&self.passphrase.source(), config.insecure.plain_key)?;
         let approve = self.approve.as_ref().map(|job| Job::load(job, &Peers::load(&config.peers)?)).transpose()?;
         let stop = super::stop_flag()?;

@@ -3,9 +3,11 @@
 use crate::output::{note, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use trefoil_node::client::peers::{Peers as List, PeersError};
-use trefoil_node::net::identity::Fingerprint;
-use trefoil_node::{Result, client, net};
+use trefoil_client as client;
+use trefoil_client::peers::{Peers as List, PeersError};
+use trefoil_net as net;
+use trefoil_net::identity::Fingerprint;
+use trefoil_server::Result;
 
 /// Options of `trefoil peers`.
 #[derive(Args)]

@@ -5,9 +5,10 @@ use crate::output::{json, print};
 use crate::progress::Reporter;
 use crate::table::{Table, percent};
 use clap::Args;
-use trefoil_node::demo::Progress;
-use trefoil_node::nn::TrainSpec;
-use trefoil_node::{Result, machine, plain};
+use trefoil_lab::demo::Progress;
+use trefoil_lab::plain;
+use trefoil_nn::TrainSpec;
+use trefoil_server::{Result, machine};
 
 /// Options of `trefoil plain`.
 #[derive(Args)]

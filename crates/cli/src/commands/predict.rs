@@ -4,8 +4,9 @@ use crate::output::json;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use trefoil_node::nn::{Model, Task};
-use trefoil_node::{Error, Result, evaluate, predict};
+use trefoil_job::{evaluate, predict};
+use trefoil_nn::{Model, Task};
+use trefoil_server::{Error, Result};
 
 /// Records at a time.
 const ROWS: usize = 4096;

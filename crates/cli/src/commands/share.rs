@@ -6,10 +6,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Instant;
-use trefoil_node::client::peers::Peers;
-use trefoil_node::client::request::Summary;
-use trefoil_node::data::records::Source;
-use trefoil_node::{Job, Result, sharing};
+use trefoil_client::peers::Peers;
+use trefoil_client::request::Summary;
+use trefoil_data::records::Source;
+use trefoil_job::{Job, sharing};
+use trefoil_server::Result;
 
 /// Options of `trefoil share`.
 #[derive(Args)]

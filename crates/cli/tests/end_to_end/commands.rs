@@ -6,7 +6,7 @@ use serde_json::Value;
 #[test]
 fn version_help_and_completions() {
     let version = text(&run(&["--version"]).stdout);
-    assert_eq!(version.trim(), format!("trefoil {}", trefoil_node::machine::version()));
+    assert_eq!(version.trim(), format!("trefoil {}", trefoil_server::machine::version()));
     let help = text(&run(&["--help"]).stdout);
     assert!(help.contains("demo") && help.contains("party") && !help.contains("bench-party"), "{help}");
     let nothing = run(&[]);

@@ -6,18 +6,20 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::{self, Announcement, Request, Standing, Summary};
+use trefoil_client::share::dial;
+use trefoil_client::{Address, Patience, Result};
+use trefoil_data as data;
+use trefoil_job::{Checkpoint, Member, Opened, Owner, Start};
+use trefoil_job::{Job, SuiteName, sharing};
+use trefoil_lab::demo::job::Keys;
 use trefoil_mpc::{Suite, masked::Masked};
-use trefoil_node::client::approval::{Approval, Role};
-use trefoil_node::client::request::{self, Announcement, Request, Standing, Summary};
-use trefoil_node::client::share::dial;
-use trefoil_node::client::{Address, Patience, Result};
-use trefoil_node::demo::job::Keys;
-use trefoil_node::job::{Checkpoint, Member, Opened, Owner, Start};
-use trefoil_node::net::{At, Frame, Id, Part, identity::Identity};
-use trefoil_node::nn::TrainSpec;
-use trefoil_node::server::record::Status;
-use trefoil_node::{Event, Job, SuiteName, data, sharing};
+use trefoil_net::{At, Frame, Id, Part, identity::Identity};
+use trefoil_nn::TrainSpec;
 use trefoil_ring::Tensor;
+use trefoil_server::Event;
+use trefoil_server::record::Status;
 
 /// The program with these arguments, in an environment of its own.
 pub fn trefoil(args: &[&str]) -> Command {
@@ -106,7 +108,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
             holdout: 5,
             columns: columns.into(),
         },
-        truncation: trefoil_node::mpc::securenn::Truncation::default(),
+        truncation: trefoil_mpc::securenn::Truncation::default(),
         train: TrainSpec { hidden: vec![8], epochs: 1, batch: 8, ..TrainSpec::default() },
         open: Opened::default(),
         checkpoint: Checkpoint::default(),

@@ -5,17 +5,17 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+use trefoil_client::peers::Peers;
+use trefoil_client::share::{Source, chunk_seed};
+use trefoil_data::{Dataset, csv};
 use trefoil_engine::{Format, fixed};
+use trefoil_job::{Job, SuiteName, sharing};
+use trefoil_lab::demo::input_name;
+use trefoil_lab::demo::job::{Rows, owner_seed};
 use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate};
-use trefoil_node::client::peers::Peers;
-use trefoil_node::client::share::{Source, chunk_seed};
-use trefoil_node::data::{Dataset, csv};
-use trefoil_node::demo::input_name;
-use trefoil_node::demo::job::{Rows, owner_seed};
-use trefoil_node::net::local;
-use trefoil_node::nn::Training;
-use trefoil_node::nn::{Data, Model};
-use trefoil_node::{Job, SuiteName, sharing};
+use trefoil_net::local;
+use trefoil_nn::Training;
+use trefoil_nn::{Data, Model};
 use trefoil_ring::Tensor;
 
 /// The keys that every `summary.json` has.
@@ -202,7 +202,7 @@ fn in_process<S: Suite>(
             Data { x: e.input([rows[i], data.features()], x_format, x), y: e.input([rows[i], data.classes], y_format, y) }
         });
         let state = trainer.initial(&e).unwrap();
-        let state = trainer.train(&mut e, state, 0, &train, &test, &mut |_, _| Ok::<(), trefoil_node::Error>(())).unwrap();
+        let state = trainer.train(&mut e, state, 0, &train, &test, &mut |_, _| Ok::<(), trefoil_server::Error>(())).unwrap();
         state.params.iter().map(|w| e.export(w)).collect::<Result<Vec<_>, _>>()
     });
     let [a, b, c] = outcomes.map(|o| o.unwrap().0);
@@ -313,8 +313,8 @@ fn some_of_mnist() {
     }
     let dir = tempfile::tempdir().unwrap();
     for (part, count) in [("train", 600u32), ("t10k", 200)] {
-        let images = trefoil_node::data::idx::read_images(&shared.join(format!("{part}-images-idx3-ubyte.gz"))).unwrap();
-        let labels = trefoil_node::data::idx::read_labels(&shared.join(format!("{part}-labels-idx1-ubyte.gz")), 10).unwrap();
+        let images = trefoil_data::idx::read_images(&shared.join(format!("{part}-images-idx3-ubyte.gz"))).unwrap();
+        let labels = trefoil_data::idx::read_labels(&shared.join(format!("{part}-labels-idx1-ubyte.gz")), 10).unwrap();
         let write = |kind: &str, head: &[u32], body: &[u8]| {
             let bytes: Vec<u8> = head.iter().flat_map(|w| w.to_be_bytes()).chain(body.iter().copied()).collect();
             std::fs::write(dir.path().join(format!("{part}-{kind}-ubyte")), bytes).unwrap();

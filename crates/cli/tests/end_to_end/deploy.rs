@@ -9,10 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use trefoil_node::client::keys::KeySource;
-use trefoil_node::client::peers::Peers;
-use trefoil_node::net::identity::Identity;
-use trefoil_node::server::config::{Config, LogFormat};
+use trefoil_client::keys::KeySource;
+use trefoil_client::peers::Peers;
+use trefoil_net::identity::Identity;
+use trefoil_server::config::{Config, LogFormat};
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name)

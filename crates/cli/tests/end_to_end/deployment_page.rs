@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
-use trefoil_node::Job;
-use trefoil_node::client::peers::Peers;
+use trefoil_client::peers::Peers;
+use trefoil_job::Job;
 
 const PAGE: &str = include_str!("../../../../docs/deployment.md");
 const ORGANISATIONS: [&str; 3] = ["bank", "hospital", "university"];

@@ -5,19 +5,20 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
-use trefoil_node::client::approval::{Approval, Role};
-use trefoil_node::client::request::{self, Announcement, Request};
-use trefoil_node::client::share::dial;
-use trefoil_node::client::{Error, Patience};
-use trefoil_node::data::csv;
-use trefoil_node::data::schema::Column;
-use trefoil_node::demo::job::{Keys, Rows};
-use trefoil_node::handshake::{agreed, compare};
-use trefoil_node::mpc::securenn::Truncation;
-use trefoil_node::net::Id;
-use trefoil_node::net::identity::Identity;
-use trefoil_node::net::tls::{Listener, Options, TlsNet};
-use trefoil_node::{Event, Job, sharing};
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::{self, Announcement, Request};
+use trefoil_client::share::dial;
+use trefoil_client::{Error, Patience};
+use trefoil_data::csv;
+use trefoil_data::schema::Column;
+use trefoil_job::{Job, sharing};
+use trefoil_lab::demo::job::{Keys, Rows};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
+use trefoil_net::tls::{Listener, Options, TlsNet};
+use trefoil_server::Event;
+use trefoil_server::handshake::{agreed, compare};
 
 const TIMEOUT: &str = "timeout = 4";
 
@@ -51,7 +52,7 @@ fn names(field: &str, parties: impl IntoIterator<Item = PartyProcess>) {
     assert!(named, "nobody names {field}: {told}");
 }
 
-fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_node::Error> {
+fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
@@ -72,7 +73,7 @@ fn one_party_with_another_job() {
         ("lr", |j| j.train.lr = 0.2),
         ("seed", |j| j.train.seed = 2),
         ("truncation", |j| (j.truncation, j.insecure_accept_wraps) = (Truncation::Local, true)),
-        ("suite", |j| j.suite = trefoil_node::SuiteName::Securenn),
+        ("suite", |j| j.suite = trefoil_job::SuiteName::Securenn),
         ("opened", |j| j.open.loss = false),
         ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),
         ("owners", |j| j.owner.push(owner("one more", &Identity::generate("one more").unwrap()))),

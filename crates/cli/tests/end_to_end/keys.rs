@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
-use trefoil_node::client::peers::Peers;
-use trefoil_node::net::identity::{Fingerprint, Identity};
+use trefoil_client::peers::Peers;
+use trefoil_net::identity::{Fingerprint, Identity};
 
 /// Runs the program in `dir`, with this passphrase in its environment or with none.
 fn at(dir: &Path, passphrase: Option<&str>, args: &[&str]) -> Output {

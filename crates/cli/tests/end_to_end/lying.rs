@@ -5,15 +5,17 @@ use crate::common::{PATIENCE, PartyProcess, approve, job, owner, status, upload_
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trefoil_node::client::approval::{Approval, Role};
-use trefoil_node::client::share::{Chunk, Source};
-use trefoil_node::data::schema::{Partition, Standard, Task};
-use trefoil_node::demo::job::Keys;
-use trefoil_node::net::Id;
-use trefoil_node::net::identity::Identity;
-use trefoil_node::server::record::State;
-use trefoil_node::{Job, SuiteName, client::request, client::request::Request, sharing};
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request;
+use trefoil_client::request::Request;
+use trefoil_client::share::{Chunk, Source};
+use trefoil_data::schema::{Partition, Standard, Task};
+use trefoil_job::{Job, SuiteName, sharing};
+use trefoil_lab::demo::job::Keys;
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
 use trefoil_ring::Tensor;
+use trefoil_server::record::State;
 
 /// Records as words, to train on and held out.
 struct Words {
@@ -201,7 +203,7 @@ fn a_refusal_that_a_party_has_missed_is_told_to_it() {
     let mut parties = Id::ALL.map(|id| PartyProcess::start(&keys.parties[id.index()], &config(id)));
     let mut job = job(&keys, &parties.each_mut().map(PartyProcess::address));
     job.owner[0].name = "liar".into();
-    job.start = trefoil_node::job::Start::Request;
+    job.start = trefoil_job::Start::Request;
     let begin = |id: Id| {
         let start = Request::Start { job: job.hash() };
         request::call::<Vec<String>>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &start).unwrap();

@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::time::{Duration, Instant};
-use trefoil_node::client::Error;
-use trefoil_node::client::request::{self, Request};
-use trefoil_node::demo::job::Keys;
-use trefoil_node::net::Id;
-use trefoil_node::net::identity::Identity;
-use trefoil_node::net::tls::{Listener, connect};
-use trefoil_node::server::record::State;
-use trefoil_node::{Event, Job};
+use trefoil_client::Error;
+use trefoil_client::request::{self, Request};
+use trefoil_job::Job;
+use trefoil_lab::demo::job::Keys;
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
+use trefoil_net::tls::{Listener, connect};
+use trefoil_server::Event;
+use trefoil_server::record::State;
 
 /// An address that nobody listens at any more.
 fn gone() -> String {

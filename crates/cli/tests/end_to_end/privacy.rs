@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use trefoil_node::client::share::Source;
-use trefoil_node::data::csv;
-use trefoil_node::demo::job::{Rows, schema};
+use trefoil_client::share::Source;
+use trefoil_data::csv;
+use trefoil_lab::demo::job::{Rows, schema};
 
 /// A record's values and class names that nobody would write by accident.
 fn planted(file: &Path) -> Vec<String> {

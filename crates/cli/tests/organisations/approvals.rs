@@ -5,7 +5,7 @@ use crate::deployment::{Deployment, trained};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
-use trefoil_node::audit;
+use trefoil_store::audit;
 
 fn log(d: &Deployment, party: usize) -> String {
     d.path(&format!("data{party}/audit.jsonl")).to_str().unwrap().to_owned()

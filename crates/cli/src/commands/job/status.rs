@@ -8,13 +8,15 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
-use trefoil_node::client::approval::{Approval, Role};
-use trefoil_node::client::request::{self, Request};
-use trefoil_node::client::{self, Address, Patience};
-use trefoil_node::net::Id;
-use trefoil_node::net::identity::{Fingerprint, Identity};
-use trefoil_node::server::record::{State, Status};
-use trefoil_node::{Error, Job, Result, time};
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::{self, Request};
+use trefoil_client::{self as client, Address, Patience};
+use trefoil_job::Job;
+use trefoil_net::Id;
+use trefoil_net::identity::{Fingerprint, Identity};
+use trefoil_server::record::{State, Status};
+use trefoil_server::{Error, Result};
+use trefoil_store::time;
 
 /// Options of `trefoil job status`.
 #[derive(Args)]

@@ -1,0 +1,19 @@
+//! A job: what is trained on whose records for whom. Its parties are elsewhere; this is what all sides know of it, and the owners' side.
+//!
+//! | where | what |
+//! |---|---|
+//! | `job` | `job.toml`, its checks, its members, its hash, who must approve |
+//! | [`suites`] | the protocol suites by name: the one place that turns a name into an engine |
+//! | [`sharing`] | a data owner's records and the model owner's model, on their way |
+//! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
+
+mod error;
+pub mod evaluate;
+mod job;
+pub mod predict;
+pub mod sharing;
+pub mod suites;
+
+pub use error::{Error, Result};
+pub use job::{Checkpoint, Job, Member, MetricName, Opened, Owner, SEMANTICS, Start};
+pub use suites::SuiteName;

@@ -1,0 +1,55 @@
+//! A job's model, from its file: what it says of raw records is what evaluation counts.
+
+use ndarray::arr2;
+use trefoil_data::records::Source;
+use trefoil_data::schema::Schema;
+use trefoil_job::evaluate::{self, evaluate};
+use trefoil_job::predict::{Answer, Predictions};
+use trefoil_nn::{Graph, Model};
+
+const SCHEMA: &str = r#"{"task": "classification", "label": "ill", "classes": ["no", "yes"], "holdout": 0, "columns": [
+    {"kind": "number", "name": "age", "mean": 50.0, "deviation": 10.0},
+    {"kind": "category", "name": "town", "values": ["here", "there"]},
+    {"kind": "range", "name": "dose", "min": 0.0, "max": 200.0}]}"#;
+
+#[test]
+fn raw_records_are_prepared_as_the_job_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema: Schema = serde_json::from_str(SCHEMA).unwrap();
+    // The second logit is age / 10 - 5, 1 more there, and twice the dose / 200.
+    let params = [arr2(&[[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 2.0]]), arr2(&[[0.0, 0.0]])];
+    let model = Model::new(&Graph::perceptron(&[4, 2]), &params, &serde_json::to_string(&schema).unwrap()).unwrap();
+    let model = model.with_classes(&schema.classes).unwrap();
+    let (path, file) = (folder.path().join("m.safetensors"), folder.path().join("records.csv"));
+    model.save(&path).unwrap();
+    let model = evaluate::load(&path).unwrap();
+    std::fs::write(&file, "dose,town,age,ill\n0,here,50,no\n100,there,70,yes\n400,here,-1e6,no\n100,there,55,no\n").unwrap();
+    let mut found: Vec<Answer<'_>> = Vec::new();
+    let mut predictions = Predictions::open(&model, &file, None).unwrap();
+    while let Some(some) = predictions.next(3).unwrap() {
+        found.extend(some);
+    }
+    let classes: Vec<_> = found.iter().map(|a| a.class.unwrap()).collect();
+    assert_eq!(classes, ["no", "yes", "no", "yes"]);
+    let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+    for (answer, z) in found.iter().zip([0.0, 4.0, -6.0, 2.5]) {
+        assert!((answer.numbers[1] - sigmoid(z)).abs() < 1e-12, "{answer:?} {z}");
+    }
+    assert_eq!(evaluate(&model, &schema, &Source { path: file.clone(), labels: None }).unwrap().accuracy, Some(0.75));
+
+    // Without a label, and with a text that there is not.
+    std::fs::write(&file, "dose,town,age\n0,here,50\n").unwrap();
+    assert_eq!(Predictions::open(&model, &file, None).unwrap().next(9).unwrap().unwrap().len(), 1);
+    std::fs::write(&file, "dose,town,age\n0,nowhere,50\n").unwrap();
+    let error = Predictions::open(&model, &file, None).unwrap().next(9).unwrap_err().to_string();
+    assert!(error.contains("nowhere") && !error.contains('\n'), "{error}");
+
+    let value = Model::new(&Graph::perceptron(&[4, 1]), &[arr2(&[[1.0, 0.0, 0.0, 0.0]]), arr2(&[[0.5]])], "").unwrap();
+    let text = SCHEMA
+        .replace("classification", "regression")
+        .replace(r#""classes": ["no", "yes"]"#, r#""target": {"mean": 7.0, "deviation": 2.0}"#);
+    let value = value.with_input(evaluate::input(&serde_json::from_str(&text).unwrap())).unwrap();
+    std::fs::write(&file, "dose,town,age\n0,here,60\n").unwrap();
+    let answers = Predictions::open(&value, &file, None).unwrap().next(9).unwrap().unwrap();
+    assert_eq!(answers, [Answer { class: None, numbers: vec![10.0] }]);
+}

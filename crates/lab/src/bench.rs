@@ -1,0 +1,272 @@
+//! Measurements: one operation again and again, by three processes over TLS or by three threads.
+
+mod gemm;
+mod operation;
+mod pace;
+pub mod party;
+
+pub use operation::Operation;
+
+use crate::launch::{Fleet, Line, Start};
+use crate::summary::{by_link, median};
+use pace::Pace;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use trefoil_client::{Address, Patience, query::Session};
+use trefoil_job::suites::{Chosen, SuiteName, WithSuite};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_mpc::{Party, Suite};
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
+use trefoil_nn::{Schedule, Training};
+use trefoil_server::{Error, Result, machine};
+
+/// One measurement: an object of the JSON list.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)] // the names say it; docs/benchmarks.md lists them
+pub struct Measurement {
+    pub name: String,
+    pub suite: String,
+    pub links: String,
+    /// Those that count.
+    pub iterations: usize,
+    /// Seconds of the wall clock of many iterations of the slowest party, begun when the helper's lead no longer grew, divided by their
+    /// number.
+    pub steady_s: f64,
+    /// Of the single iterations at P0, or at a client: an iteration that is longer now and then does not show in it.
+    pub median_s: f64,
+    pub min_s: f64,
+    pub max_s: f64,
+    /// Processor seconds of an iteration, by party.
+    pub cpu_s: BTreeMap<String, f64>,
+    /// Processor seconds that the matrix products of all parties alone take in an iteration, at the speed of one thread measured in the
+    /// same run.
+    pub floor_s: f64,
+    /// How many times as many the parties take together; none where nothing is multiplied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_to_floor: Option<f64>,
+    /// Payload of an iteration on all links between parties.
+    pub bytes_total: u64,
+    pub bytes_by_link: BTreeMap<String, u64>,
+    pub rounds: f64,
+    pub peak_rss_bytes: BTreeMap<String, u64>,
+    /// How many bytes of frames may wait at each end of a link.
+    pub queue_bound_bytes: u64,
+    /// How many waited at most at either end, by link.
+    pub queue_peak_bytes: BTreeMap<String, u64>,
+    pub threads: usize,
+    pub machine: String,
+    pub commit: String,
+    /// Only for `gemm`: billions of multiply-accumulates a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gmac_per_s: Option<f64>,
+    /// Only for `gemm`: the same of the plain loop, in the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gmac_per_s_reference: Option<f64>,
+}
+
+/// The names that [`measure`] knows: single operations and perceptrons, and training and inference of each network that has a name.
+pub fn names() -> Vec<&'static str> {
+    static NAMED: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let of = |name: &&str| [format!("train-{name}"), format!("infer-{name}-b1"), format!("infer-{name}-b128")];
+        trefoil_nn::NAMED.iter().flat_map(of).collect()
+    });
+    OTHERS.into_iter().chain(NAMED.iter().map(String::as_str)).collect()
+}
+
+/// The names without those of named networks.
+const OTHERS: [&str; 10] = [
+    "train-784x256x10",
+    "train-784x128x128x10",
+    "infer-784x128x128x10-b1",
+    "infer-784x128x128x10-b128",
+    "relu-1e6",
+    "product-128x784x256",
+    "softmax-128x10",
+    "check-60000x784-pixels",
+    "check-1000000x30-numbers",
+    "gemm-128x784x256",
+];
+
+/// How to measure.
+pub struct Bench<'a> {
+    /// Protocol suite.
+    pub suite: SuiteName,
+    /// The shape of the links: "local", or a profile such as "40ms,100Mbps".
+    pub links: &'a str,
+    /// Iterations that count, at most.
+    pub iterations: usize,
+    /// For how long they are counted, at most.
+    pub most: Duration,
+    /// How many bytes of frames may wait at each end of a link.
+    pub queue_bytes: usize,
+    /// Threads of each party.
+    pub threads: usize,
+    /// Three threads of this process in place of three processes over TLS.
+    pub in_process: bool,
+    /// The program that has the `bench-party` command.
+    pub program: &'a Path,
+    /// Where the parties' logs go.
+    pub scratch: &'a Path,
+}
+
+impl Bench<'_> {
+    fn chosen(&self) -> Chosen {
+        Chosen { suite: self.suite, truncation: Truncation::Dealer }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::new(self.iterations, self.most)
+    }
+}
+
+/// Measures `name`.
+///
+/// # Errors
+/// An unknown name; everything that can go wrong in a run.
+pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measurement> {
+    if bench.iterations == 0 {
+        return Err(Error::config("iterations", 0, "at least 1"));
+    }
+    if name == "gemm-128x784x256" {
+        return gemm::measure(name, bench);
+    }
+    let operation = Operation::parse(name)?;
+    let rate = gemm::rate()?;
+    let (pace, asked) = match bench.in_process {
+        false => bench.chosen().with(Processes { operation: &operation, bench, stop })?,
+        true => (operation.in_process(bench)?, vec![]),
+    };
+    // A client's own clock counts where there is a client.
+    let mut seconds = if asked.is_empty() { pace.seconds() } else { asked[pace.range()].to_vec() };
+    // It ends when the slowest party has done as many; a faster one may have done another.
+    seconds.truncate(bench.iterations);
+    let steady_s = if asked.is_empty() { pace.steady() } else { seconds.iter().sum::<f64>() / seconds.len() as f64 };
+    // Three threads of one process cannot tell whose processor time it is.
+    let usage: Vec<(String, (f64, f64))> = match bench.in_process {
+        true => vec![("all".into(), pace.usage(0))],
+        false => Id::ALL.iter().map(|id| (id.to_string(), pace.usage(id.index()))).collect(),
+    };
+    let cpu: f64 = usage.iter().map(|(_, (cpu, _))| cpu).sum();
+    let floor_s = usage.iter().map(|(_, (_, macs))| macs).sum::<f64>() / rate;
+    let sent = |a: Id, b: Id| pace.per_lap(a.index(), |lap| lap.sent[b.index()] as f64);
+    let queued = |a: Id, b: Id| {
+        let [at_sender, at_receiver] = [pace.last(a.index()).queued[b.index()][0], pace.last(b.index()).queued[a.index()][1]];
+        at_sender.max(at_receiver) as u64
+    };
+    Ok(Measurement {
+        name: name.into(),
+        suite: bench.suite.to_string(),
+        links: if bench.in_process { "in-process".into() } else { bench.links.into() },
+        iterations: seconds.len(),
+        steady_s,
+        median_s: median(&seconds),
+        min_s: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+        max_s: seconds.iter().copied().fold(0.0, f64::max),
+        cpu_s: usage.into_iter().map(|(who, (cpu, _))| (who, cpu)).collect(),
+        floor_s,
+        cpu_to_floor: (floor_s > 0.0).then(|| cpu / floor_s),
+        bytes_total: Id::ALL.into_iter().flat_map(|a| a.others().map(|b| sent(a, b))).sum::<f64>().round() as u64,
+        bytes_by_link: by_link(|a, b| sent(a, b).round() as u64),
+        rounds: [0, 1].map(|i| pace.per_lap(i, |lap| f64::from(lap.rounds))).into_iter().fold(0.0, f64::max),
+        peak_rss_bytes: Id::ALL.iter().map(|id| (id.to_string(), pace.peak_rss(id.index()))).collect(),
+        queue_bound_bytes: bench.queue_bytes as u64,
+        queue_peak_bytes: by_link(queued),
+        threads: bench.threads,
+        machine: machine::describe(),
+        commit: machine::commit().into(),
+        gmac_per_s: None,
+        gmac_per_s_reference: None,
+    })
+}
+
+/// The training that a measurement's parties agree on; only its network matters.
+fn job(operation: &Operation) -> Result<Training> {
+    let network = operation.network();
+    let (bits, batch) = (operation::fraction_bits(&network), operation::step(&network));
+    Ok(Training::of(network, batch)?.with(|t| {
+        (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
+        (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
+    }))
+}
+
+/// Three processes over TLS, with whichever suite.
+struct Processes<'a> {
+    operation: &'a Operation,
+    bench: &'a Bench<'a>,
+    stop: &'a AtomicBool,
+}
+
+impl WithSuite for Processes<'_> {
+    type Out = Result<(Pace, Vec<f64>)>;
+
+    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
+        processes::<S>(self.operation, self.bench, self.stop)
+    }
+}
+
+/// Three processes, and a client where there is one: what the parties said, and the client's seconds.
+fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<(Pace, Vec<f64>)> {
+    let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
+    let client = Identity::generate("client")?;
+    let timeout = Duration::from_secs(60);
+    let training = job(operation)?;
+    let start = |id: Id| -> Result<Start> {
+        let config = party::Config {
+            id,
+            key: keys[id.index()].to_pem().to_string(),
+            parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
+            client: client.fingerprint(),
+            operation: operation.clone(),
+            suite: bench.chosen(),
+            training: training.clone(),
+            timeout: timeout.as_secs_f64(),
+            queue_bytes: bench.queue_bytes,
+            threads: bench.threads,
+            links: (bench.links != "local").then(|| bench.links.to_owned()),
+        };
+        let line = serde_json::to_string(&config).map_err(|e| Error::config(id, e, "a configuration"))?;
+        Ok(Start { id, args: vec!["bench-party".into()], env: vec![], first_line: Some(line) })
+    };
+    let parties = [start(Id::P0)?, start(Id::P1)?, start(Id::P2)?];
+    let fleet = Fleet::start(bench.program, parties, bench.scratch, timeout, stop)?;
+    let addresses = serde_json::to_string(&fleet.addresses).map_err(|e| Error::config("addresses", e, "three texts"))?;
+    for id in Id::ALL {
+        fleet.tell(id, &addresses)?;
+    }
+    let mut pace = bench.pace();
+    // The next iteration of any party; whether enough is measured. The parties end with the fleet.
+    let mut next = || loop {
+        if let (id, Line::Lap(lap)) = fleet.next(Instant::now() + timeout * 2)? {
+            return Ok::<bool, Error>(pace.lap(id, lap));
+        }
+    };
+    let mut asked = vec![];
+    if let Operation::Infer { batch, network } = operation {
+        let addresses = Id::ALL.map(|id| Address {
+            id,
+            address: fleet.addresses[id.index()].clone(),
+            fingerprint: keys[id.index()].fingerprint(),
+        });
+        let patience = Patience { connect: timeout, answer: timeout };
+        let mut session = Session::open(&addresses, &client, patience)?;
+        let x = operation::records(*batch, network.input.len());
+        let outputs = batch * network.outputs()?;
+        let mut over = false;
+        while !over {
+            let started = Instant::now();
+            session.ask(&x, outputs, S::deal, S::reconstruct)?;
+            asked.push(started.elapsed().as_secs_f64());
+            for _ in Id::ALL {
+                over = next()?;
+            }
+        }
+    } else {
+        while !next()? {}
+    }
+    Ok((pace, asked))
+}

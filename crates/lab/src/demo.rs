@@ -1,0 +1,154 @@
+//! A whole training on one machine: three parties as real servers, data owners, model owner, and the float baseline.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`job`] | the job that the parties approve, and an owner's records as it shares them |
+//! | `parties` | three servers in a run folder |
+//! | `secure` | the training: approval, sharing, steps, model |
+//! | `watch` | what the parties say, followed |
+
+pub mod job;
+mod parties;
+mod secure;
+mod watch;
+
+use crate::plain;
+use crate::run_folder::RunFolder;
+use crate::summary::{Summary, by_link, by_party, median, together};
+use ndarray::{Array2, concatenate};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use trefoil_data::{Dataset, Table};
+use trefoil_job::suites::{Chosen, SuiteName};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_nn::{Model, Training};
+use trefoil_server::report::{CostLine, Report};
+use trefoil_server::{Result, machine};
+
+/// What to run.
+pub struct Demo {
+    /// The training.
+    pub training: Training,
+    /// The protocol suite.
+    pub suite: Chosen,
+    /// How many data owners the records are split between.
+    pub owners: usize,
+    /// Threads of each party.
+    pub threads: usize,
+    /// How long a party waits for another.
+    pub timeout: Duration,
+    /// Where the evidence goes.
+    pub run_dir: PathBuf,
+    /// The program that has the `party` command: this one.
+    pub program: PathBuf,
+    /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
+    pub links: Option<String>,
+    /// Masks from a seed: insecure.
+    pub insecure_mask_seed: Option<u64>,
+    /// Every frame received, for study: insecure.
+    pub insecure_record: Option<PathBuf>,
+}
+
+/// What a run says while it goes on.
+#[allow(missing_docs)] // the names say it
+pub enum Progress<'a> {
+    Phase(&'a str),
+    Step { step: u64, total: u64, seconds: f64, bytes: u64 },
+    Epoch { epoch: u64, loss: f64, accuracy: f64 },
+    FloatEpoch { epoch: u64, loss: f64, accuracy: f64 },
+}
+
+/// A finished run.
+pub struct Outcome {
+    /// As in `summary.json`.
+    pub summary: Summary,
+    /// The reports of P0, P1 and P2.
+    pub reports: [Report; 3],
+    /// Their costs as one, by layer and label.
+    pub cost: Vec<CostLine>,
+    /// Seconds of each step at P0.
+    pub step_seconds: Vec<f64>,
+}
+
+/// Runs the demo. `stop` ends it cleanly; `progress` is called as it goes.
+///
+/// # Errors
+/// Everything that can go wrong, named, with an exit code.
+pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome> {
+    let training = &demo.training;
+    let trainer = training.trainer()?;
+    let mut folder = RunFolder::create(&demo.run_dir, demo)?;
+    let parts = (data.train.split(demo.owners, training.spec.seed)?, data.test.split(demo.owners, training.spec.seed)?);
+
+    let started = Instant::now();
+    let secure = secure::train(demo, data, &parts, trainer.total_steps(), &mut folder, stop, progress)?;
+    let model = Model::new(trainer.network().graph(), &secure.params, input_name(training.records.input_frac))?;
+    let model_file = folder.path("model.safetensors");
+    model.save(&model_file)?;
+    let seconds_total = started.elapsed().as_secs_f64();
+
+    let (train, test) = (joined(&parts.0, data.train.frac), joined(&parts.1, data.test.frac));
+    let model_test_accuracy = Model::load(&model_file)?.accuracy(&test.x, &test.y)?;
+    progress(Progress::Phase("float baseline"));
+    let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
+    let float = plain::train(&trainer, &train, &test, stop, &mut on_epoch)?;
+
+    let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let steps = secure.steps.len() as u64;
+    let reports = secure.reports;
+    let per_step = |x: u64| x / steps.max(1);
+    let summary = Summary {
+        suite: demo.suite.suite.to_string(),
+        network: trainer.network().graph().to_string(),
+        links: demo.links.clone().unwrap_or_else(|| "local".into()),
+        dataset: data.name.clone(),
+        train_rows: training.records.train_rows,
+        test_rows: training.records.test_rows,
+        owners: demo.owners,
+        train: training.spec.clone(),
+        steps,
+        seconds_per_step_median: median(&secure.steps),
+        seconds_total,
+        seconds_sharing: secure.seconds_sharing,
+        seconds_float: float.seconds,
+        bytes_per_step: per_step(reports.iter().flat_map(|r| r.step_bytes).sum()),
+        bytes_sent: by_party(&reports, |r| r.sent.iter().sum()),
+        wire_bytes_sent: by_party(&reports, |r| r.wire.iter().sum()),
+        bytes_by_link_per_step: by_link(|a, b| per_step(reports[a.index()].step_bytes[b.index()])),
+        rounds_per_step: reports[0].step_rounds.max(reports[1].step_rounds) as f64 / steps.max(1) as f64,
+        secure_test_accuracy: secure.epochs.last().map_or(0.0, |e| e.2),
+        model_test_accuracy,
+        float_test_accuracy: float.accuracy(),
+        secure_loss: secure.epochs.last().map_or(0.0, |e| e.1),
+        float_loss: float.epochs.last().map_or(0.0, |e| e.0),
+        max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
+        fraction_bits: trainer.scales().activation.frac,
+        truncation: match demo.suite {
+            Chosen { suite: SuiteName::Masked, .. } => "exact".into(),
+            Chosen { truncation: Truncation::Dealer, .. } => "dealer".into(),
+            Chosen { truncation: Truncation::Local, .. } => "local".into(),
+        },
+        expected_wraps: crate::wraps::expected(demo.suite.truncation, &trainer),
+        peak_rss_bytes: by_party(&reports, |r| r.peak_rss),
+        threads: demo.threads,
+        masks: if demo.insecure_mask_seed.is_some() { "insecure: from a seed" } else { "from the operating system" }.into(),
+        machine: machine::describe(),
+        version: machine::version(),
+    };
+    let cost = together(&reports);
+    folder.finish(&summary, &cost, &secure.epochs, &float.epochs)?;
+    Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
+}
+
+/// How a model file names the scaling of features with these fraction bits.
+pub fn input_name(frac: u8) -> &'static str {
+    if frac == 8 { "p/256" } else { "standardised" }
+}
+
+/// The owners' parts, one after the other: the order in which the parties hold them.
+pub fn joined(parts: &[Table], frac: u8) -> Table {
+    let views: Vec<_> = parts.iter().map(|t| t.x.view()).collect();
+    let x = concatenate(ndarray::Axis(0), &views).unwrap_or_default();
+    Table { x, y: parts.iter().flat_map(|t| t.y.clone()).collect(), frac }
+}

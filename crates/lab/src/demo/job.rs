@@ -1,0 +1,253 @@
+//! The job that a demo's parties approve, and an owner's records as it shares them.
+
+use super::Demo;
+use ndarray::Axis;
+use sha2::{Digest, Sha256};
+use trefoil_client::share::{CHUNK, Chunk, Source};
+use trefoil_data::schema::{Column, Partition, Schema, Task};
+use trefoil_data::{Dataset, Table};
+use trefoil_job::Job;
+use trefoil_job::{Checkpoint, Member, MetricName, Opened, Owner, Start};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_net::Id;
+use trefoil_net::identity::Identity;
+use trefoil_nn::{Metric, Open, Outputs, Records, TrainSpec, Training};
+use trefoil_ring::Tensor;
+use trefoil_server::Result;
+
+/// Everybody's keys, made for one run and never written down.
+pub struct Keys {
+    /// P0, P1 and P2.
+    pub parties: [Identity; 3],
+    /// The data owners, in the order in which their records are joined.
+    pub owners: Vec<Identity>,
+    /// The model owner.
+    pub model_owner: Identity,
+}
+
+impl Keys {
+    /// Fresh keys for so many data owners.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn generate(owners: usize) -> Result<Keys> {
+        let owner = |i| Identity::generate(&format!("owner-{}", i + 1));
+        Ok(Keys {
+            parties: [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?],
+            owners: (0..owners).map(owner).collect::<std::result::Result<_, _>>()?,
+            model_owner: Identity::generate("model-owner")?,
+        })
+    }
+}
+
+/// The records as a demo has them: pixels p/256, or numbers that are standardised already. Names of columns and classes stay with
+/// whoever has the file.
+pub fn schema(data: &Dataset) -> Schema {
+    let columns = match data.train.frac {
+        8 => vec![Column::Pixels { name: "pixel".into(), count: data.features() }],
+        _ => (0..data.features()).map(|i| Column::Number { name: format!("x{i}"), mean: 0.0, deviation: 1.0 }).collect(),
+    };
+    Schema {
+        task: Task::Classification,
+        partition: Partition::Horizontal,
+        label: "label".into(),
+        classes: (0..data.classes).map(|c| c.to_string()).collect(),
+        target: None,
+        id: None,
+        holdout: 0,
+        columns,
+    }
+}
+
+/// A training on a demo's records, all of whose figures are opened.
+pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
+    let (input_frac, input_bits) = schema(data).input();
+    let (features, outputs) = (data.features(), Outputs::Classes(data.classes));
+    let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
+    let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
+    Training { spec, records, open: Open { loss: true, metric: Some(Metric::Accuracy) } }
+}
+
+/// The job of a demo whose parties listen at `addresses`.
+pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) -> Job {
+    let t = &demo.training;
+    let name: String = data.name.chars().filter(|c| !c.is_control()).take(64).collect();
+    Job {
+        name: if name.is_empty() { "demo".into() } else { name },
+        suite: demo.suite.suite,
+        truncation: demo.suite.truncation,
+        insecure_masks: demo.insecure_mask_seed.is_some(),
+        // The command has asked already.
+        insecure_accept_wraps: demo.suite.truncation == Truncation::Local,
+        start: Start::Ready,
+        party: Id::ALL.map(|id| Member {
+            name: id.to_string(),
+            fingerprint: keys.parties[id.index()].fingerprint(),
+            address: Some(addresses[id.index()].clone()),
+        }),
+        owner: keys
+            .owners
+            .iter()
+            .enumerate()
+            .map(|(i, key)| Owner {
+                name: format!("owner-{}", i + 1),
+                fingerprint: key.fingerprint(),
+                address: None,
+                columns: vec![],
+                label: false,
+            })
+            .collect(),
+        model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
+        data: schema(data),
+        train: t.spec.clone(),
+        // All owners are one user here, who is shown every figure.
+        open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1 },
+        checkpoint: Checkpoint::default(),
+    }
+}
+
+/// An owner's masks in a run with insecure ones: they follow from the run's seed.
+pub fn owner_seed(seed: u64, owner: usize) -> [u8; 32] {
+    Sha256::digest(format!("insecure owner seed {seed} {owner}")).into()
+}
+
+/// An owner's records in chunks of rows: first those to train on, then those held out; features, then one number a class.
+pub struct Rows<'a> {
+    parts: [&'a Table; 2],
+    classes: usize,
+    range: (u8, u8),
+    /// Which of the parts, and from which row on.
+    at: (usize, usize),
+}
+
+impl<'a> Rows<'a> {
+    /// Of one owner: records to train on, and records held out.
+    pub fn new(schema: &Schema, train: &'a Table, test: &'a Table) -> Rows<'a> {
+        Rows { parts: [train, test], classes: schema.outputs(), range: schema.input(), at: (0, 0) }
+    }
+
+    /// Values in a row.
+    pub fn width(&self) -> usize {
+        self.parts[0].features() + self.classes
+    }
+}
+
+impl Source for Rows<'_> {
+    fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
+        let (part, from) = self.at;
+        let Some(table) = self.parts.get(part) else { return Ok(None) };
+        if from == table.rows() {
+            self.at = (part + 1, 0);
+            return self.next();
+        }
+        let rows = from..table.rows().min(from + (CHUNK / self.width().max(1)).max(1));
+        self.at = (part, rows.end);
+        // -8 itself, to which outliers are clipped, is one step outside of the range that the job promises.
+        let (frac, most) = (f64::from(self.range.0).exp2(), f64::from(self.range.1).exp2() - 1.0);
+        // Two's complement: the ring's way to have negative numbers.
+        let element = |v: &f64| (v * frac).round().clamp(-most, most) as i64 as u64;
+        let mut words = Vec::with_capacity(rows.len() * self.width());
+        for (x, y) in table.x.axis_iter(Axis(0)).zip(&table.y).skip(rows.start).take(rows.len()) {
+            words.extend(x.iter().map(element));
+            words.extend((0..self.classes).map(|class| u64::from(class == *y)));
+        }
+        Ok(Some(Chunk { test: part == 1, x: Tensor::from_shape_vec((rows.len(), self.width()), words)? }))
+    }
+
+    fn order(&self) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use trefoil_job::SuiteName;
+    use trefoil_job::suites::Chosen;
+    use trefoil_nn::graph::Form;
+    use trefoil_nn::{Graph, SoftmaxKind};
+
+    fn table(rows: usize) -> Table {
+        // From -8, to which outliers are clipped, to almost 8.
+        let x = ndarray::Array2::from_shape_fn((rows, 2), |(i, j)| if i + j == 0 { -8.0 } else { (i + j) as f64 / 4.0 - 8.0 });
+        Table { x, y: (0..rows).map(|i| i % 3).collect(), frac: 12 }
+    }
+
+    fn demo(data: &Dataset) -> Demo {
+        let spec = TrainSpec {
+            hidden: vec![5, 4],
+            epochs: 2,
+            batch: 4,
+            softmax: SoftmaxKind::Asm,
+            fraction_bits: Some(14),
+            seed: 3,
+            ..TrainSpec::default()
+        };
+        Demo {
+            training: training(spec, data),
+            suite: Chosen { suite: SuiteName::Securenn, truncation: Truncation::Local },
+            owners: 2,
+            threads: 1,
+            timeout: Duration::from_secs(1),
+            run_dir: "run".into(),
+            program: "trefoil".into(),
+            links: None,
+            insecure_mask_seed: None,
+            insecure_record: None,
+        }
+    }
+
+    /// What the parties train by the job is what the demo was asked for, and what its baseline trains.
+    #[test]
+    fn the_job_is_the_training() {
+        let image = r#"{"input": [1, 1, 2], "nodes": [{"op": {"conv2d": {"filters": 4, "kernel": [1, 2]}}}, {"op": "relu"},
+            {"op": {"linear": {"outputs": 3}}, "name": "last", "from": "relu1"}]}"#;
+        let image: Graph = serde_json::from_str(image).unwrap();
+        for (frac, pixels, network) in [(12, false, Graph::perceptron(&[2, 5, 4, 3])), (8, true, image)] {
+            let part = |rows| Table { frac, ..table(rows) };
+            let data = Dataset { name: "three".into(), classes: 3, train: part(9), test: part(3) };
+            let (mut demo, keys) = (demo(&data), Keys::generate(2).unwrap());
+            if pixels {
+                let spec = &mut demo.training.spec;
+                (spec.hidden, spec.network) = (TrainSpec::default().hidden, Some(Form::Graph(network.clone())));
+            }
+            let job = job(&demo, &data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
+            assert_eq!(job.training(9, 3), demo.training);
+            assert_eq!(job.network().unwrap(), network);
+            assert_eq!(matches!(job.data.columns[..], [Column::Pixels { .. }]), pixels);
+            // As its file and as the parties get it.
+            let text = toml::to_string(&job).unwrap();
+            let peers = trefoil_client::peers::Peers::default();
+            assert_eq!(Job::parse(&text, "job.toml", &peers).unwrap().hash(), job.hash());
+            assert_eq!(Job::from_json(serde_json::to_value(&job).unwrap()).unwrap().hash(), job.hash());
+        }
+    }
+
+    #[test]
+    fn rows() {
+        let data = Dataset { name: "three".into(), classes: 3, train: table(4), test: table(2) };
+        let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+        let chunk = rows.next().unwrap().unwrap();
+        assert_eq!((chunk.test, chunk.x.dim(), rows.width()), (false, (4, 5), 5));
+        // -8 is held inside the promised range.
+        let first = [-32767i64 as u64, (-8 * 4096 + 1024i64) as u64, 1, 0, 0];
+        assert_eq!(chunk.x.row(0).to_vec(), first);
+        assert_eq!(chunk.x.row(1).to_vec()[2..], [0, 1, 0]);
+        let chunk = rows.next().unwrap().unwrap();
+        assert_eq!((chunk.test, chunk.x.dim()), (true, (2, 5)));
+        assert!(rows.next().unwrap().is_none() && rows.order().is_none());
+    }
+
+    #[test]
+    fn wide_records_come_in_chunks() {
+        let wide = |rows| Table { x: ndarray::Array2::zeros((rows, CHUNK / 2)), y: vec![0; rows], frac: 8 };
+        let data = Dataset { name: "wide".into(), classes: 2, train: wide(3), test: wide(1) };
+        let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+        let mut counts = vec![];
+        while let Some(chunk) = rows.next().unwrap() {
+            counts.push((chunk.test, chunk.x.nrows()));
+        }
+        assert_eq!(counts, [(false, 1), (false, 1), (false, 1), (true, 1)]);
+    }
+}

@@ -1,0 +1,123 @@
+//! What the parties say, followed through a run.
+
+use super::Progress;
+use crate::launch::{Fleet, Line};
+use crate::run_folder::RunFolder;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+use trefoil_net::Id;
+use trefoil_server::report::Report;
+use trefoil_server::{Error, Event, Result};
+
+/// Follows the parties through a run. A helper that runs ahead may be through before the others have begun, so that every event counts
+/// whenever it comes.
+pub struct Watch<'f, 's> {
+    fleet: &'f Fleet<'s>,
+    patience: Duration,
+    total: u64,
+    shared: usize,
+    trained: usize,
+    reports: [Option<Report>; 3],
+    /// Seconds of each step at P0.
+    pub steps: Vec<f64>,
+    /// Number, loss and accuracy.
+    pub epochs: Vec<(u64, f64, f64)>,
+    /// Bytes of each step and how many parties have told theirs.
+    bytes: BTreeMap<u64, (u64, u8)>,
+}
+
+impl<'f, 's> Watch<'f, 's> {
+    /// A run of `total` steps, in which nobody is silent for longer than `patience`.
+    pub fn new(fleet: &'f Fleet<'s>, patience: Duration, total: u64) -> Self {
+        let (steps, epochs, bytes) = (vec![], vec![], BTreeMap::new());
+        Watch { fleet, patience, total, shared: 0, trained: 0, reports: Default::default(), steps, epochs, bytes }
+    }
+
+    fn next(&self) -> Result<(Id, Line)> {
+        self.fleet.next(Instant::now() + self.patience)
+    }
+
+    /// Until all three parties have everything; an owner's failure counts as well, unless a party knows the cause. `owners` ends when
+    /// all of them are through.
+    pub fn until_shared(
+        &mut self,
+        owners: &Receiver<Error>,
+        folder: &mut RunFolder,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        let (mut failed, mut deadline) = (None, None);
+        while self.shared < 3 {
+            if let Some((id, line)) = self.fleet.poll()? {
+                self.take(id, line, folder, progress)?;
+            }
+            if let Some((at, e)) = failed.take() {
+                if Instant::now() > at + Duration::from_secs(1) {
+                    return Err(e);
+                }
+                failed = Some((at, e));
+                continue;
+            }
+            match owners.try_recv() {
+                Ok(e) => failed = Some((Instant::now(), e)),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => {
+                    if Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + self.patience) {
+                        return Err(Error::config("parties", "silence", "a session within the timeout"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Until all three have the model.
+    pub fn until_trained(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        while self.trained < 3 {
+            let (id, line) = self.next()?;
+            self.take(id, line, folder, progress)?;
+        }
+        Ok(())
+    }
+
+    /// Until all three have told what it took.
+    pub fn until_done(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<[Report; 3]> {
+        loop {
+            match std::mem::take(&mut self.reports) {
+                [Some(a), Some(b), Some(c)] => return Ok([a, b, c]),
+                other => self.reports = other,
+            }
+            let (id, line) = self.next()?;
+            self.take(id, line, folder, progress)?;
+        }
+    }
+
+    fn take(&mut self, id: Id, line: Line, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        let Line::Event(event) = line else { return Ok(()) };
+        folder.event(id, &event)?;
+        match event {
+            Event::Shared { .. } => self.shared += 1,
+            Event::Trained => self.trained += 1,
+            Event::Done(report) => self.reports[id.index()] = Some(*report),
+            Event::Step { step, seconds, bytes: sent, .. } => {
+                if id == Id::P0 {
+                    self.steps.push(seconds);
+                }
+                let sum = self.bytes.entry(step).or_default();
+                *sum = (sum.0 + sent, sum.1 + 1);
+                if sum.1 == 3 {
+                    let all = sum.0;
+                    self.bytes.remove(&step);
+                    let seconds = self.steps.last().copied().unwrap_or_default();
+                    progress(Progress::Step { step, total: self.total, seconds, bytes: all });
+                }
+            }
+            Event::Epoch { epoch, loss: Some(loss), metric: Some(accuracy), .. } if id == Id::P0 => {
+                self.epochs.push((epoch, loss, accuracy));
+                progress(Progress::Epoch { epoch, loss, accuracy });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Whole runs on one machine: three parties as processes, their clients, and the evidence.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`launch`], [`lap`] | three party processes, and what they say |
+//! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
+//! | [`plain`] | the float baseline alone |
+//! | [`mod@bench`] | steps of a network on random records |
+//! | [`wraps`] | how many truncations are expected to fail |
+//! | [`summary`], [`run_folder`] | the evidence that a run leaves |
+
+pub mod bench;
+pub mod demo;
+pub mod lap;
+pub mod launch;
+pub mod plain;
+pub mod run_folder;
+pub mod summary;
+pub mod wraps;

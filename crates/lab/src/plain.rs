@@ -1,0 +1,56 @@
+//! The float baseline: the same network, initial weights and batch order, in the clear.
+
+use ndarray::Array2;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use trefoil_data::Table;
+use trefoil_engine::Float;
+use trefoil_nn::{Event, Trainer};
+use trefoil_server::{Error, Result};
+
+/// A finished baseline.
+pub struct Plain {
+    /// Weights and biases in turn.
+    pub params: Vec<Array2<f64>>,
+    /// Loss and accuracy after each epoch.
+    pub epochs: Vec<(f64, f64)>,
+    /// Seconds of all steps and evaluations.
+    pub seconds: f64,
+}
+
+impl Plain {
+    /// Accuracy on the held-out records at the end.
+    pub fn accuracy(&self) -> f64 {
+        self.epochs.last().map_or(0.0, |e| e.1)
+    }
+}
+
+/// Trains in the clear, calling `report` with (epoch, loss, accuracy).
+///
+/// # Errors
+/// Those of training; [`Error::Interrupted`] if `stop` is set.
+pub fn train(
+    trainer: &Trainer,
+    train: &Table,
+    test: &Table,
+    stop: &AtomicBool,
+    report: &mut dyn FnMut(u64, f64, f64),
+) -> Result<Plain> {
+    let classes = trainer.network().outputs();
+    let data = |t: &Table| trainer.data(&Float, &t.x, &t.one_hot(classes));
+    let (data, test) = (data(train)?, data(test)?);
+    let started = Instant::now();
+    let mut epochs = vec![];
+    let mut on = |_: &mut Float, event: Event<'_, _>| {
+        if let Event::Epoch { epoch, loss, metric, .. } = event {
+            let (loss, accuracy) = (loss.unwrap_or(f64::NAN), metric.unwrap_or(f64::NAN));
+            epochs.push((loss, accuracy));
+            report(epoch, loss, accuracy);
+        }
+        if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    };
+    let initial = trainer.initial(&Float)?;
+    let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
+    let params = state.params.into_iter().map(|p| p.value).collect();
+    Ok(Plain { params, epochs, seconds: started.elapsed().as_secs_f64() })
+}

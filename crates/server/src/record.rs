@@ -1,0 +1,217 @@
+//! What a party remembers of a job, across restarts.
+
+use super::openings::Openings;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use trefoil_client::request::Summary;
+use trefoil_job::Job;
+use trefoil_net::identity::Fingerprint;
+
+/// A job at this party.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The version of what the job's fields mean that it came under: [`trefoil_job::SEMANTICS`].
+    pub semantics: u32,
+    /// The job.
+    pub job: Job,
+    /// Who proposed it.
+    pub proposed_by: Fingerprint,
+    /// Whether this party's operator has approved it. Not in the database: it follows from the signed approvals.
+    #[serde(skip)]
+    pub approved: bool,
+    /// The owners that have; likewise.
+    #[serde(skip)]
+    pub owners: BTreeSet<Fingerprint>,
+    /// Uploads that are complete at all three parties.
+    pub uploads: BTreeMap<Fingerprint, Committed>,
+    /// Uploads that were refused after they had counted: for good, under these names.
+    #[serde(default)]
+    pub withdrawn: Vec<Withdrawn>,
+    /// Whether a job that waits for it was told to begin.
+    pub started: bool,
+    /// Where it stands.
+    pub state: State,
+    /// The last step that is in a checkpoint at all three parties.
+    pub checkpoint: u64,
+    /// Steps of the whole training, once that is known.
+    pub steps: u64,
+    /// What was opened after the last epoch.
+    pub last: Option<Figures>,
+    /// Which epochs' figures were opened.
+    pub openings: Openings,
+    /// Whether opened figures showed that training has gone astray. They are not opened again: nothing goes on from there.
+    pub astray: bool,
+    /// Whether the trained weights were found in range; without that, a fault has kept the check of the last epoch closed.
+    pub checked: bool,
+    /// The trained model's name: the same at all three parties.
+    pub model: Option<String>,
+    /// Whether its owner has fetched it.
+    pub delivered: bool,
+}
+
+/// An upload that counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Its name.
+    pub upload: String,
+    /// Chunks and rows.
+    pub summary: Summary,
+    /// SHA-256 of all chunks as they came, in hex: what is trained on is held to it.
+    pub sha256: String,
+    /// Whether the three parties have found that it keeps what the job promises of it.
+    #[serde(default)]
+    pub checked: bool,
+}
+
+/// An upload that does not count any more. The parties tell it one another before each session: who has died between hearing that an
+/// upload is refused and writing it down does so then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// Whose it was.
+    pub owner: Fingerprint,
+    /// Its name.
+    pub upload: String,
+    /// Why it was refused.
+    pub why: String,
+}
+
+/// What was opened after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// Mean loss.
+    pub loss: Option<f64>,
+    /// Accuracy, area under the curve or mean squared error.
+    pub metric: Option<f64>,
+    /// Whether a fault has kept them closed: they were lost, and are not opened again.
+    pub lost: bool,
+}
+
+/// Where a job stands at a party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum State {
+    /// For approvals or records.
+    Waiting,
+    /// A session is on, or about to be.
+    Running,
+    /// A session broke off; the next one goes on from the last checkpoint.
+    Interrupted {
+        /// Peer and round.
+        why: String,
+    },
+    /// Nothing is done until `trefoil job resume`.
+    Failed {
+        /// What was wrong.
+        why: String,
+    },
+    /// For good.
+    Cancelled {
+        /// By whom.
+        by: String,
+    },
+    /// The model is here.
+    Trained,
+}
+
+impl State {
+    /// Whether this party will do no more for the job by itself.
+    pub fn is_final(&self) -> bool {
+        matches!(self, State::Failed { .. } | State::Cancelled { .. } | State::Trained)
+    }
+}
+
+impl Record {
+    /// A job that was just proposed.
+    pub fn new(job: Job, by: Fingerprint) -> Record {
+        Record {
+            semantics: trefoil_job::SEMANTICS,
+            job,
+            proposed_by: by,
+            approved: false,
+            owners: BTreeSet::new(),
+            uploads: BTreeMap::new(),
+            withdrawn: vec![],
+            started: false,
+            state: State::Waiting,
+            checkpoint: 0,
+            steps: 0,
+            last: None,
+            openings: Openings::default(),
+            astray: false,
+            checked: false,
+            model: None,
+            delivered: false,
+        }
+    }
+
+    /// Whether this upload of an owner was refused.
+    pub fn is_withdrawn(&self, owner: Fingerprint, upload: &str) -> bool {
+        self.withdrawn.iter().any(|w| w.owner == owner && w.upload == upload)
+    }
+
+    /// Why owners without an upload have none any more.
+    pub fn refused(&self) -> BTreeMap<Fingerprint, &str> {
+        let without = self.withdrawn.iter().filter(|w| !self.uploads.contains_key(&w.owner));
+        without.map(|w| (w.owner, w.why.as_str())).collect()
+    }
+
+    /// What this party still waits for before it can begin; empty if nothing.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = vec![];
+        if !self.approved {
+            missing.push("this party's approval".to_owned());
+        }
+        let without: Vec<&str> =
+            self.job.owner.iter().filter(|o| !self.uploads.contains_key(&o.fingerprint)).map(|o| o.name.as_str()).collect();
+        match without[..] {
+            [] => {}
+            ref few if few.len() <= 5 => missing.push(format!("records of {}", few.join(", "))),
+            _ => missing.push(format!("records of {} owners, {} among them", without.len(), without[0])),
+        }
+        // Their approvals came with their records, and were lost since.
+        let lost =
+            self.job.owner.iter().filter(|o| self.uploads.contains_key(&o.fingerprint) && !self.owners.contains(&o.fingerprint));
+        missing.extend(lost.take(5).map(|o| format!("approval of {}", o.name)));
+        if self.job.start == trefoil_job::Start::Request && !self.started {
+            missing.push("a word to start".to_owned());
+        }
+        missing
+    }
+}
+
+/// What members of a job get to know of it at a party.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The job's hash.
+    pub hash: String,
+    /// Its name.
+    pub name: String,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// Whether this party has approved it.
+    pub approved: bool,
+    /// Owners that have approved, and that have shared, of all.
+    pub owners: [usize; 3],
+    /// Where it stands.
+    pub state: State,
+    /// What it waits for.
+    pub missing: Vec<String>,
+    /// Owners whose records were refused, and why.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// Figures that are not opened, and why.
+    #[serde(default)]
+    pub not_opened: Vec<String>,
+    /// Steps done, steps in a checkpoint, steps in all.
+    pub steps: [u64; 3],
+    /// What was opened last; to parties and the model owner.
+    pub last: Option<Figures>,
+    /// Whether the trained weights were found in range.
+    pub checked: bool,
+    /// Whether the model owner has the model.
+    pub delivered: bool,
+}

@@ -1,0 +1,146 @@
+//! What the database has of jobs. It is neither encrypted nor signed, so that nothing in it is believed because it is there: a job that
+//! does not have the hash under which it is kept is set aside, and the party does nothing with it; the others go on.
+
+use super::record::Record;
+use super::{Entry, JOBS, approvals};
+use crate::Result;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use trefoil_job::SEMANTICS;
+use trefoil_net::identity::Fingerprint;
+use trefoil_store::Database;
+
+/// Jobs by their hashes.
+pub struct Stored {
+    /// Those that are what they were.
+    pub jobs: BTreeMap<String, Entry>,
+    /// Why each of the others is set aside.
+    pub aside: BTreeMap<String, String>,
+    /// What is wrong with approvals of the former, which are not used: hashes of jobs, and why.
+    pub untrue: Vec<(String, String)>,
+}
+
+/// Reads the database of the party with this certificate.
+///
+/// # Errors
+/// It cannot be read.
+pub fn load(database: &Database, own: Fingerprint) -> Result<Stored> {
+    let mut stored = Stored { jobs: BTreeMap::new(), aside: BTreeMap::new(), untrue: vec![] };
+    for (hash, value) in database.all::<Value>(JOBS)? {
+        let mut entry = match record(&hash, value) {
+            Ok(record) => Entry::new(record),
+            Err(why) => {
+                stored.aside.insert(hash, why);
+                continue;
+            }
+        };
+        // Who has approved is in the database by signatures alone.
+        let (approvals, untrue) = approvals::load(database, &hash, &entry.record.job)?;
+        approvals.into_iter().for_each(|approval| entry.approve(approval, own));
+        stored.untrue.extend(untrue.into_iter().map(|why| (hash.clone(), why)));
+        stored.jobs.insert(hash, entry);
+    }
+    Ok(stored)
+}
+
+fn record(hash: &str, value: Value) -> std::result::Result<Record, String> {
+    // Before anything else is read: other versions may have other fields.
+    let semantics = value.get("semantics").and_then(Value::as_u64).unwrap_or(0);
+    if semantics != u64::from(SEMANTICS) {
+        return Err(format!(
+            "job {hash} as it is stored here: found version {semantics} of what a job's fields mean, expected {SEMANTICS}: approve it anew"
+        ));
+    }
+    let record: Record = serde_json::from_value(value).map_err(|e| format!("job {hash} as it is stored here: {e}"))?;
+    record.job.is_the_one(hash).map_err(|e| e.to_string())?;
+    Ok(record)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+    use trefoil_client::approval::{Approval, Role};
+    use trefoil_net::identity::Identity;
+
+    pub fn job() -> trefoil_job::Job {
+        let member = |name: &str, n: u8| json!({ "name": name, "fingerprint": hex::encode([n; 32]), "address": "a:1" });
+        let columns = json!([{ "kind": "number", "name": "x", "mean": 0.0, "deviation": 1.0 }]);
+        trefoil_job::Job::from_json(json!({
+            "name": "job",
+            "party": [member("p0", 0), member("p1", 1), member("p2", 2)],
+            "owner": [{ "name": "o", "fingerprint": hex::encode([3; 32]) }],
+            "model_owner": { "name": "m", "fingerprint": hex::encode([4; 32]) },
+            "data": { "task": "classification", "label": "y", "classes": ["0", "1"], "columns": columns },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_altered_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path().join("jobs.redb")).unwrap();
+        let (job, other) = (job(), trefoil_job::Job { name: "another".into(), ..job() });
+        let (by, own) = (job.model_owner.fingerprint, job.party[0].fingerprint);
+        let good = Record::new(job.clone(), by);
+        let put = |record: &Value| database.put(JOBS, &job.hash(), record).unwrap();
+        database.put(JOBS, &other.hash(), &Record::new(other.clone(), by)).unwrap();
+        put(&serde_json::to_value(&good).unwrap());
+        assert_eq!((load(&database, own).unwrap().jobs.len(), load(&database, own).unwrap().aside.len()), (2, 0));
+        type Change = fn(&mut Value);
+        let changes: [(Change, &str); 5] = [
+            (|v| v["job"]["model_owner"]["fingerprint"] = hex::encode([5; 32]).into(), "found the hash "),
+            (|v| v["job"]["train"]["epochs"] = 11.into(), "found the hash "),
+            (|v| v["semantics"] = (SEMANTICS + 1).into(), "of what a job's fields mean, expected"),
+            (|v| v["job"]["more"] = 1.into(), "unknown field `more`"),
+            (|v| *v = json!(["nothing"]), "found version 0"),
+        ];
+        for (change, words) in changes {
+            let mut value = serde_json::to_value(&good).unwrap();
+            change(&mut value);
+            put(&value);
+            let stored = load(&database, own).unwrap();
+            // The other job goes on.
+            assert_eq!(stored.jobs.keys().collect::<Vec<_>>(), [&other.hash()]);
+            let why = &stored.aside[&job.hash()];
+            assert!(why.starts_with(&format!("job {} as it is stored here: ", job.hash())) && why.contains(words), "{why}");
+        }
+    }
+
+    /// A signature makes an approval, not an entry of the database.
+    #[test]
+    fn approvals_are_believed_by_their_signatures() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path().join("jobs.redb")).unwrap();
+        let [party, owner, other] = ["party", "owner", "other"].map(|name| Identity::generate(name).unwrap());
+        let (mut job, own) = (job(), party.fingerprint());
+        (job.party[0].fingerprint, job.owner[0].fingerprint) = (own, owner.fingerprint());
+        let hash = job.hash();
+        let mut value = serde_json::to_value(Record::new(job.clone(), own)).unwrap();
+        assert!(value.get("approved").is_none());
+        database.put(JOBS, &hash, &value).unwrap();
+        let approve = |key: &str, approval: &Approval| database.put(&approvals::table(&hash), key, approval).unwrap();
+        let good = [(Role::P0, &party), (Role::DataOwner, &owner)].map(|(role, key)| Approval::sign(key, &hash, role).unwrap());
+        let untrue = [
+            Approval::sign(&other, &hash, Role::P0).unwrap(),
+            Approval { by: own, ..Approval::sign(&other, &hash, Role::P0).unwrap() },
+            Approval::sign(&party, &"00".repeat(32), Role::P0).unwrap(),
+            Approval::sign(&party, &hash, Role::P1).unwrap(),
+        ];
+        for (i, approval) in untrue.iter().enumerate() {
+            approve(&i.to_string(), approval);
+        }
+        let stored = load(&database, own).unwrap();
+        let record = &stored.jobs[&hash].record;
+        assert!(!record.approved && record.owners.is_empty() && stored.untrue.len() == 4, "{:?}", stored.untrue);
+        assert!(stored.untrue.iter().all(|(_, why)| why.contains(" as it is stored here: ") && !why.contains('\n')));
+        good.iter().for_each(|approval| approve(&approval.role.to_string(), approval));
+        let stored = load(&database, own).unwrap();
+        let record = &stored.jobs[&hash].record;
+        assert!(record.approved && record.owners.contains(&owner.fingerprint()));
+        // That the record says so is worth nothing.
+        value["approved"] = true.into();
+        database.put(JOBS, &hash, &value).unwrap();
+        assert!(load(&database, own).unwrap().aside[&hash].contains("unknown field `approved`"));
+    }
+}
