@@ -1,7 +1,7 @@
 //! A signed approval: who agreed to which job, as what, and when. It holds its signer's certificate, whose fingerprint is in the job, so
 //! that anybody who has the job can check it, and needs nobody's word for it.
 
-use crate::{Error, Result};
+use crate::{Error, JobHash, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,7 +47,7 @@ impl fmt::Display for Role {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     /// The job's hash.
-    pub job: String,
+    pub job: JobHash,
     /// What the signer is in the job.
     pub role: Role,
     /// The signer: the certificate's fingerprint.
@@ -65,10 +65,10 @@ impl Approval {
     ///
     /// # Errors
     /// The key cannot sign, or its certificate is not valid now.
-    pub fn sign(identity: &Identity, job: &str, role: Role) -> Result<Approval> {
+    pub fn sign(identity: &Identity, job: JobHash, role: Role) -> Result<Approval> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (by, certificate) = (identity.fingerprint(), hex::encode(identity.certificate_der()));
-        let mut approval = Approval { job: job.to_owned(), role, by, time, certificate, signature: String::new() };
+        let mut approval = Approval { job, role, by, time, certificate, signature: String::new() };
         approval.signature = hex::encode(identity.sign(approval.words().as_bytes())?);
         approval.verify()?;
         Ok(approval)
@@ -86,9 +86,6 @@ impl Approval {
     /// Something of it is not so.
     pub fn verify(&self) -> Result<()> {
         let fault = |why: String| Error::Approval { role: self.role, by: self.by, why };
-        if self.job.len() != 64 || !self.job.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(fault("found no job, expected 64 hexadecimal digits".into()));
-        }
         let bytes = |what: &str, text: &str| match text.len() <= 2 * MOST {
             true => hex::decode(text).map_err(|e| fault(format!("{what}: found no hexadecimal digits ({e}), expected some"))),
             false => Err(fault(format!("{what}: found {} digits, expected at most {}", text.len(), 2 * MOST))),
@@ -115,7 +112,7 @@ mod tests {
     #[test]
     fn altered_approvals_are_refused() {
         let [a, b] = ["a", "b"].map(|name| Identity::generate(name).unwrap());
-        let good = Approval::sign(&a, &"0f".repeat(32), Role::DataOwner).unwrap();
+        let good = Approval::sign(&a, JobHash([0x0f; 32]), Role::DataOwner).unwrap();
         good.verify().unwrap();
         let again: Approval = serde_json::from_str(&serde_json::to_string(&good).unwrap()).unwrap();
         assert_eq!(again, good);
@@ -125,8 +122,8 @@ mod tests {
             "{words}"
         );
         type Change = fn(&mut Approval, &Identity);
-        let changes: [(Change, &str); 9] = [
-            (|x, _| x.job = "1f".repeat(32), "not by this certificate's key"),
+        let changes: [(Change, &str); 8] = [
+            (|x, _| x.job = JobHash([0x1f; 32]), "not by this certificate's key"),
             (|x, _| x.role = Role::ModelOwner, "not by this certificate's key"),
             (|x, _| x.time -= 1, "not by this certificate's key"),
             (|x, _| x.time = 0, "not valid"),
@@ -134,7 +131,6 @@ mod tests {
             (|x, _| x.signature.push('0'), "no hexadecimal digits"),
             (|x, b| x.by = b.fingerprint(), "expected the signer's"),
             (|x, b| (x.by, x.certificate) = (b.fingerprint(), hex::encode(b.certificate_der())), "not by this certificate's key"),
-            (|x, _| x.job = format!("{}\nrole P0", "1f".repeat(32)), "found no job"),
         ];
         for (change, why) in changes {
             let mut altered = good.clone();
@@ -142,12 +138,18 @@ mod tests {
             let e = altered.verify().unwrap_err().to_string();
             assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
         }
+        // A job's hash has one text, which cannot bring lines of its own.
+        let text = serde_json::to_string(&good).unwrap();
+        for job in [format!("{}\\nrole P0", "1f".repeat(32)), "0F".repeat(32)] {
+            let e = serde_json::from_str::<Approval>(&text.replace(&good.job.to_string(), &job)).unwrap_err().to_string();
+            assert!(e.contains("expected 64 hexadecimal digits"), "{e}");
+        }
     }
 
     #[test]
     fn of_two_everybody_keeps_one() {
         let a = Identity::generate("a").unwrap();
-        let one = Approval::sign(&a, &"00".repeat(32), Role::P1).unwrap();
+        let one = Approval::sign(&a, JobHash([0; 32]), Role::P1).unwrap();
         let two = Approval { time: one.time + 1, ..one.clone() };
         assert!(one.is_before(&two) && !two.is_before(&one) && !one.is_before(&one));
     }

@@ -26,7 +26,7 @@ pub fn fetch(
     let mut streams: Vec<Stream> = vec![];
     for party in parties {
         let mut stream = dial(party, identity, patience)?;
-        request::ask::<()>(&mut stream, &Request::Fetch { job: approval.job.clone(), approval: approval.clone() })?;
+        request::ask::<()>(&mut stream, &Request::Fetch { job: approval.job, approval: approval.clone() })?;
         streams.push(stream);
     }
     let mut out = vec![];

@@ -6,6 +6,7 @@
 pub mod approval;
 mod error;
 pub mod fetch;
+mod job_hash;
 pub mod keys;
 pub mod peers;
 pub mod query;
@@ -14,6 +15,7 @@ pub mod request;
 pub mod share;
 
 pub use error::{Error, Result};
+pub use job_hash::{JobHash, NoJobHash};
 
 use std::{borrow::Cow, time::Duration};
 use trefoil_net::identity::Fingerprint;

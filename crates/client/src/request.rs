@@ -2,7 +2,7 @@
 
 use crate::approval::Approval;
 use crate::share::dial;
-use crate::{ACCEPTED, Address, Error, MAX_FRAME, Patience, Result, bytes, expect, frame};
+use crate::{ACCEPTED, Address, Error, JobHash, MAX_FRAME, Patience, Result, bytes, expect, frame};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use trefoil_net::tls::Stream;
 pub(crate) const MAX: usize = 1 << 20;
 pub(crate) const REQUEST: &str = "client.request";
 
-/// What a connection is for. Who may ask for what is the party's affair; jobs go by their hashes, in hex.
+/// What a connection is for. Who may ask for what is the party's affair; jobs go by their hashes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs)] // the names say it
@@ -24,25 +24,25 @@ pub enum Request {
     /// A job for the party's operator to look at.
     Propose { job: Value },
     /// The caller agrees to a job, as what its approval says.
-    Approve { job: String, approval: Approval },
+    Approve { job: JobHash, approval: Approval },
     /// All approvals of a job that the party has.
-    Approvals { job: String },
+    Approvals { job: JobHash },
     /// The operator wants a job to begin that waits for it.
-    Start { job: String },
+    Start { job: JobHash },
     /// The operator wants a job to go on that has failed.
-    Resume { job: String },
+    Resume { job: JobHash },
     /// The caller wants no more of a job.
-    Cancel { job: String },
-    /// Where a job stands, or all jobs.
+    Cancel { job: JobHash },
+    /// Where the jobs stand whose hashes begin with this, or all jobs.
     Status { job: Option<String> },
     /// An owner's records. To share is to approve.
     Share { about: Announcement, approval: Approval },
     /// An owner's records are complete at all three parties.
-    Commit { job: String, upload: String },
+    Commit { job: JobHash, upload: String },
     /// The model owner wants the model. To fetch is to approve.
-    Fetch { job: String, approval: Approval },
+    Fetch { job: JobHash, approval: Approval },
     /// The connection becomes the caller's link to this party, for a session of the job.
-    Link { job: String },
+    Link { job: JobHash },
 }
 
 /// An owner's announcement, the same for all three parties.
@@ -50,7 +50,7 @@ pub enum Request {
 #[serde(deny_unknown_fields)]
 pub struct Announcement {
     /// The job that the records are meant for.
-    pub job: String,
+    pub job: JobHash,
     /// A random name for this upload, in hex.
     pub upload: String,
     /// Values in a row: the owner's features, then the label where it has it.

@@ -85,7 +85,7 @@ impl Sharing<'_> {
         if let Some(seed) = self.insecure_seed {
             *master = seed;
         }
-        let about = Announcement { job: self.approval.job.clone(), upload: hex::encode(name), width: self.width };
+        let about = Announcement { job: self.approval.job, upload: hex::encode(name), width: self.width };
         let mut couriers = self.parties.each_ref().map(|party| Courier::new(party, self, &about));
         if let Some(upload) = committed_before(&mut couriers)? {
             return Ok(Receipt { upload, summary: None });
@@ -284,7 +284,7 @@ impl<'a> Courier<'a> {
 
     /// Tells the party that `upload` is complete at all three; whether that was new to it.
     fn commit(&mut self, upload: &str) -> Result<bool> {
-        let request = Request::Commit { job: self.about.job.clone(), upload: upload.to_owned() };
+        let request = Request::Commit { job: self.about.job, upload: upload.to_owned() };
         // On the connection that the upload came on, so that no other upload comes in between.
         let mut open = self.stream.take();
         retry(self.patience.connect, || {

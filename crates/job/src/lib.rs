@@ -17,3 +17,4 @@ pub mod suites;
 pub use error::{Error, Result};
 pub use job::{Checkpoint, Job, Member, MetricName, Opened, Owner, SEMANTICS, Start};
 pub use suites::SuiteName;
+pub use trefoil_client::JobHash;

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
-use trefoil_client::{Address, Patience, fetch, share};
+use trefoil_client::{Address, JobHash, Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
 use trefoil_data::schema::Task;
 use trefoil_engine::{Format, fixed};
@@ -22,7 +22,7 @@ use trefoil_ring::Tensor;
 /// The identity is none of the job's members; a party refuses, cannot be reached, or makes another job of it.
 pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dyn FnMut(&Address)) -> Result<()> {
     let (me, hash) = (identity.fingerprint(), job.hash());
-    let signed = job.roles(me).into_iter().map(|role| Approval::sign(identity, &hash, role));
+    let signed = job.roles(me).into_iter().map(|role| Approval::sign(identity, hash, role));
     let signed: Vec<Approval> = signed.collect::<std::result::Result<_, _>>()?;
     if signed.is_empty() {
         return Err(Error::config("key", job.role(me), "a member of the job"));
@@ -30,7 +30,7 @@ pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dy
     for party in job.reached_by(me) {
         propose(job, identity, &party, patience)?;
         for approval in &signed {
-            let request = Request::Approve { job: hash.clone(), approval: approval.clone() };
+            let request = Request::Approve { job: hash, approval: approval.clone() };
             request::call::<()>(&party, identity, patience, &request)?;
         }
         told(&party);
@@ -44,7 +44,7 @@ pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dy
 /// The party refuses, cannot be reached, or makes another job of it.
 pub fn propose(job: &Job, identity: &Identity, party: &Address, patience: Patience) -> Result<()> {
     let value = serde_json::to_value(job).map_err(|e| Error::config("job", e, "a job"))?;
-    let found: String = request::call(party, identity, patience, &Request::Propose { job: value })?;
+    let found: JobHash = request::call(party, identity, patience, &Request::Propose { job: value })?;
     let hash = job.hash();
     match found == hash {
         true => Ok(()),
@@ -86,7 +86,7 @@ pub fn send(
     insecure_seed: Option<[u8; 32]>,
 ) -> Result<Receipt> {
     let parties = job.addresses();
-    let approval = Approval::sign(identity, &job.hash(), Role::DataOwner)?;
+    let approval = Approval::sign(identity, job.hash(), Role::DataOwner)?;
     let sharing = Sharing { parties: &parties, identity, approval: &approval, width, patience, insecure_seed };
     job.chosen().with(Upload { sharing, chunks })
 }
@@ -156,7 +156,7 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
     }
     let shapes = shapes(&job.network()?)?;
     let parties = job.addresses();
-    let approval = Approval::sign(identity, &job.hash(), Role::ModelOwner)?;
+    let approval = Approval::sign(identity, job.hash(), Role::ModelOwner)?;
     let tensors = job.chosen().with(Fetch { parties: &parties, identity, approval: &approval, shapes: &shapes, patience })?;
     let trainer = job.training(job.train.batch, 0).trainer()?;
     let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();

@@ -1,128 +1,27 @@
 //! Measurements: one operation again and again, by three processes over TLS or by three threads.
 
 mod gemm;
+mod names;
 mod operation;
 mod pace;
 pub mod party;
+mod settings;
 
+pub use names::names;
 pub use operation::Operation;
+pub use settings::{Bench, Measurement};
 
 use crate::launch::{Fleet, Line, Start};
 use crate::summary::{by_link, median};
 use pace::Pace;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use trefoil_client::{Address, Patience, query::Session};
-use trefoil_job::suites::{Chosen, SuiteName, WithSuite};
-use trefoil_mpc::securenn::Truncation;
+use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
-use trefoil_nn::{Schedule, Training};
 use trefoil_server::{Error, Result, machine};
-
-/// One measurement: an object of the JSON list.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)] // the names say it; docs/benchmarks.md lists them
-pub struct Measurement {
-    pub name: String,
-    pub suite: String,
-    pub links: String,
-    /// Those that count.
-    pub iterations: usize,
-    /// Seconds of the wall clock of many iterations of the slowest party, begun when the helper's lead no longer grew, divided by their
-    /// number.
-    pub steady_s: f64,
-    /// Of the single iterations at P0, or at a client: an iteration that is longer now and then does not show in it.
-    pub median_s: f64,
-    pub min_s: f64,
-    pub max_s: f64,
-    /// Processor seconds of an iteration, by party.
-    pub cpu_s: BTreeMap<String, f64>,
-    /// Processor seconds that the matrix products of all parties alone take in an iteration, at the speed of one thread measured in the
-    /// same run.
-    pub floor_s: f64,
-    /// How many times as many the parties take together; none where nothing is multiplied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_to_floor: Option<f64>,
-    /// Payload of an iteration on all links between parties.
-    pub bytes_total: u64,
-    pub bytes_by_link: BTreeMap<String, u64>,
-    pub rounds: f64,
-    pub peak_rss_bytes: BTreeMap<String, u64>,
-    /// How many bytes of frames may wait at each end of a link.
-    pub queue_bound_bytes: u64,
-    /// How many waited at most at either end, by link.
-    pub queue_peak_bytes: BTreeMap<String, u64>,
-    pub threads: usize,
-    pub machine: String,
-    pub commit: String,
-    /// Only for `gemm`: billions of multiply-accumulates a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gmac_per_s: Option<f64>,
-    /// Only for `gemm`: the same of the plain loop, in the same run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gmac_per_s_reference: Option<f64>,
-}
-
-/// The names that [`measure`] knows: single operations and perceptrons, and training and inference of each network that has a name.
-pub fn names() -> Vec<&'static str> {
-    static NAMED: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let of = |name: &&str| [format!("train-{name}"), format!("infer-{name}-b1"), format!("infer-{name}-b128")];
-        trefoil_nn::NAMED.iter().flat_map(of).collect()
-    });
-    OTHERS.into_iter().chain(NAMED.iter().map(String::as_str)).collect()
-}
-
-/// The names without those of named networks.
-const OTHERS: [&str; 10] = [
-    "train-784x256x10",
-    "train-784x128x128x10",
-    "infer-784x128x128x10-b1",
-    "infer-784x128x128x10-b128",
-    "relu-1e6",
-    "product-128x784x256",
-    "softmax-128x10",
-    "check-60000x784-pixels",
-    "check-1000000x30-numbers",
-    "gemm-128x784x256",
-];
-
-/// How to measure.
-pub struct Bench<'a> {
-    /// Protocol suite.
-    pub suite: SuiteName,
-    /// The shape of the links: "local", or a profile such as "40ms,100Mbps".
-    pub links: &'a str,
-    /// Iterations that count, at most.
-    pub iterations: usize,
-    /// For how long they are counted, at most.
-    pub most: Duration,
-    /// How many bytes of frames may wait at each end of a link.
-    pub queue_bytes: usize,
-    /// Threads of each party.
-    pub threads: usize,
-    /// Three threads of this process in place of three processes over TLS.
-    pub in_process: bool,
-    /// The program that has the `bench-party` command.
-    pub program: &'a Path,
-    /// Where the parties' logs go.
-    pub scratch: &'a Path,
-}
-
-impl Bench<'_> {
-    fn chosen(&self) -> Chosen {
-        Chosen { suite: self.suite, truncation: Truncation::Dealer }
-    }
-
-    fn pace(&self) -> Pace {
-        Pace::new(self.iterations, self.most)
-    }
-}
 
 /// Measures `name`.
 ///
@@ -184,16 +83,6 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     })
 }
 
-/// The training that a measurement's parties agree on; only its network matters.
-fn job(operation: &Operation) -> Result<Training> {
-    let network = operation.network();
-    let (bits, batch) = (operation::fraction_bits(&network), operation::step(&network));
-    Ok(Training::of(network, batch)?.with(|t| {
-        (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
-        (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
-    }))
-}
-
 /// Three processes over TLS, with whichever suite.
 struct Processes<'a> {
     operation: &'a Operation,
@@ -214,7 +103,7 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
     let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
-    let training = job(operation)?;
+    let training = operation.training()?;
     let start = |id: Id| -> Result<Start> {
         let config = party::Config {
             id,

@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`job`] | the job that the parties approve, and an owner's records as it shares them |
+//! | `settings` | what to run, and what a run says |
 //! | `parties` | three servers in a run folder |
 //! | `secure` | the training: approval, sharing, steps, model |
 //! | `watch` | what the parties say, followed |
@@ -10,54 +11,23 @@
 pub mod job;
 mod parties;
 mod secure;
+mod settings;
 mod watch;
+
+pub use settings::{Demo, Progress};
 
 use crate::plain;
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
 use ndarray::{Array2, concatenate};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trefoil_data::{Dataset, Table};
 use trefoil_job::suites::{Chosen, SuiteName};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Model, Training};
+use trefoil_nn::Model;
 use trefoil_server::report::{CostLine, Report};
 use trefoil_server::{Result, machine};
-
-/// What to run.
-pub struct Demo {
-    /// The training.
-    pub training: Training,
-    /// The protocol suite.
-    pub suite: Chosen,
-    /// How many data owners the records are split between.
-    pub owners: usize,
-    /// Threads of each party.
-    pub threads: usize,
-    /// How long a party waits for another.
-    pub timeout: Duration,
-    /// Where the evidence goes.
-    pub run_dir: PathBuf,
-    /// The program that has the `party` command: this one.
-    pub program: PathBuf,
-    /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
-    pub links: Option<String>,
-    /// Masks from a seed: insecure.
-    pub insecure_mask_seed: Option<u64>,
-    /// Every frame received, for study: insecure.
-    pub insecure_record: Option<PathBuf>,
-}
-
-/// What a run says while it goes on.
-#[allow(missing_docs)] // the names say it
-pub enum Progress<'a> {
-    Phase(&'a str),
-    Step { step: u64, total: u64, seconds: f64, bytes: u64 },
-    Epoch { epoch: u64, loss: f64, accuracy: f64 },
-    FloatEpoch { epoch: u64, loss: f64, accuracy: f64 },
-}
 
 /// A finished run.
 pub struct Outcome {
@@ -78,7 +48,7 @@ pub struct Outcome {
 pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome> {
     let training = &demo.training;
     let trainer = training.trainer()?;
-    let mut folder = RunFolder::create(&demo.run_dir, demo)?;
+    let mut folder = RunFolder::create(&demo.run_dir, &demo.config())?;
     let parts = (data.train.split(demo.owners, training.spec.seed)?, data.test.split(demo.owners, training.spec.seed)?);
 
     let started = Instant::now();

@@ -1,7 +1,6 @@
 //! The evidence of a run: `config.toml`, `job.toml`, `metrics.jsonl`, `cost.csv`, `summary.json`, `loss.svg`, `model.safetensors` and
 //! the parties' logs.
 
-use crate::demo::Demo;
 use crate::summary::Summary;
 use plotters::prelude::*;
 use serde::Serialize;
@@ -19,36 +18,14 @@ pub struct RunFolder {
     metrics: BufWriter<File>,
 }
 
-#[derive(Serialize)]
-struct Config<'a> {
-    owners: usize,
-    threads: usize,
-    timeout: f64,
-    links: Option<&'a str>,
-    insecure_mask_seed: Option<u64>,
-    insecure_record: Option<&'a Path>,
-    suite: trefoil_job::suites::Chosen,
-    job: &'a trefoil_nn::Training,
-}
-
 impl RunFolder {
-    /// Creates the folder and writes `config.toml`.
+    /// Creates the folder and writes `config.toml`: what the run was asked for.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn create(dir: &Path, demo: &Demo) -> Result<RunFolder> {
+    pub fn create(dir: &Path, config: &impl Serialize) -> Result<RunFolder> {
         std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
-        let config = Config {
-            owners: demo.owners,
-            threads: demo.threads,
-            timeout: demo.timeout.as_secs_f64(),
-            links: demo.links.as_deref(),
-            insecure_mask_seed: demo.insecure_mask_seed,
-            insecure_record: demo.insecure_record.as_deref(),
-            suite: demo.suite,
-            job: &demo.training,
-        };
-        let text = toml::to_string(&config).map_err(|e| Error::config("config.toml", e, "a configuration that TOML can hold"))?;
+        let text = toml::to_string(config).map_err(|e| Error::config("config.toml", e, "a configuration that TOML can hold"))?;
         let path = dir.join("config.toml");
         std::fs::write(&path, text).map_err(Error::file(&path))?;
         let path = dir.join("metrics.jsonl");

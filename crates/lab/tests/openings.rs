@@ -193,7 +193,7 @@ fn train(suite: SuiteName, epochs: u64, plans: &[Vec<Value>; 3]) -> ([Party; 3],
 
     let until = Instant::now() + Duration::from_secs(300);
     let status = |id: Id| {
-        let all: Option<Vec<Status>> = call(&job, id, &keys, &Request::Status { job: Some(job.hash()) });
+        let all: Option<Vec<Status>> = call(&job, id, &keys, &Request::Status { job: Some(job.hash().to_string()) });
         all.and_then(|mut all| all.pop())
     };
     let ends = loop {

@@ -3,49 +3,38 @@
 //! one another all that they have, so that each keeps all of them, and nobody's approval rests on another party's word. Those of thousands of
 //! data owners are some megabytes: of these a hash is shown first, and they only to who has others.
 
-use super::session::Session;
-use super::{Entry, Server};
 use crate::handshake;
+use crate::server::Here;
+use crate::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::time::Instant;
 use trefoil_client::approval::{Approval, Role};
-use trefoil_job::Job;
+use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::{Id, Net};
 use trefoil_store::Database;
 
-/// Of each who has approved, as what it did.
-pub type Approvals = BTreeMap<(Role, Fingerprint), Approval>;
-
 /// The table of a job's approvals.
-pub fn table(hash: &str) -> String {
+pub fn table(hash: JobHash) -> String {
     format!("approvals {hash}")
-}
-
-impl Entry {
-    /// Takes an approval that was checked and is on the disk; `own` is this party's certificate.
-    pub fn approve(&mut self, approval: Approval, own: Fingerprint) {
-        self.record.approved |= approval.by == own;
-        if approval.role == Role::DataOwner {
-            self.record.owners.insert(approval.by);
-        }
-        self.approvals.insert((approval.role, approval.by), approval);
-    }
 }
 
 /// What the database has of a job's approvals: those that are true, and why the others are none.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn load(database: &Database, hash: &str, job: &Job) -> Result<(Vec<Approval>, Vec<String>)> {
+pub fn load(database: &Database, hash: JobHash, job: &Job) -> Result<(Vec<Approval>, Vec<String>)> {
     let (mut approvals, mut untrue) = (vec![], vec![]);
     for (key, value) in database.all::<Value>(&table(hash))? {
-        let approval = serde_json::from_value::<Approval>(value).map_err(|e| Error::config("approval", e, "its fields"));
-        match approval.and_then(|approval| job.check_approval(hash, &approval).map(|()| approval)) {
+        let checked = || -> Result<Approval> {
+            let approval = serde_json::from_value(value).map_err(|e| Error::config("approval", e, "its fields"))?;
+            job.check_approval(hash, &approval)?;
+            Ok(approval)
+        };
+        match checked() {
             Ok(approval) => approvals.push(approval),
             Err(e) => untrue.push(format!("approval {key} of job {hash} as it is stored here: {e}")),
         }
@@ -58,22 +47,22 @@ pub fn load(database: &Database, hash: &str, job: &Job) -> Result<(Vec<Approval>
 ///
 /// # Errors
 /// It is not `from`'s, or not in that role, or not of this job, or not signed.
-pub fn take(server: &Server, hash: &str, from: Fingerprint, role: Role, approval: Approval, how: Value) -> Result<bool> {
+pub fn take(here: &Here, from: Fingerprint, role: Role, approval: Approval, how: Value) -> Result<bool> {
     if (approval.by, approval.role) != (from, role) {
         let found = format!("approval of {} {}", approval.role, approval.by);
         return Err(Error::Refused(format!("found {found}, expected one of {role} {from}, who brings it")));
     }
-    let known = server.live(hash, |e| e.approvals.contains_key(&(role, from)))?;
+    let known = here.live(|e| e.approvals.contains_key(&(role, from)))?;
     match known {
-        true => server.record(hash)?.job.check_approval(hash, &approval).map(|()| false),
-        false => keep(server, hash, approval, how),
+        true => Ok(here.record()?.job.check_approval(here.hash, &approval).map(|()| false)?),
+        false => keep(here, approval, how),
     }
 }
 
-fn keep(server: &Server, hash: &str, approval: Approval, how: Value) -> Result<bool> {
-    let record = server.record(hash)?;
-    record.job.check_approval(hash, &approval)?;
-    let old = server.live(hash, |e| e.approvals.get(&(approval.role, approval.by)).cloned())?;
+fn keep(here: &Here, approval: Approval, how: Value) -> Result<bool> {
+    let record = here.record()?;
+    record.job.check_approval(here.hash, &approval)?;
+    let old = here.live(|e| e.approvals.get(&(approval.role, approval.by)).cloned())?;
     // Somebody who has signed twice: all three keep the same of the two.
     if old.as_ref().is_some_and(|old| !approval.is_before(old)) {
         return Ok(false);
@@ -83,10 +72,10 @@ fn keep(server: &Server, hash: &str, approval: Approval, how: Value) -> Result<b
         event.insert("what".into(), "approved".into());
         event.extend(how);
     }
-    server.note(event)?;
-    server.database.put(&table(hash), &format!("{} {}", approval.role, approval.by), &approval)?;
-    tracing::info!(job = %hash, "approved by {} (as {})", record.job.role(approval.by), approval.role);
-    server.live(hash, |e| e.approve(approval, server.identity.fingerprint()))?;
+    here.note(event)?;
+    here.database.put(&table(here.hash), &format!("{} {}", approval.role, approval.by), &approval)?;
+    tracing::info!(job = %here.hash, "approved by {} (as {})", record.job.role(approval.by), approval.role);
+    here.live(|e| e.approve(approval, here.identity.fingerprint()))?;
     Ok(old.is_none())
 }
 
@@ -94,8 +83,8 @@ fn keep(server: &Server, hash: &str, approval: Approval, how: Value) -> Result<b
 ///
 /// # Errors
 /// The job is not known.
-pub fn list(server: &Server, hash: &str) -> Result<Vec<Approval>> {
-    server.live(hash, |e| e.approvals.values().cloned().collect())
+pub fn list(here: &Here) -> Result<Vec<Approval>> {
+    here.live(|e| e.approvals.values().cloned().collect())
 }
 
 /// The parties of a session show one another their approvals: each keeps what it did not have, and goes on if nobody's is missing.
@@ -103,17 +92,17 @@ pub fn list(server: &Server, hash: &str) -> Result<Vec<Approval>> {
 /// # Errors
 /// A party shows one that is none; somebody has not approved; network errors.
 pub fn exchange(session: &Session<'_>, net: &mut dyn Net, until: Instant) -> Result<()> {
-    let (server, hash, job) = (session.server, session.hash, &session.job);
-    for (peer, theirs) in show(net, session.me, list(server, hash)?, until)? {
+    let (here, job) = (session.here, &session.job);
+    for (peer, theirs) in show(net, session.me, list(here)?, until)? {
         for approval in theirs {
-            let known = server.live(hash, |e| e.approvals.get(&(approval.role, approval.by)) == Some(&approval))?;
+            let known = here.live(|e| e.approvals.get(&(approval.role, approval.by)) == Some(&approval))?;
             if !known {
-                keep(server, hash, approval, json!({ "from": peer }))
+                keep(here, approval, json!({ "from": peer }))
                     .map_err(|e| Error::Handshake(format!("{peer} shows an approval that is none: {e}")))?;
             }
         }
     }
-    let missing = server.live(hash, |e| job.deciders().find(|decider| !e.approvals.contains_key(decider)))?;
+    let missing = here.live(|e| job.deciders().find(|decider| !e.approvals.contains_key(decider)))?;
     match missing {
         None => Ok(()),
         Some((_, who)) => Err(Error::Handshake(format!("found no approval of {}, expected a signed one", job.role(who)))),
@@ -179,7 +168,7 @@ mod tests {
     #[test]
     fn what_all_have_is_not_shown_again() {
         let key = Identity::generate("somebody").unwrap();
-        let sign = |role| Approval::sign(&key, &"0f".repeat(32), role).unwrap();
+        let sign = |role| Approval::sign(&key, trefoil_job::JobHash([0x0f; 32]), role).unwrap();
         let owner = sign(Role::DataOwner);
         let owners: Vec<Approval> = (0..10_000).map(|i| Approval { time: owner.time + i, ..owner.clone() }).collect();
         let operators = Id::ALL.map(|id| sign(id.into()));

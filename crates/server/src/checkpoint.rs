@@ -8,15 +8,17 @@
 //! At the end of an epoch loss and weights are checked before the state is written, and the checkpoint says so. (Not where the epoch's
 //! figures were opened before: see [openings](super::openings). A training that fails the check does not go on from any checkpoint.)
 
-use super::Server;
-use super::heads::Head;
-use super::openings::Openings;
-use super::session::Session;
+use crate::handshake::name_words;
+use crate::heads::Head;
+use crate::openings::Openings;
+use crate::server::{Here, Server};
+use crate::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use trefoil_engine::{Engine, Format};
+use trefoil_job::JobHash;
 use trefoil_mpc::Suite;
 use trefoil_net::{At, Frame, Id, wire};
 use trefoil_nn::{State, Trainer};
@@ -42,7 +44,7 @@ struct Matrix {
 /// The same of a model: whose it is, and its name.
 #[derive(Serialize, Deserialize)]
 struct Model {
-    job: String,
+    job: JobHash,
     model: String,
 }
 
@@ -71,21 +73,21 @@ pub struct Start {
 
 impl Standing {
     /// This party's, with every checkpoint read through.
-    pub fn of(server: &Server, hash: &str) -> Result<Standing> {
+    pub fn of(here: &Here) -> Result<Standing> {
         let nonce = trefoil_mpc::Key::fresh()?;
-        let openings = server.record(hash)?.openings;
+        let openings = here.record()?.openings;
         let mut checkpoints = vec![];
-        for path in files(server, hash) {
-            match read(server, &path) {
+        for path in files(here) {
+            match read(here, &path) {
                 Ok((about, _)) => checkpoints.push((about.step, about.id)),
                 Err(e) => tracing::warn!("not used: {e}"),
             }
         }
-        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings, head: Head::of(server) })
+        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings, head: Head::of(here) })
     }
 
     /// The newest checkpoint that all three have, or the beginning.
-    pub fn agree(&self, hash: &str, theirs: &[(Id, Standing)]) -> Result<Start> {
+    pub fn agree(&self, hash: JobHash, theirs: &[(Id, Standing)]) -> Result<Start> {
         let mut nonces: Vec<&str> = theirs.iter().map(|(_, s)| s.nonce.as_str()).chain([self.nonce.as_str()]).collect();
         nonces.sort_unstable();
         let text = serde_json::to_vec(&("trefoil session", hash, nonces)).unwrap_or_default();
@@ -99,17 +101,9 @@ impl Standing {
 }
 
 /// The name of the state after a step of a session.
-pub fn id(hash: &str, session: &str, step: u64) -> String {
+pub fn id(hash: JobHash, session: &str, step: u64) -> String {
     let text = serde_json::to_vec(&("trefoil checkpoint", hash, session, step)).unwrap_or_default();
     hex::encode(Sha256::digest(text))
-}
-
-/// A name as words of a message.
-pub fn words(id: &str) -> Vec<u64> {
-    id.as_bytes()
-        .chunks(16)
-        .map(|c| std::str::from_utf8(c).ok().and_then(|c| u64::from_str_radix(c, 16).ok()).unwrap_or(0))
-        .collect()
 }
 
 /// Writes the state after `step`, meets the others, and forgets what came before.
@@ -120,8 +114,8 @@ pub fn write<S: Suite>(
     name: &str,
     (step, checked): (u64, bool),
 ) -> Result<()> {
-    let (server, hash) = (session.server, session.hash);
-    let id = id(hash, name, step);
+    let here = session.here;
+    let id = id(here.hash, name, step);
     let mut state = state.clone();
     let (mut matrices, mut kept) = (vec![], vec![]);
     for x in parameters::<S>(&mut state) {
@@ -130,13 +124,13 @@ pub fn write<S: Suite>(
         kept.push(e.keep(x)?);
     }
     let about = serde_json::to_vec(&About { id: id.clone(), step, checked, matrices }).unwrap_or_default();
-    let folder = folder(server, hash);
+    let folder = folder(here);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
     let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
-    sealed::write_atomically(&path, &server.key, &about, records)?;
-    e.party().meet("node.checkpoint", &words(&id))?;
-    for old in files(server, hash).iter().filter(|p| **p != path) {
+    sealed::write_atomically(&path, &here.key, &about, records)?;
+    e.party().meet("node.checkpoint", &name_words(&id))?;
+    for old in files(here).iter().filter(|p| **p != path) {
         std::fs::remove_file(old).map_err(Error::file(old))?;
     }
     Ok(())
@@ -146,9 +140,9 @@ pub fn write<S: Suite>(
 pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<(State<S::Num>, bool)> {
     let mut state = trainer.initial(e)?;
     let Some(id) = &start.id else { return Ok((state, false)) };
-    let (server, hash) = (session.server, session.hash);
-    for path in files(server, hash) {
-        let Ok((about, mut records)) = read(server, &path) else { continue };
+    let here = session.here;
+    for path in files(here) {
+        let Ok((about, mut records)) = read(here, &path) else { continue };
         if about.id != *id {
             continue;
         }
@@ -191,20 +185,20 @@ fn read(server: &Server, path: &Path) -> Result<(About, Kept)> {
     Ok((about, records))
 }
 
-fn folder(server: &Server, hash: &str) -> PathBuf {
-    server.folder(hash).join("checkpoints")
+fn folder(here: &Here) -> PathBuf {
+    here.folder().join("checkpoints")
 }
 
 /// All checkpoints of a job, finished or not.
-fn files(server: &Server, hash: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder(server, hash)).into_iter().flatten().flatten();
+fn files(here: &Here) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(here)).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "sealed")).collect();
     files.sort();
     files
 }
 
-fn model_path(server: &Server, hash: &str) -> PathBuf {
-    server.folder(hash).join("model.sealed")
+fn model_path(here: &Here) -> PathBuf {
+    here.folder().join("model.sealed")
 }
 
 /// Writes this party's messages to the model owner.
@@ -216,20 +210,20 @@ pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;
         records.push(record);
     }
-    let about = Model { job: session.hash.to_owned(), model: id.to_owned() };
+    let about = Model { job: session.here.hash, model: id.to_owned() };
     let about = serde_json::to_vec(&about).unwrap_or_default();
-    sealed::write_atomically(model_path(session.server, session.hash), &session.server.key, &about, records)?;
+    sealed::write_atomically(model_path(session.here), &session.here.key, &about, records)?;
     Ok(())
 }
 
 /// The name of the model that is written here, and its records. A file that was brought here from another job's folder, whose model is
 /// for somebody else, is refused.
-pub fn model(server: &Server, hash: &str) -> Result<(String, sealed::Reader)> {
-    let path = model_path(server, hash);
-    let reader = sealed::Reader::open(&path, &server.key)?;
+pub fn model(here: &Here) -> Result<(String, sealed::Reader)> {
+    let path = model_path(here);
+    let reader = sealed::Reader::open(&path, &here.key)?;
     let about: Model = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a model"))?;
-    match about.job == hash {
+    match about.job == here.hash {
         true => Ok((about.model, reader)),
-        false => Err(Error::config(path.display(), format!("the model of job {}", about.job), hash)),
+        false => Err(Error::config(path.display(), format!("the model of job {}", about.job), here.hash)),
     }
 }

@@ -4,17 +4,16 @@
 //! All three parties decide alike. An upload that fails is refused by its owner's name, and the job with it, until an operator resumes it and
 //! the owner has shared again. A party that dies before it has written that down hears it from its peers when they meet again.
 
-use super::Server;
-use super::record::Withdrawn;
-use super::records::Records;
-use super::session::Session;
 use crate::handshake::exchange;
-use crate::{Error, Result};
+use crate::record::Withdrawn;
+use crate::records::Records;
+use crate::server::Here;
+use crate::session::Session;
+use crate::{Error, Result, uploads};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Instant;
 use trefoil_job::Job;
 use trefoil_mpc::{Key, Suite, range};
@@ -44,7 +43,7 @@ pub struct Unchecked {
 /// # Errors
 /// Parties of a pair were dealt different things; those of the network.
 pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
-    let uploads = session.server.record(session.hash)?.uploads;
+    let uploads = session.here.record()?.uploads;
     let own: BTreeSet<(Fingerprint, String)> =
         uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();
     let mut coins = [[0; 32]; 3];
@@ -66,8 +65,8 @@ pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, unti
     let dealt_differently: BTreeSet<usize> = contradictions.into_values().flatten().collect();
     if !dealt_differently.is_empty() {
         let why = "parties that must hold the same of them were handed different ones";
-        let Session { server, hash, job, .. } = session;
-        return Err(refuse(server, hash, job, dealt_differently.into_iter().map(|owner| (owner, why.to_owned()))));
+        let Session { here, job, .. } = session;
+        return Err(refuse(here, job, dealt_differently.into_iter().map(|owner| (owner, why.to_owned()))));
     }
     let checked: BTreeSet<Fingerprint> = checked.into_iter().map(|(owner, _)| owner).collect();
     let good = |owner: &usize| checked.contains(&session.job.owner[*owner].fingerprint);
@@ -91,18 +90,18 @@ impl Unchecked {
             })
             .collect();
         if !bad.is_empty() {
-            return Err(refuse(session.server, session.hash, &session.job, bad));
+            return Err(refuse(session.here, &session.job, bad));
         }
-        let (server, hash) = (session.server, session.hash);
+        let here = session.here;
         let checked: Vec<_> = self.owners.iter().map(|owner| session.job.owner[*owner].fingerprint).collect();
-        server.note(json!({ "what": "checked", "job": hash, "owners": checked, "violations": 0 }))?;
-        server.update(hash, |r| {
+        here.note(json!({ "what": "checked", "job": here.hash, "owners": checked, "violations": 0 }))?;
+        here.update(|r| {
             for owner in &checked {
                 r.uploads.entry(*owner).and_modify(|u| u.checked = true);
             }
         })?;
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(job = %hash, "the words of {} owners are in their ranges ({seconds:.1} s)", checked.len());
+        tracing::info!(job = %here.hash, "the words of {} owners are in their ranges ({seconds:.1} s)", checked.len());
         Ok(())
     }
 }
@@ -111,24 +110,24 @@ impl Unchecked {
 ///
 /// # Errors
 /// [`Error::Refused`], where there was something to take back; the record cannot be written.
-pub fn heard(server: &Arc<Server>, hash: &str, job: &Job, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
-    let uploads = server.record(hash)?.uploads;
-    let here = |w: &&Withdrawn| uploads.get(&w.owner).is_some_and(|u| u.upload == w.upload);
+pub fn heard(here: &Here, job: &Job, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
+    let uploads = here.record()?.uploads;
+    let counted = |w: &&Withdrawn| uploads.get(&w.owner).is_some_and(|u| u.upload == w.upload);
     let bad: Vec<(usize, String)> =
-        withdrawn.iter().filter(here).filter_map(|w| Some((job.owner_of(w.owner)?, w.why.clone()))).collect();
+        withdrawn.iter().filter(counted).filter_map(|w| Some((job.owner_of(w.owner)?, w.why.clone()))).collect();
     if bad.is_empty() {
         return Ok(());
     }
-    tracing::warn!(job = %hash, "{peer} says that uploads were refused, in a session that broke off here");
-    Err(refuse(server, hash, job, bad))
+    tracing::warn!(job = %here.hash, "{peer} says that uploads were refused, in a session that broke off here");
+    Err(refuse(here, job, bad))
 }
 
 /// Takes uploads back, and says whose and why.
-fn refuse(server: &Arc<Server>, hash: &str, job: &Job, bad: impl IntoIterator<Item = (usize, String)>) -> Error {
+fn refuse(here: &Here, job: &Job, bad: impl IntoIterator<Item = (usize, String)>) -> Error {
     let mut texts = vec![];
     for (owner, why) in bad {
         let (by, name) = (job.owner[owner].fingerprint, &job.owner[owner].name);
-        let taken = server.update(hash, |r| {
+        let taken = here.update(|r| {
             let upload = r.uploads.remove(&by).map(|u| u.upload);
             r.withdrawn.extend(upload.clone().map(|upload| Withdrawn { owner: by, upload, why: why.clone() }));
             upload
@@ -137,8 +136,8 @@ fn refuse(server: &Arc<Server>, hash: &str, job: &Job, bad: impl IntoIterator<It
             Ok(upload) => upload,
             Err(e) => return e,
         };
-        server.noted(json!({ "what": "upload refused", "job": hash, "by": by, "upload": upload, "why": why }));
-        super::uploads::remove(server, hash, by);
+        here.noted(json!({ "what": "upload refused", "job": here.hash, "by": by, "upload": upload, "why": why }));
+        uploads::remove(here, by);
         texts.push(format!("the records of {name} are refused: {why}"));
     }
     Error::Refused(texts.join("; "))

@@ -115,8 +115,3 @@ impl Examination {
         identity.inspect(|identity| here::certificate(identity, std::time::SystemTime::now(), tell))
     }
 }
-
-/// Text of somebody else, fit for a line.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
-}

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
+use trefoil_job::JobHash;
 use trefoil_job::suites::Chosen;
 use trefoil_mpc::{Key, Seeds};
 use trefoil_net::{At, Error as NetError, Frame, Id, Net, Part};
@@ -30,7 +31,7 @@ pub fn hello(fields: impl Serialize) -> Map<String, Value> {
 pub fn agreed(
     training: &Training,
     suite: Chosen,
-    job: &str,
+    job: JobHash,
     insecure_masks: bool,
     links: Option<&str>,
     uploads: &BTreeMap<String, String>,
@@ -39,7 +40,7 @@ pub fn agreed(
     map.extend(hello(suite));
     let masks = if insecure_masks { "from an insecure seed" } else { "from the operating system" };
     map.insert("masks".into(), masks.into());
-    map.insert("job".into(), job.into());
+    map.insert("job".into(), json!(job));
     map.insert("links".into(), links.into());
     map.insert("uploads".into(), json!(uploads));
     map
@@ -61,6 +62,12 @@ pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<
         }
     }
     Ok(())
+}
+
+/// A name in hex, or a hash, as words of a message.
+pub(crate) fn name_words(name: &str) -> Vec<u64> {
+    let word = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|d| u64::from_str_radix(d, 16).ok());
+    name.as_bytes().chunks(16).map(|digits| word(digits).unwrap_or(0)).collect()
 }
 
 /// Sends `mine` to each of `peers`, and gives theirs.

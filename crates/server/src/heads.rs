@@ -1,8 +1,9 @@
 //! Where the three audit logs stand, written into each other. A log's head is the hash of its last line and so of all before it; known in
 //! two other logs, it holds whoever keeps the log to what was in it. All three tell theirs when a session begins, and when a job is trained.
 
-use super::Server;
-use super::session::Session;
+use crate::handshake::name_words;
+use crate::server::Server;
+use crate::session::Session;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -32,7 +33,7 @@ impl Head {
 
     fn words(&self) -> Vec<u64> {
         let mut words = vec![self.entries];
-        words.extend(super::checkpoint::words(&self.head));
+        words.extend(name_words(&self.head));
         words
     }
 
@@ -56,12 +57,13 @@ pub fn note(session: &Session<'_>, name: &str, when: &str, mut all: Vec<(Id, Hea
         return Err(Error::Handshake(format!("{id} sent something else than the head of its audit log")));
     }
     let mut event = Map::new();
-    for (key, value) in [("what", "heads"), ("job", session.hash), ("session", name), ("when", when)] {
+    event.insert("job".into(), json!(session.here.hash));
+    for (key, value) in [("what", "heads"), ("session", name), ("when", when)] {
         event.insert(key.into(), value.into());
     }
     event.extend(all.iter().map(|(id, told)| (id.to_string(), json!(told.head))));
     event.insert("entries".into(), all.iter().map(|(id, told)| (id.to_string(), json!(told.entries))).collect());
-    session.server.note(Value::Object(event))
+    session.here.note(Value::Object(event))
 }
 
 /// Tells the others this party's head at the end of a session, and writes down what they tell.
@@ -69,7 +71,7 @@ pub fn note(session: &Session<'_>, name: &str, when: &str, mut all: Vec<(Id, Hea
 /// # Errors
 /// Those of the network; those of [`note`].
 pub fn exchange(session: &Session<'_>, party: &mut Party, name: &str) -> Result<()> {
-    let own = Head::of(session.server);
+    let own = Head::of(session.here);
     let mut all = vec![(session.me, own.clone())];
     for (peer, words) in party.tell("node.heads", &own.words())? {
         let told = Head::from_words(&words);

@@ -1,11 +1,11 @@
 //! How the three parties of a job find one another: each calls both others, and takes the calls of both. A party takes them only while
 //! it is gathering for the job itself; to a caller that comes too early, or too late, it says how the job stands with it.
 
-use super::record::{State, Withdrawn};
-use super::{Server, checks, requests};
-use crate::{Error, Result};
+use crate::record::{State, Withdrawn};
+use crate::server::Here;
+use crate::{Error, Result, checks};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience, refuse, share::dial};
@@ -51,12 +51,12 @@ pub enum Gathered {
 }
 
 /// A peer calls: its connection is kept for the session that gathers, or it hears how the job stands.
-pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &str) {
-    let peer = server.record(hash).and_then(|r| {
-        let id = r.job.party_of(from).filter(|_| from != server.identity.fingerprint());
+pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
+    let peer = here.record().and_then(|r| {
+        let id = r.job.party_of(from).filter(|_| from != here.identity.fingerprint());
         let id = id.ok_or_else(|| Error::Refused(format!("links are for the job's parties; this is {}", r.job.role(from))))?;
         if !r.approved {
-            return Err(Error::Refused(format!("job {} is not approved by this party", &hash[..hash.len().min(12)])));
+            return Err(Error::Refused(format!("job {} is not approved by this party", here.hash.short())));
         }
         Ok((id, r))
     });
@@ -65,8 +65,7 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
         Err(e) => {
             let why = e.to_string();
             tracing::warn!("refused: {why}");
-            let job: String = hash.chars().take(64).collect();
-            server.refusal(serde_json::json!({ "request": "link", "job": job }), from, &why);
+            here.refusal(serde_json::json!({ "request": "link", "job": here.hash }), from, &why);
             return refuse(&mut stream, &why);
         }
     };
@@ -76,10 +75,10 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
             let may = if record.astray { "" } else { ", and may resume it" };
             Answer::Over { why: format!("failed; its operator knows why{may}") }
         }
-        (state @ State::Cancelled { .. }, _) => Answer::Over { why: requests::describe(&state) },
+        (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },
         _ => {
-            let missing = server.record(hash).map(|r| r.missing()).unwrap_or_default();
-            let gathering = server.live(hash, |e| e.gathering).unwrap_or(false);
+            let missing = here.record().map(|r| r.missing()).unwrap_or_default();
+            let gathering = here.live(|e| e.gathering).unwrap_or(false);
             match (missing.is_empty(), gathering) {
                 (false, _) => Answer::NotYet { why: format!("waits for {}", missing.join(" and ")) },
                 (true, false) => Answer::NotYet { why: "is not ready for a session".into() },
@@ -90,7 +89,7 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
     let said = Said { answer, withdrawn: record.withdrawn };
     // The answer goes first: from then on the connection belongs to the session.
     if request::accept(&mut stream, &said).is_ok() && matches!(said.answer, Answer::Linked) {
-        let kept = server.live(hash, |e| {
+        let kept = here.live(|e| {
             if e.gathering {
                 // A second connection of a peer replaces the first: that one is of a try that was given up.
                 e.links[id.index()] = Some(stream);
@@ -106,14 +105,14 @@ pub fn take(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: &
 ///
 /// # Errors
 /// [`Error::Peer`] with what a peer said last; the party is stopping.
-pub fn gather(server: &Arc<Server>, hash: &str, job: &Job, me: Id) -> Result<Gathered> {
-    server.live(hash, |e| (e.gathering, e.links) = (true, [None, None, None]))?;
-    let result = gather_until(server, hash, job, me, Instant::now() + server.config.timeout());
-    server.live(hash, |e| (e.gathering, e.links) = (false, [None, None, None]))?;
+pub fn gather(here: &Here, job: &Job, me: Id) -> Result<Gathered> {
+    here.live(|e| (e.gathering, e.links) = (true, [None, None, None]))?;
+    let result = gather_until(here, job, me, Instant::now() + here.config.timeout());
+    here.live(|e| (e.gathering, e.links) = (false, [None, None, None]))?;
     result
 }
 
-fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Instant) -> Result<Gathered> {
+fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gathered> {
     let addresses = job.addresses();
     let mut outgoing: [Option<Stream>; 3] = [None, None, None];
     let mut said: [Option<String>; 3] = Default::default();
@@ -123,14 +122,14 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
         for peer in me.others().into_iter().filter(missing).collect::<Vec<_>>() {
             let pause = next[peer.index()].1;
             next[peer.index()] = (Instant::now() + pause, (2 * pause).min(LAST));
-            let (answer, stream) = match call(server, hash, &addresses[peer.index()]) {
+            let (answer, stream) = match call(here, &addresses[peer.index()]) {
                 Ok(called) => called,
                 Err(e) => {
                     said[peer.index()] = Some(e.to_string());
                     continue;
                 }
             };
-            checks::heard(server, hash, job, peer, &answer.withdrawn)?;
+            checks::heard(here, job, peer, &answer.withdrawn)?;
             match answer.answer {
                 Answer::Linked => outgoing[peer.index()] = Some(stream),
                 Answer::Trained { model } => return Ok(Gathered::Trained(model)),
@@ -139,9 +138,9 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
             }
         }
         if me.others().iter().all(|p| outgoing[p.index()].is_some()) {
-            let taken = server.live(hash, |e| {
-                let here = me.others().iter().all(|p| e.links[p.index()].is_some());
-                here.then(|| std::mem::take(&mut e.links))
+            let taken = here.live(|e| {
+                let both = me.others().iter().all(|p| e.links[p.index()].is_some());
+                both.then(|| std::mem::take(&mut e.links))
             })?;
             if let Some(mut incoming) = taken {
                 let pick = |from: &mut [Option<Stream>; 3], id: Id| from[id.index()].take().map(|s| (id, s));
@@ -149,7 +148,7 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
                 let out = (pick(&mut outgoing, a), pick(&mut outgoing, b));
                 let come = (pick(&mut incoming, a), pick(&mut incoming, b));
                 if let ((Some(a), Some(b)), (Some(c), Some(d))) = (out, come) {
-                    let (timeout, queue_bytes) = (server.config.timeout(), server.config.queue_megabytes << 20);
+                    let (timeout, queue_bytes) = (here.config.timeout(), here.config.queue_megabytes << 20);
                     let options = Options { timeout, queue_bytes, ..Options::default() };
                     return Ok(Gathered::Net(Box::new(TlsNet::new([a, b], [c, d], options)?)));
                 }
@@ -158,8 +157,8 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
         let why = me.others().iter().find_map(|p| said[p.index()].as_ref().map(|why| (*p, why.clone())));
         let late = Instant::now() > until;
         let (peer, why) = why.filter(|_| late || outgoing.iter().all(Option::is_none)).unwrap_or((me, String::new()));
-        server.live(hash, |e| e.waiting_for = (!why.is_empty()).then(|| format!("{peer}: {why}")))?;
-        if server.stopping() {
+        here.live(|e| e.waiting_for = (!why.is_empty()).then(|| format!("{peer}: {why}")))?;
+        if here.stopping() {
             return Err(Error::Interrupted);
         }
         if late {
@@ -167,14 +166,14 @@ fn gather_until(server: &Arc<Server>, hash: &str, job: &Job, me: Id, until: Inst
             let why = said[silent.index()].clone().unwrap_or_else(|| "did not call back".into());
             return Err(Error::Peer { peer: silent, why });
         }
-        let jobs = server.jobs();
-        drop(server.changed.wait_timeout(jobs, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner));
+        let jobs = here.jobs();
+        drop(here.changed.wait_timeout(jobs, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-fn call(server: &Server, hash: &str, peer: &Address) -> Result<(Said, Stream)> {
-    let patience = Patience { connect: Duration::from_millis(500), answer: server.config.timeout() };
-    let mut stream = dial(peer, &server.identity, patience)?;
-    let said = request::ask(&mut stream, &Request::Link { job: hash.to_owned() })?;
+fn call(here: &Here, peer: &Address) -> Result<(Said, Stream)> {
+    let patience = Patience { connect: Duration::from_millis(500), answer: here.config.timeout() };
+    let mut stream = dial(peer, &here.identity, patience)?;
+    let said = request::ask(&mut stream, &Request::Link { job: here.hash })?;
     Ok((said, stream))
 }

@@ -1,10 +1,11 @@
 //! What a party remembers of a job, across restarts.
 
-use super::openings::Openings;
+use crate::openings::Openings;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use trefoil_client::request::Summary;
-use trefoil_job::Job;
+use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 
 /// A job at this party.
@@ -124,6 +125,20 @@ impl State {
     }
 }
 
+/// In words.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            State::Waiting => f.write_str("waiting"),
+            State::Running => f.write_str("running"),
+            State::Interrupted { why } => write!(f, "interrupted: {why}"),
+            State::Failed { why } => write!(f, "failed: {why}"),
+            State::Cancelled { by } => write!(f, "cancelled by {by}"),
+            State::Trained => f.write_str("trained"),
+        }
+    }
+}
+
 impl Record {
     /// A job that was just proposed.
     pub fn new(job: Job, by: Fingerprint) -> Record {
@@ -187,7 +202,7 @@ impl Record {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The job's hash.
-    pub hash: String,
+    pub hash: JobHash,
     /// Its name.
     pub name: String,
     /// Who proposed it.

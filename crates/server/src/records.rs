@@ -1,9 +1,9 @@
 //! The records of all owners, from the disk into the engine: rows one after the other where each owner has whole records, columns side
 //! by side where owners have columns of the same ones.
 
-use super::record::Record;
-use super::session::Session;
-use super::uploads::{ROWS, SUMMARY, path};
+use crate::record::Record;
+use crate::session::Session;
+use crate::uploads::{ROWS, SUMMARY, path};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::time::Instant;
@@ -83,17 +83,17 @@ pub fn load<S: Suite>(session: &Session<'_>) -> Result<Records> {
 }
 
 fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) -> Result<Part> {
-    let (server, job) = (session.server, &session.job);
-    let path = path(server, session.hash, job.owner[owner].fingerprint);
+    let (here, job) = (session.here, &session.job);
+    let path = path(here, job.owner[owner].fingerprint);
     let (features, labels) = job.widths(owner);
     let width = features + labels;
     let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
-    let committed = server.record(session.hash)?.uploads.remove(&job.owner[owner].fingerprint);
+    let committed = here.record()?.uploads.remove(&job.owner[owner].fingerprint);
     let committed = committed.ok_or_else(|| bad("none".into()))?;
     let (mut part, mut digest) = (Part::default(), Sha256::new());
     let mut common: [Option<Sha256>; 3] = Default::default();
-    let mut reader = sealed::Reader::open(&path, &server.key)?;
-    let named = |a: Announcement| a.job == session.hash && a.upload == committed.upload;
+    let mut reader = sealed::Reader::open(&path, &here.key)?;
+    let named = |a: Announcement| a.job == here.hash && a.upload == committed.upload;
     if !serde_json::from_slice(reader.about()).is_ok_and(named) {
         return Err(bad("another upload".into()));
     }

@@ -1,8 +1,9 @@
 //! Who may ask a party for what. Whoever gets here has shown a certificate that is known; what it may do depends on the job.
 
-use super::record::{Record, State, Status};
-use super::{Entry, MOST_JOBS, MOST_PROPOSALS, Server, approvals, checkpoint, links, runner, uploads};
-use crate::{Error, Result};
+use crate::entry::Entry;
+use crate::record::{Record, State, Status};
+use crate::server::{Here, JOBS, Server};
+use crate::{Error, Result, approvals, checkpoint, links, records, runner, share, uploads};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +11,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{fetch, refuse};
-use trefoil_job::Job;
+use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Part, wire};
+
+/// Jobs that are remembered.
+const MOST_JOBS: usize = 1000;
+/// Jobs of one proposer that wait for approval.
+const MOST_PROPOSALS: usize = 16;
 
 /// Answers one connection.
 pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
@@ -29,7 +35,7 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
     let about = about(&request);
     if let Request::Link { job } = &request {
         // The connection stays with the session.
-        return links::take(server, stream, from, job);
+        return links::take(&Here::at(server, *job), stream, from);
     }
     let result = answer(server, &mut stream, from, request);
     match result {
@@ -62,6 +68,7 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
         true => Ok(()),
         false => Err(Error::Refused(format!("{what} is for this party's operator"))),
     };
+    let at = |job: JobHash| Here::at(server, job);
     match request {
         Request::Ping => {
             let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -69,70 +76,75 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             Ok(request::accept(stream, &about)?)
         }
         Request::Propose { job } => {
-            let hash = propose(server, Job::from_json(job)?, from)?;
-            Ok(request::accept(stream, &hash)?)
+            let here = propose(server, Job::from_json(job)?, from)?;
+            Ok(request::accept(stream, &here.hash)?)
         }
         Request::Approve { job, approval } => {
-            approve(server, &job, from, approval)?;
+            approve(&at(job), from, approval)?;
             Ok(request::accept(stream, &())?)
         }
         Request::Approvals { job } => {
-            let record = server.record(&job)?;
+            let here = at(job);
+            let record = here.record()?;
             if !operator && !record.job.members().any(|m| m == from) {
                 return Err(Error::Refused("approvals are for the job's members".into()));
             }
-            Ok(request::accept(stream, &approvals::list(server, &job)?)?)
+            Ok(request::accept(stream, &approvals::list(&here)?)?)
         }
         Request::Start { job } => {
             only_operator("start")?;
-            let missing = server.update(&job, |r| {
+            let here = at(job);
+            let missing = here.update(|r| {
                 r.started = true;
                 r.missing()
             })?;
-            server.note(json!({ "what": "started job", "job": job }))?;
-            runner::ensure(server, &job);
+            here.note(json!({ "what": "started job", "job": job }))?;
+            runner::ensure(&here);
             Ok(request::accept(stream, &missing)?)
         }
         Request::Resume { job } => {
             only_operator("resume")?;
-            server.update(&job, resume)??;
-            server.note(json!({ "what": "resumed job", "job": job }))?;
-            runner::ensure(server, &job);
+            let here = at(job);
+            here.update(resume)??;
+            here.note(json!({ "what": "resumed job", "job": job }))?;
+            runner::ensure(&here);
             Ok(request::accept(stream, &())?)
         }
         Request::Cancel { job } => {
-            let record = server.record(&job)?;
+            let here = at(job);
+            let record = here.record()?;
             if !operator && record.job.owner_of(from).is_none() {
                 return Err(Error::Refused("cancel is for the parties' operators and the job's data owners".into()));
             }
-            cancel(server, &job, &record, from)?;
+            cancel(&here, &record, from)?;
             Ok(request::accept(stream, &())?)
         }
         Request::Status { job } => {
-            if let Some(hash) = job.as_ref().and_then(|j| server.aside.keys().find(|hash| hash.starts_with(j.as_str()))) {
-                return Err(server.unknown(hash));
+            let asked = |name: &str| job.as_ref().is_none_or(|job| name.starts_with(job.as_str()));
+            if let Some((_, why)) = server.aside.iter().find(|(name, _)| job.is_some() && asked(name)) {
+                return Err(Error::Refused(why.clone()));
             }
             let all: Vec<Status> = server
                 .jobs()
                 .iter()
-                .filter(|(hash, _)| job.as_ref().is_none_or(|j| hash.starts_with(j.as_str())))
+                .filter(|(hash, _)| asked(&hash.to_string()))
                 .filter(|(_, e)| operator || e.record.job.members().any(|m| m == from))
-                .map(|(hash, e)| status(hash, e, operator || e.record.job.is_shown_figures(from)))
+                .map(|(hash, e)| status(*hash, e, operator || e.record.job.is_shown_figures(from)))
                 .collect();
             Ok(request::accept(stream, &all)?)
         }
-        Request::Share { about, approval } => uploads::share(server, stream, from, &about, approval),
+        Request::Share { about, approval } => share::share(&at(about.job), stream, from, &about, approval),
         Request::Commit { job, upload } => {
-            let new = uploads::commit(server, &job, from, &upload)?;
+            let new = share::commit(&at(job), from, &upload)?;
             Ok(request::accept(stream, &new)?)
         }
-        Request::Fetch { job, approval } => give_model(server, stream, from, &job, approval),
+        Request::Fetch { job, approval } => give_model(&at(job), stream, from, approval),
         Request::Link { .. } => Ok(()),
     }
 }
 
 /// A job is remembered once a member of it has sent it; nothing is done with it before it is approved.
-fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> {
+fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
     let own = server.identity.fingerprint();
     if job.party_of(own).is_none() {
         return Err(Error::Refused(format!("this party, {own}, is none of the job's three")));
@@ -140,20 +152,21 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
     if from != own && !job.members().any(|m| m == from) {
         return Err(Error::Refused(format!("a job is proposed by one of its members; {from} is none")));
     }
-    let hash = job.hash();
-    if server.aside.contains_key(&hash) {
-        return Err(server.unknown(&hash));
+    let here = Here::at(server, job.hash());
+    let hash = here.hash;
+    if server.aside.contains_key(&hash.to_string()) {
+        return Err(here.unknown());
     }
     let mut jobs = server.jobs();
     if let Some(entry) = jobs.get_mut(&hash) {
         // Only addresses can differ, and only the operator may say where this party finds its peers.
         if from == own && entry.record.job != job {
             let record = Record { job, ..entry.record.clone() };
-            server.database.put(super::JOBS, &hash, &record)?;
+            server.database.put(JOBS, &hash.to_string(), &record)?;
             server.note(json!({ "what": "addresses changed", "job": hash, "by": from }))?;
             entry.record = record;
         }
-        return Ok(hash);
+        return Ok(here);
     }
     let unapproved = |r: &Record| !r.approved && !r.state.is_final();
     if from != own && jobs.values().filter(|e| unapproved(&e.record) && e.record.proposed_by == from).count() >= MOST_PROPOSALS {
@@ -164,50 +177,50 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<String> 
         let Some(old) = makes_room(&jobs) else {
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
-        server.database.delete(super::JOBS, &old)?;
-        server.database.clear(&approvals::table(&old))?;
+        server.database.delete(JOBS, &old.to_string())?;
+        server.database.clear(&approvals::table(old))?;
         server.note(json!({ "what": "forgotten", "job": old }))?;
         jobs.remove(&old);
     }
     let record = Record::new(job, from);
-    server.database.put(super::JOBS, &hash, &record)?;
+    server.database.put(JOBS, &hash.to_string(), &record)?;
     server.note(json!({ "what": "proposed", "job": hash, "name": record.job.name, "by": from }))?;
     tracing::info!(job = %hash, "proposed by {}", record.job.role(from));
-    jobs.insert(hash.clone(), Entry::new(record));
+    jobs.insert(hash, Entry::new(record));
     drop(jobs);
     server.admit()?;
-    Ok(hash)
+    Ok(here)
 }
 
 /// What is over makes room: first what was cancelled before the operator had approved it, so that who proposes and cancels without end makes
 /// this party forget nothing else; then the cancelled, then the trained whose owner has the model.
-fn makes_room(jobs: &BTreeMap<String, Entry>) -> Option<String> {
+fn makes_room(jobs: &BTreeMap<JobHash, Entry>) -> Option<JobHash> {
     let rank = |r: &Record| match r.state {
         State::Cancelled { .. } => Some(u8::from(r.approved)),
         State::Trained if r.delivered => Some(2),
         _ => None,
     };
     let over = jobs.iter().filter_map(|(hash, e)| Some((rank(&e.record)?, hash)));
-    over.min().map(|(_, hash)| hash.clone())
+    over.min().map(|(_, hash)| *hash)
 }
 
 /// What `--approve` on the command line does.
 pub fn approve_by_operator(server: &Arc<Server>, job: Job) -> Result<()> {
     let own = server.identity.fingerprint();
     let role = job.party_of(own).map_or(Role::P0, Role::from);
-    let hash = propose(server, job, own)?;
-    let approval = Approval::sign(&server.identity, &hash, role)?;
-    approve(server, &hash, own, approval)
+    let here = propose(server, job, own)?;
+    let approval = Approval::sign(&server.identity, here.hash, role)?;
+    approve(&here, own, approval)
 }
 
-fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint, approval: Approval) -> Result<()> {
-    let record = server.record(hash)?;
+fn approve(here: &Here, from: Fingerprint, approval: Approval) -> Result<()> {
+    let record = here.record()?;
     if let State::Cancelled { by } = &record.state {
         return Err(Error::Refused(format!("the job was cancelled by {by}")));
     }
-    let operator = from == server.identity.fingerprint();
+    let operator = from == here.identity.fingerprint();
     if operator {
-        let (asked, own) = (record.job.insecure_masks, server.config.insecure.mask_seed.is_some());
+        let (asked, own) = (record.job.insecure_masks, here.config.insecure.mask_seed.is_some());
         if asked != own {
             let masks = |insecure| if insecure { "masks from an insecure seed" } else { "masks from the operating system" };
             return Err(Error::Refused(format!("the job says {}, this party's configuration {}", masks(asked), masks(own))));
@@ -216,10 +229,10 @@ fn approve(server: &Arc<Server>, hash: &str, from: Fingerprint, approval: Approv
         return Err(Error::Refused(format!("{} approves at its own party", record.job.role(from))));
     }
     let role = approval.role;
-    if approvals::take(server, hash, from, role, approval, json!({}))? && operator {
-        server.admit()?;
+    if approvals::take(here, from, role, approval, json!({}))? && operator {
+        here.admit()?;
     }
-    runner::ensure(server, hash);
+    runner::ensure(here);
     Ok(())
 }
 
@@ -240,27 +253,27 @@ fn resume(record: &mut Record) -> Result<()> {
     }
 }
 
-fn cancel(server: &Arc<Server>, hash: &str, record: &Record, from: Fingerprint) -> Result<()> {
+fn cancel(here: &Here, record: &Record, from: Fingerprint) -> Result<()> {
     let by = record.job.role(from);
-    server.update(hash, |r| match r.state {
+    here.update(|r| match r.state {
         State::Trained => Err(Error::Refused("the job is trained".into())),
         _ => {
             r.state = State::Cancelled { by: by.clone() };
             Ok(())
         }
     })??;
-    server.note(json!({ "what": "cancelled", "job": hash, "by": from }))?;
-    tracing::info!(job = %hash, "cancelled by {by}");
-    uploads::abandon(server, hash);
+    here.note(json!({ "what": "cancelled", "job": here.hash, "by": from }))?;
+    tracing::info!(job = %here.hash, "cancelled by {by}");
+    uploads::abandon(here);
     Ok(())
 }
 
-fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
+fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
     let r = &entry.record;
     let mut missing = if r.state.is_final() { vec![] } else { r.missing() };
     missing.extend(entry.waiting_for.clone().filter(|_| !r.state.is_final()));
     Status {
-        hash: hash.to_owned(),
+        hash,
         name: r.job.name.clone(),
         proposed_by: r.job.role(r.proposed_by),
         approved: r.approved,
@@ -282,15 +295,15 @@ fn status(hash: &str, entry: &Entry, figures: bool) -> Status {
 
 /// Figures that are not opened, once it is known of how many records they would be.
 fn not_opened(record: &Record) -> Vec<String> {
-    match super::records::rows(record) {
+    match records::rows(record) {
         Ok((train, test)) if record.uploads.len() == record.job.owner.len() => record.job.not_opened(train, test),
         _ => vec![],
     }
 }
 
 /// This party's share of the model, to its owner alone.
-fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash: &str, approval: Approval) -> Result<()> {
-    let record = server.record(hash)?;
+fn give_model(here: &Here, stream: &mut Stream, from: Fingerprint, approval: Approval) -> Result<()> {
+    let record = here.record()?;
     if record.job.model_owner.fingerprint != from {
         return Err(Error::Refused(format!(
             "the model is for {}, not for {}",
@@ -299,10 +312,10 @@ fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash
         )));
     }
     if record.state != State::Trained {
-        return Err(Error::Refused(format!("there is no model yet: {}", describe(&record.state))));
+        return Err(Error::Refused(format!("there is no model yet: {}", record.state)));
     }
-    record.job.is_the_one(hash)?;
-    let (model, mut reader) = checkpoint::model(server, hash)?;
+    record.job.is_the_one(here.hash)?;
+    let (model, mut reader) = checkpoint::model(here)?;
     if record.model.as_ref() != Some(&model) {
         return Err(Error::config("model", model, record.model.unwrap_or_else(|| "none".into())));
     }
@@ -312,24 +325,12 @@ fn give_model(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, hash
         matrices.push(frame.map(|f| f.parts).unwrap_or_default());
     }
     // Nobody gets a model without having said under which job.
-    approvals::take(server, hash, from, Role::ModelOwner, approval, json!({ "how": "by fetching" }))?;
-    server.note(json!({ "what": "model share given", "job": hash, "to": from, "model": model }))?;
+    approvals::take(here, from, Role::ModelOwner, approval, json!({ "how": "by fetching" }))?;
+    here.note(json!({ "what": "model share given", "job": here.hash, "to": from, "model": model }))?;
     fetch::serve(stream, &matrices)?;
-    server.update(hash, |r| r.delivered = true)?;
-    tracing::info!(job = %hash, "the model owner has this party's share of the model");
+    here.update(|r| r.delivered = true)?;
+    tracing::info!(job = %here.hash, "the model owner has this party's share of the model");
     Ok(())
-}
-
-/// A state in words.
-pub fn describe(state: &State) -> String {
-    match state {
-        State::Waiting => "waiting".into(),
-        State::Running => "running".into(),
-        State::Interrupted { why } => format!("interrupted: {why}"),
-        State::Failed { why } => format!("failed: {why}"),
-        State::Cancelled { by } => format!("cancelled by {by}"),
-        State::Trained => "trained".into(),
-    }
 }
 
 #[cfg(test)]
@@ -339,23 +340,23 @@ mod tests {
     #[test]
     fn who_proposes_and_cancels_makes_nobody_elses_job_forgotten() {
         let mut jobs = BTreeMap::new();
-        let mut add = |hash: &str, approved, state, delivered| {
-            let job = super::super::stored::tests::job();
+        let mut add = |n: u8, approved, state, delivered| {
+            let job = crate::stored::tests::job();
             let by = job.model_owner.fingerprint;
-            jobs.insert(hash.to_owned(), Entry::new(Record { approved, state, delivered, ..Record::new(job, by) }));
+            jobs.insert(JobHash([n; 32]), Entry::new(Record { approved, state, delivered, ..Record::new(job, by) }));
         };
         let cancelled = || State::Cancelled { by: "somebody".into() };
-        add("0", true, State::Waiting, false);
-        add("1", true, State::Trained, false);
-        add("2", true, State::Trained, true);
-        add("3", true, cancelled(), false);
-        add("4", false, cancelled(), false);
-        let order: Vec<String> = std::iter::from_fn(|| {
+        add(0, true, State::Waiting, false);
+        add(1, true, State::Trained, false);
+        add(2, true, State::Trained, true);
+        add(3, true, cancelled(), false);
+        add(4, false, cancelled(), false);
+        let order: Vec<u8> = std::iter::from_fn(|| {
             let hash = makes_room(&jobs)?;
-            jobs.remove(&hash).map(|_| hash)
+            jobs.remove(&hash).map(|_| hash.0[0])
         })
         .collect();
-        assert_eq!(order, ["4", "3", "2"]);
+        assert_eq!(order, [4, 3, 2]);
         assert_eq!(jobs.len(), 2);
     }
 }

@@ -1,19 +1,19 @@
 //! One thread a job: waits until the job can begin, runs a session, and begins again after a fault of the network or of a peer, from
 //! the newest checkpoint that all three have.
 
-use super::record::State;
-use super::{Server, session, uploads};
-use crate::{Error, Event};
+use crate::record::State;
+use crate::server::Here;
+use crate::{Error, Event, uploads, work};
 use serde_json::json;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Pauses between sessions grow from the first to the second of these.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
 /// Starts the job's thread, where there is something to do and none runs.
-pub fn ensure(server: &Arc<Server>, hash: &str) {
-    let needed = server.live(hash, |e| {
+pub fn ensure(here: &Here) {
+    let needed = here.live(|e| {
         let needed = e.record.approved && !e.record.state.is_final() && !e.running;
         e.running |= needed;
         needed
@@ -21,58 +21,55 @@ pub fn ensure(server: &Arc<Server>, hash: &str) {
     if !needed.unwrap_or(false) {
         return;
     }
-    let (theirs, name) = (server.clone(), hash.to_owned());
-    let spawned = std::thread::Builder::new().name("job".into()).spawn(move || {
-        let place = Place(theirs, name);
-        run(&place.0, &place.1);
-    });
+    let place = Place(here.clone());
+    let spawned = std::thread::Builder::new().name("job".into()).spawn(move || run(&place.0));
     if let Err(e) = spawned {
-        tracing::error!(job = %hash, "no thread: {e}");
+        tracing::error!(job = %here.hash, "no thread: {e}");
     }
 }
 
 /// A job's thread, whose place is free again however it ends: a panic is a failure of the job, to be looked at and resumed.
-struct Place(Arc<Server>, String);
+struct Place(Here);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (server, hash) = (&self.0, &self.1);
+        let here = &self.0;
         // The job may have been forgotten.
-        let _ = server.live(hash, |e| (e.running, e.session, e.gathering) = (false, None, false));
+        let _ = here.live(|e| (e.running, e.session, e.gathering) = (false, None, false));
         if std::thread::panicking() {
-            let failed = server.advance(hash, |r| r.state = State::Failed { why: "internal error; see this party's log".into() });
+            let failed = here.advance(|r| r.state = State::Failed { why: "internal error; see this party's log".into() });
             if let Err(e) = failed {
-                tracing::error!(job = %hash, "{e}");
+                tracing::error!(job = %here.hash, "{e}");
             }
         }
     }
 }
 
-fn run(server: &Arc<Server>, hash: &str) {
+fn run(here: &Here) {
     let mut pause = PAUSES[0];
-    while !server.stopping() {
-        let Ok(record) = server.record(hash) else { return };
+    while !here.stopping() {
+        let Ok(record) = here.record() else { return };
         if record.state.is_final() {
             return;
         }
         if !record.missing().is_empty() {
-            let jobs = server.jobs();
-            drop(server.changed.wait_timeout(jobs, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner));
+            let jobs = here.jobs();
+            drop(here.changed.wait_timeout(jobs, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner));
             continue;
         }
         let before = record.checkpoint;
-        let result = session::run(server, hash);
-        let _ = server.live(hash, |e| e.session = None);
+        let result = work::run(here);
+        let _ = here.live(|e| e.session = None);
         let Err(e) = result else { return };
-        if let Ok(State::Cancelled { .. }) = server.record(hash).map(|r| r.state) {
+        if let Ok(State::Cancelled { .. }) = here.record().map(|r| r.state) {
             // What the session has written since it was cancelled.
-            return uploads::abandon(server, hash);
+            return uploads::abandon(here);
         }
         // What was opened is wrong, and is not opened again.
         use trefoil_nn::Error::{Config, Engine};
         let astray = matches!(&e, Error::Training(e) if !matches!(e, Config { .. } | Engine(_)));
         let (why, code) = (e.to_string(), e.exit_code());
-        let began = server.record(hash).is_ok_and(|r| r.state == State::Running);
+        let began = here.record().is_ok_and(|r| r.state == State::Running);
         let state = match e {
             Error::Interrupted => return,
             e if transient(&e) && began => State::Interrupted { why: why.clone() },
@@ -80,14 +77,14 @@ fn run(server: &Arc<Server>, hash: &str) {
             _ => State::Failed { why: why.clone() },
         };
         if state != record.state {
-            tracing::warn!(job = %hash, "{why}");
-            server.noted(json!({ "what": "session ended", "job": hash, "why": why }));
-            server.say(match state {
+            tracing::warn!(job = %here.hash, "{why}");
+            here.noted(json!({ "what": "session ended", "job": here.hash, "why": why }));
+            here.say(match state {
                 State::Failed { .. } => Event::Failed { message: why, code },
                 _ => Event::Interrupted { message: why },
             });
         }
-        let stored = server.update(hash, |r| {
+        let stored = here.update(|r| {
             if !r.state.is_final() {
                 r.state = state;
             }
@@ -99,12 +96,12 @@ fn run(server: &Arc<Server>, hash: &str) {
             Ok(_) => pause = (2 * pause).min(PAUSES[1]),
             // A full disk, most likely; there may be room again.
             Err(e) => {
-                tracing::error!(job = %hash, "{e}");
+                tracing::error!(job = %here.hash, "{e}");
                 pause = PAUSES[1];
             }
         }
         let until = std::time::Instant::now() + pause;
-        while !server.stopping() && std::time::Instant::now() < until {
+        while !here.stopping() && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`, for those who watch over the machine. They tell of jobs by hash, and nothing of what was opened.
 
-use super::Server;
-use super::record::State;
+use crate::record::State;
+use crate::server::Server;
 use crate::{Error, Result};
 use axum::{Router, http::StatusCode, routing::get};
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -77,14 +77,14 @@ fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
         jobs.with_label_values(&[state]).set(0);
     }
     for (hash, entry) in server.jobs().iter() {
-        let (record, job) = (&entry.record, &hash[..hash.len().min(12)]);
+        let (record, job) = (&entry.record, hash.short());
         jobs.with_label_values(&[name(&record.state)]).inc();
         let done = entry.session.unwrap_or(record.checkpoint);
         for (which, value) in [("done", done), ("checkpoint", record.checkpoint), ("all", record.steps)] {
-            steps.with_label_values(&[job, which]).set(value as i64);
+            steps.with_label_values(&[job.as_str(), which]).set(value as i64);
         }
-        uploads.with_label_values(&[job, "complete"]).set(record.uploads.len() as i64);
-        uploads.with_label_values(&[job, "all"]).set(record.job.owner.len() as i64);
+        uploads.with_label_values(&[job.as_str(), "complete"]).set(record.uploads.len() as i64);
+        uploads.with_label_values(&[job.as_str(), "all"]).set(record.job.owner.len() as i64);
     }
     process.with_label_values(&["clients"]).set(server.connections() as i64);
     process.with_label_values(&["refused_handshakes"]).set(server.refused.load(Ordering::Relaxed) as i64);

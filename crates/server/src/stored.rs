@@ -1,20 +1,21 @@
 //! What the database has of jobs. It is neither encrypted nor signed, so that nothing in it is believed because it is there: a job that
 //! does not have the hash under which it is kept is set aside, and the party does nothing with it; the others go on.
 
-use super::record::Record;
-use super::{Entry, JOBS, approvals};
-use crate::Result;
+use crate::entry::Entry;
+use crate::record::Record;
+use crate::server::JOBS;
+use crate::{Result, approvals};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trefoil_job::SEMANTICS;
+use trefoil_job::{JobHash, SEMANTICS};
 use trefoil_net::identity::Fingerprint;
 use trefoil_store::Database;
 
 /// Jobs by their hashes.
 pub struct Stored {
     /// Those that are what they were.
-    pub jobs: BTreeMap<String, Entry>,
-    /// Why each of the others is set aside.
+    pub jobs: BTreeMap<JobHash, Entry>,
+    /// Why each of the others is set aside, by the name that it has there.
     pub aside: BTreeMap<String, String>,
     /// What is wrong with approvals of the former, which are not used: hashes of jobs, and why.
     pub untrue: Vec<(String, String)>,
@@ -26,34 +27,35 @@ pub struct Stored {
 /// It cannot be read.
 pub fn load(database: &Database, own: Fingerprint) -> Result<Stored> {
     let mut stored = Stored { jobs: BTreeMap::new(), aside: BTreeMap::new(), untrue: vec![] };
-    for (hash, value) in database.all::<Value>(JOBS)? {
-        let mut entry = match record(&hash, value) {
-            Ok(record) => Entry::new(record),
+    for (name, value) in database.all::<Value>(JOBS)? {
+        let (hash, mut entry) = match record(&name, value) {
+            Ok((hash, record)) => (hash, Entry::new(record)),
             Err(why) => {
-                stored.aside.insert(hash, why);
+                stored.aside.insert(name, why);
                 continue;
             }
         };
         // Who has approved is in the database by signatures alone.
-        let (approvals, untrue) = approvals::load(database, &hash, &entry.record.job)?;
+        let (approvals, untrue) = approvals::load(database, hash, &entry.record.job)?;
         approvals.into_iter().for_each(|approval| entry.approve(approval, own));
-        stored.untrue.extend(untrue.into_iter().map(|why| (hash.clone(), why)));
+        stored.untrue.extend(untrue.into_iter().map(|why| (name.clone(), why)));
         stored.jobs.insert(hash, entry);
     }
     Ok(stored)
 }
 
-fn record(hash: &str, value: Value) -> std::result::Result<Record, String> {
+fn record(name: &str, value: Value) -> std::result::Result<(JobHash, Record), String> {
     // Before anything else is read: other versions may have other fields.
     let semantics = value.get("semantics").and_then(Value::as_u64).unwrap_or(0);
     if semantics != u64::from(SEMANTICS) {
         return Err(format!(
-            "job {hash} as it is stored here: found version {semantics} of what a job's fields mean, expected {SEMANTICS}: approve it anew"
+            "job {name} as it is stored here: found version {semantics} of what a job's fields mean, expected {SEMANTICS}: approve it anew"
         ));
     }
-    let record: Record = serde_json::from_value(value).map_err(|e| format!("job {hash} as it is stored here: {e}"))?;
+    let record: Record = serde_json::from_value(value).map_err(|e| format!("job {name} as it is stored here: {e}"))?;
+    let hash: JobHash = name.parse().map_err(|e| format!("job {name} as it is stored here: {e}"))?;
     record.job.is_the_one(hash).map_err(|e| e.to_string())?;
-    Ok(record)
+    Ok((hash, record))
 }
 
 #[cfg(test)]
@@ -83,8 +85,8 @@ pub(super) mod tests {
         let (job, other) = (job(), trefoil_job::Job { name: "another".into(), ..job() });
         let (by, own) = (job.model_owner.fingerprint, job.party[0].fingerprint);
         let good = Record::new(job.clone(), by);
-        let put = |record: &Value| database.put(JOBS, &job.hash(), record).unwrap();
-        database.put(JOBS, &other.hash(), &Record::new(other.clone(), by)).unwrap();
+        let put = |record: &Value| database.put(JOBS, &job.hash().to_string(), record).unwrap();
+        database.put(JOBS, &other.hash().to_string(), &Record::new(other.clone(), by)).unwrap();
         put(&serde_json::to_value(&good).unwrap());
         assert_eq!((load(&database, own).unwrap().jobs.len(), load(&database, own).unwrap().aside.len()), (2, 0));
         type Change = fn(&mut Value);
@@ -102,7 +104,7 @@ pub(super) mod tests {
             let stored = load(&database, own).unwrap();
             // The other job goes on.
             assert_eq!(stored.jobs.keys().collect::<Vec<_>>(), [&other.hash()]);
-            let why = &stored.aside[&job.hash()];
+            let why = &stored.aside[&job.hash().to_string()];
             assert!(why.starts_with(&format!("job {} as it is stored here: ", job.hash())) && why.contains(words), "{why}");
         }
     }
@@ -118,14 +120,14 @@ pub(super) mod tests {
         let hash = job.hash();
         let mut value = serde_json::to_value(Record::new(job.clone(), own)).unwrap();
         assert!(value.get("approved").is_none());
-        database.put(JOBS, &hash, &value).unwrap();
-        let approve = |key: &str, approval: &Approval| database.put(&approvals::table(&hash), key, approval).unwrap();
-        let good = [(Role::P0, &party), (Role::DataOwner, &owner)].map(|(role, key)| Approval::sign(key, &hash, role).unwrap());
+        database.put(JOBS, &hash.to_string(), &value).unwrap();
+        let approve = |key: &str, approval: &Approval| database.put(&approvals::table(hash), key, approval).unwrap();
+        let good = [(Role::P0, &party), (Role::DataOwner, &owner)].map(|(role, key)| Approval::sign(key, hash, role).unwrap());
         let untrue = [
-            Approval::sign(&other, &hash, Role::P0).unwrap(),
-            Approval { by: own, ..Approval::sign(&other, &hash, Role::P0).unwrap() },
-            Approval::sign(&party, &"00".repeat(32), Role::P0).unwrap(),
-            Approval::sign(&party, &hash, Role::P1).unwrap(),
+            Approval::sign(&other, hash, Role::P0).unwrap(),
+            Approval { by: own, ..Approval::sign(&other, hash, Role::P0).unwrap() },
+            Approval::sign(&party, JobHash([0; 32]), Role::P0).unwrap(),
+            Approval::sign(&party, hash, Role::P1).unwrap(),
         ];
         for (i, approval) in untrue.iter().enumerate() {
             approve(&i.to_string(), approval);
@@ -140,7 +142,7 @@ pub(super) mod tests {
         assert!(record.approved && record.owners.contains(&owner.fingerprint()));
         // That the record says so is worth nothing.
         value["approved"] = true.into();
-        database.put(JOBS, &hash, &value).unwrap();
-        assert!(load(&database, own).unwrap().aside[&hash].contains("unknown field `approved`"));
+        database.put(JOBS, &hash.to_string(), &value).unwrap();
+        assert!(load(&database, own).unwrap().aside[&hash.to_string()].contains("unknown field `approved`"));
     }
 }

@@ -14,7 +14,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience};
 use trefoil_data::schema::{self, Column, Task};
-use trefoil_job::{Job, sharing};
+use trefoil_job::{Job, JobHash, sharing};
 use trefoil_net::identity::Identity;
 use trefoil_nn::Metric;
 use trefoil_server::{Error, Result, logs};
@@ -72,7 +72,7 @@ impl JobArgs {
     /// # Errors
     /// A file that is missing or malformed.
     pub fn load(&self) -> Result<Job> {
-        Job::load(&self.file, &Peers::load(&self.peers)?)
+        Ok(Job::load(&self.file, &Peers::load(&self.peers)?)?)
     }
 }
 
@@ -170,9 +170,10 @@ impl JobCommand {
             Command::Approve(args) => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
                 let (hash, me) = (job.hash(), job.role(identity.fingerprint()));
-                sharing::approve(&job, &identity, args.key.patience(), &mut |party| {
+                let mut told = |party: &Address| {
                     print(format_args!("{} has the approval of {me} for job {hash}\n", name(&job, party)));
-                })
+                };
+                Ok(sharing::approve(&job, &identity, args.key.patience(), &mut told)?)
             }
             Command::Verify(args) => args.run(),
             Command::Start(args) => {
@@ -199,9 +200,9 @@ impl VerifyArgs {
         // A party's log tells of other jobs too.
         let (of_it, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|approval| approval.job == hash);
         if let (true, Some(other)) = (of_it.is_empty(), others.first()) {
-            return Err(Error::config(format!("{file}: job"), &other.job, hash));
+            return Err(Error::config(format!("{file}: job"), other.job, hash));
         }
-        of_it.iter().try_for_each(|approval| job.check_approval(&hash, approval))?;
+        of_it.iter().try_for_each(|approval| job.check_approval(hash, approval))?;
         let of = |who: &(_, _)| of_it.iter().find(|a| (a.role, a.by) == *who).map(|a| (a, String::new()));
         match status::table(&job, of) {
             0 => Ok(()),
@@ -212,14 +213,14 @@ impl VerifyArgs {
 
 impl JobWithKey {
     /// Asks each party that the caller speaks to.
-    fn each<T: serde::de::DeserializeOwned>(&self, what: impl Fn(String) -> Request) -> Result<Vec<(String, T)>> {
+    fn each<T: serde::de::DeserializeOwned>(&self, what: impl Fn(JobHash) -> Request) -> Result<Vec<(String, T)>> {
         let (job, identity) = (self.job.load()?, self.key.identity()?);
         let ask =
             |party: Address| Ok((name(&job, &party), request::call(&party, &identity, self.key.patience(), &what(job.hash()))?));
         job.reached_by(identity.fingerprint()).into_iter().map(ask).collect()
     }
 
-    fn done(&self, what: impl Fn(String) -> Request, text: &str) -> Result<()> {
+    fn done(&self, what: impl Fn(JobHash) -> Request, text: &str) -> Result<()> {
         for (party, ()) in self.each(what)? {
             print(format_args!("{party} {text}\n"));
         }

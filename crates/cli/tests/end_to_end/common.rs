@@ -128,7 +128,7 @@ pub fn approve(job: &Job, id: Id, keys: &Keys) {
 
 /// A job's standing at a party, as the party's operator sees it.
 pub fn status(job: &Job, id: Id, keys: &Keys) -> Status {
-    let request = Request::Status { job: Some(job.hash()) };
+    let request = Request::Status { job: Some(job.hash().to_string()) };
     let mut all: Vec<Status> =
         request::call(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &request).unwrap();
     all.pop().unwrap()
@@ -149,7 +149,7 @@ pub fn waits_for(job: &Job, id: Id, keys: &Keys, begins: &str) {
 
 /// An owner's request to share.
 pub fn share(about: Announcement, owner: &Identity) -> Request {
-    let approval = Approval::sign(owner, &about.job, Role::DataOwner).unwrap();
+    let approval = Approval::sign(owner, about.job, Role::DataOwner).unwrap();
     Request::Share { about, approval }
 }
 

@@ -11,7 +11,7 @@ use trefoil_client::share::dial;
 use trefoil_client::{Error, Patience};
 use trefoil_data::csv;
 use trefoil_data::schema::Column;
-use trefoil_job::{Job, sharing};
+use trefoil_job::{Job, JobHash, sharing};
 use trefoil_lab::demo::job::{Keys, Rows};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::Id;
@@ -59,7 +59,8 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let data = csv::load(&file, "class", 1).unwrap();
     let mut rows = Rows::new(&job.data, &data.train, &data.test);
     let width = rows.width();
-    sharing::send(job, &keys.owners[0], &mut rows, width, PATIENCE, None).map(drop)
+    sharing::send(job, &keys.owners[0], &mut rows, width, PATIENCE, None)?;
+    Ok(())
 }
 
 /// The operator of one party has approved another job: nobody gets a record, and the other parties get no session.
@@ -90,7 +91,7 @@ fn one_party_with_another_job() {
         for id in Id::ALL {
             approve(if id == odd { &other } else { &job }, id, &keys);
         }
-        let unknown = format!("job {} is not known here", &job.hash()[..16]);
+        let unknown = format!("job {} is not known here", &job.hash().to_string()[..16]);
         let refused = shares(&job, &keys).unwrap_err();
         assert!(refused.exit_code() == 5 && refused.to_string().ends_with(&unknown), "{field}: {refused}");
         for id in odd.others() {
@@ -124,8 +125,8 @@ fn one_party_with_insecure_masks() {
     for (job, id) in [(job.clone(), Id::P1), (Job { insecure_masks: true, ..job }, Id::P0)] {
         let (address, key) = (&job.addresses()[id.index()], &keys.parties[id.index()]);
         let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
-        let hash: String = request::call(address, key, PATIENCE, &propose).unwrap();
-        let approval = Approval::sign(key, &hash, id.into()).unwrap();
+        let hash: JobHash = request::call(address, key, PATIENCE, &propose).unwrap();
+        let approval = Approval::sign(key, hash, id.into()).unwrap();
         let refused = request::call::<Value>(address, key, PATIENCE, &Request::Approve { job: hash, approval });
         assert!(matches!(refused, Err(Error::Refused { why, .. }) if why.contains("masks from an insecure seed")));
     }
@@ -150,17 +151,17 @@ fn approvals_that_are_none() {
     let (parties, job) = parties(&keys, [TIMEOUT; 3]);
     approve(&job, Id::P0, &keys);
     let (hash, [p0, p1, _], owner) = (job.hash(), &keys.parties, &keys.owners[0]);
-    let sign = |key: &Identity, role| Approval::sign(key, &hash, role).unwrap();
+    let sign = |key: &Identity, role| Approval::sign(key, hash, role).unwrap();
     let good = sign(owner, Role::DataOwner);
     let bring = |from: &Identity, approval: Approval| {
-        let request = Request::Approve { job: hash.clone(), approval };
+        let request = Request::Approve { job: hash, approval };
         request::call::<Value>(&job.addresses()[0], from, PATIENCE, &request)
     };
     for (from, approval, why) in [
         (owner, Approval { time: good.time + 1, ..good.clone() }, "not by this certificate's key"),
         (owner, Approval { role: Role::ModelOwner, ..good.clone() }, "expected the job's model owner"),
         (owner, sign(owner, Role::P1), "expected the job's P1"),
-        (owner, Approval::sign(owner, &"00".repeat(32), Role::DataOwner).unwrap(), "found job 0000"),
+        (owner, Approval::sign(owner, JobHash([0; 32]), Role::DataOwner).unwrap(), "found job 0000"),
         (owner, sign(&keys.model_owner, Role::ModelOwner), "who brings it"),
         (&keys.model_owner, good.clone(), "who brings it"),
         (p1, sign(p1, Role::P1), "approves at its own party"),
@@ -217,7 +218,7 @@ fn one_party_of_another_version() {
         let training = job.training(16, 8);
         let uploads =
             BTreeMap::from([(keys.owners[0].fingerprint().to_string(), format!("{}, 16 and 8 records", "a".repeat(32)))]);
-        let mut map = agreed(&training, job.chosen(), &job.hash(), false, None, &uploads);
+        let mut map = agreed(&training, job.chosen(), job.hash(), false, None, &uploads);
         map.insert(field.into(), "another".into());
         let until = Instant::now() + Duration::from_secs(4);
         let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, until).unwrap_err();

@@ -84,7 +84,7 @@ fn trained(job: &Job, keys: &Keys) {
 }
 
 fn audit<'a>(log: &'a [Value], job: &Job, what: &str) -> Vec<&'a Value> {
-    let hash = job.hash();
+    let hash = job.hash().to_string();
     log.iter().filter(|e| e["what"] == what && e["job"] == hash.as_str()).collect()
 }
 
@@ -262,7 +262,7 @@ fn who_approves_again_fills_no_log() {
     let job = job(&keys, &parties.each_mut().map(PartyProcess::address));
     approve(&job, Id::P0, &keys);
     let owner = &keys.owners[0];
-    let mut approval = Approval::sign(owner, &job.hash(), Role::DataOwner).unwrap();
+    let mut approval = Approval::sign(owner, job.hash(), Role::DataOwner).unwrap();
     let bring = |approval: &Approval| {
         let request = Request::Approve { job: job.hash(), approval: approval.clone() };
         request::call::<()>(&job.addresses()[0], owner, PATIENCE, &request).map_err(|e| e.to_string())

@@ -9,7 +9,7 @@ use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Request, Standing};
 use trefoil_client::share::{Chunk, Sharing, Source};
-use trefoil_client::{Address, Patience};
+use trefoil_client::{Address, JobHash, Patience};
 use trefoil_mpc::tap::{Tap, Taps};
 use trefoil_mpc::{Id, Part, Prg, Suite};
 use trefoil_net::Frame;
@@ -84,7 +84,7 @@ impl World {
     /// Uploads `count` chunks of this shape, spoiled; `recorder` hears of all that is drawn.
     pub fn upload<S: Suite>(&self, shape: (usize, usize), count: usize, spoil: &Spoil, recorder: &Arc<Recorder>) -> Upload {
         let addresses = self.parties.each_ref().map(|(address, _)| address.clone());
-        let approval = Approval::sign(&self.owner, &"00".repeat(32), Role::DataOwner).unwrap();
+        let approval = Approval::sign(&self.owner, JobHash([0; 32]), Role::DataOwner).unwrap();
         let sharing = Sharing {
             parties: &addresses,
             identity: &self.owner,

@@ -2,6 +2,7 @@
 
 use super::Job;
 use crate::{Error, Result};
+use trefoil_client::JobHash;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
@@ -25,11 +26,10 @@ impl Job {
     ///
     /// # Errors
     /// It is not.
-    pub fn check_approval(&self, hash: &str, approval: &Approval) -> Result<()> {
+    pub fn check_approval(&self, hash: JobHash, approval: &Approval) -> Result<()> {
         let Approval { job, role, by, .. } = approval;
-        if job != hash {
-            let job: String = job.chars().take(64).collect();
-            return Err(Error::Refused(format!("approval of {role} {by}: found job {}, expected {hash}", job.escape_debug())));
+        if *job != hash {
+            return Err(Error::Refused(format!("approval of {role} {by}: found job {job}, expected {hash}")));
         }
         if !self.roles(*by).contains(role) {
             return Err(Error::Refused(format!("approval of {role} {by}: found {}, expected the job's {role}", self.role(*by))));

@@ -4,6 +4,7 @@ use super::Job;
 use crate::{Error, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use trefoil_client::JobHash;
 
 /// The version of what a job's fields mean. **Raise it with every change after which a job with the same fields would have something
 /// else done**: a field with another meaning, another default or unit, other words for what is opened and to whom. It is under every
@@ -11,9 +12,9 @@ use sha2::{Digest, Sha256};
 pub const SEMANTICS: u32 = 2;
 
 impl Job {
-    /// SHA-256 of the [canonical text](Job::canonical), in hex: what is approved.
-    pub fn hash(&self) -> String {
-        hex::encode(Sha256::digest(self.canonical()))
+    /// SHA-256 of the [canonical text](Job::canonical): what is approved.
+    pub fn hash(&self) -> JobHash {
+        JobHash(Sha256::digest(self.canonical()).into())
     }
 
     /// What is hashed: a line with a tag and the version of the meaning, then the job with all defaults and without addresses as
@@ -28,7 +29,7 @@ impl Job {
     ///
     /// # Errors
     /// It is another.
-    pub fn is_the_one(&self, hash: &str) -> Result<()> {
+    pub fn is_the_one(&self, hash: JobHash) -> Result<()> {
         let found = self.hash();
         match found == hash {
             true => Ok(()),
@@ -140,7 +141,7 @@ mod tests {
         let open = serde_json::to_string(&serde_json::to_value(job().open).unwrap()).unwrap();
         let expected = r#"{"checkpoint":{"steps":100},"data":{"classes":[],"columns":[{"kind":"range","max":12,"min":-3,"name":"x"}],"holdout":5,"label":"y","partition":"horizontal","target":{"deviation":2.5,"mean":1e-7},"task":"regression"},"model_owner":{"fingerprint":"0404040404040404040404040404040404040404040404040404040404040404","name":"m"},"name":"hours, \"traffic\" \\ café","open":OPEN,"owner":[{"fingerprint":"0303030303030303030303030303030303030303030303030303030303030303","name":"o"}],"party":[{"fingerprint":"0000000000000000000000000000000000000000000000000000000000000000","name":"p0"},{"fingerprint":"0101010101010101010101010101010101010101010101010101010101010101","name":"p1"},{"fingerprint":"0202020202020202020202020202020202020202020202020202020202020202","name":"p2"}],"start":"ready","suite":"masked","train":{"batch":32,"epochs":10,"hidden":[16],"init":"he","lr":0.05,"lr_schedule":"cosine","momentum":0.9,"seed":9223372036854775807,"softmax":"exact"},"truncation":"dealer"}"#;
         assert_eq!(body, expected.replace("OPEN", &open));
-        assert_eq!(job().hash(), hex::encode(Sha256::digest(text)));
+        assert_eq!(job().hash().to_string(), hex::encode(Sha256::digest(text)));
     }
 
     #[test]
@@ -150,7 +151,7 @@ mod tests {
         moved.party[1].address = Some("elsewhere:9".into());
         moved.owner[0].address = Some("nowhere:9".into());
         assert_eq!(moved.hash(), hash);
-        moved.is_the_one(&hash).unwrap();
+        moved.is_the_one(hash).unwrap();
         type Change = fn(&mut Job);
         let changes: [Change; 6] = [
             |j| j.name.push('!'),
@@ -163,7 +164,7 @@ mod tests {
         for change in changes {
             let mut other = job.clone();
             change(&mut other);
-            let e = other.is_the_one(&hash).unwrap_err().to_string();
+            let e = other.is_the_one(hash).unwrap_err().to_string();
             assert_eq!(e, format!("job {hash} as it is stored here: found the hash {}, expected {hash}", other.hash()));
         }
     }

@@ -1,6 +1,6 @@
 //! The matrix product alone, on one thread, beside the loop that one would write first.
 
-use super::{Bench, Measurement};
+use super::settings::{Bench, Measurement};
 use crate::summary::median;
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,7 +1,8 @@
 //! What can be measured, and a party's half of it.
 
-use super::Bench;
+use super::names::names;
 use super::pace::{Clock, Pace};
+use super::settings::Bench;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +17,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Data, Graph, NAMED, Open, Training};
+use trefoil_nn::{Data, Graph, NAMED, Open, Schedule, Training};
 use trefoil_ring::Tensor;
 use trefoil_server::{Error, Result};
 
@@ -37,7 +38,7 @@ pub enum Operation {
 type Each<'a, E> = &'a mut dyn FnMut(&mut E, Option<f64>) -> bool;
 
 impl Operation {
-    /// From one of [`super::names`].
+    /// From one of [`names`].
     ///
     /// # Errors
     /// Another name.
@@ -55,9 +56,19 @@ impl Operation {
             other => match of_named(other) {
                 Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch },
                 Some((network, batch)) => Operation::Infer { network, batch },
-                None => return Err(Error::config("benchmark", other, super::names().join(", "))),
+                None => return Err(Error::config("benchmark", other, names().join(", "))),
             },
         })
+    }
+
+    /// The training that the parties agree on; only its network matters.
+    pub(super) fn training(&self) -> Result<Training> {
+        let network = self.network();
+        let (bits, batch) = (fraction_bits(&network), step(&network));
+        Ok(Training::of(network, batch)?.with(|t| {
+            (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
+            (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
+        }))
     }
 
     /// The network, or a small one where there is none.
@@ -190,13 +201,13 @@ fn of_named(name: &str) -> Option<(Graph, usize)> {
 }
 
 /// Records in a step of this network: 32 where 128 would take gigabytes.
-pub(super) fn step(network: &Graph) -> usize {
+fn step(network: &Graph) -> usize {
     if network.widest() > 1 << 18 { 32 } else { BATCH }
 }
 
 fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
     let rows = batch * 8;
-    let training = super::job(&Operation::Train { network: network.clone(), batch })?.with(|t| {
+    let training = Operation::Train { network: network.clone(), batch }.training()?.with(|t| {
         // More epochs than anybody waits for.
         (t.records.train_rows, t.spec.batch, t.spec.epochs) = (rows, batch, 1_000_000);
         t.open = Open::default();
@@ -229,7 +240,7 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, each: 
 }
 
 /// A convolution's sums over all places of an image leave less room.
-pub(super) fn fraction_bits(network: &Graph) -> u8 {
+fn fraction_bits(network: &Graph) -> u8 {
     match network {
         _ if network.is_perceptron() => 16,
         _ if network.widest() > 1 << 18 => 12,
@@ -307,11 +318,11 @@ mod tests {
     /// Every name is known, and every network fits into the ring with the bits and the batch that it is measured with.
     #[test]
     fn all_that_has_a_name_fits() {
-        for name in super::super::names().iter().filter(|name| !name.starts_with("gemm")) {
+        for name in names().iter().filter(|name| !name.starts_with("gemm")) {
             let operation = Operation::parse(name).unwrap();
             if let Operation::Train { network, batch } = &operation {
                 assert_eq!(*batch, step(network), "{name}");
-                crate::bench::job(&operation).unwrap().trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
+                operation.training().unwrap().trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
             }
         }
         assert!(Operation::parse("infer-lenet").is_err() && Operation::parse("train-784-10").is_err());

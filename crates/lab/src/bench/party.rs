@@ -3,7 +3,7 @@
 //! It gets its configuration, with its private key, as the first line of its standard input; says where it listens; is told the three
 //! addresses in a second line; and reports iterations until its standard input ends.
 
-use super::Operation;
+use super::operation::Operation;
 use super::pace::Clock;
 use crate::launch::{emit, when_input_ends};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The job that a demo's parties approve, and an owner's records as it shares them.
 
-use super::Demo;
+use super::settings::Demo;
 use ndarray::Axis;
 use sha2::{Digest, Sha256};
 use trefoil_client::share::{CHUNK, Chunk, Source};

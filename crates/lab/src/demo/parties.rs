@@ -1,7 +1,7 @@
 //! Three parties as servers on this machine, each with a folder in the run folder.
 
-use super::Demo;
 use super::job::Keys;
+use super::settings::Demo;
 use crate::launch::{Fleet, Start};
 use serde::Serialize;
 use std::path::{Path, PathBuf};

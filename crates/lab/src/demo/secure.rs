@@ -2,8 +2,8 @@
 
 use super::job::{self, Keys, Rows};
 use super::parties::{self, Folders};
+use super::settings::{Demo, Progress};
 use super::watch::Watch;
-use super::{Demo, Progress};
 use crate::launch::Fleet;
 use crate::run_folder::RunFolder;
 use ndarray::Array2;
@@ -98,7 +98,7 @@ fn share(
                     if let Err(e) = sharing::send(job, identity, &mut rows, width, patience, seed) {
                         next.store(usize::MAX / 2, Ordering::Relaxed);
                         // Nobody listens any more only where the run has failed already.
-                        let _ = sender.send(e);
+                        let _ = sender.send(e.into());
                     }
                 }
             });

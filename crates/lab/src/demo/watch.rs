@@ -1,6 +1,6 @@
 //! What the parties say, followed through a run.
 
-use super::Progress;
+use super::settings::Progress;
 use crate::launch::{Fleet, Line};
 use crate::run_folder::RunFolder;
 use std::collections::BTreeMap;

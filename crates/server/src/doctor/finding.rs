@@ -163,3 +163,8 @@ kinds! {
     JobBroken: "standing" Warn 0 "see the party's log; `trefoil job resume` lets a failed job go on, a cancelled one stays so"
     JobUnasked: "standing" Fail 4 "look at their party's log"
 }
+
+/// Text of somebody else, fit for a line.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}

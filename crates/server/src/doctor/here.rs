@@ -2,7 +2,6 @@
 
 use super::finding::{Finding, Kind};
 use super::there::{self, Pong};
-use crate::Error;
 use crate::config::Config;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -237,7 +236,7 @@ pub fn job(file: &Path, peers: Option<&Peers>, tell: Tell) -> Option<Job> {
     let job = match Job::load(file, peers) {
         Ok(job) => job,
         Err(e) => {
-            let contradicts = matches!(&e, Error::Config { what, .. } if what.contains(": fingerprint of "));
+            let contradicts = matches!(&e, trefoil_job::Error::Config { what, .. } if what.contains(": fingerprint of "));
             let kind = if contradicts { Kind::JobContradicts } else { Kind::JobUnusable };
             tell(Finding::new(kind, file.display(), e));
             return None;

@@ -1,9 +1,7 @@
 //! Reaching a party, phase by phase.
 
-use super::clean;
-use super::finding::{Finding, Kind};
+use super::finding::{Finding, Kind, Level, clean};
 use crate::PROTOCOL;
-use crate::describe;
 use crate::record::{State, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -62,7 +60,7 @@ pub fn examine(target: &Target, identity: Option<&Identity>, job: Option<&Job>, 
         }];
     };
     let mut findings = greet(target, identity, patience);
-    let same = !findings.iter().any(|f| f.level == super::Level::Fail);
+    let same = !findings.iter().any(|f| f.level == Level::Fail);
     if let (Some(job), true) = (job, same) {
         findings.push(standing(target, identity, job, patience));
     }
@@ -106,7 +104,7 @@ fn now() -> u64 {
 
 fn standing(target: &Target, identity: &Identity, job: &Job, patience: Duration) -> Finding {
     let hash = job.hash();
-    let request = Request::Status { job: Some(hash.clone()) };
+    let request = Request::Status { job: Some(hash.to_string()) };
     let found: Vec<Status> = match ask(&target.address, identity, target.fingerprint, patience, &request) {
         Ok(found) => found,
         Err(e) => return Finding::new(Kind::JobUnasked, "", format!("the job's status: {}", e.message)),
@@ -114,7 +112,7 @@ fn standing(target: &Target, identity: &Identity, job: &Job, patience: Duration)
     let Some(status) = found.into_iter().find(|s| s.hash == hash) else {
         return Finding::new(Kind::JobUnknown, "", format!("{} is not known there", job.name));
     };
-    let state = describe(&status.state);
+    let state = status.state.to_string();
     let waits = if status.missing.is_empty() { String::new() } else { format!("; waits for {}", status.missing.join(" and ")) };
     let message = clean(&format!("{} is {state}{waits}", job.name));
     let kind = match status.state {

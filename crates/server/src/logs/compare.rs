@@ -1,7 +1,7 @@
 //! Whether several parties' logs can be true at once. Logs are copied at different times, and a crash may come between two parties' lines:
 //! that one of them has no line is a contradiction only where another line shows that it must have had one.
 
-use super::Log;
+use super::log::Log;
 use crate::Result;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

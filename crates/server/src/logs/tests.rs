@@ -1,16 +1,18 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
-use trefoil_client::approval::Role;
+use trefoil_client::JobHash;
+use trefoil_client::approval::{Approval, Role};
 use trefoil_net::identity::Identity;
+use trefoil_store::audit;
 
 /// Three parties' logs of one job, as they write them, with a head exchanged at the start and the end of its session.
 struct World {
     dir: TempDir,
     parties: [Identity; 3],
     owner: Identity,
-    job: String,
+    job: JobHash,
 }
 
 impl World {
@@ -20,7 +22,7 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             parties: ["P0", "P1", "P2"].map(identity),
             owner: identity("owner"),
-            job: "ab".repeat(32),
+            job: JobHash([0xab; 32]),
         }
     }
 
@@ -35,7 +37,7 @@ impl World {
             audit::Log::open(self.path(i)).unwrap()
         });
         let signed = |key: &Identity, role| {
-            let mut event = serde_json::to_value(Approval::sign(key, &self.job, role).unwrap()).unwrap();
+            let mut event = serde_json::to_value(Approval::sign(key, self.job, role).unwrap()).unwrap();
             event["what"] = "approved".into();
             event
         };

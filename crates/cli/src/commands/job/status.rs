@@ -85,12 +85,12 @@ impl StatusArgs {
     fn approvals(&self, job: &Job, identity: &Identity, patience: Patience) -> Result<()> {
         let hash = job.hash();
         let mut all: Answers<Vec<Approval>> = vec![];
-        ask(job, identity, patience, &Request::Approvals { job: hash.clone() }, |party, answer| all.push((party, answer)));
+        ask(job, identity, patience, &Request::Approvals { job: hash }, |party, answer| all.push((party, answer)));
         all.sort_by_key(|(party, _)| party.id);
         let mut kept: BTreeMap<(Role, Fingerprint), (Approval, Vec<Id>)> = BTreeMap::new();
         for (party, answer) in &all {
             for approval in answer.iter().flatten() {
-                job.check_approval(&hash, approval).map_err(|e| Error::Peer { peer: party.id, why: e.to_string() })?;
+                job.check_approval(hash, approval).map_err(|e| Error::Peer { peer: party.id, why: e.to_string() })?;
                 let (earliest, parties) = kept.entry((approval.role, approval.by)).or_insert_with(|| (approval.clone(), vec![]));
                 parties.push(party.id);
                 if approval.is_before(earliest) {
@@ -143,7 +143,7 @@ pub fn statuses(
     patience: Patience,
     mut told: impl FnMut(&Address, &Result<Option<Status>>),
 ) -> Answers<Option<Status>> {
-    let request = Request::Status { job: Some(job.hash()) };
+    let request = Request::Status { job: Some(job.hash().to_string()) };
     let mut all = vec![];
     ask(job, identity, patience, &request, |party, answer: Result<Vec<Status>>| {
         let answer = answer.map(|mut found| found.pop());

@@ -1,0 +1,65 @@
+//! A job at this party while it runs: what is on disk of it, and what is going on.
+
+use crate::record::Record;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::{Announcement, Summary};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+use trefoil_store::sealed;
+
+/// Of each who has approved, as what it did.
+pub type Approvals = BTreeMap<(Role, Fingerprint), Approval>;
+
+/// A job: what is on disk, and what is going on.
+pub struct Entry {
+    pub record: Record,
+    pub approvals: Approvals,
+    pub running: bool,
+    /// What the runner waits for at its peers.
+    pub waiting_for: Option<String>,
+    /// Whether links of peers are taken; those that came.
+    pub gathering: bool,
+    pub links: [Option<Stream>; 3],
+    /// In a session: the step it is at.
+    pub session: Option<u64>,
+    pub uploads: BTreeMap<Fingerprint, Arc<Mutex<Slot>>>,
+}
+
+/// An owner's upload that does not count yet.
+#[derive(Default)]
+pub struct Slot {
+    /// What the owner announced.
+    pub about: Option<Announcement>,
+    /// Grows with each connection; 0 in `alive` where none is left.
+    pub connections: u64,
+    pub alive: u64,
+    pub writer: Option<sealed::Writer>,
+    /// What it holds, and the hash of its chunks, once all of it is on the disk.
+    pub staged: Option<(Summary, String)>,
+}
+
+impl Entry {
+    pub fn new(record: Record) -> Entry {
+        Entry {
+            record,
+            approvals: BTreeMap::new(),
+            running: false,
+            waiting_for: None,
+            gathering: false,
+            links: [None, None, None],
+            session: None,
+            uploads: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an approval that was checked and is on the disk; `own` is this party's certificate.
+    pub fn approve(&mut self, approval: Approval, own: Fingerprint) {
+        self.record.approved |= approval.by == own;
+        if approval.role == Role::DataOwner {
+            self.record.owners.insert(approval.by);
+        }
+        self.approvals.insert((approval.role, approval.by), approval);
+    }
+}

@@ -1,0 +1,303 @@
+//! One session of a job: from two links to a model, or to the fault that ended it.
+//!
+//! The parties compare everything that must be equal, agree on the newest checkpoint that all three have, make fresh keys, load the
+//! owners' records, train, and write the model down before anyone forgets the records.
+
+use crate::checkpoint::Standing;
+use crate::handshake::{agreed, compare, exchange, keys, name_words};
+use crate::record::{Figures, State};
+use crate::report::Tally;
+use crate::server::Here;
+use crate::session::Session;
+use crate::witness::{Seen, Witness};
+use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, uploads};
+use serde_json::json;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use trefoil_job::suites::WithSuite;
+use trefoil_mpc::{Party, Seeds, Suite};
+use trefoil_net::{Id, Net, recorded, shaped};
+use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
+
+/// Runs one session.
+///
+/// # Errors
+/// What ended it: [`Error::Interrupted`] where the party is stopping; else the fault, which may be passing.
+pub fn run(here: &Here) -> Result<()> {
+    let record = here.record()?;
+    record.job.is_the_one(here.hash)?;
+    let job = record.job.clone();
+    let me = job.party_of(here.identity.fingerprint()).ok_or_else(|| here.unknown())?;
+    let (train_rows, test_rows) = records::rows(&record)?;
+    let training = job.training(train_rows, test_rows);
+    let trainer = training.trainer()?;
+    here.update(|r| r.steps = trainer.total_steps())?;
+    let net = match links::gather(here, &job, me)? {
+        links::Gathered::Net(net) => *net,
+        links::Gathered::Trained(model) => return finished_without_us(here, &model),
+    };
+    here.live(|e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
+    here.advance(|r| r.state = State::Running)?;
+    let session = Session { here, job, me, training };
+    session.job.chosen().with(Work { session: &session, trainer: &trainer, net })
+}
+
+/// A session's work, with whichever engine.
+struct Work<'a, N> {
+    session: &'a Session<'a>,
+    trainer: &'a Trainer,
+    net: N,
+}
+
+impl<N: Net + 'static> WithSuite for Work<'_, N> {
+    type Out = Result<()>;
+
+    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+        self.session.work(self.trainer, self.net, engine)
+    }
+}
+
+/// The peers were told by this party that its model is written, and finished, before this party died: it is written.
+fn finished_without_us(here: &Here, model: &str) -> Result<()> {
+    match checkpoint::model(here) {
+        Ok((own, _)) if own == model => finish(here, model),
+        Ok((own, _)) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
+        Err(e) => Err(Error::Handshake(format!("a peer has trained model {model}; here: {e}"))),
+    }
+}
+
+fn finish(here: &Here, model: &str) -> Result<()> {
+    here.advance(|r| (r.state, r.model) = (State::Trained, Some(model.to_owned())))?;
+    uploads::forget(here);
+    here.note(json!({ "what": "trained", "job": here.hash, "model": model }))?;
+    here.say(Event::Trained);
+    tracing::info!(job = %here.hash, "trained; the model waits for its owner, and the shares of the records are gone");
+    Ok(())
+}
+
+/// What a session knows of itself while it trains.
+struct Run {
+    /// Its name.
+    name: String,
+    /// Nothing of the epochs up to this one is opened any more.
+    closed: u64,
+    /// Whether the state at the end of the last epoch was found good.
+    checked: bool,
+    tally: Tally,
+}
+
+impl Session<'_> {
+    fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
+        let (here, me) = (self.here, self.me);
+        let until = Instant::now() + here.config.timeout() * 10;
+        // Before anything shapes the network: who shapes it differently is told so.
+        compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
+        approvals::exchange(self, &mut net, until)?;
+        let (mut net, seen) = Witness::new(self.decorated(net)?);
+        let own = Standing::of(self.here)?;
+        let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
+        let start = own.agree(here.hash, &theirs)?;
+        let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
+        heads::note(self, &start.session, "start", told.collect())?;
+        let closed = self.agree_on_openings(&own, &theirs, trainer.training().spec.epochs)?;
+        let mut data = records::load::<S>(self)?;
+        let mut net: Box<dyn Net> = Box::new(net);
+        if let Some(unchecked) = checks::prepare(self, &mut net, &data, until)? {
+            // Keys of its own, so that what is drawn for the training does not depend on whether there was a check.
+            let seeds = self.seeds(&mut net, |seed| !seed, until)?;
+            let mut e = engine(Party::new(me, net, seeds));
+            unchecked.run(self, &mut e, &data)?;
+            net = e.into_party().into_net();
+        }
+        let seeds = self.seeds(&mut net, |seed| seed, until)?;
+        if here.config.insecure.mask_seed.is_some() && start.step > 0 {
+            let expected = "the beginning: under a mask seed a step that is done again would use its masks again";
+            return Err(Error::config("session with an insecure mask seed", format!("step {}", start.step), expected));
+        }
+        let session = &start.session;
+        here.note(
+            json!({ "what": "session", "job": self.here.hash, "session": session, "from step": start.step, "opens": self.opens() }),
+        )?;
+        tracing::info!(job = %self.here.hash, "session {} from step {}", &start.session[..12], start.step);
+        here.say(Event::Connected);
+        let from_owners = data.bytes;
+        let mut e = engine(Party::new(me, net, seeds));
+        let [train, test] = data.join(&e, self)?;
+        here.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
+        let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
+        let mut run = Run { name: start.session.clone(), closed, checked, tally: Tally::default() };
+        let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
+        let mut state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
+        drop((train, test));
+        // Before the model: who has one knows this of it.
+        self.here.advance(|r| r.checked = run.checked)?;
+        let model = checkpoint::id(here.hash, &start.session, trainer.total_steps());
+        checkpoint::write_model(self, &mut e, &mut state, &model)?;
+        // Once all three have the model on disk nobody needs the records any more.
+        self.not_cancelled()?;
+        e.party().meet("node.trained", &name_words(&model))?;
+        finish(self.here, &model)?;
+        // The job is done, whether the others still hear of it or not.
+        heads::exchange(self, e.party(), &start.session).unwrap_or_else(|e| tracing::warn!("heads of the audit logs: {e}"));
+        let seen = seen_so_far(&seen);
+        here.say(Event::Done(Box::new(run.tally.report(e.party(), from_owners, &seen))));
+        Ok(())
+    }
+
+    /// What the parties have opened in earlier sessions: the epoch up to which nothing is opened in this one.
+    fn agree_on_openings(&self, own: &Standing, theirs: &[(Id, Standing)], epochs: u64) -> Result<u64> {
+        let others = theirs.iter().map(|(id, standing)| (*id, &standing.openings));
+        let all: Vec<_> = others.chain([(self.me, &own.openings)]).collect();
+        let agreed = own.openings.agree(&all, epochs)?;
+        let lost: Vec<u64> = agreed.lost.difference(&own.openings.lost).copied().collect();
+        if let Some(&epoch) = lost.last() {
+            tracing::warn!(job = %self.here.hash, "figures of epoch {epoch}: not opened (fault)");
+            self.here.note(json!({ "what": "not opened (fault)", "job": self.here.hash, "epochs": lost }))?;
+        }
+        self.here.update(|r| {
+            r.openings = agreed.clone();
+            if let Some(&epoch) = lost.last().filter(|epoch| r.last.is_none_or(|last| last.epoch <= **epoch)) {
+                r.last = Some(Figures { epoch, loss: None, metric: None, lost: true });
+            }
+        })?;
+        Ok(agreed.begun)
+    }
+
+    /// An epoch's figures are computed, and hidden. Whoever opens them has it on disk first.
+    fn begin_opening(&self, epoch: u64) -> Result<()> {
+        self.not_cancelled()?;
+        if self.me != Id::P2 {
+            self.here.advance(|r| r.openings.begun = epoch)?;
+            self.here.say(Event::Opening { epoch });
+        }
+        Ok(())
+    }
+
+    /// After each step and epoch: what was opened is told and logged; now and then the state is written down.
+    fn progress<S: Suite>(&self, e: &mut S, trainer: &Trainer, run: &mut Run, event: Progress<'_, S::Num>) -> Result<()> {
+        let (here, per_epoch) = (self.here, trainer.steps_per_epoch());
+        match event {
+            Progress::Start => {}
+            Progress::Figures { epoch, open } => *open = epoch > run.closed,
+            Progress::Opening { epoch } => self.begin_opening(epoch)?,
+            Progress::Step { step, time, state } => {
+                let (bytes, rounds) = run.tally.after(e.party());
+                self.here.live(|e| e.session = Some(step))?;
+                self.not_cancelled()?;
+                here.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
+                // At the end of an epoch the state is checked first: see below.
+                let every = self.job.checkpoint.steps;
+                if every < per_epoch && step.is_multiple_of(every) && !step.is_multiple_of(per_epoch) {
+                    self.keep(e, state, &run.name, (step, false))?;
+                }
+            }
+            Progress::Epoch { epoch, loss, metric, checked, state } => {
+                run.checked = checked;
+                run.tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
+                let figures = Figures { epoch, loss, metric, lost: false };
+                let opened = loss.is_some() || metric.is_some();
+                if opened {
+                    here.note(json!({ "what": "opened", "job": self.here.hash, "figures": figures }))?;
+                }
+                // What was opened is in the log, whoever has cancelled the job meanwhile.
+                self.not_cancelled()?;
+                if checked {
+                    self.here.update(|r| {
+                        r.openings.done = if self.me == Id::P2 { 0 } else { epoch };
+                        // Lost figures of an earlier epoch are not the last ones any more.
+                        r.last = if opened { Some(figures) } else { r.last.filter(|last| !last.lost) };
+                    })?;
+                }
+                let step = epoch * per_epoch;
+                here.say(Event::Epoch { epoch, step, loss, metric });
+                let every = self.job.checkpoint.steps;
+                if step / every > (step - per_epoch) / every || step == trainer.total_steps() {
+                    self.keep(e, state, &run.name, (step, checked))?;
+                    // The others have come from opening it, if it was open: P2 knows that now.
+                    self.here.update(|r| r.openings.begun = r.openings.begun.max(epoch))?;
+                }
+            }
+        }
+        run.tally.before(e.party());
+        Ok(())
+    }
+
+    /// Writes the state down; a party that stops does so then.
+    fn keep<S: Suite>(&self, e: &mut S, state: &TrainingState<S::Num>, session: &str, at: (u64, bool)) -> Result<()> {
+        checkpoint::write(self, e, state, session, at)?;
+        self.here.advance(|r| r.checkpoint = at.0)?;
+        if self.here.stopping() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn not_cancelled(&self) -> Result<()> {
+        match self.here.live(|e| matches!(e.record.state, State::Cancelled { .. }))? {
+            true => Err(Error::Refused("cancelled".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// What this job opens after each epoch, and to whom: it is in the log before anything is opened.
+    fn opens(&self) -> serde_json::Value {
+        let open = self.training.open;
+        let loss = open.loss.then_some("loss");
+        let metric = open.metric.map(|metric| match metric {
+            Metric::Accuracy => "correct records",
+            Metric::Auc => "difference of concordant and discordant pairs, and number of positives",
+            Metric::SquaredError => "squared error",
+        });
+        let opened: Vec<&str> = loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).collect();
+        let told = self.job.is_shown_figures(self.job.model_owner.fingerprint).then_some("model owner");
+        json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) })
+    }
+
+    /// Fresh keys, or those that an insecure seed of the configuration makes.
+    fn seeds(&self, net: &mut dyn Net, insecure: impl Fn(u64) -> u64, until: Instant) -> Result<Seeds> {
+        match self.here.config.insecure.mask_seed {
+            Some(seed) => Ok(Seeds::insecure(self.me, insecure(seed))),
+            None => keys(net, self.me, until),
+        }
+    }
+
+    /// What must be equal at all three.
+    fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
+        let config = &self.here.config;
+        let uploads = self.here.record().map(|r| r.uploads).unwrap_or_default();
+        let uploads = uploads
+            .into_iter()
+            .map(|(owner, u)| {
+                let (train, test) = (u.summary.train_rows, u.summary.test_rows);
+                (owner.to_string(), format!("{}, {train} and {test} records", u.upload))
+            })
+            .collect();
+        agreed(
+            &self.training,
+            self.job.chosen(),
+            self.here.hash,
+            config.insecure.mask_seed.is_some(),
+            config.links.as_deref(),
+            &uploads,
+        )
+    }
+
+    /// The network with the decorators that the configuration asks for.
+    fn decorated(&self, net: impl Net + 'static) -> Result<Box<dyn Net>> {
+        let mut net: Box<dyn Net> = Box::new(net);
+        if let Some(links) = &self.here.config.links {
+            let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
+            net = Box::new(shaped::Shaped::new(net, profile));
+        }
+        if let Some(dir) = &self.here.config.insecure.record {
+            std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
+            // Every session has a file of its own: P0.jsonl, P0-2.jsonl, ...
+            let name = |n: u32| if n == 1 { format!("{}.jsonl", self.me) } else { format!("{}-{n}.jsonl", self.me) };
+            let free = (1..).map(|n| dir.join(name(n))).find(|path| !path.exists());
+            let recorder = recorded::Recorder::create(&free.unwrap_or_else(|| dir.join(name(1))))?;
+            net = Box::new(recorded::Recorded::new(net, recorder));
+        }
+        Ok(net)
+    }
+}
+
+fn seen_so_far(seen: &Mutex<Seen>) -> Seen {
+    seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
