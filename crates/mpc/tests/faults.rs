@@ -4,7 +4,7 @@
 mod common;
 
 use common::liar;
-use trefoil_mpc::securenn::{Share, private_compare, relu, share, truncate};
+use trefoil_mpc::securenn::{Share, drelu, private_compare, share, truncate};
 use trefoil_mpc::{Id, Part, Party, Result};
 use trefoil_net::{Frame, Ring};
 
@@ -26,8 +26,8 @@ fn open(p: &mut Party, x: &Share) -> Result<()> {
     share::reconstruct(p, x).map(drop)
 }
 
-fn relu(p: &mut Party, x: &Share) -> Result<()> {
-    relu::relu(p, x).map(drop)
+fn compare(p: &mut Party, x: &Share) -> Result<()> {
+    drelu::drelu(p, x).map(drop)
 }
 
 /// The same tensors with part `place` replaced.
@@ -65,7 +65,7 @@ fn a_truncated_or_foreign_tensor_is_named() {
 
 #[test]
 fn a_tensor_too_many_is_an_error_of_the_next_round() {
-    let wrong = error(Id::P2, Id::P1, "securenn.share_convert.deal", |f| f.parts.push(Part::words(&[1])), relu);
+    let wrong = error(Id::P2, Id::P1, "securenn.share_convert.deal", |f| f.parts.push(Part::words(&[1])), compare);
     assert!(wrong.contains("securenn.share_convert.deal: P2 sent tensors 1 too many, expected none"), "{wrong}");
     let wrong = error(
         Id::P1,
@@ -97,7 +97,7 @@ fn a_value_outside_of_its_ring_is_named() {
         (Id::P2, Id::P1, "securenn.share_convert.deal"),
         (Id::P2, Id::P1, "securenn.compute_msb.bits"),
     ] {
-        let wrong = error(from, to, label, residues, relu);
+        let wrong = error(from, to, label, residues, compare);
         assert!(
             wrong.contains(&format!("{label}: {from} sent")) && wrong.contains("value 2 is 67, expected less than 67"),
             "{wrong}"
@@ -112,7 +112,7 @@ fn a_value_outside_of_its_ring_is_named() {
         (Id::P2, Id::P1, "securenn.share_convert.eta"),
         (Id::P1, Id::P0, "securenn.compute_msb.r"),
     ] {
-        let wrong = error(from, to, label, odd, relu);
+        let wrong = error(from, to, label, odd, compare);
         assert!(wrong.contains(&format!("{label}: {from} sent")) && wrong.contains("element 0 is not below 2^64-1"), "{wrong}");
     }
 }
@@ -131,7 +131,7 @@ fn padding_and_bits_are_checked() {
 
 #[test]
 fn a_party_that_ends_early_is_named() {
-    let wrong = error(Id::P1, Id::P0, "never", |_| {}, |p, x| if p.id == Id::P1 { Ok(()) } else { relu(p, x) });
+    let wrong = error(Id::P1, Id::P0, "never", |_| {}, |p, x| if p.id == Id::P1 { Ok(()) } else { compare(p, x) });
     assert!(wrong.contains("securenn.") && (wrong.contains("P1: ") || wrong.contains("P2: ")), "{wrong}");
 }
 

@@ -1,4 +1,4 @@
-//! The cost that each protocol of the masked suite states equals what the transport counted, and is at most what protocols.md has.
+//! The cost that each protocol of the masked suite states equals what the transport counted, and is at most what docs/masked.md has.
 
 mod common;
 
@@ -59,7 +59,7 @@ fn pending(p: &mut Party, x: &Share, f: u8) -> Result<Share> {
 fn products_cost_what_they_state() {
     for f in [0, 1, 16, 40, 58] {
         check(&format!("product by 2^{f}"), |n| product::cost(n, f), |p, x| pending(p, x, f).map(drop));
-        // protocols.md: 2 words + f bits ahead and 2 words + 2 f bits with the lift; without truncation 1 and 2 words.
+        // The usual way: 2 words + f bits ahead and 2 words + 2 f bits with the lift; without truncation 1 and 2 words.
         let n = 6400;
         let (ours, theirs) = match f {
             0 => (product::cost(n, f), (1, 64, 128)),
@@ -143,7 +143,7 @@ fn comparisons_cost_what_they_state() {
         let (_, ahead, online) = drelu::cost(6400, b);
         [ahead, online].map(|v| (v as f64 / 640.0).round())
     };
-    assert_eq!([29, 40, 64].map(tenths), [[175.0, 43.0], [253.0, 63.0], [430.0, 98.0]], "bytes as in protocols.md");
+    assert_eq!([29, 40, 64].map(tenths), [[175.0, 43.0], [253.0, 63.0], [430.0, 98.0]], "bytes as in docs/masked.md");
 }
 
 #[test]

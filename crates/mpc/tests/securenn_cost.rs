@@ -4,9 +4,7 @@ mod common;
 
 use common::edges;
 use trefoil_engine::Kind;
-use trefoil_mpc::securenn::{
-    Share, compute_msb, division, drelu, matmul, maxpool, private_compare, relu, select_share, share, share_convert, truncate,
-};
+use trefoil_mpc::securenn::{Num, SecureNn, Share, compute_msb, drelu, matmul, private_compare, share, share_convert, truncate};
 use trefoil_mpc::{Id, Party, Result, simulate};
 
 /// Rounds and payload bytes of all parties that `f` spends on a secret matrix of `shape`.
@@ -46,13 +44,6 @@ fn no_bits(n: usize) -> Vec<trefoil_ring::residue::Residue> {
 #[test]
 fn additive_protocols_cost_what_they_state() {
     check("reconstruct", share::reconstruct_cost, |n| (1, 16 * n), |p, x| share::reconstruct(p, x).map(drop));
-    // Algorithm 2: one product, two openings and a dealt triple of 8-byte words.
-    check(
-        "select share",
-        select_share::cost,
-        |n| (2, 80 * n),
-        |p, x| select_share::select_share(p, &x.scale(2), x, &x.scale(3)).map(drop),
-    );
     for f in [1, 13, 16, 62] {
         check("truncate", |n| truncate::cost(n, f), |n| (1, 32 * n), |p, x| truncate::truncate(p, &[(x, f)]).map(drop));
     }
@@ -78,6 +69,16 @@ fn a_matrix_product_costs_what_it_states() {
         });
         assert_eq!(twice, (ours.0 + again.0, ours.1 + again.1));
     }
+}
+
+/// What the engine's Select is in this suite: b x.
+fn select(p: &mut Party, b: &Share, x: &Share) -> Result<()> {
+    matmul::matmul(p, &[(Kind::Mul, b, x, x.shape)]).map(drop)
+}
+
+fn relu(p: &mut Party, x: &Share) -> Result<()> {
+    let b = drelu::drelu(p, x)?;
+    select(p, &b, x)
 }
 
 #[test]
@@ -110,34 +111,34 @@ fn comparisons_cost_what_they_state() {
         },
     );
     check("drelu", drelu::cost, |n| (8, 600 * n), |p, x| drelu::drelu(p, x).map(drop));
-    check("relu", relu::cost, |n| (10, 704 * n), |p, x| relu::relu(p, x).map(drop));
+    // Algorithms 2 and 7 are a comparison and one product more. A bit is an integer, so nothing is truncated.
+    let relu_cost = |n| (drelu::cost(n).0 + matmul::cost(2 * n, n).0, drelu::cost(n).1 + matmul::cost(2 * n, n).1);
+    check("relu", relu_cost, |n| (10, 704 * n), |p, x| relu(p, x));
+    check("select share", |n| matmul::cost(2 * n, n), |n| (2, 80 * n), |p, x| select(p, &x.scale(2), x));
 }
 
 #[test]
 fn a_relu_takes_432_bytes_in_whole_blocks() {
     for n in [64, 128, 640] {
-        let (rounds, bytes) = measured([1, n], |p, x| relu::relu(p, x).map(drop));
+        let (rounds, bytes) = measured([1, n], |p, x| relu(p, x));
         assert_eq!((rounds, bytes), (8, 432 * n as u64));
         assert!(rounds <= 10 && bytes <= 528 * n as u64);
     }
 }
 
+/// Algorithm 8 on the engine: a comparison for each bit of the quotient, and in one round the products of its bit with what is taken off the
+/// rest and with what is added to the quotient.
 #[test]
-fn division_and_maxpool_cost_what_they_state() {
+fn a_division_costs_what_its_comparisons_and_selections_cost() {
     for f in [4, 16] {
-        let paper = |n| (10 * u64::from(f), 704 * u64::from(f) * n);
-        check("division", |n| division::cost(n, f), paper, |p, x| division::division(p, x, &x.scale(3), f).map(drop));
-    }
-    for (rows, n) in [(1, 1), (64, 2), (64, 4), (64, 9), (10, 25)] {
-        let ours = maxpool::cost(rows, n);
-        assert_eq!(measured([rows, n], |p, x| maxpool::maxpool(p, x).map(drop)), ours, "{rows} x {n}");
-        let places = maxpool::dmaxpool_cost(rows, n);
-        assert_eq!(measured([rows, n], |p, x| maxpool::dmaxpool(p, x).map(drop)), places, "{rows} x {n}");
-        if rows == 64 && n.is_power_of_two() {
-            assert_eq!(places.1, (rows * (n - 1) * (432 + 40 * n)) as u64);
-        }
-        let (rows, n) = (rows.next_multiple_of(64) as u64, n as u64);
-        // A DReLU and two SelectShare for each comparison.
-        assert!(ours.0 <= 9 * (n - 1) && ours.1 <= rows * (n - 1) * (600 + 160), "{rows} x {n}: {ours:?}");
+        let (rows, format) = (64, trefoil_engine::Format { frac: 0, bits: 21 });
+        let found = measured([rows, 1], |p, x| {
+            let (x, y) = (Num::new(x.clone(), format), Num::new(x.scale(3), format));
+            common::with_engine::<SecureNn, _>(p, |e| trefoil_engine::functions::division(e, &x, &y, f)).map(drop)
+        });
+        let ((r, b), (s, c)) = (drelu::cost(rows), matmul::cost(3 * rows, 2 * rows));
+        let steps = u64::from(f) + 1;
+        assert_eq!(found, (steps * (r + s), steps * (b + c)));
+        assert_eq!(b + c, 456 * rows as u64);
     }
 }

@@ -187,3 +187,29 @@ fn a_truncation_shows_p1_nothing() {
         }
     }
 }
+
+/// The product with numbers in docs/masked.md: 12 x 18 in a ring of 2^12, by 2^3.
+#[test]
+fn the_example_of_the_page() {
+    const K: u8 = 12;
+    let cut = Cut::<K>::by(3);
+    let mul = |x: u64, y: u64| x.wrapping_mul(y);
+    let (l_x, l_y, l) = ([1000, 2500], [777, 1234], low(3001 + 499, K));
+    let (m_x, m_y) = (low(12 + l_x[0] + l_x[1], K), low(18 + l_y[0] + l_y[1], K));
+    let (gamma, r) = (low(mul(l_x[0] + l_x[1], l_y[0] + l_y[1]), K), cut.mask(l));
+    assert_eq!((m_x, m_y, gamma, l, r), (3512, 2029, 1572, 3500, 3424));
+    let (v_0, (a, q)) = (2020, cut.parts(l));
+    let v_1 = low((gamma + r).wrapping_sub(v_0), K);
+    let (a_1, q_1) = (cut.other(a, 5), cut.other(q, 3));
+    assert_eq!((v_1, a, q, a_1, q_1), (2976, 6, 1, 1, 6));
+
+    let c_0 = low(0u64.wrapping_sub(mul(m_x, l_y[0])).wrapping_sub(mul(l_x[0], m_y)).wrapping_add(v_0), K);
+    let c_1 = mul(m_x, m_y - l_y[1]).wrapping_sub(mul(l_x[1], m_y)).wrapping_add(v_1).wrapping_add(Cut::<K>::OFFSET);
+    let c_1 = low(c_1, K);
+    assert_eq!((c_0, c_1, cut.half(c_0), cut.half(c_1)), (3748, 915, 468, 114));
+    let (m, w) = cut.joined(cut.half(c_0) + cut.half(c_1));
+    let (e_0, e_1) = (cut.lift(5, w, 3), cut.lift(a_1, w, q_1));
+    assert_eq!((low(m, K), w, e_0, e_1), (4039, 1, 0, 512 * 7));
+    let whole = low(m.wrapping_add(e_0).wrapping_add(e_1), K);
+    assert_eq!((whole, low(whole.wrapping_sub(l), K)), (3527, 27));
+}

@@ -7,7 +7,7 @@ use ndarray::Array2;
 /// 1/s for 1 <= s <= `most`, with [`INNER`] fraction bits. The absolute error is below 2^-20.
 ///
 /// y = a - b s with b = 8 / (4 most + (1 + most)^2), a = b (1 + most) has the relative error e = 1 - s y, |e| <= E = 1 - b most, at
-/// both ends and in the middle; y (1 + e)(1 + e^2)(1 + e^4).. has the error e^(2^k). protocols.md, section 2.
+/// both ends and in the middle; y (1 + e)(1 + e^2)(1 + e^4).. has the error e^(2^k). See docs/softmax.md.
 ///
 /// # Errors
 /// Those of the engine.

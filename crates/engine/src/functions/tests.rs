@@ -109,3 +109,18 @@ fn softmax_argmax_and_maximum_are_those_of_float() {
     println!("softmax: {err:e}");
     assert!(err < 14f64.exp2().recip());
 }
+
+#[test]
+fn division_is_exact() {
+    let pairs: Vec<(f64, f64)> = (1..60).flat_map(|y| (0..=y).map(move |x| (f64::from(x), f64::from(y)))).collect();
+    let mut e = Fixed::default();
+    let column = |of: fn(&(f64, f64)) -> f64| Array2::from_shape_fn((pairs.len(), 1), |(i, _)| of(&pairs[i]));
+    let (x, y) = (column(|p| p.0), column(|p| p.1));
+    let format = Format { frac: 0, bits: 6 };
+    let (x, y) = (e.public(&x, format).unwrap(), e.public(&y, format).unwrap());
+    let q = division(&mut e, &x, &y, 16).unwrap();
+    let q = e.open(&q).unwrap().unwrap();
+    for ((x, y), q) in pairs.iter().zip(&q) {
+        assert_eq!(*q * 65536.0, (x * 65536.0 / y).floor(), "{x} / {y}");
+    }
+}

@@ -1,12 +1,16 @@
 //! XORs of products of masked bits, all in one round.
 //!
-//! Source: ABY2.0, section 4 (multi-input AND). With x_i = M_i XOR mu_i, the product over T is the XOR over the subsets S of T of
-//! (product of M_i, i in T \ S)(product of mu_i, i in S). The term without mu is added by P1 only; single mu are shared between P0 and
-//! P1 already; P2 deals every product of two or more, P0's share from k02, P1's sent: one bit for each *distinct* product.
+//! Source: ABY2.0, section 4 (multi-input AND). The servers see each bit x_i as M_i = x_i XOR mu_i. Multiplied out, an AND of such bits is
+//! an XOR of terms, each an AND of some open bits M_i with an AND of some masks mu_i. The servers compute the first factor themselves, and
+//! P2, which knows all masks, deals the second one in two halves. So the terms need no message, and one round opens the result under a new
+//! mask, however many bits there are in the AND.
 //!
-//! `all`, the AND of masked bits, is made of these.
+//! In letters: the product over T is the XOR over the subsets S of T of (product of M_i, i in T \ S)(product of mu_i, i in S). P1 alone
+//! adds the term without mu. A single mu_i is shared between P0 and P1 already. Of every *distinct* product of two or more, P0 has a share
+//! from k02 and P1 is sent the other: one bit.
 //!
-//! Every result is opened under a new mask mu = mu_0 XOR mu_1 (k02, k12). 1 round, 2 bits a result; 1 bit a distinct product ahead.
+//! Each result is opened under a new mask mu = mu_0 XOR mu_1 (k02, k12): a server sends what its own half hides from the other. 1 round,
+//! 2 bits a result; 1 bit a distinct product ahead. `all`, the AND of masked bits, is made of these.
 
 use super::Bit;
 use crate::{Id, Op, Pair, Part, Party, Result};

@@ -1,19 +1,27 @@
 //! Products, of matrices or element by element, with exact truncation by f bits.
 //!
-//! Source: ASTRA's multiplication. The truncation is worked out in docs/masked.md. Z = (X Y + plus) / 2^f for |X Y + plus| < 2^61 (the
-//! whole inner sum) and f <= 58. X Y may be any bilinear function; here it is a product of matrices or of elements, whose elements are then
-//! added up in other places, if that is asked for: n is then the number of sums. Floor or ceiling of the quotient, without bias; nothing can fail. Without truncation Z is exact.
+//! Source: ASTRA's multiplication; the truncation is worked out in docs/masked.md, which has the same product with numbers. Computed is
+//! Z = (X Y + plus) / 2^f for |X Y + plus| < 2^61 (the whole inner sum) and f <= 58: the floor or the ceiling of the quotient, without bias
+//! and without failures; exactly, where f = 0. X Y may be any bilinear function. Here it is a product of matrices or of elements, whose
+//! elements are then added up in other places if that is asked for; n is then the number of sums.
 //!
-//! ahead of time, P2: gamma = l_x l_y from the full masks. The new mask l' = l'_0 + l'_1 (k02, k12). r = 2^f l': uniform on the multiples
-//! of 2^f for each server, which knows half of l'. a = l' >> (64-f) and q = msb(r) in Z_2^f. To P1: v_1 = gamma + r - v_0, a_1 = a - a_0,
-//! q_1 = q - q_0; v_0, a_0, q_0 from k02.
-//! 1. P0: c_0 = -m_x l_y0 - l_x0 m_y + v_0. P1: c_1 = m_x (m_y - l_y1) - l_x1 m_y + v_1 + 2^62 - 1. c_j >> f is exchanged, 64 - f bits.
-//!    C = (c_0 >> f) + (c_1 >> f) mod 2^(64-f) is c >> f or one less.
-//! 2. (lift.rs) w = 1 - msb(C); e_j = 2^(64-f) (a_j + w q_j); m' = C + 1 - 2^(62-f) + e_0 + e_1.
+//! The servers see both factors under masks. Multiplied out, the product of two masked values is the product of the values, and terms with
+//! a mask in them: each term with one mask is computed by the server that knows half of the mask, and the product of both masks by P2, which
+//! knows them whole. P2 does not give that product away but adds the new mask r to it and deals the sum in two halves, so that the servers'
+//! results add up to X Y under the mask r. Dividing this public number by 2^f divides the value and its mask; r is chosen so that what
+//! remains of it is a mask again, but for its top f bits, which P2 deals too.
 //!
-//! The low f bits of c_0 and of c_1 are uniform, sum to z - 1 modulo 2^f and are never sent: whether they carry is the rounding.
+//! *Ahead of time*, P2 computes gamma = l_x l_y from the full masks. The new mask is l' = l'_0 + l'_1 (k02, k12), and r = 2^f l', which is
+//! uniform on the multiples of 2^f to each server, since it knows half of l' alone. With a = l' >> (64-f) and q = msb(r) in Z_2^f, P1 is sent
+//! v_1 = gamma + r - v_0, a_1 = a - a_0 and q_1 = q - q_0; v_0, a_0 and q_0 come from k02.
 //!
-//! For f = 0: r = l', m' = c_0 + c_1, no offset and no lift.
+//! 1. P0 computes c_0 = -m_x l_y0 - l_x0 m_y + v_0, and P1 c_1 = m_x (m_y - l_y1) - l_x1 m_y + v_1 + 2^62 - 1. They exchange c_j >> f, that is
+//!    64 - f bits. C = (c_0 >> f) + (c_1 >> f) modulo 2^(64-f) is c >> f or one less.
+//! 2. The lift (lift.rs), when it is needed: with w = 1 - msb(C), each has e_j = 2^(64-f) (a_j + w q_j), and
+//!    m' = C + 1 - 2^(62-f) + e_0 + e_1.
+//!
+//! The low f bits of c_0 and of c_1 are uniform, sum to z - 1 modulo 2^f and are never sent: whether they carry is the rounding. Where f = 0,
+//! r = l' and m' = c_0 + c_1, without offset and lift.
 //!
 //! |         | rounds                       | bits an element of Z, whatever the inner dimension |
 //! |---------|------------------------------|----------------------------------------------------|

@@ -2,18 +2,15 @@
 //!
 //! Sources: SecureNN (Wagh, Gupta, Chandran; PETS 2019, eprint 2018/442) and SecureML (Mohassel, Zhang; S&P 2017). One
 //! protocol, one file; a deviation from the paper stands at the top of its file with its reason. [`SecureNn`] is the
-//! engine that runs networks on them.
+//! engine that runs networks on them. What the paper builds of comparisons and products (ReLU, SelectShare, division, maxima) is written once
+//! for both suites, against the engine: `crates/engine/src/functions/` and `crates/nn/src/layers/`; docs/conformance.md says where.
 
 pub mod compute_msb;
-pub mod division;
 pub mod drelu;
 mod input;
 pub mod matmul;
-pub mod maxpool;
 pub mod private_compare;
 pub mod range;
-pub mod relu;
-pub mod select_share;
 pub mod share;
 pub mod share_convert;
 mod suite;

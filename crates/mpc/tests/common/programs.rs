@@ -4,8 +4,7 @@
 use trefoil_engine::{Engine, Format, Index, Kind, Product, functions};
 use trefoil_mpc::range::{Block, Range};
 use trefoil_mpc::securenn::{
-    Num, SecureNn, Share, compute_msb, division, matmul, maxpool, private_compare, range, relu, select_share, share,
-    share_convert, truncate,
+    Num, SecureNn, Share, compute_msb, drelu, matmul, private_compare, range, share, share_convert, truncate,
 };
 use trefoil_mpc::{Id, Party, Result};
 use trefoil_net::Ring;
@@ -77,7 +76,7 @@ pub const PROGRAMS: [Program; 8] = [
     Program { hidden_bit: true, ..Program::of("compute msb", msb) },
     Program {
         hidden_bit: true,
-        ..Program::of("relu", |p, x| relu::relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()))
+        ..Program::of("relu", |p, x| relu(p, &x.share(p)).map(|(y, b)| [words(&y), words(&b)].concat()))
     },
     Program::of("range", lower_bits),
 ];
@@ -92,6 +91,13 @@ fn product(p: &mut Party, x: Input) -> Result<End> {
     let z = matmul::matmul(p, &[(Kind::Mul, &a, &b, a.shape), (Kind::Mul, &a, &a, a.shape)])?;
     let y = matmul::matmul(p, &[(Kind::Mul, &a, &c, a.shape)])?;
     Ok(z.iter().chain(&y).flat_map(words).collect())
+}
+
+/// max(x, 0) as the engine makes it, and the bit.
+fn relu(p: &mut Party, x: &Share) -> Result<(Share, Share)> {
+    let b = drelu::drelu(p, x)?;
+    let mut y = matmul::matmul(p, &[(Kind::Mul, &b, x, x.shape)])?;
+    Ok((y.swap_remove(0), b))
 }
 
 /// Both values of beta in turn, so that half of the elements have a zero. The bits of x lie open at one server.
@@ -150,11 +156,6 @@ pub fn training(p: &mut Party, secret: u64) -> Result<End> {
     let x = share::reshare(p, &x)?.gather(Index::Flat([4, 6], &(0..24).collect::<Vec<_>>()));
     let num = Num::new(x, Format { frac: F, bits: 21 });
     let logits = super::with_engine::<SecureNn, _>(p, |e| step(e, &num))?;
-    let one = Share::public(p, &Tensor::from_elem((4, 1), 1 << F));
-    let (top, place) = maxpool::dmaxpool(p, &logits.share)?;
-    let bit = place.gather(Index::Cols(&[0]));
-    let picked = select_share::select_share(p, &bit, &top, &one)?;
-    division::division(p, &one.scale(0), &picked, 4)?;
-    share::reconstruct(p, &picked)?;
+    share::reconstruct(p, &logits.share)?;
     lower_bits(p, Input::of(24, secret))
 }
