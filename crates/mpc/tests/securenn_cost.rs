@@ -113,14 +113,14 @@ fn comparisons_cost_what_they_state() {
     check("drelu", drelu::cost, |n| (8, 600 * n), |p, x| drelu::drelu(p, x).map(drop));
     // Algorithms 2 and 7 are a comparison and one product more. A bit is an integer, so nothing is truncated.
     let relu_cost = |n| (drelu::cost(n).0 + matmul::cost(2 * n, n).0, drelu::cost(n).1 + matmul::cost(2 * n, n).1);
-    check("relu", relu_cost, |n| (10, 704 * n), |p, x| relu(p, x));
+    check("relu", relu_cost, |n| (10, 704 * n), relu);
     check("select share", |n| matmul::cost(2 * n, n), |n| (2, 80 * n), |p, x| select(p, &x.scale(2), x));
 }
 
 #[test]
 fn a_relu_takes_432_bytes_in_whole_blocks() {
     for n in [64, 128, 640] {
-        let (rounds, bytes) = measured([1, n], |p, x| relu(p, x));
+        let (rounds, bytes) = measured([1, n], relu);
         assert_eq!((rounds, bytes), (8, 432 * n as u64));
         assert!(rounds <= 10 && bytes <= 528 * n as u64);
     }
