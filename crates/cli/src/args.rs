@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use trefoil_data::{Dataset, csv, digits, mnist};
 use trefoil_lab::demo::{self, joined};
 use trefoil_net::shaped::Profile;
-use trefoil_nn::{Graph, Schedule, TrainSpec, Training};
+use trefoil_nn::{Graph, OptimiserKind, Schedule, TrainSpec, Training};
 use trefoil_server::{Error, Result};
 
 /// Where MNIST's files are unless told otherwise.
@@ -183,6 +183,10 @@ impl TrainArgs {
             Source::Csv => TrainSpec { batch: data.train.rows().min(32), ..all },
         };
         spec.update_from_arg_matches(&self.given.0).map_err(|e| Error::config("options", e, "settings of a training"))?;
+        let adapts = matches!(spec.optimiser, OptimiserKind::Adam | OptimiserKind::Amsgrad);
+        if adapts && !self.given.0.contains_id("lr") {
+            spec.lr = 0.001;
+        }
         if spec.network.is_some() {
             spec.hidden = TrainSpec::default().hidden;
         }

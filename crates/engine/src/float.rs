@@ -135,6 +135,15 @@ impl Engine for Float {
     fn inverse_sqrt(&mut self, s: &FloatNum, _: [i8; 2], out: Format) -> Result<FloatNum> {
         Ok(FloatNum::new(s.value.mapv(|v| v.sqrt().recip()), out))
     }
+    /// The function itself, for the baseline, whatever the range.
+    fn over_root(&mut self, q: &crate::functions::OverRoot<'_, FloatNum>) -> Result<FloatNum> {
+        same_shape(&q.x.value, &q.s.value, "quotient by a root")?;
+        let y = Zip::from(&q.x.value).and(&q.s.value).map_collect(|x, s| x * q.factor / s.sqrt());
+        match q.plus {
+            Some(plus) => Ok(FloatNum::new(y + broadcast(&plus.value, q.x.shape(), "addend")?, q.out)),
+            None => Ok(FloatNum::new(y, q.out)),
+        }
+    }
 }
 
 /// Matrices that cannot stand side by side.

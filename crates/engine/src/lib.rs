@@ -281,6 +281,14 @@ pub trait Engine: Sized {
         functions::inverse_sqrt(self, s, powers, out)
     }
 
+    /// x c / sqrt(s) of each element, see [`functions::over_root`].
+    ///
+    /// # Errors
+    /// [`Error::Range`] if the range is too wide for the ring; those of the protocol.
+    fn over_root(&mut self, quotient: &functions::OverRoot<'_, Self::Num>) -> Result<Self::Num> {
+        functions::over_root(self, quotient)
+    }
+
     /// Runs `f` under the name of a layer: cost is booked to it, and errors name it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Tested, edges, secret, with_engine};
 use ndarray::Array2;
+use trefoil_engine::functions::OverRoot;
 use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Result, Scatter, Sum, functions};
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
@@ -243,6 +244,14 @@ fn errors<E: Engine>(
     let y = functions::inverse_sqrt(e, &num, [-18, 4], Format::new(20, 10))?;
     let relative = e.open(&y)?.map(|y| y * x.mapv(f64::sqrt));
     out.push(("inverse square root".into(), worst(relative, &x.mapv(|_| 1.0)), 18f64.exp2().recip() + 2f64.powi(-18)));
+    let low = 2f64.powi(-20);
+    let s = column(rows, low, 15.0);
+    let x = column(rows, -3.0, 3.0) * s.mapv(f64::sqrt);
+    let (over, num) = (secret(e, &s, Format::new(36, 4))?, secret(e, &x, Format::new(24, 4))?);
+    let q =
+        OverRoot { x: &num, s: &over, range: [low, 15.0], factor: 0.5, whole: 0, bits: 28, plus: None, out: Format::new(24, 2) };
+    let y = e.over_root(&q)?;
+    out.push(("quotient by a root".into(), worst(e.open(&y)?, &(x / s.mapv(f64::sqrt) / 2.0)), 1.5 / 400.0 + 1e-4));
     for cols in [1, 2, 10] {
         let x = logits(rows / 10, cols);
         let num = secret(e, &x, Format::new(16, 8))?;

@@ -11,7 +11,9 @@ use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
 use trefoil_nn::layers::{AvgPool2d, Conv2d, Linear, MaxPool2d, Pair};
-use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Open, Outputs, Schedule, Trainer, Training};
+use trefoil_nn::{
+    Data, Error, Event, Graph, LABEL, Metric, Open, OptimiserKind, Outputs, Schedule, TrainSpec, Trainer, Training,
+};
 
 const INPUT: Format = Format::new(8, 0);
 
@@ -110,6 +112,27 @@ fn weights_are_those_of_fixed() {
         (convolutional(48, true), ties),
     ];
     for (c, within) in all {
+        follows_fixed::<SecureNn>(&c, within);
+        follows_fixed::<Masked>(&c, within);
+    }
+}
+
+/// What each optimiser may be set to: Nesterov, Adam with weight decay, AMSGrad, and clipped gradients.
+fn optimisers(c: &Training) -> Vec<Training> {
+    let set = |change: &dyn Fn(&mut TrainSpec)| c.clone().with(|t| change(&mut t.spec));
+    vec![
+        set(&|s| s.optimiser = OptimiserKind::Nesterov),
+        set(&|s| s.clip = Some(0.03125)),
+        set(&|s| (s.optimiser, s.lr) = (OptimiserKind::Adam, 0.03125)),
+        set(&|s| (s.optimiser, s.lr, s.weight_decay, s.clip) = (OptimiserKind::Amsgrad, 0.03125, 0.01, Some(0.0625))),
+    ]
+}
+
+#[test]
+fn every_optimiser_follows_fixed() {
+    for c in optimisers(&config(three_classes(), 48, 8, 1)) {
+        // A sum of squares of few units makes one unit of rounding a part of the step.
+        let within = if c.spec.lr < 0.1 { 2.0 * WITHIN } else { WITHIN };
         follows_fixed::<SecureNn>(&c, within);
         follows_fixed::<Masked>(&c, within);
     }
@@ -270,8 +293,9 @@ fn spent<S: Tested>(c: &Training) -> (u32, u64) {
     let parties = simulate(3, |p| {
         with_engine::<S, _>(p, |e| {
             let t = Trainer::new(c.clone()).unwrap();
-            let (x, _) = blobs(48, 3);
-            let y = Array2::from_shape_fn((48, t.network().outputs()), |(i, j)| f64::from(u8::from(i % 3 == j)));
+            let (rows, features) = (c.records.train_rows, c.records.features);
+            let x = Array2::from_shape_fn((rows, features), |(i, j)| ((i * 7 + j * 13) % 256) as f64 / 256.0);
+            let y = Array2::from_shape_fn((rows, t.network().outputs()), |(i, j)| f64::from(u8::from(i % 3 == j)));
             let x = shared(e, &x, INPUT, 1);
             let all = Data { x: e.prepare(&x)?, y: shared(e, &y, LABEL, 2) };
             let mut state = t.initial(e)?;
@@ -291,10 +315,44 @@ fn spent<S: Tested>(c: &Training) -> (u32, u64) {
 /// Nothing that is local by design has come to cost something: what a step costs, to the byte.
 #[test]
 fn a_step_costs_what_it_has_cost() {
-    let ten_classes = config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1);
-    let found = [ten_classes, convolutional(48, true)].map(|c| [spent::<Masked>(&c), spent::<SecureNn>(&c)]);
+    let ten_classes = || config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1);
+    let found = [ten_classes(), convolutional(48, true)].map(|c| [spent::<Masked>(&c), spent::<SecureNn>(&c)]);
     // What decays joins truncations that there are, which then cut more bits: no round more.
-    let decaying = config(Graph::perceptron(&[8, 16, 10]), 48, 8, 1).with(|t| t.spec.weight_decay = 0.01);
+    let decaying = ten_classes().with(|t| t.spec.weight_decay = 0.01);
     assert_eq!([spent::<Masked>(&decaying), spent::<SecureNn>(&decaying)], [(45, 187_042), (82, 560_146)]);
     assert_eq!(found, [[(45, 186_668), (82, 557_412)], [(64, 273_106), (99, 1_300_110)]]);
+    let found = optimisers(&ten_classes()).iter().map(|c| [spent::<Masked>(c), spent::<SecureNn>(c)]).collect::<Vec<_>>();
+    let expected = [
+        [(46, 191_064), (83, 565_576)],
+        [(50, 229_881), (91, 840_779)],
+        [(70, 354_028), (124, 1_229_227)],
+        [(78, 414_512), (139, 1_641_359)],
+    ];
+    assert_eq!(found, expected);
+}
+
+/// What `docs/training.md` says of the optimisers.
+#[test]
+fn optimisers_cost_on_a_papers_network_what_the_docs_say() {
+    let c = config(Graph::perceptron(&[784, 128, 128, 10]), 128, 1, 1).with(|t| (t.spec.batch, t.spec.lr) = (128, 0.03125));
+    let with = |change: &dyn Fn(&mut TrainSpec)| spent::<Masked>(&c.clone().with(|t| change(&mut t.spec)));
+    let found = [
+        with(&|_| ()),
+        with(&|s| s.clip = Some(1.0)),
+        with(&|s| s.optimiser = OptimiserKind::Nesterov),
+        with(&|s| s.optimiser = OptimiserKind::Adam),
+        with(&|s| (s.optimiser, s.epsilon) = (OptimiserKind::Adam, Some(0.016))),
+        with(&|s| (s.optimiser, s.clip) = (OptimiserKind::Adam, Some(1.0))),
+        with(&|s| s.optimiser = OptimiserKind::Amsgrad),
+    ];
+    let expected = [
+        (53, 8_883_308),
+        (58, 25_290_599),
+        (54, 10_539_256),
+        (78, 71_779_848),
+        (74, 60_955_128),
+        (82, 86_568_351),
+        (82, 79_765_800),
+    ];
+    assert_eq!(found, expected);
 }

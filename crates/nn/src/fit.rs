@@ -4,7 +4,7 @@
 //! is trained. The finest formats that pass are taken; all parties try alike, and find the same.
 
 use crate::evaluate::LOSS_ROWS;
-use crate::optimisers::{Optimiser, Sgd};
+use crate::optimisers::{Chosen, Optimiser};
 use crate::train::{Data, State};
 use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
 use trefoil_engine::{ShapeNum, Shapes};
@@ -59,7 +59,7 @@ impl Trainer {
     pub(crate) fn with_scales(training: Training, scales: Scales) -> Result<Trainer> {
         let network = Network::new(training.graph()?)?;
         let formats = scales.formats(network.graph());
-        let optimiser = Sgd::new(training.spec.clone(), scales)?;
+        let optimiser = Chosen::new(&training.spec, scales)?;
         let loss = training.spec.loss(&training.records);
         let class_weights = match &training.spec.class_weights[..] {
             [] => None,
@@ -78,9 +78,8 @@ impl Trainer {
         let (x, y) = (self.network.width(), self.network.outputs());
         let of = |rows| Data { x: ShapeNum::new([rows, x], records.input()), y: ShapeNum::new([rows, y], self.label_format()) };
         let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
-        let trained = || self.network.params().iter().filter(|p| p.trained);
-        let velocity = |_| trained().map(|p| ShapeNum::new(p.shape(), self.scales.step));
-        let state = State { params: parameters.collect(), velocity: (0..self.optimiser.keeps()).flat_map(velocity).collect() };
+        let kept = self.keeps().into_iter().map(|(shape, format)| ShapeNum::new(shape, format));
+        let state = State { params: parameters.collect(), kept: kept.collect() };
         for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {
@@ -108,7 +107,7 @@ impl Trainer {
             let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
             let mut state = t.initial(e).ok()?;
             t.step_on(e, &mut state, &batch, 0).ok()?;
-            Some(state.params.iter().chain(&state.velocity).map(|x| (e.shape(x), e.format(x))).collect())
+            Some(state.params.iter().chain(&state.kept).map(|x| (e.shape(x), e.format(x))).collect())
         }
         assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
     }

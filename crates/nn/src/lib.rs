@@ -56,6 +56,7 @@ pub use loss::{LABEL, Loss, TARGET};
 pub use model::{Model, ModelError, Task};
 pub use network::Network;
 pub use open::{Metric, Open};
+pub use optimisers::OptimiserKind;
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;

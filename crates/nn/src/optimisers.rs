@@ -3,34 +3,155 @@
 //! Layers compute gradients and nothing else. The learning rate, the division by the batch and what an optimiser remembers are its own
 //! affair; it says where they enter, so that they cost as little as they can.
 
-pub mod sgd;
+mod adam;
+mod amsgrad;
+mod clip;
+mod kind;
+mod nesterov;
+mod rows;
+mod sgd;
 
+pub use adam::Adam;
+pub use kind::OptimiserKind;
+pub use nesterov::Nesterov;
 pub use sgd::Sgd;
 
 use crate::network::Cut;
-use trefoil_engine::{Engine, Result};
+use crate::scales::{Rate, Scales};
+use crate::{Error, Result, TrainSpec};
+use trefoil_engine::{Engine, Error as EngineError, Format, Result as EngineResult};
+
+/// When a step is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct At {
+    /// Its epoch, counted from 0.
+    pub epoch: u64,
+    /// Steps of the training before it.
+    pub step: u64,
+}
 
 /// An optimiser.
 pub trait Optimiser {
-    /// How many matrices it keeps for each parameter.
-    fn keeps(&self) -> usize;
+    /// What costs are booked to.
+    fn name(&self) -> &'static str;
+
+    /// The shapes and formats of what it keeps from step to step, for parameters of these shapes. All of it starts at zero.
+    fn keeps(&self, params: &[[usize; 2]]) -> Vec<([usize; 2], Format)>;
+
+    /// The learning rate as the numbers carry it. A step's formats depend on its exponent, and on nothing else that changes in a training.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a rate that cannot be represented.
+    fn rate(&self, epoch: u64) -> Result<Rate>;
 
     /// The gradient by the outputs as it goes through the network, times a public factor that may hold the rate: everything behind it
     /// is linear in it. Local.
     ///
     /// # Errors
     /// Those of the engine.
-    fn begin<E: Engine>(&self, e: &E, d: &E::Num, epoch: u64) -> Result<E::Num>;
+    fn begin<E: Engine>(&self, e: &E, d: &E::Num, at: At) -> EngineResult<E::Num>;
 
     /// What becomes of each parameter's gradient where it is a product: its format, and what joins it before it is truncated. Local.
     ///
     /// # Errors
     /// Those of the engine.
-    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], epoch: u64) -> Result<Vec<Cut<E::Num>>>;
+    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], at: At) -> EngineResult<Vec<Cut<E::Num>>>;
 
     /// Changes the parameters and what is kept by the gradients that came of it.
     ///
     /// # Errors
     /// Those of the engine.
-    fn apply<E: Engine>(&self, e: &mut E, params: &mut [E::Num], kept: &mut [E::Num], gradients: Vec<E::Num>) -> Result<()>;
+    fn apply<E: Engine>(
+        &self,
+        e: &mut E,
+        params: &mut [E::Num],
+        kept: &mut [E::Num],
+        gradients: Vec<E::Num>,
+        at: At,
+    ) -> EngineResult<()>;
+}
+
+/// The optimiser of a training.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Chosen {
+    /// Gradient descent, with momentum or without.
+    Sgd(Sgd),
+    /// With Nesterov's momentum.
+    Nesterov(Nesterov),
+    /// Adam, or AMSGrad.
+    Adam(Adam),
+}
+
+impl Chosen {
+    /// The one that the settings name.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that it does not take.
+    pub fn new(spec: &TrainSpec, scales: Scales) -> Result<Chosen> {
+        let of_adam = [("beta1", spec.beta1), ("beta2", spec.beta2), ("epsilon", spec.epsilon)];
+        if let (OptimiserKind::Sgd | OptimiserKind::Nesterov, Some((what, Some(found)))) =
+            (spec.optimiser, of_adam.into_iter().find(|(_, set)| set.is_some()))
+        {
+            return Err(Error::config(what, format!("{found} with {}", spec.optimiser), "adam or amsgrad as the optimiser"));
+        }
+        Ok(match spec.optimiser {
+            OptimiserKind::Sgd => Chosen::Sgd(Sgd::new(spec.clone(), scales)?),
+            OptimiserKind::Nesterov => Chosen::Nesterov(Nesterov::new(spec.clone(), scales)?),
+            OptimiserKind::Adam | OptimiserKind::Amsgrad => Chosen::Adam(Adam::new(spec.clone(), scales)?),
+        })
+    }
+}
+
+/// The same of whichever it is.
+macro_rules! each {
+    ($chosen:expr, $optimiser:ident => $do:expr) => {
+        match $chosen {
+            Chosen::Sgd($optimiser) => $do,
+            Chosen::Nesterov($optimiser) => $do,
+            Chosen::Adam($optimiser) => $do,
+        }
+    };
+}
+
+impl Optimiser for Chosen {
+    fn name(&self) -> &'static str {
+        each!(self, o => o.name())
+    }
+    fn keeps(&self, params: &[[usize; 2]]) -> Vec<([usize; 2], Format)> {
+        each!(self, o => o.keeps(params))
+    }
+    fn rate(&self, epoch: u64) -> Result<Rate> {
+        each!(self, o => o.rate(epoch))
+    }
+    fn begin<E: Engine>(&self, e: &E, d: &E::Num, at: At) -> EngineResult<E::Num> {
+        each!(self, o => o.begin(e, d, at))
+    }
+    fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], at: At) -> EngineResult<Vec<Cut<E::Num>>> {
+        each!(self, o => o.cuts(e, params, kept, at))
+    }
+    fn apply<E: Engine>(
+        &self,
+        e: &mut E,
+        params: &mut [E::Num],
+        kept: &mut [E::Num],
+        gradients: Vec<E::Num>,
+        at: At,
+    ) -> EngineResult<()> {
+        each!(self, o => o.apply(e, params, kept, gradients, at))
+    }
+}
+
+/// The rate of an epoch over a batch of so many. One that follows from a schedule, and that nobody has written, is at least the smallest that
+/// there is.
+fn rate(spec: &TrainSpec, scales: &Scales, epoch: u64, batch: usize) -> Result<Rate> {
+    let lr = spec.rate(epoch);
+    match spec.is_written(epoch) || spec.lr == 0.0 {
+        true => scales.rate(lr, batch),
+        false => scales.rate(lr.max(scales.least_rate(batch)), batch),
+    }
+}
+
+/// A rate that a trainer has tried before.
+fn tried(rate: Result<Rate>) -> EngineResult<Rate> {
+    rate.map_err(|e| EngineError::Protocol(Box::new(e)))
 }

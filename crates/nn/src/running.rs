@@ -2,7 +2,7 @@
 
 use crate::graph::Param;
 use crate::network::Cut;
-use crate::optimisers::Optimiser;
+use crate::optimisers::{At, Optimiser};
 use crate::train::State;
 use trefoil_engine::{Engine, Result};
 
@@ -12,13 +12,13 @@ pub(crate) fn cuts<E: Engine>(
     optimiser: &impl Optimiser,
     params: &[Param],
     state: &State<E::Num>,
-    epoch: u64,
+    at: At,
 ) -> Result<Vec<Cut<E::Num>>> {
     if params.iter().all(|p| p.trained) {
-        return optimiser.cuts(e, &state.params, &state.velocity, epoch);
+        return optimiser.cuts(e, &state.params, &state.kept, at);
     }
     let (trained, _) = split(params, state.params.clone());
-    let mut cuts = optimiser.cuts(e, &trained, &state.velocity, epoch)?.into_iter();
+    let mut cuts = optimiser.cuts(e, &trained, &state.kept, at)?.into_iter();
     let as_it_is = |x: &E::Num| Cut { format: e.format(x), join: None };
     let cut = |(param, x): (&Param, &E::Num)| if param.trained { cuts.next() } else { Some(as_it_is(x)) };
     Ok(params.iter().zip(&state.params).filter_map(cut).collect())
@@ -31,10 +31,11 @@ pub(crate) fn apply<E: Engine>(
     params: &[Param],
     state: &mut State<E::Num>,
     gradients: Vec<E::Num>,
+    at: At,
 ) -> Result<()> {
     let (mut trained, _) = split(params, std::mem::take(&mut state.params));
     let (gradients, next) = split(params, gradients);
-    optimiser.apply(e, &mut trained, &mut state.velocity, gradients)?;
+    optimiser.apply(e, &mut trained, &mut state.kept, gradients, at)?;
     let (mut trained, mut next) = (trained.into_iter(), next.into_iter());
     state.params = params.iter().filter_map(|p| if p.trained { trained.next() } else { next.next() }).collect();
     Ok(())

@@ -1,6 +1,7 @@
 //! The settings of a training, once: a job's file embeds them, the command line has them as options, a summary shows them.
 
 use crate::graph::Form;
+use crate::optimisers::OptimiserKind;
 use crate::{Error, Graph, Init, Loss, Records, Result, Schedule, SoftmaxKind};
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +52,34 @@ pub struct TrainSpec {
     #[serde(skip_serializing_if = "is_none")]
     pub weight_decay: f64,
 
-    /// Momentum; 0 for none
+    /// sgd, nesterov, adam, or amsgrad
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
+    #[serde(skip_serializing_if = "OptimiserKind::is_default")]
+    pub optimiser: OptimiserKind,
+
+    /// Momentum of sgd and nesterov; 0 for none
     #[cfg_attr(feature = "clap", arg(long, value_name = "M", allow_negative_numbers = true))]
     pub momentum: f64,
+
+    /// How much of the sum of gradients stays from step to step, in adam and amsgrad [default: 0.9]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "B"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta1: Option<f64>,
+
+    /// How much of the sum of their squares does [default: 0.999]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "B"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta2: Option<f64>,
+
+    /// Gradients that are small against this move their parameters less, in adam and amsgrad [default: 1e-4]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "E"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+
+    /// Each element of the mean gradient is put into [-C, C] [default: as it is]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "C"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
 
     /// How logits become probabilities: exact, or asm (ReLU over its sum, as in the SecureNN paper)
     #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
@@ -89,7 +115,12 @@ impl Default for TrainSpec {
             lr_schedule: Schedule::Cosine,
             warmup: 0,
             weight_decay: 0.0,
+            optimiser: OptimiserKind::Sgd,
             momentum: 0.9,
+            beta1: None,
+            beta2: None,
+            epsilon: None,
+            clip: None,
             softmax: SoftmaxKind::Exact,
             class_weights: Vec::new(),
             fraction_bits: None,

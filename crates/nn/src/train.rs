@@ -1,8 +1,9 @@
 //! The training step, and the loop around it.
 
 use crate::evaluate::{DIVERGED, LOSS_ROWS};
+use crate::graph::Param;
 use crate::layers::{Formats, Mode, Start};
-use crate::optimisers::{Optimiser, Sgd};
+use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
 use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
@@ -16,8 +17,8 @@ pub use crate::loss::LABEL;
 pub struct State<N> {
     /// Weights and biases, and running values, in the order of [`Network::params`].
     pub params: Vec<N>,
-    /// A velocity for each parameter that is trained, in the same order; empty without momentum.
-    pub velocity: Vec<N>,
+    /// What the optimiser keeps from step to step: see [`Optimiser::keeps`].
+    pub kept: Vec<N>,
 }
 
 /// Records with their labels.
@@ -88,7 +89,7 @@ pub struct Trainer {
     pub(crate) network: Network,
     pub(crate) scales: Scales,
     pub(crate) formats: Vec<Formats>,
-    pub(crate) optimiser: Sgd,
+    pub(crate) optimiser: Chosen,
     pub(crate) class_weights: Option<ClassWeights>,
     pub(crate) local_wraps: f64,
 }
@@ -142,18 +143,21 @@ impl Trainer {
     /// Those of the engine.
     pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
         let spec = &self.training.spec;
-        let (mut params, mut velocity, mut layer) = (Vec::new(), Vec::new(), 0);
+        let (mut params, mut layer) = (Vec::new(), 0);
         for param in self.network.params() {
             let format = self.scales.param(param);
             params.push(e.public(&spec.init.values(param.shape(), param.start, spec.seed, layer, format), format)?);
             layer += usize::from(matches!(param.start, Start::Random { .. }));
         }
-        for _ in 0..self.optimiser.keeps() {
-            let trained = self.network.params().iter().filter(|p| p.trained);
-            let zeros = trained.map(|p| e.public(&Array2::zeros(p.shape()), self.scales.step));
-            velocity.extend(zeros.collect::<EngineResult<Vec<_>>>()?);
-        }
-        Ok(State { params, velocity })
+        let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
+        let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
+        Ok(State { params, kept })
+    }
+
+    /// Shapes and formats of what the optimiser keeps.
+    pub(crate) fn keeps(&self) -> Vec<([usize; 2], Format)> {
+        let trained = self.network.params().iter().filter(|p| p.trained);
+        self.optimiser.keeps(&trained.map(Param::shape).collect::<Vec<_>>())
     }
 
     /// Step number `step`, counted from 0, on its batch of `data`.
@@ -200,17 +204,17 @@ impl Trainer {
         batch: &Data<E::Num>,
         step: u64,
     ) -> EngineResult<()> {
-        let (optimiser, epoch) = (&self.optimiser, step / self.steps_per_epoch());
+        let (optimiser, at) = (&self.optimiser, At { epoch: step / self.steps_per_epoch(), step });
         let mode = Mode::Train { seed: self.training.spec.seed, step };
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| {
             let d = self.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
             self.weighed(e, d, &batch.y)
         })?;
-        let d = optimiser.begin(e, &d, epoch)?;
-        let cuts = running::cuts(e, optimiser, self.network.params(), state, epoch)?;
+        let d = optimiser.begin(e, &d, at)?;
+        let cuts = running::cuts(e, optimiser, self.network.params(), state, at)?;
         let gradients = self.network.backward(e, tape, d, cuts)?;
-        e.within("sgd", |e| running::apply(e, optimiser, self.network.params(), state, gradients))
+        e.within(optimiser.name(), |e| running::apply(e, optimiser, self.network.params(), state, gradients, at))
     }
 
     /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each

@@ -166,7 +166,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
 
 /// Everything that changes in training, in one order.
 fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
-    state.params.iter_mut().chain(&mut state.velocity).collect()
+    state.params.iter_mut().chain(&mut state.kept).collect()
 }
 
 type Kept = Vec<Vec<u64>>;

@@ -90,6 +90,51 @@ fn inverse_sqrt_is_within_its_stated_error() {
 }
 
 #[test]
+fn quotients_by_roots_are_within_their_stated_error() {
+    fn run<E: Engine>(mut e: E, range: [f64; 2], whole: i8, factor: f64) -> f64 {
+        let (rows, unit) = (20_001, 40f64.exp2());
+        let s = column(rows, range[0].log2(), range[1].log2())
+            .mapv(|v| (v.exp2() * unit).round() / unit)
+            .mapv(|v| v.clamp(range[0], range[1]));
+        // Dividends up to twice their root, of both signs.
+        let x = Array2::from_shape_fn((rows, 1), |(i, _)| s[[i, 0]].sqrt() * ((i * 7919 % 4001) as f64 / 1000.0 - 2.0));
+        let x = x.mapv(|v| (v * 24f64.exp2()).round() / 24f64.exp2());
+        let (s_num, x_num) = (e.public(&s, Format::new(40, 4)).unwrap(), e.public(&x, Format::new(24, 4)).unwrap());
+        let (plus, out) = (e.public(&Array2::from_elem((1, 1), 0.25), Format { frac: 8, bits: 8 }).unwrap(), Format::new(24, 6));
+        let q = OverRoot { x: &x_num, s: &s_num, range, factor, whole, bits: 24 + 4, plus: Some(&plus), out };
+        let y = e.over_root(&q).unwrap();
+        assert_eq!(e.format(&y), out);
+        let y = e.open(&y).unwrap().unwrap();
+        let want = |i: usize| x[[i, 0]] * factor / s[[i, 0]].sqrt();
+        (0..rows).map(|i| ((y[[i, 0]] - 0.25 - want(i)).abs() - 24f64.exp2().recip()) / (2.0 * factor)).fold(0.0, f64::max)
+    }
+    // As wide as it goes, its parts, one without a comparison; and factors that leave the value few bits.
+    for (range, whole, factor) in [
+        ([2f64.powi(-29), 7.9], 0, 1.3),
+        ([2f64.powi(-29), 7.9], 0, 0.1),
+        ([1e-4, 3.0], 1, 1.7),
+        ([1e-3, 0.2], 2, 0.8),
+        ([0.5, 1.0], 2, 1.9),
+        ([1.0, 4.0], 0, 0.9),
+    ] {
+        let (float, fixed) = (run(Float, range, whole, factor), run(Fixed::default(), range, whole, factor));
+        println!("quotient by a root in {range:?}: float {float:e}, fixed {fixed:e}");
+        assert!(float < 1e-12 && fixed < 1.0 / 400.0);
+    }
+}
+
+#[test]
+fn a_range_that_is_too_wide_for_a_root_is_refused() {
+    let e = &mut Fixed::default();
+    let x = e.public(&Array2::ones((1, 1)), Format::new(20, 4)).unwrap();
+    for range in [[0.0, 1.0], [2.0, 1.0], [1.0, 17.0], [1e-12, 1.0], [f64::NAN, 1.0]] {
+        let q = OverRoot { x: &x, s: &x, range, factor: 0.1, whole: 1, bits: 24, plus: None, out: Format::new(16, 4) };
+        let error = e.over_root(&q).unwrap_err().to_string();
+        assert!(error.contains("found") && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
 fn softmax_argmax_and_maximum_are_those_of_float() {
     let mut fixed = Fixed::default();
     let x = Array2::from_shape_fn((500, 10), |(i, j)| (((i * 7919 + j * 104_729) % 20_011) as f64 - 10_000.0) / 700.0);

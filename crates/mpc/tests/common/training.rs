@@ -160,7 +160,7 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
 type Words = Vec<([usize; 2], Format, [Vec<u64>; 2])>;
 
 fn parameters<S: Tested>(state: &mut State<S::Num>) -> Vec<&mut S::Num> {
-    state.params.iter_mut().chain(&mut state.velocity).collect()
+    state.params.iter_mut().chain(&mut state.kept).collect()
 }
 
 fn take<S: Tested>(e: &mut S, state: &State<S::Num>) -> Words {
