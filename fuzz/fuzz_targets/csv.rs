@@ -1,13 +1,16 @@
-//! CSV up to the standardised dataset.
+//! CSV up to the records that are guessed from it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trefoil_data::csv;
+use trefoil_data::guessed;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(records) = csv::parse(bytes, "fuzz", "y") else { return };
-    if let Ok(d) = records.dataset("fuzz", "fuzz", 0) {
-        assert!(d.train.x.iter().chain(&d.test.x).all(|v| (-8.0..8.0).contains(v)));
-        assert!(d.train.y.iter().chain(&d.test.y).all(|&y| y < d.classes));
+    let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.csv", std::process::id()));
+    std::fs::write(&path, bytes).expect("a temporary file can be written");
+    if let Ok(d) = guessed::load(&path, "y") {
+        for [x, y] in [&d.train, &d.test].map(|part| part.decoded(&d.schema)) {
+            assert!(x.iter().all(|v| (-8.0..8.0).contains(v)));
+            assert!(y.outer_iter().all(|row| row.sum() == 1.0));
+        }
     }
 });

@@ -1,10 +1,27 @@
-//! IDX images and labels, plain and gzip.
+//! IDX images, plain and gzip, to the end.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trefoil_data::idx;
+use trefoil_data::records::idx_pixels;
+use trefoil_data::schema::{Column, Partition, Schema, Task};
+use trefoil_data::{Records, Source};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = idx::parse_images(bytes, "fuzz");
-    let _ = idx::parse_labels(bytes, "fuzz", 10);
+    let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}-idx3-ubyte", std::process::id()));
+    std::fs::write(&path, bytes).expect("a temporary file can be written");
+    let Ok(count) = idx_pixels(&path) else { return };
+    let schema = Schema {
+        task: Task::Classification,
+        partition: Partition::Horizontal,
+        label: "label".to_string(),
+        classes: vec!["0".to_string(), "1".to_string()],
+        target: None,
+        id: None,
+        holdout: 0,
+        columns: vec![Column::Pixels { name: "p".to_string(), count }],
+    };
+    let Ok(mut records) = Records::open(&Source { path, labels: None }, &schema, &[], false) else { return };
+    while let Ok(Some(chunk)) = records.next(100) {
+        assert_eq!(chunk.values.len(), count * chunk.rows);
+    }
 });

@@ -2,8 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
-use trefoil_data::{Dataset, csv, digits, mnist};
-use trefoil_lab::demo::{self, joined};
+use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
+use trefoil_lab::demo;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::{Graph, OptimiserKind, Schedule, TrainSpec, Training};
 use trefoil_server::{Error, Result};
@@ -33,7 +33,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// CSV file with a header; every other column than the label must be a number in every record
+    /// CSV or Parquet file; columns other than the label are numbers or, all their values, one of a few texts
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 
@@ -88,7 +88,7 @@ impl DataArgs {
                     .label
                     .as_deref()
                     .ok_or_else(|| missing("--label", "the name or index of the CSV file's label column"))?;
-                csv::load(file, label, self.seed)?
+                guessed::load(file, label)?
             }
         })
     }
@@ -198,7 +198,8 @@ impl TrainArgs {
     /// # Errors
     /// More owners than records, or none.
     pub fn ordered(&self, data: &Dataset, seed: u64) -> Result<Dataset> {
-        let part = |t: &trefoil_data::Table| Ok::<_, Error>(joined(&t.split(self.owners, seed)?, t.frac));
-        Ok(Dataset { name: data.name.clone(), classes: data.classes, train: part(&data.train)?, test: part(&data.test)? })
+        let part = |samples: &Samples| Ok::<_, Error>(Samples::joined(&samples.split(self.owners, seed)?));
+        let (train, test) = (part(&data.train)?, part(&data.test)?);
+        Ok(Dataset { name: data.name.clone(), schema: data.schema.clone(), train, test })
     }
 }

@@ -1,6 +1,7 @@
 //! A party's disk fills up during training, with a small file system of its own: one clear line, no checkpoint lost, and the job goes on
 //! when there is room again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(target_os = "linux")]
 
 #[path = "deployment/mod.rs"]

@@ -272,5 +272,6 @@ fn not_text(from: &str) -> KeyError {
     KeyError::Content { from: from.to_owned(), found: "bytes that are no text".into(), expected: "UTF-8".into() }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

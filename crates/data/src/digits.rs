@@ -4,9 +4,9 @@
 //! The 8x8 images of grey levels 0 to 16 are enlarged to MNIST's 28x28 by bilinear interpolation between pixel centres,
 //! and quantised to p/256 with p at most 255. All of it is integer arithmetic, so that every platform gets the same bytes.
 
+use crate::records::memory::Images;
 use crate::shuffle::{Stream, shuffle};
-use crate::{DataError, Dataset, Result, Table, file, mnist};
-use ndarray::Array2;
+use crate::{DataError, Dataset, Records, Result, Samples, file, mnist};
 
 const PACKED: &[u8] = include_bytes!("../assets/digits.csv.gz");
 const NAME: &str = "embedded digits.csv.gz";
@@ -21,28 +21,28 @@ const WHITE: u8 = 16;
 /// Records to train on; the other 360 of the 1,797 are held out. The same ones always, whatever seed a run has.
 const TRAIN: usize = 1_437;
 
-/// The dataset: 1,437 training and 360 test images of 784 values in [0, 1) with 8 fraction bits.
+/// The dataset: 1,437 training and 360 test images of 784 pixels.
 ///
 /// # Errors
 /// None unless the embedded file was damaged when this crate was built.
 pub fn load() -> Result<Dataset> {
     let text = file::inflate(PACKED, NAME, 1 << 20)?;
     let records = text.trim_ascii_end().split(|&b| b == b'\n').enumerate().map(|(i, line)| record(i, line));
-    let (images, labels): (Vec<_>, Vec<_>) = records.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-    let x = Array2::from_shape_fn((images.len(), SIDE * SIDE), |(i, j)| f64::from(images[i][j]) / 256.0);
-    let all = Table { x, y: labels, frac: mnist::FRAC };
+    let images = Images::new(NAME, records.collect::<Result<Vec<_>>>()?);
+    let schema = mnist::schema(SIDE * SIDE);
+    let [all, _] = Samples::read(&mut Records::of_images(NAME, images, &schema)?)?;
     let order = shuffle(all.rows(), 0, Stream::Test);
     let (train, test) = order.split_at(TRAIN.min(order.len()));
-    Ok(Dataset { name: "digits".to_string(), classes: 10, train: all.select(train), test: all.select(test) })
+    Ok(Dataset { name: "digits".to_string(), schema, train: all.select(train), test: all.select(test) })
 }
 
 /// One line: 64 grey levels and the label.
-fn record(index: usize, line: &[u8]) -> Result<(Vec<u8>, usize)> {
+fn record(index: usize, line: &[u8]) -> Result<(Vec<u8>, u8)> {
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.trim().parse::<u8>().ok();
     let values: Option<Vec<u8>> = line.split(|&b| b == b',').map(number).collect();
     match values.as_deref() {
         Some([small @ .., label]) if small.len() == SMALL * SMALL && small.iter().all(|&v| v <= WHITE) && *label < 10 => {
-            Ok((enlarge(small), usize::from(*label)))
+            Ok((enlarge(small), *label))
         }
         _ => Err(DataError::Mismatch {
             file: NAME.to_string(),
@@ -86,10 +86,11 @@ mod tests {
     #[test]
     fn sizes_range_and_classes() {
         let d = load().unwrap();
-        assert_eq!((d.train.rows(), d.test.rows(), d.features(), d.classes), (1437, 360, 784, 10));
-        assert!(d.train.x.iter().all(|&v| (0.0..1.0).contains(&v) && (v * 256.0).fract() == 0.0));
+        assert_eq!((d.train.rows(), d.test.rows(), d.schema.features(), d.schema.outputs()), (1437, 360, 784, 10));
+        let ([x, _], [_, y]) = (d.train.decoded(&d.schema), d.test.decoded(&d.schema));
+        assert!(x.iter().all(|&v| (0.0..1.0).contains(&v) && (v * 256.0).fract() == 0.0));
         for class in 0..10 {
-            let count = d.test.y.iter().filter(|&&y| y == class).count();
+            let count = y.column(class).sum() as usize;
             assert!((25..=47).contains(&count), "class {class}: {count} of 360");
         }
         assert!(d.test == load().unwrap().test);
@@ -109,12 +110,12 @@ mod tests {
     #[test]
     fn nearest_neighbours_agree() {
         let d = load().unwrap();
-        let test = d.test.take(100);
-        let half: Vec<f64> = d.train.x.rows().into_iter().map(|r| r.dot(&r) / 2.0).collect();
-        let products = test.x.dot(&d.train.x.t());
-        let right = products.rows().into_iter().zip(&test.y).filter(|(row, y)| {
+        let ([x, y], [test, expected]) = (d.train.decoded(&d.schema), d.test.take(100).decoded(&d.schema));
+        let half: Vec<f64> = x.rows().into_iter().map(|r| r.dot(&r) / 2.0).collect();
+        let products = test.dot(&x.t());
+        let right = products.rows().into_iter().zip(expected.rows()).filter(|(row, expected)| {
             let near = (0..half.len()).min_by(|&a, &b| (half[a] - row[a]).total_cmp(&(half[b] - row[b])));
-            near.is_some_and(|i| d.train.y[i] == **y)
+            near.is_some_and(|i| y.row(i) == *expected)
         });
         assert!(right.count() >= 95);
     }

@@ -77,18 +77,6 @@ pub enum DataError {
         /// What is needed.
         expected: &'static str,
     },
-    /// A label outside 0..classes in an IDX file.
-    #[error("{file}: record {record}: found label {found}, expected 0 to {}", .classes - 1)]
-    Label {
-        /// The path.
-        file: String,
-        /// Index of the record, from 0.
-        record: usize,
-        /// As read.
-        found: usize,
-        /// Number of classes.
-        classes: usize,
-    },
     /// Two files or tensors that belong together differ.
     #[error("{file}: found {found}, expected {expected}")]
     Mismatch {
@@ -238,4 +226,11 @@ pub(crate) fn quote(s: &str) -> String {
     let short: String = s.chars().take(40).collect();
     let dots = if short.len() < s.len() { "..." } else { "" };
     format!("{short:?}{dots}")
+}
+
+/// The first 50 names, quoted.
+pub(crate) fn listed(columns: &[String]) -> String {
+    let first: Vec<String> = columns.iter().take(50).map(|c| quote(c)).collect();
+    let more = if columns.len() > 50 { format!(", ... ({} in all)", columns.len()) } else { String::new() };
+    first.join(", ") + &more
 }

@@ -130,6 +130,7 @@ fn the_pins_are_those_of_mnist() {
         pinned.verify(&packed, pinned.name).unwrap();
     }
     let test = crate::mnist::load(&dir).unwrap();
-    assert_eq!((test.train.rows(), test.test.rows(), test.features()), (60_000, 10_000, 784));
-    assert_eq!(test.train.y[..5], [5, 0, 4, 1, 9]);
+    assert_eq!((test.train.rows(), test.test.rows(), test.schema.features()), (60_000, 10_000, 784));
+    let [_, y] = test.train.take(5).decoded(&test.schema);
+    assert!([5, 0, 4, 1, 9].into_iter().enumerate().all(|(i, label)| y[[i, label]] == 1.0));
 }

@@ -1,15 +1,26 @@
 //! MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0), or any dataset in its four IDX files, from a folder.
 
-use crate::idx::{Images, read_images, read_labels};
-use crate::{DataError, Dataset, Result, Table};
-use ndarray::Array2;
+use crate::records::idx_pixels;
+use crate::schema::{Column, Partition, Task};
+use crate::{DataError, Dataset, Records, Result, Samples, Schema, Source};
 use std::path::{Path, PathBuf};
 
 /// Number of classes.
-pub const CLASSES: usize = 10;
+const CLASSES: usize = 10;
 
-/// A pixel p is the value p/256: 8 fraction bits, in [0, 1).
-pub const FRAC: u8 = 8;
+/// Images of so many pixels, of ten digits; none is held out by its place.
+pub(crate) fn schema(pixels: usize) -> Schema {
+    Schema {
+        task: Task::Classification,
+        partition: Partition::Horizontal,
+        label: "label".to_string(),
+        classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+        target: None,
+        id: None,
+        holdout: 0,
+        columns: vec![Column::Pixels { name: "pixel".to_string(), count: pixels }],
+    }
+}
 
 /// Loads the four files from `dir`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, each as it is or with `.gz`; a dot before `idx` instead of the dash will do.
@@ -19,39 +30,15 @@ pub const FRAC: u8 = 8;
 /// # Errors
 /// A file that is missing, unreadable or malformed; images and labels that differ in number, or train and test in size.
 pub fn load(dir: &Path) -> Result<Dataset> {
-    let (train, size) = part(dir, "train", None)?;
-    let (test, _) = part(dir, "t10k", Some(size))?;
-    Ok(Dataset { name: "mnist".to_string(), classes: CLASSES, train, test })
-}
-
-/// Records and image size of one part.
-fn part(dir: &Path, prefix: &str, size: Option<(usize, usize)>) -> Result<(Table, (usize, usize))> {
-    let image_path = find(dir, &format!("{prefix}-images-idx3-ubyte"))?;
-    let label_path = find(dir, &format!("{prefix}-labels-idx1-ubyte"))?;
-    let images = read_images(&image_path)?;
-    let y = read_labels(&label_path, CLASSES)?;
-    let found = (images.height, images.width);
-    if y.len() != images.count {
-        return Err(DataError::Mismatch {
-            file: label_path.display().to_string(),
-            found: format!("{} labels", y.len()),
-            expected: format!("{} as there are images", images.count),
-        });
-    }
-    if let Some(size) = size.filter(|&s| s != found) {
-        return Err(DataError::Mismatch {
-            file: image_path.display().to_string(),
-            found: format!("images of {}x{}", found.0, found.1),
-            expected: format!("{}x{} as in the training images", size.0, size.1),
-        });
-    }
-    Ok((Table { x: values(&images), y, frac: FRAC }, found))
-}
-
-/// Shape `[images, pixels]` as p/256.
-fn values(images: &Images) -> Array2<f64> {
-    let width = images.height * images.width;
-    Array2::from_shape_fn((images.count, width), |(i, j)| f64::from(images.pixels[i * width + j]) / 256.0)
+    let schema = schema(idx_pixels(&find(dir, "train-images-idx3-ubyte")?)?);
+    let part = |prefix: &str| -> Result<Samples> {
+        let path = find(dir, &format!("{prefix}-images-idx3-ubyte"))?;
+        let labels = Some(find(dir, &format!("{prefix}-labels-idx1-ubyte"))?);
+        let [all, _] = Samples::read(&mut Records::open(&Source { path, labels }, &schema, &[], true)?)?;
+        Ok(all)
+    };
+    let (train, test) = (part("train")?, part("t10k")?);
+    Ok(Dataset { name: "mnist".to_string(), schema, train, test })
 }
 
 /// The file of that name, plain or gzip, with a dash or a dot before `idx`.
@@ -91,9 +78,9 @@ mod tests {
     #[test]
     fn loads_a_folder() {
         let d = load(folder().path()).unwrap();
-        assert_eq!((d.train.rows(), d.test.rows(), d.features(), d.classes), (12, 3, 256, 10));
-        assert_eq!(d.train.x[[1, 255]], 255.0 / 256.0);
-        assert_eq!(d.train.y[11], 1);
+        assert_eq!((d.train.rows(), d.test.rows(), d.schema.features(), d.schema.outputs()), (12, 3, 256, 10));
+        let [x, y] = d.train.decoded(&d.schema);
+        assert_eq!((x[[1, 255]], y[[11, 1]], y.row(11).sum()), (255.0 / 256.0, 1.0, 1.0));
     }
 
     #[test]
@@ -101,9 +88,13 @@ mod tests {
         let dir = folder();
         let message = || load(dir.path()).unwrap_err().to_string();
         fs::write(dir.path().join("t10k-labels-idx1-ubyte"), labels(4)).unwrap();
-        assert!(message().ends_with("t10k-labels-idx1-ubyte: found 4 labels, expected 3 as there are images"));
+        assert!(
+            message().contains("t10k-labels-idx1-ubyte: found 4 labels, expected 3 as there are records in"),
+            "{}",
+            message()
+        );
         fs::write(dir.path().join("t10k-images.idx3-ubyte"), images(4, 8)).unwrap();
-        assert!(message().ends_with("found images of 8x8, expected 16x16 as in the training images"));
+        assert!(message().ends_with("found an array of shape [4, 8, 8], expected 256 columns as in the schema"));
         fs::remove_file(dir.path().join("t10k-labels-idx1-ubyte")).unwrap();
         assert!(message().contains("found no t10k-labels-idx1-ubyte, expected it there"));
     }

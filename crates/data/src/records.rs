@@ -6,12 +6,16 @@
 //! | Parquet | `.parquet` | by name; others are ignored |
 //! | NumPy | `.npy` | the owner's columns in the schema's order; the label in a second file |
 //! | IDX, plain or gzip | its first bytes | as NumPy, a pixel a column |
+//! | the embedded digits | - | a pixel a column, and the label |
 //!
 //! A vertical partition needs the identifiers, and so CSV or Parquet.
 
 mod array;
+pub(crate) mod cell;
 mod csv;
 pub(crate) mod format;
+mod idx;
+pub(crate) mod memory;
 mod npy;
 mod order;
 mod parquet;
@@ -22,6 +26,7 @@ pub(crate) mod value;
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
+pub use array::idx_pixels;
 use format::{Format, find};
 use order::Order;
 pub use raw::{Raw, RawColumn};
@@ -110,8 +115,19 @@ impl Records {
             }
             None => Format::open_unnamed(source, names, labelled, schema)?,
         };
+        Ok(Records::of(file, format, fields, schema))
+    }
+
+    /// Images that are in memory, all columns and the label.
+    pub(crate) fn of_images(name: &str, images: memory::Images, schema: &Schema) -> Result<Records> {
+        schema.check()?;
+        let (fields, _) = Fields::of(schema, &[], true)?;
+        Ok(Records::of(name.to_string(), Format::Images(images), fields, schema))
+    }
+
+    fn of(file: String, format: Format, fields: Fields, schema: &Schema) -> Records {
         let (progress, holdout, state) = (format.progress(), schema.holdout, State::Reading);
-        Ok(Records { file, format, fields, progress, holdout, count: 0, train: Vec::new(), test: Vec::new(), state })
+        Records { file, format, fields, progress, holdout, count: 0, train: Vec::new(), test: Vec::new(), state }
     }
 
     /// Numbers in a row: this owner's features, then the label's if it has it.

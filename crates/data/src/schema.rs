@@ -30,10 +30,14 @@ pub const MAX_CLASSES: usize = 64;
 /// More features than this are taken for a mistake.
 pub const MAX_FEATURES: usize = 1 << 16;
 
+/// Fraction bits of standardised values: a step is 1/4096 of a standard deviation, far below the noise of any measurement, and
+/// the values stay narrow enough for short rings.
+pub(crate) const FRAC: u8 = 12;
+
 /// Fraction bits and magnitude bits of features that are all pixels: [0, 1) in steps of 1/256.
 const PIXELS: (u8, u8) = (8, 8);
 /// Of anything standardised: (-8, 8) in steps of 1/4096.
-const STANDARD: (u8, u8) = (crate::standardise::FRAC, crate::standardise::FRAC + 3);
+const STANDARD: (u8, u8) = (FRAC, FRAC + 3);
 /// Of classes: 0 or 1.
 const CLASSES: (u8, u8) = (0, 1);
 
@@ -200,7 +204,7 @@ impl Schema {
                 return Err(refuse(
                     "an owner's columns",
                     crate::error::quote(name),
-                    format!("one of: {}", crate::csv::listed(&names)),
+                    format!("one of: {}", crate::error::listed(&names)),
                 ));
             }
             if columns[..i].contains(name) {

@@ -78,7 +78,10 @@ impl Index<'_> {
                 }
             }
         }
-        Array2::from_shape_vec((rows, cols), out).expect("an index gives as many elements as its shape says")
+        let Ok(out) = Array2::from_shape_vec((rows, cols), out) else {
+            unreachable!("an index gives as many elements as its shape says")
+        };
+        out
     }
 }
 

@@ -1,13 +1,14 @@
 //! A job's model on a file in the clear: the model says itself how a record is prepared.
 
-use crate::{Error, Result};
-use ndarray::Array2;
+use crate::Result;
+use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 use std::path::Path;
+use trefoil_data::Samples;
 use trefoil_data::records::{Records, Source};
 use trefoil_data::schema::{self, Schema, Task};
-use trefoil_nn::Model;
 use trefoil_nn::model::{Column, Input, Target};
+use trefoil_nn::{Graph, Model};
 
 /// What a model makes of a file's records.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +29,19 @@ pub struct Evaluated {
 /// The schema that a job's model carries; `None` for a model that was trained otherwise.
 pub fn schema(model: &Model) -> Option<Schema> {
     serde_json::from_str(model.input()).ok()
+}
+
+/// A model with all that its user must do to a record before it goes in, and the names of its classes.
+///
+/// # Errors
+/// The parameters are not the network's, or the records not.
+pub fn model(schema: &Schema, network: &Graph, params: &[Array2<f64>]) -> Result<Model> {
+    let text = serde_json::to_string(schema).unwrap_or_default();
+    let model = Model::new(network, params, &text)?.with_input(input(schema))?;
+    Ok(match schema.task {
+        Task::Classification => model.with_classes(&schema.classes)?,
+        Task::Regression => model,
+    })
 }
 
 /// A model from its file, with what a job's says of its records.
@@ -65,26 +79,24 @@ pub fn input(schema: &Schema) -> Input {
 pub fn evaluate(model: &Model, schema: &Schema, source: &Source) -> Result<Evaluated> {
     // All of the file is a test here.
     let schema = Schema { holdout: 0, ..schema.clone() };
-    let mut records = Records::open(source, &schema, &[], true)?;
-    let (features, outputs, width) = (schema.features(), schema.outputs(), records.width());
-    let unit = |(frac, _): (u8, u8)| f64::from(frac).exp2();
-    let (mut x, mut y) = (vec![], vec![]);
-    while let Some(chunk) = records.next(10_000)? {
-        for row in chunk.values.chunks(width.max(1)) {
-            let (features, label) = row.split_at(features.min(row.len()));
-            x.extend(features.iter().map(|v| *v as f64 / unit(schema.input())));
-            y.extend(label.iter().map(|v| *v as f64 / unit(schema.label_format())));
-        }
-    }
-    let rows = y.len() / outputs.max(1);
-    let x = Array2::from_shape_vec((rows, features), x).map_err(|e| Error::config("records", e, "whole rows"))?;
-    let mut out = Evaluated { rows, accuracy: None, auc: None, squared_error: None };
+    let [all, _] = Samples::read(&mut Records::open(source, &schema, &[], true)?)?;
+    figures(model, &schema, &all)
+}
+
+/// Evaluates on records in memory.
+///
+/// # Errors
+/// The model does not fit them.
+pub fn figures(model: &Model, schema: &Schema, samples: &Samples) -> Result<Evaluated> {
+    let [x, y] = samples.decoded(schema);
+    let mut out = Evaluated { rows: samples.rows(), accuracy: None, auc: None, squared_error: None };
     match schema.task {
-        Task::Regression => out.squared_error = Some(model.mean_squared_error(&x, &y)?),
+        Task::Regression => out.squared_error = Some(model.mean_squared_error(&x, y.as_slice().unwrap_or_default())?),
         Task::Classification => {
-            let labels: Vec<usize> = y.chunks(outputs).map(|row| row.iter().position(|v| *v > 0.5).unwrap_or(0)).collect();
+            let class = |row: ArrayView1<'_, f64>| row.iter().position(|v| *v > 0.5).unwrap_or(0);
+            let labels: Vec<usize> = y.outer_iter().map(class).collect();
             out.accuracy = Some(model.accuracy(&x, &labels)?);
-            let both = outputs == 2 && labels.contains(&0) && labels.contains(&1);
+            let both = schema.outputs() == 2 && labels.contains(&0) && labels.contains(&1);
             out.auc = both.then(|| model.auc(&x, &labels)).transpose()?;
         }
     }

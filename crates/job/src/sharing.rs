@@ -8,7 +8,6 @@ use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, JobHash, Patience, fetch, share};
 use trefoil_data::records::{Records, Source};
-use trefoil_data::schema::Task;
 use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
@@ -134,15 +133,7 @@ impl Chunks for FileChunks<'_> {
 /// # Errors
 /// The identity is not the model owner's; a party refuses, cannot be reached, or contradicts another.
 pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result<Model> {
-    let params = fetch_parameters(job, identity, patience)?;
-    // What a user of the model must do to a record before it goes in.
-    let input = serde_json::to_string(&job.data).unwrap_or_default();
-    let model = Model::new(&job.network()?, &params, &input)?;
-    let model = model.with_input(crate::evaluate::input(&job.data))?;
-    Ok(match job.data.task {
-        Task::Classification => model.with_classes(&job.data.classes)?,
-        Task::Regression => model,
-    })
+    crate::evaluate::model(&job.data, &job.network()?, &fetch_parameters(job, identity, patience)?)
 }
 
 /// The same before it becomes a file: weights and biases in turn.

@@ -19,13 +19,15 @@ pub use settings::{Demo, Progress};
 use crate::plain;
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
-use ndarray::{Array2, concatenate};
+use ndarray::Array2;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use trefoil_data::{Dataset, Table};
+use trefoil_data::schema::{Column, Schema};
+use trefoil_data::{Dataset, Samples};
+use trefoil_job::evaluate;
 use trefoil_job::suites::{Chosen, SuiteName};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::Model;
+use trefoil_nn::{Graph, Model};
 use trefoil_server::report::{CostLine, Report};
 use trefoil_server::{Result, machine};
 
@@ -53,16 +55,17 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
 
     let started = Instant::now();
     let secure = secure::train(demo, data, &parts, trainer.total_steps(), &mut folder, stop, progress)?;
-    let model = Model::new(trainer.network().graph(), &secure.params, input_name(training.records.input_frac))?;
+    let model = model(&data.schema, trainer.network().graph(), &secure.params)?;
     let model_file = folder.path("model.safetensors");
     model.save(&model_file)?;
     let seconds_total = started.elapsed().as_secs_f64();
 
-    let (train, test) = (joined(&parts.0, data.train.frac), joined(&parts.1, data.test.frac));
-    let model_test_accuracy = Model::load(&model_file)?.accuracy(&test.x, &test.y)?;
+    // In the order in which the parties hold them.
+    let (train, test) = (Samples::joined(&parts.0), Samples::joined(&parts.1));
+    let found = evaluate::figures(&Model::load(&model_file)?, &data.schema, &test)?;
     progress(Progress::Phase("float baseline"));
     let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
-    let float = plain::train(&trainer, &train, &test, stop, &mut on_epoch)?;
+    let float = plain::train(&trainer, &data.schema, [&train, &test], stop, &mut on_epoch)?;
 
     let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let steps = secure.steps.len() as u64;
@@ -88,7 +91,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         bytes_by_link_per_step: by_link(|a, b| per_step(reports[a.index()].step_bytes[b.index()])),
         rounds_per_step: reports[0].step_rounds.max(reports[1].step_rounds) as f64 / steps.max(1) as f64,
         secure_test_accuracy: secure.epochs.last().map_or(0.0, |e| e.2),
-        model_test_accuracy,
+        model_test_accuracy: found.accuracy.unwrap_or_default(),
         float_test_accuracy: float.accuracy(),
         secure_loss: secure.epochs.last().map_or(0.0, |e| e.1),
         float_loss: float.epochs.last().map_or(0.0, |e| e.0),
@@ -111,14 +114,18 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
 }
 
-/// How a model file names the scaling of features with these fraction bits.
-pub fn input_name(frac: u8) -> &'static str {
-    if frac == 8 { "p/256" } else { "standardised" }
+/// The model with what its user must know of records. Of images that is a word, so that their columns need no names.
+fn model(schema: &Schema, network: &Graph, params: &[Array2<f64>]) -> Result<Model> {
+    match pixels(schema) {
+        true => Ok(Model::new(network, params, PIXELS)?),
+        false => Ok(evaluate::model(schema, network, params)?),
+    }
 }
 
-/// The owners' parts, one after the other: the order in which the parties hold them.
-pub fn joined(parts: &[Table], frac: u8) -> Table {
-    let views: Vec<_> = parts.iter().map(|t| t.x.view()).collect();
-    let x = concatenate(ndarray::Axis(0), &views).unwrap_or_default();
-    Table { x, y: parts.iter().flat_map(|t| t.y.clone()).collect(), frac }
+/// How a model file says that features are grey levels p as p/256.
+pub const PIXELS: &str = "p/256";
+
+/// Whether all features are grey levels.
+pub fn pixels(schema: &Schema) -> bool {
+    schema.columns.iter().all(|column| matches!(column, Column::Pixels { .. }))
 }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use trefoil_data::Table;
+use trefoil_data::{Samples, Schema};
 use trefoil_engine::Float;
 use trefoil_nn::{Event, Trainer};
 use trefoil_server::{Error, Result};
@@ -25,19 +25,21 @@ impl Plain {
     }
 }
 
-/// Trains in the clear, calling `report` with (epoch, loss, accuracy).
+/// Trains in the clear on records to train on, and evaluates on those held out, calling `report` with (epoch, loss, accuracy).
 ///
 /// # Errors
 /// Those of training; [`Error::Interrupted`] if `stop` is set.
 pub fn train(
     trainer: &Trainer,
-    train: &Table,
-    test: &Table,
+    schema: &Schema,
+    [train, test]: [&Samples; 2],
     stop: &AtomicBool,
     report: &mut dyn FnMut(u64, f64, f64),
 ) -> Result<Plain> {
-    let classes = trainer.network().outputs();
-    let data = |t: &Table| trainer.data(&Float, &t.x, &t.one_hot(classes));
+    let data = |samples: &Samples| {
+        let [x, y] = samples.decoded(schema);
+        trainer.data(&Float, &x, &y)
+    };
     let (data, test) = (data(train)?, data(test)?);
     let started = Instant::now();
     let mut epochs = vec![];

@@ -1,6 +1,8 @@
 //! Each epoch's figures are opened at most once over all sessions of a job, whenever a party dies: parties are processes, and kill
 //! themselves at planned moments of every epoch's end, also between the moment when an opening is on disk and the opening itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -11,10 +13,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trefoil_client::Patience;
 use trefoil_client::request::{self, Request};
-use trefoil_data::{csv, schema};
+use trefoil_data::{Source, schema};
 use trefoil_job::{Checkpoint, Member, Opened, Owner, Start};
-use trefoil_job::{Job, SuiteName, sharing};
-use trefoil_lab::demo::job::{Keys, Rows};
+use trefoil_job::{Job, JobHash, SuiteName, sharing};
+use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
 use trefoil_nn::TrainSpec;
@@ -125,7 +127,7 @@ fn job(suite: SuiteName, epochs: u64, keys: &Keys, addresses: &[String; 3]) -> J
     let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
     let party =
         |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
-    let columns = ["a", "b"].map(|name| schema::Column::Number { name: name.into(), mean: 0.0, deviation: 1.0 });
+    let columns = ["a", "b"].map(|name| schema::Column::Number { name: name.into(), mean: 3.0, deviation: 2.0 });
     let owner = |key: &Identity| Owner {
         name: "owner".into(),
         fingerprint: key.fingerprint(),
@@ -177,7 +179,7 @@ fn train(suite: SuiteName, epochs: u64, plans: &[Vec<Value>; 3]) -> ([Party; 3],
     let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
     for id in Id::ALL {
         let until = Instant::now() + Duration::from_secs(60);
-        while call::<String>(&job, id, &keys, &propose).is_none() {
+        while call::<JobHash>(&job, id, &keys, &propose).is_none() {
             assert!(Instant::now() < until, "{id} does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -186,10 +188,8 @@ fn train(suite: SuiteName, epochs: u64, plans: &[Vec<Value>; 3]) -> ([Party; 3],
     let file = dir.path().join("records.csv");
     let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, (i % 7 + i % 5) / 5);
     std::fs::write(&file, "a,b,class\n".to_owned() + &(0..30).map(row).collect::<String>()).unwrap();
-    let data = csv::load(&file, "class", 1).unwrap();
-    let mut rows = Rows::new(&job.data, &data.train, &data.test);
-    let width = rows.width();
-    sharing::send(&job, &keys.owners[0], &mut rows, width, PATIENCE, None).unwrap();
+    let source = Source { path: file, labels: None };
+    sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| ()).unwrap();
 
     let until = Instant::now() + Duration::from_secs(300);
     let status = |id: Id| {

@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod cut;
 mod error;
+mod kept;
 pub mod masked;
 mod party;
 pub mod prg;
@@ -22,6 +23,7 @@ pub mod tap;
 
 pub use cost::Cost;
 pub use error::{Error, Result};
+pub use kept::Kept;
 pub use party::{Op, Party};
 pub use prg::Prg;
 pub use seeds::{Key, Pair, Seeds};

@@ -2,7 +2,7 @@
 
 use crate::masked::range::Piece;
 use crate::range::Block;
-use crate::{Id, Part, Party, Prg};
+use crate::{Id, Kept, Part, Party, Prg};
 use trefoil_engine::{Engine, Format};
 use trefoil_ring::Tensor;
 
@@ -19,11 +19,11 @@ pub trait Suite: Engine {
     /// The same from the stream of the seed. What a party is given of it is a seed that comes out of it.
     fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3];
 
-    /// Party: the words that it must keep of a dealt matrix of `n` elements, two vectors whose meaning is the suite's affair.
+    /// Party: what it must keep of a dealt matrix of `n` elements.
     ///
     /// # Errors
     /// A text that says what was found and expected.
-    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String>;
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Kept, String>;
 
     /// Party: whether these are what [`Suite::accept`] takes, found out without expanding a seed: a few bytes may promise any number of elements.
     ///
@@ -41,14 +41,14 @@ pub trait Suite: Engine {
     /// Those of the network.
     fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>>;
 
-    /// Party: the matrix from the words that [`Suite::accept`] kept, chunks of rows one after the other.
-    fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Self::Num;
+    /// Party: the matrix from what [`Suite::accept`] kept, chunks of rows one after the other.
+    fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Self::Num;
 
-    /// Party: the words of a matrix, for a checkpoint: `input` makes the matrix of them again.
+    /// Party: what is kept of a matrix in a checkpoint: `input` makes the matrix of it again.
     ///
     /// # Errors
     /// Those of the network, where the matrix needs a last round.
-    fn keep(&mut self, x: &Self::Num) -> crate::Result<[Vec<u64>; 2]>;
+    fn keep(&mut self, x: &Self::Num) -> crate::Result<Kept>;
 
     /// Party: its messages to the model owner.
     ///

@@ -3,6 +3,8 @@
 //!
 //! A tap puts all values of the draws in question side by side, one for each element, and makes the others the same for all.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::views::{Field, fields, taped};

@@ -1,6 +1,8 @@
 //! Operations on values that an engine has not finished (the masked suite puts the last part of a truncation off): whatever happens to
 //! such a value in between, the results are those of the same operations on the value that it opens to.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, edges, secret, with_engine};

@@ -1,5 +1,7 @@
 //! The comparison protocols one by one, on random and on edge inputs, against the plain algorithm.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::edges;

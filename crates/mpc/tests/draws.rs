@@ -1,5 +1,7 @@
 //! Every drawn bit is consumed once: over a training with a checkpoint and a second session, and over the upload of its records.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::Tested;

@@ -1,5 +1,7 @@
 //! Check 1: one body over the engines. Every operation of `Engine` on random and edge matrices, and every function built on them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, edges, secret, with_engine};

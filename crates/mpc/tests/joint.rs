@@ -1,5 +1,7 @@
 //! Joint views of every protocol of both suites, and of what an owner sends: uniform together, and not only one by one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::joint::failures;

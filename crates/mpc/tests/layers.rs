@@ -1,6 +1,8 @@
 //! Every layer on the suites: after a few steps the parameters are those of `Fixed` but for rounding, a residual network with batch
 //! normalisation and dropout learns on shares what it learns in floating point, and each layer costs what `docs/layers.md` says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, blobs, secret, with_engine};

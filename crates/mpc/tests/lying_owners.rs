@@ -4,6 +4,8 @@
 //! The attack: the number of correct records is a sum of bits times labels. Held-out records with the label 2^(6 + i) in place of 1 would
 //! make each of its bits the model's answer on one record; a target of 2^30 would make the squared error the model's output.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, with_engine};
@@ -58,7 +60,7 @@ fn trained<S: Tested>(t: &Trainer, held_out: &Tensor) -> Outcome {
                 shape: [held_out.nrows(), held_out.ncols()],
                 range: label,
                 one_hot: label.bits == 1,
-                kept: kept[3].each_ref().map(Vec::as_slice),
+                kept: kept[3].words(),
             };
             let counted = violations(e, &[5; 32], 1, &[block])?[0];
             let mut nums = words.iter().zip(kept).zip(formats).map(|((x, kept), f)| e.input([x.nrows(), x.ncols()], f, kept));

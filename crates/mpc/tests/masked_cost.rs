@@ -1,5 +1,7 @@
 //! The cost that each protocol of the masked suite states equals what the transport counted, and is at most what docs/masked.md has.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::masked_programs::dealt;

@@ -1,6 +1,8 @@
 //! Ways in and out: what an owner splits comes back, P0 and P1 can tell that they were dealt the same, and the model owner refuses what
 //! the parties contradict each other on, naming the pair.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, with_engine};

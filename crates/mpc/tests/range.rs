@@ -1,6 +1,8 @@
 //! The range check of owners' words: honest ones pass, whatever their values; each way to break the promise is counted against its owner,
 //! and against nobody else; the cost is what is stated.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, with_engine};
@@ -50,7 +52,7 @@ fn checked<S: Tested>(owners: usize, given: &[Given], coin: u8) -> (Vec<u64>, (u
                     shape: [g.x.nrows(), g.x.ncols()],
                     range: g.range,
                     one_hot: g.one_hot,
-                    kept: kept.each_ref().map(Vec::as_slice),
+                    kept: kept.words(),
                 })
                 .collect();
             let found = violations(e, &[coin; 32], owners, &blocks)?;

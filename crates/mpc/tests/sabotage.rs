@@ -1,5 +1,7 @@
 //! Check 10: the table of sabotages, for both suites and for their owners.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::sabotage::every_sabotage_is_noticed;

@@ -1,5 +1,7 @@
 //! Every protocol of the SecureNN suite against the plain ring arithmetic, over random and edge inputs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{edges, on_shares, opened};

@@ -1,5 +1,7 @@
 //! Check 11: sizes, number and order of messages depend on shapes, never on secrets. Check 12: no address is drawn twice.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::Tested;

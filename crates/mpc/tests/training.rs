@@ -1,6 +1,8 @@
 //! Check 5 in small: the same training, batch for batch, on every engine. After a few steps the weights are those of `Fixed` but for
 //! rounding; after a training the accuracy is that of floating point.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Tested, blobs, secret, with_engine};

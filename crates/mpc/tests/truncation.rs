@@ -1,5 +1,7 @@
 //! Check 2: the exact truncations are never wrong and unbiased; the local one fails as often as |v| / 2^64 says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{masked_programs, on_masked, opened};

@@ -1,5 +1,7 @@
 //! Many at once, and a list of who is allowed that changes while the listener runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{SHORT, identities, pair};

@@ -1,5 +1,7 @@
 //! A connection that ends anywhere: an error each time, after the frames that arrived whole.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{SHORT, frame, pair};

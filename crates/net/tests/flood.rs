@@ -1,5 +1,7 @@
 //! Everybody sends a lot to everybody at once, through tiny socket buffers: no deadlock, queues within their bound.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{SHORT, frame, three};

@@ -1,5 +1,7 @@
 //! `wire::read` on bytes of any kind: no panic, no short tensor, no allocation beyond what has arrived.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
+
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

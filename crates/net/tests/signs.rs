@@ -1,5 +1,7 @@
 //! A peer that has nothing to say is not silent while its work goes on, and falls silent when that stops.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{frame, three};

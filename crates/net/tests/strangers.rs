@@ -1,5 +1,7 @@
 //! Who is let in. Every refusal happens in the handshake and says why in a line, at both ends.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{SHORT, frame, identities, pair};

@@ -17,8 +17,6 @@
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
 
-#![forbid(unsafe_code)]
-
 pub mod asm;
 pub mod auc;
 pub mod binary_cross_entropy;

@@ -3,6 +3,8 @@
 //! `golden/layers.json`: inputs and outputs of the tests of the Python package onnx 1.16.2, of which those called `pytorch-converted`
 //! were made by PyTorch.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "common/noise.rs"]
 mod numbers;
 

@@ -1,6 +1,8 @@
 //! Layers and their gradients against PyTorch's, on floating point and on the ring: `reference/layers.json`, which `reference/layers.py`
 //! writes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use ndarray::Array2;
 use serde::Deserialize;
 use trefoil_engine::{Engine, Fixed, Float, Format, Product};

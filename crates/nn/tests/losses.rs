@@ -1,5 +1,7 @@
 //! The cross entropy of one output, and weights of classes, in the clear.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[allow(dead_code)] // each test file uses its own part
 mod common;
 

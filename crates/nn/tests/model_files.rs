@@ -1,5 +1,7 @@
 //! Model files: round trip, known layout, and files that are not models.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use ndarray::{Array2, arr2};
 use std::path::Path;
 use trefoil_nn::graph::{Kind, Node};

@@ -1,5 +1,7 @@
 //! ONNX files of other tools, with what ONNX Runtime says of some records; and files that are none.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! Trainings by each optimiser against PyTorch's, on floating point and on the ring: `reference/optimisers.json`, which
 //! `reference/optimisers.py` writes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use ndarray::Array2;
 use serde::Deserialize;
 use trefoil_engine::{Engine, Fixed, Float, Format};

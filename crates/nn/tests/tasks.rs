@@ -1,5 +1,7 @@
 //! Regression, the AUC, and what is opened: on floating point and on the exact ring arithmetic.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{blobs, config, curve, noise, one_hot, params, regression};

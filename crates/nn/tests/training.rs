@@ -1,5 +1,7 @@
 //! One body, every engine in the clear: steps against the reference, whole trainings, sabotage, and how a training ends.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 mod reference;
 
@@ -514,16 +516,24 @@ fn unfit_configurations_are_refused() {
     assert!(error.to_string().starts_with("training data: found records [599, 8]"), "{error}");
 }
 
+/// The embedded digits, to train on and held out: pixels and classes.
+fn embedded() -> [(ndarray::Array2<f64>, Vec<usize>); 2] {
+    let digits = trefoil_data::digits::load().unwrap();
+    [&digits.train, &digits.test].map(|samples| {
+        let [x, y] = samples.decoded(&digits.schema);
+        (x, y.outer_iter().map(|row| row.iter().position(|v| *v == 1.0).unwrap()).collect())
+    })
+}
+
 /// The digits with another optimiser: the accuracy after eight epochs.
 fn digits_by<E: Engine>(e: &mut E, set: &dyn Fn(&mut TrainSpec)) -> f64 {
-    let digits = trefoil_data::digits::load().unwrap();
-    let (train, test) = (&digits.train, &digits.test);
-    let t = config(&[784, 32, 10], train.rows(), 64).with(|t| {
+    let [(x, y), (test_x, test_y)] = embedded();
+    let t = config(&[784, 32, 10], y.len(), 64).with(|t| {
         (t.spec.epochs, t.spec.lr, t.spec.lr_schedule) = (8, 0.1, Schedule::Constant);
         set(&mut t.spec);
     });
     let t = t.trainer().unwrap();
-    let (all, held_out) = (data(e, &t, &train.x, &train.y), data(e, &t, &test.x, &test.y));
+    let (all, held_out) = (data(e, &t, &x, &y), data(e, &t, &test_x, &test_y));
     let (start, mut accuracy) = (t.initial(e).unwrap(), 0.0);
     let end = t.train(e, start, 0, &all, &held_out, &mut |_, event| {
         if let Event::Epoch { metric, .. } = event {
@@ -577,14 +587,13 @@ fn optimisers_are_written_by_name_where_they_are_not_the_default() {
 
 /// The demonstration's network on its data: the accuracy on shares and that of the model.
 fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
-    let digits = trefoil_data::digits::load().unwrap();
-    let (train, test) = (&digits.train, &digits.test);
-    let t = Trainer::new(config(&[784, 256, 10], train.rows(), 128).with(|t| {
+    let [(x, y), (test_x, test_y)] = embedded();
+    let t = Trainer::new(config(&[784, 256, 10], y.len(), 128).with(|t| {
         t.spec.epochs = 12;
         (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Cosine);
     }))
     .unwrap();
-    let (all, held_out) = (data(e, &t, &train.x, &train.y), data(e, &t, &test.x, &test.y));
+    let (all, held_out) = (data(e, &t, &x, &y), data(e, &t, &test_x, &test_y));
     let start = t.initial(e).unwrap();
     let mut accuracy = 0.0;
     let end = t.train(e, start, 0, &all, &held_out, &mut |_, event| {
@@ -594,7 +603,7 @@ fn digits<E: Engine>(e: &mut E) -> (f64, f64) {
         Ok::<(), Error>(())
     });
     let model = Model::new(t.network().graph(), &params(e, &end.unwrap()), "p/256").unwrap();
-    (accuracy, model.accuracy(&test.x, &test.y).unwrap())
+    (accuracy, model.accuracy(&test_x, &test_y).unwrap())
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The matrix product at the shapes of a 784-256-10 network with batch 128, one thread.
 //! `cargo bench -p trefoil-ring`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::{Tensor, matrix::product};
 

@@ -5,6 +5,8 @@
 //! few rows, both padded with zeros, so that the `kernel` reads memory in order whatever the
 //! transposes. Time and addresses depend on shapes only.
 
+// Instructions that not every machine has.
+#[allow(unsafe_code)]
 mod kernel;
 mod pack;
 
@@ -63,7 +65,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
     if !out.is_standard_layout() {
         *out = out.as_standard_layout().into_owned();
     }
-    let out = out.as_slice_mut().expect("the layout was just made standard");
+    let Some(out) = out.as_slice_mut() else { unreachable!("the layout was just made standard") };
     let threads = rayon::current_num_threads();
     let work = rows.saturating_mul(columns).saturating_mul(inner);
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use trefoil_engine::{Engine, Format};
 use trefoil_job::JobHash;
-use trefoil_mpc::Suite;
+use trefoil_mpc::{Kept, Suite};
 use trefoil_net::{At, Frame, Id, wire};
 use trefoil_nn::{State, Trainer};
 use trefoil_store::sealed;
@@ -127,7 +127,7 @@ pub fn write<S: Suite>(
     let folder = folder(here);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
-    let records = kept.iter().flatten().map(|words| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+    let records = kept.iter().flat_map(Kept::to_bytes);
     sealed::write_atomically(&path, &here.key, &about, records)?;
     e.party().meet("node.checkpoint", &name_words(&id))?;
     for old in files(here).iter().filter(|p| **p != path) {
@@ -153,10 +153,8 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
         let mut records = records.drain(..);
         for (x, matrix) in parameters::<S>(&mut state).into_iter().zip(&about.matrices) {
             let kept = [records.next().unwrap_or_default(), records.next().unwrap_or_default()];
-            let n = matrix.shape[0] * matrix.shape[1];
-            if kept.iter().any(|w| w.len() != n && !w.is_empty()) {
-                return Err(Error::config(path.display(), "words of another matrix", format!("{n} or none")));
-            }
+            let kept = Kept::from_bytes(kept, matrix.shape[0] * matrix.shape[1])
+                .map_err(|(found, expected)| Error::config(path.display(), found, expected))?;
             *x = e.input(matrix.shape, Format { frac: matrix.frac, bits: matrix.bits }, kept);
         }
         return Ok((state, about.checked));
@@ -169,18 +167,13 @@ fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
     state.params.iter_mut().chain(&mut state.kept).collect()
 }
 
-type Kept = Vec<Vec<u64>>;
-
-fn read(server: &Server, path: &Path) -> Result<(About, Kept)> {
+/// What stands at the top of a checkpoint, and its records: two for each matrix.
+fn read(server: &Server, path: &Path) -> Result<(About, Vec<Vec<u8>>)> {
     let mut reader = sealed::Reader::open(path, &server.key)?;
     let about = serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a checkpoint"))?;
     let mut records = vec![];
     while let Some(record) = reader.next()? {
-        let (words, rest) = record.as_chunks::<8>();
-        if !rest.is_empty() {
-            return Err(Error::config(path.display(), format!("{} bytes", record.len()), "whole words"));
-        }
-        records.push(words.iter().map(|w| u64::from_le_bytes(*w)).collect());
+        records.push(record);
     }
     Ok((about, records))
 }

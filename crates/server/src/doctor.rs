@@ -5,7 +5,8 @@
 
 mod finding;
 mod here;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod there;
 

@@ -10,8 +10,8 @@ use std::time::Instant;
 use trefoil_client::request::{Announcement, Summary};
 use trefoil_data::schema::{Column, Partition, Schema, Task};
 use trefoil_engine::{Format, Index};
-use trefoil_mpc::Suite;
 use trefoil_mpc::range::{Block, Range};
+use trefoil_mpc::{Kept, Suite};
 use trefoil_net::{Id, wire};
 use trefoil_nn::Data;
 use trefoil_store::sealed;
@@ -64,11 +64,11 @@ pub struct Records {
     pub started: Instant,
 }
 
-/// One owner's: [train, test] of features and labels, each the suite's two vectors of words.
+/// One owner's: [train, test] of features and labels.
 #[derive(Default)]
 struct Part {
-    x: [[Vec<u64>; 2]; 2],
-    y: [[Vec<u64>; 2]; 2],
+    x: [Kept; 2],
+    y: [Kept; 2],
     rows: [usize; 2],
 }
 
@@ -119,13 +119,8 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
             }
         }
         part.rows[kind] += rows;
-        for (half, words) in kept.iter().enumerate() {
-            for row in words.chunks(width.max(1)) {
-                let (x, y) = row.split_at(features.min(row.len()));
-                part.x[kind][half].extend_from_slice(x);
-                part.y[kind][half].extend_from_slice(y);
-            }
-        }
+        part.x[kind].extend_columns(&kept, width, 0..features);
+        part.y[kind].extend_columns(&kept, width, features..width);
     }
     if hex::encode(digest.finalize()) != committed.sha256 {
         return Err(bad("other chunks".into()));
@@ -145,7 +140,7 @@ impl Records {
             for kind in [0, 1] {
                 let classes = schema.task == Task::Classification;
                 for (kept, columns, range, one_hot) in [(&part.x, features, x, false), (&part.y, labels, y, classes)] {
-                    let kept = kept[kind].each_ref().map(Vec::as_slice);
+                    let kept = kept[kind].words();
                     blocks.push(Block { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
                 }
             }
@@ -167,18 +162,9 @@ impl Records {
 
     fn below<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Data<S::Num> {
         let rows = self.owners.iter().map(|p| p.rows[kind]).sum();
-        let mut all = |pick: fn(&mut Part) -> &mut [[Vec<u64>; 2]; 2], cols: usize, format: Format| {
-            let mut words: [Vec<u64>; 2] = Default::default();
-            for (half, words) in words.iter_mut().enumerate() {
-                for part in &mut self.owners {
-                    let kept = std::mem::take(&mut pick(part)[kind][half]);
-                    if words.is_empty() {
-                        words.reserve_exact(if kept.is_empty() { 0 } else { rows * cols });
-                    }
-                    words.extend(kept);
-                }
-            }
-            e.input([rows, cols], format, words)
+        let mut all = |pick: fn(&mut Part) -> &mut [Kept; 2], cols: usize, format: Format| {
+            let parts = self.owners.iter_mut().map(|part| std::mem::take(&mut pick(part)[kind]));
+            e.input([rows, cols], format, Kept::below(parts, rows * cols))
         };
         let (x, y) = formats(session);
         let data = &session.job.data;

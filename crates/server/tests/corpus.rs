@@ -1,6 +1,8 @@
 //! What people and peers write, against the committed corpus and against arbitrary bytes: no panic, one line of error. Files whose
 //! names begin with `ok-` must be read, those with `bad-` refused. The fuzz targets start from the same folders.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Check 12: the keys of a thousand sessions have nothing in common, and within a session both of a pair have the same.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use trefoil_mpc::{Pair, Party};

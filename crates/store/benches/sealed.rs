@@ -1,5 +1,7 @@
 //! Sealing and opening, without the disk where possible: `cargo bench -p trefoil-store`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use trefoil_store::StorageKey;

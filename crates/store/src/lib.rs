@@ -8,8 +8,6 @@
 //! | [`folder`] | the folder of all these | a second process, other users |
 //! | [`key`] | the key of the sealed files | being kept at all: it follows from the party's private key |
 
-#![forbid(unsafe_code)]
-
 pub mod audit;
 pub mod database;
 mod disk;

@@ -2,6 +2,8 @@
 //! word of a header. Files whose names begin with `ok-` must be read, those with `bad-` refused. The fuzz targets start
 //! from the same folders. The sealed files were written under the key of the secret `corpus`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
+
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;

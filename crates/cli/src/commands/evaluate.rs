@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use trefoil_data::records::Source;
 use trefoil_data::schema::Schema;
 use trefoil_job::evaluate;
-use trefoil_lab::demo::input_name;
+use trefoil_lab::demo;
 use trefoil_nn::Model;
 use trefoil_server::{Error, Result};
 
@@ -44,7 +44,8 @@ impl Evaluate {
             return self.by_schema(&model, &schema);
         }
         let data = self.data.load()?;
-        let (found, expected) = (input_name(data.train.frac), model.input());
+        let found = if demo::pixels(&data.schema) { demo::PIXELS } else { "columns of a file" };
+        let expected = model.input();
         if !expected.is_empty() && found != expected {
             return Err(Error::config(
                 format!("features of {}", data.name),
@@ -55,7 +56,7 @@ impl Evaluate {
         let result = Evaluated {
             model: self.model.display().to_string(),
             network: model.network(),
-            accuracy: model.accuracy(&data.test.x, &data.test.y)?,
+            accuracy: evaluate::figures(&model, &data.schema, &data.test)?.accuracy.unwrap_or_default(),
             rows: data.test.rows(),
             dataset: data.name,
         };

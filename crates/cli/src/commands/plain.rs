@@ -47,7 +47,7 @@ impl Plain {
         let data = self.train.ordered(&data, training.spec.seed)?;
         let mut reporter = Reporter::new();
         let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
-        let trained = plain::train(&trainer, &data.train, &data.test, stop, &mut on)?;
+        let trained = plain::train(&trainer, &data.schema, [&data.train, &data.test], stop, &mut on)?;
         let result = Trained {
             network: trainer.network().graph().to_string(),
             train: training.spec,

@@ -3,6 +3,7 @@
 //! `TREFOIL_CHAOS=25 cargo test --release -p trefoil --test chaos -- --nocapture` is the long run of the book; by default each suite
 //! is struck three times. Times of day are the source of chance: no two runs strike alike.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(unix)]
 
 #[path = "../deployment/mod.rs"]

@@ -26,7 +26,7 @@ fn idx_files() {
     mnist(&["train-images-idx3-ubyte", "found 49", "expected 56"]);
     small_idx(dir.path());
     idx(dir.path(), "t10k-labels-idx1-ubyte", &[0x0801, 10], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
-    mnist(&["t10k-labels-idx1-ubyte", "found label 10", "expected 0 to 9"]);
+    mnist(&["t10k-labels-idx1-ubyte", "record 9, column \"label\"", "found \"10\"", "expected one of: \"0\", \"1\""]);
 }
 
 #[test]
@@ -36,7 +36,8 @@ fn csv_files() {
     for (text, words) in [
         ("a,b,class\n1,2,0\n3,,1\n5,6,0\n", ["line 3, column \"b\"", "missing value", "a number"]),
         ("a,b,class\n1,2,0\nNaN,4,1\n5,6,0\n", ["line 3, column \"a\"", "NaN", "a finite number"]),
-        ("a,b,class\n1,2,0\n3,4,7.5\n5,6,0\n", ["line 3, column \"class\"", "7.5", "an integer from 0"]),
+        ("a,b,class\n1,2,0\n3,4,7.5\n5,6,1\n", ["line 3, column \"class\"", "7.5", "one of: \"0\", \"1\""]),
+        ("a,b,class\n1,2,0\n3,x,1\n5,6,0\n", ["line 3, column \"b\"", "\"x\"", "a number"]),
         ("a,b,class\n1,2,0\n3,4\n5,6,0\n", ["line 3", "found 2", "expected 3"]),
     ] {
         std::fs::write(&file, text).unwrap();

@@ -7,15 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 use trefoil_client::peers::Peers;
 use trefoil_client::share::{Source, chunk_seed};
-use trefoil_data::{Dataset, csv};
+use trefoil_data::{Dataset, guessed};
 use trefoil_engine::{Format, fixed};
-use trefoil_job::{Job, SuiteName, sharing};
-use trefoil_lab::demo::input_name;
+use trefoil_job::{Job, SuiteName, evaluate, sharing};
 use trefoil_lab::demo::job::{Rows, owner_seed};
-use trefoil_mpc::{Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate};
+use trefoil_mpc::{Kept, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate};
 use trefoil_net::local;
-use trefoil_nn::Training;
-use trefoil_nn::{Data, Model};
+use trefoil_nn::{Data, Training};
 use trefoil_ring::Tensor;
 
 /// The keys that every `summary.json` has.
@@ -121,7 +119,7 @@ fn the_same_masks_give_the_same_model() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 60);
-    let data = csv::load(&file, "class", 1).unwrap();
+    let data = guessed::load(&file, "class").unwrap();
     let model = |name: &str, suite: &str| {
         let folder = dir.path().join(name);
         let args = [
@@ -156,7 +154,7 @@ fn the_same_masks_give_the_same_model() {
             SuiteName::Masked => in_process(&job, &training, &data, 7, Masked::new),
         };
         let file = dir.path().join(suite);
-        Model::new(&job.network().unwrap(), &params, input_name(data.train.frac)).unwrap().save(&file).unwrap();
+        evaluate::model(&data.schema, &job.network().unwrap(), &params).unwrap().save(&file).unwrap();
         assert!(first == std::fs::read(&file).unwrap(), "{suite}: over TLS it is another model than in process");
     }
 }
@@ -175,23 +173,18 @@ fn in_process<S: Suite>(
         let id = p.id;
         let closed = local::network(Duration::ZERO).into_iter().next().unwrap();
         let mut e = engine(std::mem::replace(p, Party::new(id, closed, Seeds::insecure(id, seed))));
-        // [records to train on, held out], features and labels, the suite's two vectors of words.
-        let mut kept: [[[Vec<u64>; 2]; 2]; 2] = Default::default();
+        // [records to train on, held out], features and labels.
+        let mut kept: [[Kept; 2]; 2] = Default::default();
         for (owner, (train, test)) in parts[0].iter().zip(&parts[1]).enumerate() {
-            let mut rows = Rows::new(&job.data, train, test);
+            let mut rows = Rows::new(train, test);
             let (width, mut chunk_number) = (rows.width(), 0);
             while let Some(chunk) = rows.next().unwrap() {
                 let dealt = S::deal(&chunk.x, chunk_seed(&owner_seed(seed, owner), chunk_number));
                 chunk_number += 1;
                 let words = S::accept(id, chunk.x.len(), &dealt[id.index()]).unwrap();
-                for (half, words) in words.iter().enumerate() {
-                    for row in words.chunks(width) {
-                        let (x, y) = row.split_at(data.features());
-                        let [all_x, all_y] = &mut kept[usize::from(chunk.test)];
-                        all_x[half].extend(x);
-                        all_y[half].extend(y);
-                    }
-                }
+                let [x, y] = &mut kept[usize::from(chunk.test)];
+                x.extend_columns(&words, width, 0..data.schema.features());
+                y.extend_columns(&words, width, data.schema.features()..width);
             }
         }
         let format = |(frac, bits)| Format { frac, bits };
@@ -199,7 +192,8 @@ fn in_process<S: Suite>(
         let rows = [training.records.train_rows, training.records.test_rows];
         let [train, test] = std::array::from_fn(|i| {
             let [x, y] = std::mem::take(&mut kept[i]);
-            Data { x: e.input([rows[i], data.features()], x_format, x), y: e.input([rows[i], data.classes], y_format, y) }
+            let (features, outputs) = (data.schema.features(), data.schema.outputs());
+            Data { x: e.input([rows[i], features], x_format, x), y: e.input([rows[i], outputs], y_format, y) }
         });
         let state = trainer.initial(&e).unwrap();
         let state = trainer.train(&mut e, state, 0, &train, &test, &mut |_, _| Ok::<(), trefoil_server::Error>(())).unwrap();
@@ -239,6 +233,15 @@ fn tables_and_recorded_views() {
     ] {
         assert!(stdout.contains(words), "{words} is not in:\n{stdout}");
     }
+    // The model prepares records itself.
+    let model = folder.join("model.safetensors");
+    let out = run(&["predict", path(&model), path(&file)]);
+    let (stdout, stderr_of_it) = (text(&out.stdout), text(&out.stderr));
+    assert!(out.status.success() && stdout.starts_with("class,probability 0,probability 1\n"), "{stdout}{stderr_of_it}");
+    assert_eq!(stdout.lines().count(), 1 + 40);
+    let evaluated = json(&["evaluate", path(&model), "--csv", path(&file), "--json"]);
+    assert_eq!(evaluated["rows"], 40);
+
     // No terminal: a line for each phase and epoch, none for each step.
     assert!(stderr.contains("training on shares\nepoch 1: loss ") && stderr.lines().count() < 20, "{stderr}");
 
@@ -312,16 +315,19 @@ fn some_of_mnist() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
+    let mnist = trefoil_data::mnist::load(&shared).unwrap();
     for (part, count) in [("train", 600u32), ("t10k", 200)] {
-        let images = trefoil_data::idx::read_images(&shared.join(format!("{part}-images-idx3-ubyte.gz"))).unwrap();
-        let labels = trefoil_data::idx::read_labels(&shared.join(format!("{part}-labels-idx1-ubyte.gz")), 10).unwrap();
+        let all = if part == "train" { &mnist.train } else { &mnist.test };
         let write = |kind: &str, head: &[u32], body: &[u8]| {
             let bytes: Vec<u8> = head.iter().flat_map(|w| w.to_be_bytes()).chain(body.iter().copied()).collect();
             std::fs::write(dir.path().join(format!("{part}-{kind}-ubyte")), bytes).unwrap();
         };
         let n = count as usize;
-        write("images-idx3", &[0x0803, count, 28, 28], &images.pixels[..n * 784]);
-        write("labels-idx1", &[0x0801, count], &labels[..n].iter().map(|&l| l as u8).collect::<Vec<_>>());
+        let rows: Vec<(&[i64], &[i64])> = (0..n).map(|i| all.range(i..i + 1).split_at(784)).collect();
+        let pixels: Vec<u8> = rows.iter().flat_map(|(pixels, _)| pixels.iter().map(|p| *p as u8)).collect();
+        let labels: Vec<u8> = rows.iter().map(|(_, label)| label.iter().position(|l| *l == 1).unwrap() as u8).collect();
+        write("images-idx3", &[0x0803, count, 28, 28], &pixels);
+        write("labels-idx1", &[0x0801, count], &labels);
     }
     let folder = dir.path().join("run");
     let summary = json(&[

@@ -9,10 +9,10 @@ use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Announcement, Request};
 use trefoil_client::share::dial;
 use trefoil_client::{Error, Patience};
-use trefoil_data::csv;
+use trefoil_data::Source;
 use trefoil_data::schema::Column;
 use trefoil_job::{Job, JobHash, sharing};
-use trefoil_lab::demo::job::{Keys, Rows};
+use trefoil_lab::demo::job::Keys;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
@@ -56,10 +56,8 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
-    let data = csv::load(&file, "class", 1).unwrap();
-    let mut rows = Rows::new(&job.data, &data.train, &data.test);
-    let width = rows.width();
-    sharing::send(job, &keys.owners[0], &mut rows, width, PATIENCE, None)?;
+    let source = Source { path: file, labels: None };
+    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| ())?;
     Ok(())
 }
 

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use trefoil_client::share::Source;
-use trefoil_data::csv;
-use trefoil_lab::demo::job::{Rows, schema};
+use trefoil_data::guessed;
+use trefoil_lab::demo::job::Rows;
 
-/// A record's values and class names that nobody would write by accident.
+/// A record's values, that nobody would write by accident. The names of columns and classes are the job's, and public.
 fn planted(file: &Path) -> Vec<String> {
     let value = |i: usize, j: usize| format!("{}.{:06}", 31_415 + 977 * (i * i % 41), (i * 7_919 + j * 104_729) % 1_000_000);
-    let mut words = vec!["quetzal".to_owned(), "okapi".to_owned()];
+    let mut words = vec![];
     let mut text = String::from("a,b,c,species\n");
     for i in 0..40 {
         let row = [0, 1, 2].map(|j| value(i, j));
-        text += &format!("{},{}\n", row.join(","), words[i % 2]);
+        text += &format!("{},{}\n", row.join(","), ["quetzal", "okapi"][i % 2]);
         words.extend(row);
     }
     std::fs::write(file, text).unwrap();
@@ -56,16 +56,17 @@ fn no_record_and_no_key_is_written() {
     let (file, folder) = (dir.path().join("animals.csv"), dir.path().join("run"));
     let mut words = planted(&file);
     // Also as they are shared: standardised, and as ring elements.
-    let data = csv::load(&file, "species", 1).unwrap();
-    words.extend(data.train.x.iter().chain(&data.test.x).map(f64::to_string).filter(|v| v.len() >= 9));
+    let data = guessed::load(&file, "species").unwrap();
+    let parts = [&data.train, &data.test];
+    let [[train, _], [test, _]] = parts.map(|part| part.decoded(&data.schema));
+    words.extend(train.iter().chain(&test).map(f64::to_string).filter(|v| v.len() >= 9));
     words.push("PRIVATE KEY".into());
     assert!(words.len() > 200);
-    let element = |v: f64| ((v * 4096.0) as i64).to_le_bytes();
-    let rows = data.train.x.outer_iter().chain(data.test.x.outer_iter());
-    let elements = rows.map(|r| std::array::from_fn(|i| [element(r[0]), element(r[1])].concat()[i])).collect();
+    let pairs = parts.into_iter().flat_map(|part| (0..part.rows()).map(|i| part.range(i..i + 1)));
+    let elements = pairs.map(|row| std::array::from_fn(|i| [row[0].to_le_bytes(), row[1].to_le_bytes()].concat()[i])).collect();
     let secrets = Secrets { words, elements };
     // That is how they leave their owner.
-    let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+    let mut rows = Rows::new(&data.train, &data.test);
     let chunk = rows.next().unwrap().unwrap().x;
     let bytes: Vec<u8> = chunk.iter().flat_map(|word| word.to_le_bytes()).collect();
     assert!(secrets.elements.contains(&bytes[..16]));

@@ -1,5 +1,6 @@
 //! Jobs between organisations, through the program: what works, what is refused and how, what survives.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(unix)]
 
 mod approvals;

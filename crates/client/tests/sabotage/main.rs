@@ -1,6 +1,8 @@
 //! Check 10 for owners: what [`Sharing`](trefoil_client::share::Sharing) sends is judged like what a party sends, and a table of what a
 //! careless owner would do to its seeds and masks, of which each must be noticed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../../../mpc/tests/common/mod.rs"]
 mod common;
 mod uploads;

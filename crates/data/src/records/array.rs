@@ -6,9 +6,10 @@
 use super::format::extension;
 use super::stream::{Progress, Stream};
 use super::value::Value;
-use super::{Source, npy};
+use super::{Source, idx, npy};
 use crate::error::{Refusal, mismatch, quote};
-use crate::{DataError, Result, idx};
+use crate::schema::MAX_FEATURES;
+use crate::{DataError, Result};
 use std::path::Path;
 
 /// Features, and the labels beside them.
@@ -163,10 +164,26 @@ impl Array {
     }
 }
 
+/// Pixels of an image in a file of IDX images, plain or gzip.
+///
+/// # Errors
+/// The file cannot be read, does not begin as such a file does, or has larger images than a schema takes.
+pub fn idx_pixels(path: &Path) -> Result<usize> {
+    let ([_, height, width], _) = idx_header::<3>(&mut Stream::open(path)?, idx::IMAGES)?;
+    // Two factors of 32 bits.
+    match usize::try_from(height * width) {
+        Ok(pixels) if pixels <= MAX_FEATURES => Ok(pixels),
+        _ => {
+            let (found, expected) = (format!("images of {height}x{width}"), format!("at most {MAX_FEATURES} pixels"));
+            Err(mismatch(&path.display().to_string(), found, expected))
+        }
+    }
+}
+
 /// The dimensions, and the header's length.
 fn idx_header<const D: usize>(stream: &mut Stream, magic: (u32, &'static str)) -> Result<([u64; D], u64)> {
     let mut header = vec![0; 4 + 4 * D];
     let n = stream.fill(&mut header)?;
-    let (dims, _) = idx::parse_header::<D>(&header[..n], &stream.file, magic, stream.gzip)?;
-    Ok((dims.map(|d| d as u64), n as u64))
+    let dims = idx::parse_header::<D>(&header[..n], &stream.file, magic, stream.gzip)?;
+    Ok((dims, n as u64))
 }

@@ -2,10 +2,9 @@
 //!
 //! Fields are separated by commas, may be quoted, and are trimmed. Blank lines are skipped.
 
+use super::cell::{Cell, line_of};
 use super::stream::{Progress, Stream, failed};
 use super::value::Value;
-use crate::csv::cell::{Cell, line_of};
-use crate::csv::header;
 use crate::error::{Refusal, empty, mismatch};
 use crate::{DataError, Result};
 use ::csv::{ByteRecord, ReaderBuilder};
@@ -118,4 +117,13 @@ impl Csv {
             again.into_iter().flat_map(|stream| stream.bytes().map_while(io::Result::ok))
         })
     }
+}
+
+/// The columns' names, from the first record of a file.
+fn header(record: &ByteRecord, name: &str) -> Result<Vec<String>> {
+    let columns: Vec<String> = record.iter().map(|f| String::from_utf8_lossy(f.trim_ascii()).into_owned()).collect();
+    if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
+        return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
+    }
+    Ok(columns)
 }

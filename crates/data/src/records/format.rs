@@ -2,9 +2,8 @@
 
 use super::stream::{Progress, Stream};
 use super::value::Value;
-use super::{Source, array, csv, parquet};
-use crate::csv::listed;
-use crate::error::{Refusal, mismatch, quote};
+use super::{Source, array, csv, memory, parquet};
+use crate::error::{Refusal, listed, mismatch, quote};
 use crate::schema::Schema;
 use crate::{DataError, Result};
 use std::path::Path;
@@ -14,6 +13,7 @@ pub(crate) enum Format {
     Csv(csv::Csv),
     Parquet(parquet::Parquet),
     Arrays(array::Arrays),
+    Images(memory::Images),
 }
 
 impl Format {
@@ -23,6 +23,7 @@ impl Format {
             Format::Csv(f) => f.row(each),
             Format::Parquet(f) => f.row(each),
             Format::Arrays(f) => f.row(each),
+            Format::Images(f) => f.row(each),
         }
     }
 
@@ -31,6 +32,7 @@ impl Format {
             Format::Csv(f) => f.progress(),
             Format::Parquet(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
+            Format::Images(_) => Progress::of(0),
         }
     }
 
@@ -47,7 +49,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.columns(),
             Format::Parquet(f) => f.columns(),
-            Format::Arrays(_) => &[],
+            Format::Arrays(_) | Format::Images(_) => &[],
         }
     }
 
@@ -56,7 +58,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.want(columns),
             Format::Parquet(f) => f.want(columns)?,
-            Format::Arrays(_) => {}
+            Format::Arrays(_) | Format::Images(_) => {}
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! digest is that of SHA-256 over each one's length (8 bytes, little-endian) and text; integers are written in decimal
 //! without leading zeros, so that "007" in one owner's file is 7 in another's.
 
+use super::cell::is_hole;
 use super::value::Value;
-use crate::csv::cell::is_hole;
 use crate::error::{Refusal, quote};
 use sha2::{Digest, Sha256};
 

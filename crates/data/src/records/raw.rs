@@ -4,8 +4,7 @@ use super::Source;
 use super::format::{Format, find};
 use super::value::{Encoding, Value};
 use crate::Result;
-use crate::csv::listed;
-use crate::error::{Refusal, empty, mismatch};
+use crate::error::{Refusal, empty, listed, mismatch};
 use std::path::Path;
 
 /// A column that is asked for.

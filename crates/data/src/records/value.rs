@@ -1,10 +1,15 @@
 //! One value as a file has it, and the fixed-point numbers that it becomes.
 
-use crate::csv::cell;
-use crate::error::Refusal;
-use crate::schema::{Column, Schema, Task};
-use crate::standardise::{FRAC, STEPS, fixed};
+use super::cell;
+use crate::error::{Refusal, listed};
+use crate::schema::{Column, FRAC, Schema, Task};
 use std::collections::HashMap;
+
+/// Steps in 1.
+const STEPS: f64 = (1_u32 << FRAC) as f64;
+
+/// Standardised values are clipped to (-8, 8): 15 bits and a sign in all.
+const LIMIT: f64 = 8.0;
 
 /// A value of any file.
 #[derive(Clone, Copy)]
@@ -88,7 +93,7 @@ impl Encoding {
     }
 
     fn one_hot(texts: &[String], one: i64) -> Encoding {
-        let expected = format!("one of: {}", crate::csv::listed(texts));
+        let expected = format!("one of: {}", listed(texts));
         Encoding::OneHot { texts: texts.iter().enumerate().map(|(i, t)| (t.as_bytes().into(), i)).collect(), one, expected }
     }
 
@@ -108,6 +113,11 @@ impl Encoding {
         }
         Ok(())
     }
+}
+
+/// A standardised value with [`FRAC`] fraction bits: clipped to (-8, 8), rounded to the nearest.
+fn fixed(z: f64) -> i64 {
+    (z * STEPS).round().clamp(1.0 - LIMIT * STEPS, LIMIT * STEPS - 1.0) as i64
 }
 
 /// The place of a text; failing that, of the integer that it stands for.

@@ -3,8 +3,8 @@
 
 use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, refuse};
 use crate::Result;
-use crate::csv::cell;
-use crate::error::{Refusal, empty, mismatch, quote};
+use crate::error::{Refusal, empty, listed, mismatch, quote};
+use crate::records::cell;
 use crate::records::format::{Format, find};
 use crate::records::value::{Value, whole};
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ pub fn template(path: &Path, label: &str, task: Option<Task>, id: Option<&str>, 
     let mut all = seen(path, &aside)?;
     let Some(at) = all.iter().position(|c| c.name == label) else {
         let names: Vec<String> = all.into_iter().map(|c| c.name).collect();
-        let (label, columns) = (quote(label), crate::csv::listed(&names));
+        let (label, columns) = (quote(label), listed(&names));
         return Err(crate::DataError::NoLabelColumn { file, label, columns });
     };
     let y = all.remove(at);

@@ -12,7 +12,7 @@ use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::range::{Block, Range, violations};
-use trefoil_mpc::{Id, Key, Party, Seeds, Suite, simulate_over};
+use trefoil_mpc::{Id, Kept, Key, Party, Seeds, Suite, simulate_over};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
@@ -229,9 +229,12 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, each: 
     };
     let features = kept(e, &Tensor::from_shape_fn((rows, features), |(i, j)| ((i * 131 + j * 7) % 256) as u64))?;
     let labels = kept(e, &Tensor::from_shape_fn((rows, labels), |(i, j)| u64::from(i % labels == j)))?;
-    let blocks = [(&features, x, false), (&labels, y, pixels)].map(|((shape, words), range, one_hot)| {
-        let kept = words.each_ref().map(Vec::as_slice);
-        Block { owner: 0, shape: *shape, range, one_hot, kept }
+    let blocks = [(&features, x, false), (&labels, y, pixels)].map(|((shape, words), range, one_hot)| Block {
+        owner: 0,
+        shape: *shape,
+        range,
+        one_hot,
+        kept: words.words(),
     });
     laps(e, each, |e, i| match violations(e, &[i as u8; 32], 1, &blocks)?[..] {
         [0] => Ok(()),
@@ -287,8 +290,8 @@ fn secret<E: Suite>(e: &mut E, x: &Array2<f64>, format: Format) -> Result<E::Num
     Ok(e.input(shape, format, words))
 }
 
-/// Shape and words of a matrix as a party keeps them.
-fn kept<E: Suite>(e: &mut E, x: &Tensor) -> Result<([usize; 2], [Vec<u64>; 2])> {
+/// Shape of a matrix, and what a party keeps of it.
+fn kept<E: Suite>(e: &mut E, x: &Tensor) -> Result<([usize; 2], Kept)> {
     let id = e.party().id;
     let parts = E::deal(x, [x.ncols() as u8; 32]);
     let words =

@@ -1,11 +1,9 @@
 //! The job that a demo's parties approve, and an owner's records as it shares them.
 
 use super::settings::Demo;
-use ndarray::Axis;
 use sha2::{Digest, Sha256};
 use trefoil_client::share::{CHUNK, Chunk, Source};
-use trefoil_data::schema::{Column, Partition, Schema, Task};
-use trefoil_data::{Dataset, Table};
+use trefoil_data::{Dataset, Samples};
 use trefoil_job::Job;
 use trefoil_job::{Checkpoint, Member, MetricName, Opened, Owner, Start};
 use trefoil_mpc::securenn::Truncation;
@@ -40,29 +38,10 @@ impl Keys {
     }
 }
 
-/// The records as a demo has them: pixels p/256, or numbers that are standardised already. Names of columns and classes stay with
-/// whoever has the file.
-pub fn schema(data: &Dataset) -> Schema {
-    let columns = match data.train.frac {
-        8 => vec![Column::Pixels { name: "pixel".into(), count: data.features() }],
-        _ => (0..data.features()).map(|i| Column::Number { name: format!("x{i}"), mean: 0.0, deviation: 1.0 }).collect(),
-    };
-    Schema {
-        task: Task::Classification,
-        partition: Partition::Horizontal,
-        label: "label".into(),
-        classes: (0..data.classes).map(|c| c.to_string()).collect(),
-        target: None,
-        id: None,
-        holdout: 0,
-        columns,
-    }
-}
-
 /// A training on a demo's records, all of whose figures are opened.
 pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
-    let (input_frac, input_bits) = schema(data).input();
-    let (features, outputs) = (data.features(), Outputs::Classes(data.classes));
+    let (input_frac, input_bits) = data.schema.input();
+    let (features, outputs) = (data.schema.features(), Outputs::Classes(data.schema.outputs()));
     let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
     let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
     Training { spec, records, open: Open { loss: true, metric: Some(Metric::Accuracy) } }
@@ -98,7 +77,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
             })
             .collect(),
         model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
-        data: schema(data),
+        data: data.schema.clone(),
         train: t.spec.clone(),
         // All owners are one user here, who is shown every figure.
         open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1 },
@@ -111,46 +90,37 @@ pub fn owner_seed(seed: u64, owner: usize) -> [u8; 32] {
     Sha256::digest(format!("insecure owner seed {seed} {owner}")).into()
 }
 
-/// An owner's records in chunks of rows: first those to train on, then those held out; features, then one number a class.
+/// An owner's records in chunks of rows: first those to train on, then those held out.
 pub struct Rows<'a> {
-    parts: [&'a Table; 2],
-    classes: usize,
-    range: (u8, u8),
+    parts: [&'a Samples; 2],
     /// Which of the parts, and from which row on.
     at: (usize, usize),
 }
 
 impl<'a> Rows<'a> {
     /// Of one owner: records to train on, and records held out.
-    pub fn new(schema: &Schema, train: &'a Table, test: &'a Table) -> Rows<'a> {
-        Rows { parts: [train, test], classes: schema.outputs(), range: schema.input(), at: (0, 0) }
+    pub fn new(train: &'a Samples, test: &'a Samples) -> Rows<'a> {
+        Rows { parts: [train, test], at: (0, 0) }
     }
 
     /// Values in a row.
     pub fn width(&self) -> usize {
-        self.parts[0].features() + self.classes
+        self.parts[0].width()
     }
 }
 
 impl Source for Rows<'_> {
     fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
         let (part, from) = self.at;
-        let Some(table) = self.parts.get(part) else { return Ok(None) };
-        if from == table.rows() {
+        let Some(samples) = self.parts.get(part) else { return Ok(None) };
+        if from == samples.rows() {
             self.at = (part + 1, 0);
             return self.next();
         }
-        let rows = from..table.rows().min(from + (CHUNK / self.width().max(1)).max(1));
+        let rows = from..samples.rows().min(from + (CHUNK / self.width().max(1)).max(1));
         self.at = (part, rows.end);
-        // -8 itself, to which outliers are clipped, is one step outside of the range that the job promises.
-        let (frac, most) = (f64::from(self.range.0).exp2(), f64::from(self.range.1).exp2() - 1.0);
         // Two's complement: the ring's way to have negative numbers.
-        let element = |v: &f64| (v * frac).round().clamp(-most, most) as i64 as u64;
-        let mut words = Vec::with_capacity(rows.len() * self.width());
-        for (x, y) in table.x.axis_iter(Axis(0)).zip(&table.y).skip(rows.start).take(rows.len()) {
-            words.extend(x.iter().map(element));
-            words.extend((0..self.classes).map(|class| u64::from(class == *y)));
-        }
+        let words = samples.range(rows.clone()).iter().map(|v| *v as u64).collect();
         Ok(Some(Chunk { test: part == 1, x: Tensor::from_shape_vec((rows.len(), self.width()), words)? }))
     }
 
@@ -168,11 +138,22 @@ mod tests {
     use trefoil_nn::graph::Form;
     use trefoil_nn::{Graph, SoftmaxKind};
 
-    fn table(rows: usize) -> Table {
-        // From -8, to which outliers are clipped, to almost 8.
-        let x = ndarray::Array2::from_shape_fn((rows, 2), |(i, j)| if i + j == 0 { -8.0 } else { (i + j) as f64 / 4.0 - 8.0 });
-        Table { x, y: (0..rows).map(|i| i % 3).collect(), frac: 12 }
+    /// Two features that the columns say, of three classes.
+    fn dataset(columns: &str, train: i64, test: i64) -> Dataset {
+        let part = |rows: i64| {
+            let row = |i: i64| [-i, i + 1].into_iter().chain((0..3).map(move |class| i64::from(class == i % 3)));
+            Samples::new((0..rows).flat_map(row).collect(), 5)
+        };
+        let schema = format!(
+            r#"{{"task": "classification", "label": "label", "classes": ["a", "b", "c"], "holdout": 0, "columns": [{columns}]}}"#
+        );
+        let schema = serde_json::from_str(&schema).unwrap();
+        Dataset { name: "three".into(), schema, train: part(train), test: part(test) }
     }
+
+    const NUMBERS: &str = r#"{"kind": "number", "name": "x", "mean": 0.0, "deviation": 1.0},
+        {"kind": "range", "name": "y", "min": 0.0, "max": 1.0}"#;
+    const PIXELS: &str = r#"{"kind": "pixels", "name": "p", "count": 2}"#;
 
     fn demo(data: &Dataset) -> Demo {
         let spec = TrainSpec {
@@ -204,9 +185,8 @@ mod tests {
         let image = r#"{"input": [1, 1, 2], "nodes": [{"op": {"conv2d": {"filters": 4, "kernel": [1, 2]}}}, {"op": "relu"},
             {"op": {"linear": {"outputs": 3}}, "name": "last", "from": "relu1"}]}"#;
         let image: Graph = serde_json::from_str(image).unwrap();
-        for (frac, pixels, network) in [(12, false, Graph::perceptron(&[2, 5, 4, 3])), (8, true, image)] {
-            let part = |rows| Table { frac, ..table(rows) };
-            let data = Dataset { name: "three".into(), classes: 3, train: part(9), test: part(3) };
+        for (columns, pixels, network) in [(NUMBERS, false, Graph::perceptron(&[2, 5, 4, 3])), (PIXELS, true, image)] {
+            let data = dataset(columns, 9, 3);
             let (mut demo, keys) = (demo(&data), Keys::generate(2).unwrap());
             if pixels {
                 let spec = &mut demo.training.spec;
@@ -215,7 +195,7 @@ mod tests {
             let job = job(&demo, &data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
             assert_eq!(job.training(9, 3), demo.training);
             assert_eq!(job.network().unwrap(), network);
-            assert_eq!(matches!(job.data.columns[..], [Column::Pixels { .. }]), pixels);
+            assert_eq!(job.data, data.schema);
             // As its file and as the parties get it.
             let text = toml::to_string(&job).unwrap();
             let peers = trefoil_client::peers::Peers::default();
@@ -226,14 +206,11 @@ mod tests {
 
     #[test]
     fn rows() {
-        let data = Dataset { name: "three".into(), classes: 3, train: table(4), test: table(2) };
-        let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+        let data = dataset(NUMBERS, 4, 2);
+        let mut rows = Rows::new(&data.train, &data.test);
         let chunk = rows.next().unwrap().unwrap();
         assert_eq!((chunk.test, chunk.x.dim(), rows.width()), (false, (4, 5), 5));
-        // -8 is held inside the promised range.
-        let first = [-32767i64 as u64, (-8 * 4096 + 1024i64) as u64, 1, 0, 0];
-        assert_eq!(chunk.x.row(0).to_vec(), first);
-        assert_eq!(chunk.x.row(1).to_vec()[2..], [0, 1, 0]);
+        assert_eq!(chunk.x.row(1).to_vec(), [-1i64 as u64, 2, 0, 1, 0]);
         let chunk = rows.next().unwrap().unwrap();
         assert_eq!((chunk.test, chunk.x.dim()), (true, (2, 5)));
         assert!(rows.next().unwrap().is_none() && rows.order().is_none());
@@ -241,9 +218,9 @@ mod tests {
 
     #[test]
     fn wide_records_come_in_chunks() {
-        let wide = |rows| Table { x: ndarray::Array2::zeros((rows, CHUNK / 2)), y: vec![0; rows], frac: 8 };
-        let data = Dataset { name: "wide".into(), classes: 2, train: wide(3), test: wide(1) };
-        let mut rows = Rows::new(&schema(&data), &data.train, &data.test);
+        let width = CHUNK / 2 + 2;
+        let [train, test] = [3, 1].map(|rows| Samples::new(vec![0; rows * width], width));
+        let mut rows = Rows::new(&train, &test);
         let mut counts = vec![];
         while let Some(chunk) = rows.next().unwrap() {
             counts.push((chunk.test, chunk.x.nrows()));

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use trefoil_client::Patience;
-use trefoil_data::{Dataset, Table};
+use trefoil_data::{Dataset, Samples};
 use trefoil_job::{Job, sharing};
 use trefoil_server::report::Report;
 use trefoil_server::{Error, Result};
@@ -37,7 +37,7 @@ pub struct Secure {
 pub fn train(
     demo: &Demo,
     data: &Dataset,
-    parts: &(Vec<Table>, Vec<Table>),
+    parts: &(Vec<Samples>, Vec<Samples>),
     steps: u64,
     folder: &mut RunFolder,
     stop: &AtomicBool,
@@ -77,7 +77,7 @@ fn share(
     demo: &Demo,
     job: &Job,
     keys: &Keys,
-    parts: &(Vec<Table>, Vec<Table>),
+    parts: &(Vec<Samples>, Vec<Samples>),
     patience: Patience,
     fleet: &Fleet<'_>,
     follow: impl FnOnce(&std::sync::mpsc::Receiver<Error>) -> Result<()>,
@@ -93,7 +93,7 @@ fn share(
                     let (Some(identity), Some(train), Some(test)) = (keys.owners.get(i), parts.0.get(i), parts.1.get(i)) else {
                         return;
                     };
-                    let mut rows = Rows::new(&job.data, train, test);
+                    let mut rows = Rows::new(train, test);
                     let (width, seed) = (rows.width(), demo.insecure_mask_seed.map(|seed| job::owner_seed(seed, i)));
                     if let Err(e) = sharing::send(job, identity, &mut rows, width, patience, seed) {
                         next.store(usize::MAX / 2, Ordering::Relaxed);

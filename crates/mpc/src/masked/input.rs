@@ -10,7 +10,7 @@ use super::range::Piece;
 use super::share::{Share, elements, tensor};
 use super::{Masked, Num};
 use crate::range::Block;
-use crate::{Id, Part, Party, Prg, Suite};
+use crate::{Id, Kept, Part, Party, Prg, Suite};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
@@ -42,10 +42,10 @@ impl Suite for Masked {
         [vec![bytes(&s_0), m.clone()], vec![bytes(&s_1), m], vec![bytes(&s_0), bytes(&s_1)]]
     }
 
-    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Kept, String> {
         match (id, parts) {
-            (Id::P2, [s_0, s_1]) => Ok([seed(s_0)?.words(n), seed(s_1)?.words(n)]),
-            (Id::P0 | Id::P1, [s_j, m]) => Ok([m.to_words(n)?, seed(s_j)?.words(n)]),
+            (Id::P2, [s_0, s_1]) => Ok(Kept([seed(s_0)?.words(n), seed(s_1)?.words(n)])),
+            (Id::P0 | Id::P1, [s_j, m]) => Ok(Kept([m.to_words(n)?, seed(s_j)?.words(n)])),
             (_, parts) => Err(format!("{} tensors, expected 2", parts.len())),
         }
     }
@@ -86,8 +86,8 @@ impl Suite for Masked {
         Ok(blocks.iter().map(piece).collect())
     }
 
-    fn input(&self, shape: [usize; 2], format: Format, kept: [Vec<u64>; 2]) -> Num {
-        let [a, b] = kept.map(|x| tensor(shape, x));
+    fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Num {
+        let [a, b] = kept.0.map(|x| tensor(shape, x));
         let share = match self.party.id {
             Id::P0 => Share::new(shape, Some(a), [Some(b), None]),
             Id::P1 => Share::new(shape, Some(a), [None, Some(b)]),
@@ -96,7 +96,7 @@ impl Suite for Masked {
         Num::new(share, format)
     }
 
-    fn keep(&mut self, x: &Num) -> crate::Result<[Vec<u64>; 2]> {
+    fn keep(&mut self, x: &Num) -> crate::Result<Kept> {
         super::lift::lift(&mut self.party, &[&x.share])?;
         let x = &x.share;
         let (m, l_0, l_1) = (x.m(), x.mask(0), x.mask(1));
@@ -105,7 +105,7 @@ impl Suite for Masked {
             Id::P1 => [m, l_1],
             Id::P2 => [l_0, l_1],
         };
-        Ok(kept.map(|x| elements(x).to_vec()))
+        Ok(Kept(kept.map(|x| elements(x).to_vec())))
     }
 
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {

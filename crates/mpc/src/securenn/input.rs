@@ -6,7 +6,7 @@
 use super::{Num, SecureNn, Share};
 use crate::masked::range::Piece;
 use crate::range::Block;
-use crate::{Id, Part, Party, Prg, Suite};
+use crate::{Id, Kept, Part, Party, Prg, Suite};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
 
@@ -19,7 +19,7 @@ impl Suite for SecureNn {
         [vec![Part::bits(&s_0.map(u64::from), 8)], vec![Part::words(&x_1)], vec![]]
     }
 
-    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<[Vec<u64>; 2], String> {
+    fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Kept, String> {
         let x_j = match (id, parts) {
             (Id::P0, [seed]) => {
                 let seed = seed.to_bits(32, 8)?;
@@ -29,7 +29,7 @@ impl Suite for SecureNn {
             (Id::P2, []) => vec![],
             (_, parts) => return Err(format!("{} tensors, expected {}", parts.len(), usize::from(id != Id::P2))),
         };
-        Ok([x_j, vec![]])
+        Ok(Kept([x_j, vec![]]))
     }
 
     fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String> {
@@ -48,12 +48,12 @@ impl Suite for SecureNn {
         super::range::mask(&mut self.party, blocks)
     }
 
-    fn input(&self, shape: [usize; 2], format: Format, [kept, _]: [Vec<u64>; 2]) -> Num {
+    fn input(&self, shape: [usize; 2], format: Format, Kept([kept, _]): Kept) -> Num {
         Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(kept)), format)
     }
 
-    fn keep(&mut self, x: &Num) -> crate::Result<[Vec<u64>; 2]> {
-        Ok([x.share.words().to_vec(), vec![]])
+    fn keep(&mut self, x: &Num) -> crate::Result<Kept> {
+        Ok(Kept([x.share.words().to_vec(), vec![]]))
     }
 
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trefoil_engine::{Engine, Format, fixed};
 use trefoil_mpc::tap::Tap;
-use trefoil_mpc::{Error, Id, Key, Pair, Part, Party, Prg, Seeds, simulate_over};
+use trefoil_mpc::{Error, Id, Kept, Key, Pair, Part, Party, Prg, Seeds, simulate_over};
 use trefoil_net::local;
 use trefoil_nn::{Data, Event, Graph, Schedule, State, Trainer, Training};
 use trefoil_ring::Tensor;
@@ -92,11 +92,12 @@ struct Upload<'a> {
     chunks: u32,
 }
 
-type Kept = [[Vec<u64>; 2]; 3];
+/// What each party keeps.
+type OfAll = [Kept; 3];
 
 impl Upload<'_> {
-    fn matrix<S: Tested>(&mut self, x: &Tensor) -> Kept {
-        let mut kept = Kept::default();
+    fn matrix<S: Tested>(&mut self, x: &Tensor) -> OfAll {
+        let mut kept = OfAll::default();
         for rows in x.axis_chunks_iter(ndarray::Axis(0), CHUNK) {
             let seed = (self.spoil.chunk)(self.chunks);
             self.chunks += 1;
@@ -105,7 +106,7 @@ impl Upload<'_> {
             self.record.sent.extend(sent(&parts));
             for (id, kept) in Id::ALL.into_iter().zip(&mut kept) {
                 let more = S::accept(id, rows.len(), &parts[id.index()]).unwrap();
-                kept.iter_mut().zip(more).for_each(|(kept, more)| kept.extend(more));
+                kept.extend_columns(&more, rows.ncols(), 0..rows.ncols());
             }
         }
         kept
@@ -157,7 +158,7 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
 }
 
 /// Shape, format and a party's words of a parameter.
-type Words = Vec<([usize; 2], Format, [Vec<u64>; 2])>;
+type Words = Vec<([usize; 2], Format, Kept)>;
 
 fn parameters<S: Tested>(state: &mut State<S::Num>) -> Vec<&mut S::Num> {
     state.params.iter_mut().chain(&mut state.kept).collect()

@@ -1,0 +1,64 @@
+//! A file's records by a schema that is guessed from the file itself, which nobody looks over before it is used.
+//!
+//! - The label column is given by its name, or by its index, from 0, where no column has that name.
+//! - Labels are integers or texts, and become classes in their order.
+//! - A column of texts becomes a category, and anything else must be a finite number in every record.
+//! - Every fifth record is held out, or the last one of fewer.
+
+use crate::error::{empty, mismatch};
+use crate::records::format::Format;
+use crate::schema::{Column, Task, template};
+use crate::{Dataset, Records, Result, Samples, Source};
+use std::path::Path;
+
+/// Reads a CSV or Parquet file twice: first for its schema, see [`template()`]. The dataset's name is the file's stem.
+///
+/// # Errors
+/// A file that cannot be read, or that is not as said above; each names the line and column where there is one.
+pub fn load(path: &Path, label: &str) -> Result<Dataset> {
+    let file = path.display().to_string();
+    let name = path.file_stem().map_or_else(|| "csv".to_string(), |s| s.to_string_lossy().into_owned());
+    let label = named(path, label)?;
+    let mut schema = template(path, &label, Some(Task::Classification), None, &[])?;
+    // Of numbers with a text or a fraction among them, one is wrong. Reading says where it stands.
+    let integer = |text: &String| text.parse::<i64>().is_ok();
+    let number = |text: &String| text.parse::<f64>().is_ok();
+    if schema.classes.iter().any(number) {
+        schema.classes.retain(integer);
+    }
+    for column in &mut schema.columns {
+        match column {
+            Column::Category { name, values } if values.iter().any(number) => {
+                *column = Column::Number { name: std::mem::take(name), mean: 0.0, deviation: 1.0 };
+            }
+            _ => {}
+        }
+    }
+    let source = Source { path: path.to_path_buf(), labels: None };
+    let [mut train, mut test] = Samples::read(&mut Records::open(&source, &schema, &[], true)?)?;
+    let rows = train.rows() + test.rows();
+    if rows < 2 {
+        return Err(empty(&file, format!("{rows} records"), "2, to train and to test"));
+    }
+    if test.rows() == 0 {
+        // Of so few the last one.
+        schema.holdout = rows;
+        (train, test) = (train.take(rows - 1), train.select(&[rows - 1]));
+    }
+    Ok(Dataset { name, schema, train, test })
+}
+
+/// The name of the column that is meant: by name first, else by index.
+fn named(path: &Path, label: &str) -> Result<String> {
+    let Some(format) = Format::open_named(path)? else {
+        let found = "a file whose name ends neither in .csv nor in .parquet";
+        return Err(mismatch(&path.display().to_string(), found, "CSV or Parquet"));
+    };
+    let index = || format.columns().get(label.parse::<usize>().ok()?);
+    let by_name = format.columns().iter().find(|c| *c == label);
+    // A name that there is not is refused with those that there are.
+    Ok(by_name.or_else(index).map_or_else(|| label.to_string(), String::clone))
+}
+
+#[cfg(test)]
+mod tests;
