@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `job` | `job.toml`, its checks, its members, its hash, who must approve |
 //! | [`suites`] | the protocol suites by name: the one place that turns a name into an engine |
+//! | [`plan`] | what a training takes, before it runs |
 //! | [`sharing`] | a data owner's records and the model owner's model, on their way |
 //! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
 
 mod error;
 pub mod evaluate;
 mod job;
+pub mod plan;
 pub mod predict;
 pub mod sharing;
 pub mod suites;

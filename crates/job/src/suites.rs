@@ -2,8 +2,10 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use trefoil_mpc::securenn::{SecureNn, Truncation};
-use trefoil_mpc::{Party, Suite, masked::Masked};
+use trefoil_mpc::masked::{Masked, MaskedPlan};
+use trefoil_mpc::plan::Planner;
+use trefoil_mpc::securenn::{SecureNn, SecureNnPlan, Truncation};
+use trefoil_mpc::{Party, Suite};
 
 /// The protocol suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +66,23 @@ pub trait WithSuite {
     fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out;
 }
 
+/// Something that is planned with whichever suite's engine without values.
+pub trait WithPlanner {
+    /// What comes of it.
+    type Out;
+    /// Does it.
+    fn run<E: Planner>(self, engine: E) -> Self::Out;
+}
+
 impl Chosen {
+    /// Plans something for this suite.
+    pub fn plan<W: WithPlanner>(self, work: W) -> W::Out {
+        match self.suite {
+            SuiteName::Masked => work.run(MaskedPlan::default()),
+            SuiteName::Securenn => work.run(SecureNnPlan::new(self.truncation)),
+        }
+    }
+
     /// Does something with this suite's engine.
     pub fn with<W: WithSuite>(self, work: W) -> W::Out {
         match self.suite {

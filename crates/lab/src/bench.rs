@@ -5,10 +5,12 @@ mod names;
 mod operation;
 mod pace;
 pub mod party;
+mod plan;
 mod settings;
 
 pub use names::names;
 pub use operation::Operation;
+pub use plan::{Planned, plan};
 pub use settings::{Bench, Measurement};
 
 use crate::launch::{Fleet, Line, Start};

@@ -2,7 +2,7 @@
 //!
 //! What all suites share comes first: a [`Party`] with its addressed randomness ([`seeds`]), rounds that the reader can
 //! see ([`round`]), cost measured at the transport ([`cost`]) and [`simulate`], three parties in one test; the engine on
-//! secret shares ([`secure`]), and what a suite offers to those who compute nothing ([`Suite`]). Then one folder a suite:
+//! secret shares ([`secure`]), the same without values, which adds up what a program takes ([`plan`]), and what a suite offers to those who compute nothing ([`Suite`]). Then one folder a suite:
 //! [`masked`] and [`securenn`].
 
 pub mod cost;
@@ -11,7 +11,9 @@ mod error;
 mod kept;
 pub mod masked;
 mod party;
+pub mod plan;
 pub mod prg;
+mod price;
 pub mod range;
 pub mod round;
 pub mod secure;
@@ -26,6 +28,7 @@ pub use error::{Error, Result};
 pub use kept::Kept;
 pub use party::{Op, Party};
 pub use prg::Prg;
+pub use price::Price;
 pub use seeds::{Key, Pair, Seeds};
 pub use simulate::{simulate, simulate_over};
 pub use suite::Suite;

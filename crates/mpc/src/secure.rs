@@ -72,10 +72,28 @@ impl<S: Shares> Factors<'_, S> {
     }
 }
 
+/// What an engine works at: a [`Party`], or the [books](crate::plan::Books) of a plan.
+pub trait Host {
+    /// What follows is booked to another layer; gives the last one back.
+    fn set_layer(&mut self, layer: &str) -> String;
+    /// Starts a step; steps only grow.
+    fn begin_step(&mut self, step: u64);
+}
+
+impl Host for Party {
+    fn set_layer(&mut self, layer: &str) -> String {
+        Party::set_layer(self, layer)
+    }
+    fn begin_step(&mut self, step: u64) {
+        Party::begin_step(self, step);
+    }
+}
+
 /// Which protocol serves which operation; the value itself holds a suite's choices. Each may take rounds, and fail with
 /// the network.
 #[allow(missing_docs, clippy::missing_errors_doc)] // as the operations of `Engine` that they serve
 pub trait Protocols {
+    type Host: Host;
     type Share: Shares;
     type Bit: Clone;
     /// More bits than this cannot be truncated at once.
@@ -83,29 +101,29 @@ pub trait Protocols {
     /// Whether the maximum of a row comes from all pairs at once rather than from a tournament.
     const PAIRS: bool;
 
-    fn public(p: &Party, x: &Tensor) -> Self::Share;
+    fn public(p: &Self::Host, x: &Tensor) -> Self::Share;
     fn gather_bits(x: &Self::Bit, index: Index<'_>) -> Self::Bit;
-    fn flip(p: &Party, x: &Self::Bit, flip: &[bool]) -> Self::Bit;
+    fn flip(p: &Self::Host, x: &Self::Bit, flip: &[bool]) -> Self::Bit;
     fn shape_of_bits(x: &Self::Bit) -> [usize; 2];
 
-    fn prepare(&mut self, p: &mut Party, x: &Self::Share) -> Result<()>;
-    fn settle(&mut self, p: &mut Party, x: &[&Self::Share]) -> Result<()>;
+    fn prepare(&mut self, p: &mut Self::Host, x: &Self::Share) -> Result<()>;
+    fn settle(&mut self, p: &mut Self::Host, x: &[&Self::Share]) -> Result<()>;
     /// `x` will be needed whole after the next comparison.
     fn ride(&mut self, x: &Self::Share);
-    fn products(&mut self, p: &mut Party, z: &[Factors<'_, Self::Share>]) -> Result<Vec<Self::Share>>;
-    fn truncate(&mut self, p: &mut Party, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Share>>;
+    fn products(&mut self, p: &mut Self::Host, z: &[Factors<'_, Self::Share>]) -> Result<Vec<Self::Share>>;
+    fn truncate(&mut self, p: &mut Self::Host, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Share>>;
     /// \[x >= 0\] for -2^(b-1) <= x < 2^(b-1), of each (x, b).
-    fn drelu(&mut self, p: &mut Party, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Bit>>;
-    fn select(&mut self, p: &mut Party, x: &[(&Self::Bit, &Self::Share)]) -> Result<Vec<Self::Share>>;
+    fn drelu(&mut self, p: &mut Self::Host, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Bit>>;
+    fn select(&mut self, p: &mut Self::Host, x: &[(&Self::Bit, &Self::Share)]) -> Result<Vec<Self::Share>>;
     /// The AND of at least one matrix of bits, all of one shape.
-    fn all(&mut self, p: &mut Party, bits: &[&Self::Bit]) -> Result<Self::Bit>;
-    fn open(&mut self, p: &mut Party, x: &Self::Share) -> Result<Option<Tensor>>;
+    fn all(&mut self, p: &mut Self::Host, bits: &[&Self::Bit]) -> Result<Self::Bit>;
+    fn open(&mut self, p: &mut Self::Host, x: &Self::Share) -> Result<Option<Tensor>>;
 }
 
 /// The engine: a party and its suite.
-pub struct Secure<P> {
-    /// This party.
-    pub party: Party,
+pub struct Secure<P: Protocols> {
+    /// This party, or the books of a plan.
+    pub party: P::Host,
     pub(crate) suite: P,
 }
 

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::networks::{dropout, leaky, networks, norm, residual};
 use common::{Tested, blobs, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
@@ -12,52 +13,11 @@ use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
-use trefoil_nn::layers::{AvgPool2d, BatchNorm, Constant, Conv2d, Dropout, Formats, LeakyRelu, Linear, MaxPool2d, Mode, Pair};
+use trefoil_nn::layers::{AvgPool2d, Conv2d, Formats, MaxPool2d, Mode, Pair};
 use trefoil_nn::network::{Cut, Network};
 use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Outputs, Schedule, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
-
-fn conv(filters: usize) -> Kind {
-    Kind::Conv2d(Conv2d { filters, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding: Pair([1, 1]) })
-}
-
-fn linear(outputs: usize) -> Kind {
-    Kind::Linear(Linear { outputs })
-}
-
-fn norm() -> Kind {
-    Kind::BatchNorm(BatchNorm::default())
-}
-
-fn leaky() -> Kind {
-    Kind::LeakyRelu(LeakyRelu { slope: Constant(0.01) })
-}
-
-fn dropout(p: f64) -> Kind {
-    Kind::Dropout(Dropout { p: Constant(p) })
-}
-
-fn graph(nodes: Vec<(Kind, &[&str])>) -> Graph {
-    let node = |(op, from): (Kind, &[&str])| Node { from: from.iter().map(|n| (*n).into()).collect(), ..Node::new(op) };
-    Graph { input: Shape::Image([1, 2, 4]), nodes: nodes.into_iter().map(node).collect() }
-}
-
-/// A block with a way around it, as in a residual network.
-fn residual() -> Graph {
-    graph(vec![
-        (conv(6), &[]),
-        (norm(), &[]),
-        (leaky(), &[]),
-        (conv(6), &[]),
-        (norm(), &[]),
-        (Kind::Add, &["bn2", "relu1"]),
-        (leaky(), &[]),
-        (Kind::Flatten, &[]),
-        (dropout(0.25), &[]),
-        (linear(3), &[]),
-    ])
-}
 
 fn config(network: Graph, rows: usize, epochs: u64, seed: u64) -> Training {
     Training::of(network, rows).unwrap().with(|t| {
@@ -108,12 +68,7 @@ fn follows_fixed<S: Tested>(c: &Training, weights: Option<&[f64]>) {
 
 #[test]
 fn parameters_are_those_of_fixed() {
-    let networks = [
-        residual(),
-        graph(vec![(linear(6), &[]), (norm(), &[]), (Kind::Sigmoid, &[]), (linear(6), &[]), (Kind::Tanh, &[]), (linear(3), &[])]),
-        graph(vec![(conv(5), &[]), (dropout(0.5), &[]), (Kind::GlobalAvgPool2d, &[]), (linear(3), &[])]),
-    ];
-    for network in networks {
+    for network in networks() {
         let c = config(network, 48, 8, 1);
         follows_fixed::<Masked>(&c, None);
         follows_fixed::<SecureNn>(&c, None);

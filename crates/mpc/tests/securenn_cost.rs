@@ -7,33 +7,38 @@ mod common;
 use common::edges;
 use trefoil_engine::Kind;
 use trefoil_mpc::securenn::{Num, SecureNn, Share, compute_msb, drelu, matmul, private_compare, share, share_convert, truncate};
-use trefoil_mpc::{Id, Party, Result, simulate};
+use trefoil_mpc::{Id, Party, Price, Result, simulate};
 
-/// Rounds and payload bytes of all parties that `f` spends on a secret matrix of `shape`.
-fn measured(shape: [usize; 2], f: impl Fn(&mut Party, &Share) -> Result<()> + Sync) -> (u64, u64) {
+/// Rounds, and payload bytes from each party to each other one, that `f` spends on a secret matrix of `shape`.
+fn measured(shape: [usize; 2], f: impl Fn(&mut Party, &Share) -> Result<()> + Sync) -> (u64, [[u64; 3]; 3]) {
     let n = shape[0] * shape[1];
     let words = edges(61, n.max(9));
     let got = simulate(1, |p| {
         let x = Share::from_words(shape, (p.id != Id::P2).then(|| words[..n].to_vec()));
         let (depth, before) = (p.depth(), p.cost.clone());
         f(p, &x)?;
-        Ok((u64::from(p.depth() - depth), (&p.cost - &before).total().payload_bytes))
+        Ok((u64::from(p.depth() - depth), (&p.cost - &before).sent))
     });
     // Rounds are those of P0 and P1; P2's depth is larger than theirs only where a protocol ends at P2 (private compare).
     let [(r0, b0), (r1, b1), (r2, b2)] = got.map(|party| party.unwrap().0);
-    (r0.max(r1).max(r2), b0 + b1 + b2)
+    (r0.max(r1).max(r2), [b0, b1, b2])
+}
+
+/// What is stated, as it is measured.
+fn stated(price: Price) -> (u64, [[u64; 3]; 3]) {
+    (price.rounds, price.sent())
 }
 
 /// Measures one row of `n` for several n; `ours` is exact, and `paper` an upper bound where whole blocks of 64 are counted.
 fn check(
     name: &str,
-    ours: impl Fn(usize) -> (u64, u64),
+    ours: impl Fn(usize) -> Price,
     paper: impl Fn(u64) -> (u64, u64),
     f: impl Fn(&mut Party, &Share) -> Result<()> + Sync,
 ) {
     for n in [1, 64, 1000] {
-        assert_eq!(measured([1, n], &f), ours(n), "{name} of {n}");
-        let ((rounds, bytes), most) = (ours(n), paper(n.next_multiple_of(64) as u64));
+        assert_eq!(measured([1, n], &f), stated(ours(n)), "{name} of {n}");
+        let (rounds, bytes, most) = (ours(n).rounds, ours(n).bytes(), paper(n.next_multiple_of(64) as u64));
         assert!(rounds <= most.0 && bytes <= most.1, "{name} of {n}: {rounds} rounds, {bytes} bytes; paper {most:?}");
     }
 }
@@ -58,9 +63,9 @@ fn a_matrix_product_costs_what_it_states() {
         let product = |p: &mut Party, x: &Share, y: &Share| matmul::matmul(p, &[(kind, x, y, [m, v])]).map(drop);
         let factor = |p: &Party| Share::new(p, [v, n], || trefoil_ring::Tensor::ones((v, n)));
         let ours = matmul::cost(m * n + v * n, m * v);
-        assert_eq!(measured([m, n], |p, x| product(p, x, &factor(p))), ours);
+        assert_eq!(measured([m, n], |p, x| product(p, x, &factor(p))), stated(ours));
         let paper = 2 * 8 * (2 * m * n + 2 * n * v + m * v) as u64;
-        assert!(ours.0 <= 2 && ours.1 <= paper);
+        assert!(ours.rounds <= 2 && ours.bytes() <= paper);
 
         // A second product of the same factors opens nothing and adds no round.
         let again = matmul::cost(0, m * v);
@@ -69,7 +74,7 @@ fn a_matrix_product_costs_what_it_states() {
             product(p, x, &y)?;
             product(p, x, &y)
         });
-        assert_eq!(twice, (ours.0 + again.0, ours.1 + again.1));
+        assert_eq!(twice, stated(ours.then(again)));
     }
 }
 
@@ -114,7 +119,7 @@ fn comparisons_cost_what_they_state() {
     );
     check("drelu", drelu::cost, |n| (8, 600 * n), |p, x| drelu::drelu(p, x).map(drop));
     // Algorithms 2 and 7 are a comparison and one product more. A bit is an integer, so nothing is truncated.
-    let relu_cost = |n| (drelu::cost(n).0 + matmul::cost(2 * n, n).0, drelu::cost(n).1 + matmul::cost(2 * n, n).1);
+    let relu_cost = |n| drelu::cost(n).then(matmul::cost(2 * n, n));
     check("relu", relu_cost, |n| (10, 704 * n), relu);
     check("select share", |n| matmul::cost(2 * n, n), |n| (2, 80 * n), |p, x| select(p, &x.scale(2), x));
 }
@@ -122,7 +127,8 @@ fn comparisons_cost_what_they_state() {
 #[test]
 fn a_relu_takes_432_bytes_in_whole_blocks() {
     for n in [64, 128, 640] {
-        let (rounds, bytes) = measured([1, n], relu);
+        let (rounds, sent) = measured([1, n], relu);
+        let bytes: u64 = sent.iter().flatten().sum();
         assert_eq!((rounds, bytes), (8, 432 * n as u64));
         assert!(rounds <= 10 && bytes <= 528 * n as u64);
     }
@@ -138,9 +144,8 @@ fn a_division_costs_what_its_comparisons_and_selections_cost() {
             let (x, y) = (Num::new(x.clone(), format), Num::new(x.scale(3), format));
             common::with_engine::<SecureNn, _>(p, |e| trefoil_engine::functions::division(e, &x, &y, f)).map(drop)
         });
-        let ((r, b), (s, c)) = (drelu::cost(rows), matmul::cost(3 * rows, 2 * rows));
-        let steps = u64::from(f) + 1;
-        assert_eq!(found, (steps * (r + s), steps * (b + c)));
-        assert_eq!(b + c, 456 * rows as u64);
+        let step = drelu::cost(rows).then(matmul::cost(3 * rows, 2 * rows));
+        assert_eq!(found, stated(step.times(u64::from(f) + 1)));
+        assert_eq!(step.bytes(), 456 * rows as u64);
     }
 }

@@ -7,7 +7,7 @@ use crate::evaluate::LOSS_ROWS;
 use crate::optimisers::{Chosen, Optimiser};
 use crate::train::{Data, State};
 use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
-use trefoil_engine::{ShapeNum, Shapes};
+use trefoil_engine::{Format, ShapeNum, Shapes};
 
 /// Fraction bits of activations where nobody says: as many as fit, of these.
 const MOST_BITS: u8 = 16;
@@ -69,17 +69,27 @@ impl Trainer {
         Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0 })
     }
 
+    /// The state before the first step, of matrices that `matrix` makes of a shape and a format: for engines without values.
+    pub fn state_of<N>(&self, matrix: impl Fn([usize; 2], Format) -> N) -> State<N> {
+        let params = self.network.params().iter().map(|p| matrix(p.shape(), self.scales.param(p)));
+        let kept = self.keeps().into_iter().map(|(shape, format)| matrix(shape, format));
+        State { params: params.collect(), kept: kept.collect() }
+    }
+
+    /// So many records with their labels, likewise.
+    pub fn data_of<N>(&self, rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
+        let (x, y) = ([rows, self.network.width()], [rows, self.network.outputs()]);
+        Data { x: matrix(x, self.training.records.input()), y: matrix(y, self.label_format()) }
+    }
+
     /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
     /// gradient also depends on the exponent of the rate, so each exponent is tried. What comes of it is the number of truncations in a
     /// step that would be expected to go wrong if they were local.
     fn try_without_values(&self) -> Result<f64> {
-        let (spec, records, e) = (&self.training.spec, &self.training.records, &mut Shapes::default());
+        let (spec, e) = (&self.training.spec, &mut Shapes::default());
         let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
-        let (x, y) = (self.network.width(), self.network.outputs());
-        let of = |rows| Data { x: ShapeNum::new([rows, x], records.input()), y: ShapeNum::new([rows, y], self.label_format()) };
-        let parameters = self.network.params().iter().map(|p| ShapeNum::new(p.shape(), self.scales.param(p)));
-        let kept = self.keeps().into_iter().map(|(shape, format)| ShapeNum::new(shape, format));
-        let state = State { params: parameters.collect(), kept: kept.collect() };
+        let of = |rows| self.data_of(rows, ShapeNum::new);
+        let state = self.state_of(ShapeNum::new);
         for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {

@@ -4,11 +4,14 @@ use crate::args;
 use crate::output::{note, print};
 use crate::table::{Table, bytes};
 use clap::Args;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use trefoil_job::SuiteName;
-use trefoil_lab::bench::{self, Measurement};
+use trefoil_job::suites::Chosen;
+use trefoil_lab::bench::{self, Measurement, Planned};
+use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
 use trefoil_server::{Error, Result, machine};
 
@@ -43,7 +46,11 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     queue_megabytes: u64,
 
-    /// Write the measurements to a file, as a JSON list
+    /// Run nothing: rounds and bytes of a training step or a query, as the protocols state them
+    #[arg(long)]
+    plan: bool,
+
+    /// Write the measurements, or the plans, to a file, as a JSON list
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
@@ -53,8 +60,14 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Measures one after the other.
+    /// Measures one after the other, or plans them.
     pub fn run(self) -> Result<()> {
+        if self.plan {
+            let suite = Chosen { suite: self.suite, truncation: Truncation::Dealer };
+            let planned = self.names.iter().map(|name| bench::plan(name, suite)).collect::<Result<Vec<_>>>()?;
+            print(plans(&planned));
+            return self.write(&planned);
+        }
         let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
         let program = super::this_program()?;
@@ -84,12 +97,45 @@ impl Bench {
             done.push(bench::measure(name, &bench, stop)?);
         }
         print(table(&done));
+        self.write(&done)
+    }
+
+    fn write(&self, list: &[impl Serialize]) -> Result<()> {
         if let Some(path) = &self.json {
-            let text = serde_json::to_string_pretty(&done).map_err(|e| Error::config("measurements", e, "numbers and texts"))?;
+            let text = serde_json::to_string_pretty(list).map_err(|e| Error::config("measurements", e, "numbers and texts"))?;
             std::fs::write(path, text + "\n").map_err(|source| Error::File { path: path.display().to_string(), source })?;
         }
         Ok(())
     }
+}
+
+/// A row for each plan.
+fn plans(planned: &[Planned]) -> Table {
+    let mut table = Table::new([
+        "name",
+        "rounds",
+        "all links",
+        "sent ahead",
+        "busiest link",
+        "first time",
+        "most in layer",
+        "most in protocol",
+    ]);
+    for p in planned {
+        let most = |x: &BTreeMap<String, u64>| x.iter().max_by_key(|(_, n)| **n).map(|(name, n)| (name.clone(), bytes(*n)));
+        let named = |x| most(x).map_or_else(|| "-".into(), |(name, n)| format!("{name} {n}"));
+        table.row([
+            p.name.clone(),
+            p.rounds.to_string(),
+            bytes(p.bytes_total),
+            bytes(p.bytes_ahead),
+            named(&p.bytes_by_link),
+            bytes(p.bytes_first),
+            named(&p.bytes_by_layer),
+            named(&p.bytes_by_protocol),
+        ]);
+    }
+    table
 }
 
 /// A row for each measurement.

@@ -100,4 +100,29 @@ fn bench_writes_its_list() {
     let sum: u64 = links.values().map(|v| v.as_u64().unwrap()).sum();
     assert_eq!(links.len(), 6);
     assert!(sum.abs_diff(measured["bytes_total"].as_u64().unwrap()) <= 6, "{measured}");
+
+    // What is planned without running anything is what was counted.
+    let [planned] = &plans(&["train-784x256x10"])[..] else { panic!("one plan") };
+    assert_eq!((&planned["bytes_by_link"], &planned["bytes_total"]), (&measured["bytes_by_link"], &measured["bytes_total"]));
+    assert_eq!(planned["rounds"].as_f64(), measured["rounds"].as_f64());
+}
+
+fn plans(names: &[&str]) -> Vec<Value> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plan.json");
+    let out = run(&[&["bench", "--plan", "--json", path(&file)], names].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(names.iter().all(|name| text(&out.stdout).contains(name)));
+    serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
+}
+
+/// Nothing is run, so the largest network is no matter.
+#[test]
+fn bench_plans_what_is_too_large_to_run() {
+    let planned = plans(&["train-cifar-vgg16", "infer-cifar-vgg16-b1", "infer-cifar-vgg16-b128"]);
+    let rounds: Vec<u64> = planned.iter().map(|p| p["rounds"].as_u64().unwrap()).collect();
+    assert!(rounds[0] > rounds[1] && rounds[1] == rounds[2], "{rounds:?}");
+    assert!(planned[2]["bytes_total"].as_u64() > planned[1]["bytes_total"].as_u64());
+    assert!(planned[2]["bytes_by_layer"].as_object().unwrap().len() > 16);
+    refused(&run(&["bench", "--plan", "relu-1e6"]), 2, &["plan: found relu-1e6", "train-"]);
 }

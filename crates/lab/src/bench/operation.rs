@@ -205,14 +205,18 @@ fn step(network: &Graph) -> usize {
     if network.widest() > 1 << 18 { 32 } else { BATCH }
 }
 
-fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
-    let rows = batch * 8;
-    let training = Operation::Train { network: network.clone(), batch }.training()?.with(|t| {
+/// The training whose steps are done again and again.
+pub(super) fn repeated(network: &Graph, batch: usize) -> Result<Training> {
+    Ok(Operation::Train { network: network.clone(), batch }.training()?.with(|t| {
         // More epochs than anybody waits for.
-        (t.records.train_rows, t.spec.batch, t.spec.epochs) = (rows, batch, 1_000_000);
+        (t.records.train_rows, t.spec.batch, t.spec.epochs) = (batch * 8, batch, 1_000_000);
         t.open = Open::default();
-    });
-    let trainer = training.trainer()?;
+    }))
+}
+
+fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
+    let trainer = repeated(network, batch)?.trainer()?;
+    let rows = trainer.training().records.train_rows;
     let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
     let x = secret(e, &images(rows, inputs), Format::new(8, 0))?;

@@ -13,6 +13,7 @@ pub mod bit;
 pub mod drelu;
 mod input;
 pub mod lift;
+mod plan;
 pub mod product;
 pub mod range;
 pub mod select;
@@ -21,5 +22,6 @@ mod suite;
 pub mod truncate;
 
 pub use bit::Bit;
+pub use plan::MaskedPlan;
 pub use share::Share;
 pub use suite::{Masked, Num};

@@ -45,6 +45,7 @@ impl Shares for Share {
 }
 
 impl Protocols for Riders {
+    type Host = Party;
     type Share = Share;
     type Bit = Bit;
     // product.rs leaves room for its rounding below this.

@@ -22,13 +22,14 @@
 //! - The final zero sharing is left out: g_0 is uniform and used once, so that the output share is uniform already.
 
 use super::private_compare::{self, bits_bytes, deal_bits, private_compare, residues};
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 use trefoil_ring::odd;
 
 /// Rounds and bytes for `n` elements.
-pub const fn cost(n: usize) -> (u64, u64) {
-    let (rounds, compare) = private_compare::cost(n);
-    (2 + rounds, compare + bits_bytes(n) + 24 * n as u64)
+pub const fn cost(n: usize) -> Price {
+    let (ahead, n) = (bits_bytes(n), n as u64);
+    let own = Price { rounds: 2, ahead, servers: 16 * n, from_helper: 8 * n, ..Price::NONE };
+    own.then(private_compare::cost(n as usize))
 }
 
 /// The top bit of each of `n` elements; `a` and the result are empty at P2.

@@ -9,12 +9,11 @@
 //! | here       | 7      | 392: ShareConvert 200, ComputeMSB 192                   |
 
 use super::{Share, compute_msb, compute_msb::compute_msb, share_convert, share_convert::share_convert};
-use crate::{Party, Result};
+use crate::{Party, Price, Result};
 
 /// Rounds and bytes for `n` elements.
-pub const fn cost(n: usize) -> (u64, u64) {
-    let ((r, b), (s, c)) = (share_convert::cost(n), compute_msb::cost(n));
-    (r + s, b + c)
+pub const fn cost(n: usize) -> Price {
+    share_convert::cost(n).then(compute_msb::cost(n))
 }
 
 /// \[a >= 0\], element by element.

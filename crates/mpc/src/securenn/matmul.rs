@@ -18,7 +18,7 @@
 //!   new for each product.
 
 use super::Share;
-use crate::{Id, Op, Pair, Part, Party, Result};
+use crate::{Id, Op, Pair, Part, Party, Price, Result};
 use trefoil_engine::{Index, Kind};
 use trefoil_ring::{Tensor, words};
 
@@ -88,8 +88,8 @@ fn exchange(p: &mut Party, op: Op, x: &[&Share], a: &[Tensor]) -> Result<Vec<Opt
 }
 
 /// Rounds and bytes of [`matmul`] that opens `opened` elements which were not open yet, and has `out` elements of results.
-pub const fn cost(opened: usize, out: usize) -> (u64, u64) {
-    (if opened == 0 { 0 } else { 1 }, 16 * opened as u64 + 8 * out as u64)
+pub const fn cost(opened: usize, out: usize) -> Price {
+    Price { rounds: (opened > 0) as u64, ahead: 8 * out as u64, servers: 16 * opened as u64, ..Price::NONE }
 }
 
 /// A product to be computed: kind, X, Y and the shape of Z.

@@ -9,6 +9,7 @@ pub mod compute_msb;
 pub mod drelu;
 mod input;
 pub mod matmul;
+mod plan;
 pub mod private_compare;
 pub mod range;
 pub mod share;
@@ -16,5 +17,6 @@ pub mod share_convert;
 mod suite;
 pub mod truncate;
 
+pub use plan::SecureNnPlan;
 pub use share::Share;
 pub use suite::{Num, SecureNn, Truncation};

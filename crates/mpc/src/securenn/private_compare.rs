@@ -23,7 +23,7 @@
 //!   and a uniform rotation makes that uniform too: the view is the same, for 6 random bits in place of 63 draws.
 //! - Bits lie 64 elements side by side, bit by bit, so that the compiler works on 64 residues at once.
 
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 use trefoil_ring::residue::{P, Residue};
 
 /// Bits of an element, and elements of a block: block k holds bit i of its e-th element at `64 (64 k + i) + e`.
@@ -51,8 +51,8 @@ pub const fn bits_bytes(n: usize) -> u64 {
 }
 
 /// Rounds and bytes for `n` elements.
-pub const fn cost(n: usize) -> (u64, u64) {
-    (1, 2 * bits_bytes(n))
+pub const fn cost(n: usize) -> Price {
+    Price { rounds: 1, to_helper: 2 * bits_bytes(n), ..Price::NONE }
 }
 
 /// P2 deals the bits of x, which it knows: P0's share comes from their generator, P1's is left to be sent with

@@ -6,7 +6,7 @@
 //! Reconstruct: 1 round, 2 words an element. Paper: the same.
 
 use super::matmul::Opened;
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
 use trefoil_ring::{Tensor, words};
@@ -128,8 +128,8 @@ pub fn reshare(p: &mut Party, x: &Share) -> Result<Share> {
 }
 
 /// Rounds and bytes of [`reconstruct`] for `n` elements.
-pub const fn reconstruct_cost(n: usize) -> (u64, u64) {
-    (1, 16 * n as u64)
+pub const fn reconstruct_cost(n: usize) -> Price {
+    Price { rounds: 1, servers: 16 * n as u64, ..Price::NONE }
 }
 
 /// Opens a matrix to P0 and P1; `None` at P2. 1 round, 2 words an element.

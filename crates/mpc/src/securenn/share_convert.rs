@@ -19,13 +19,13 @@
 //! delta_0 is uniform over Z_(L-1) and used once, so that y_j is uniform already.
 
 use super::private_compare::{self, bits_bytes, deal_bits, private_compare, residues};
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 use trefoil_ring::odd;
 
 /// Rounds and bytes for `n` elements.
-pub const fn cost(n: usize) -> (u64, u64) {
-    let (rounds, compare) = private_compare::cost(n);
-    (3 + rounds, compare + bits_bytes(n) + 32 * n as u64)
+pub const fn cost(n: usize) -> Price {
+    let own = Price { rounds: 3, to_helper: 16 * n as u64, from_helper: bits_bytes(n) + 16 * n as u64, ..Price::NONE };
+    own.then(private_compare::cost(n))
 }
 
 /// y over Z_(L-1) from `a` over Z_L, `n` elements; `a` and y are empty at P2.

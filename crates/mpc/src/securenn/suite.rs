@@ -61,6 +61,7 @@ fn multiply<'a>(p: &mut Party, pairs: impl Iterator<Item = (&'a Share, &'a Share
 }
 
 impl Protocols for Choices {
+    type Host = Party;
     type Share = Share;
     type Bit = Share;
     const MOST_SHIFT: u8 = 62;

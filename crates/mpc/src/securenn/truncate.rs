@@ -11,7 +11,7 @@
 
 use super::Share;
 use crate::cut::Cut;
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 use trefoil_ring::words;
 
 /// Each v / 2^f, rounded down or up. All in one round; f = 0 leaves a share as it is.
@@ -26,8 +26,9 @@ pub fn truncate(p: &mut Party, vs: &[(&Share, u8)]) -> Result<Vec<Share>> {
 }
 
 /// Rounds and bytes of the dealer-assisted form for `n` elements, 1 <= f.
-pub const fn cost(n: usize, f: u8) -> (u64, u64) {
-    (1, 24 * n as u64 + (n as u64 * f as u64).div_ceil(8))
+pub const fn cost(n: usize, f: u8) -> Price {
+    let n = n as u64;
+    Price { rounds: 1, ahead: 8 * n + (n * f as u64).div_ceil(8), servers: 16 * n, ..Price::NONE }
 }
 
 const R_0: &str = "securenn.truncate.r_0";

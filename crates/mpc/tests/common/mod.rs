@@ -4,6 +4,7 @@
 pub mod joint;
 pub mod liar;
 pub mod masked_programs;
+pub mod networks;
 pub mod owner;
 pub mod privacy;
 pub mod programs;

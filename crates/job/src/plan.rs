@@ -1,0 +1,155 @@
+//! What a training or a query takes, before anything runs: rounds, and bytes by link, layer and protocol, exact.
+//!
+//! The program itself runs on a suite's engine without values ([`trefoil_mpc::plan`]), so that nothing is derived here a second time.
+
+use crate::suites::{Chosen, WithPlanner};
+use trefoil_mpc::plan::{Books, Planner};
+use trefoil_nn::{Event, Result, Trainer};
+
+/// What a training takes.
+#[derive(Clone, Debug)]
+pub struct TrainingPlan {
+    /// Once, before the first step: what is prepared of the data.
+    pub setup: Books,
+    /// The first step, in which the weights are as they were put in.
+    pub first: Books,
+    /// A step after others of its epoch.
+    pub step: Books,
+    /// The figures after an epoch: loss, range checks and metric.
+    pub figures: Books,
+}
+
+/// What queries take.
+#[derive(Clone, Debug)]
+pub struct QueryPlan {
+    /// The first one, in which the weights are as they were put in.
+    pub first: Books,
+    /// Each later one.
+    pub next: Books,
+}
+
+/// What this training takes on this suite.
+///
+/// # Errors
+/// What does not fit.
+pub fn training(trainer: &Trainer, suite: Chosen) -> Result<TrainingPlan> {
+    suite.plan(OfTraining(trainer))
+}
+
+/// What queries of `rows` records each take on this suite.
+///
+/// # Errors
+/// What does not fit.
+pub fn query(trainer: &Trainer, suite: Chosen, rows: usize) -> Result<QueryPlan> {
+    suite.plan(OfQuery(trainer, rows))
+}
+
+struct OfTraining<'a>(&'a Trainer);
+struct OfQuery<'a>(&'a Trainer, usize);
+
+/// Steps that are run of the first epoch, its last ones: one that is the first, and one after it.
+const STEPS: u64 = 3;
+
+/// Why the loop over steps ends.
+enum End {
+    Planned,
+    Failed(trefoil_nn::Error),
+}
+
+impl From<trefoil_nn::Error> for End {
+    fn from(e: trefoil_nn::Error) -> End {
+        End::Failed(e)
+    }
+}
+
+impl WithPlanner for OfTraining<'_> {
+    type Out = Result<TrainingPlan>;
+
+    fn run<E: Planner>(self, mut e: E) -> Self::Out {
+        let t = self.0;
+        let records = t.training().records;
+        let of = |shape, format| e.secret(shape, format);
+        let (state, train, test) = (t.state_of(of), t.data_of(records.train_rows, of), t.data_of(records.test_rows, of));
+        let from = t.steps_per_epoch().saturating_sub(STEPS);
+        let (mut at, mut first) = (Books::default(), None);
+        let nothing = Books::default;
+        let mut plan = TrainingPlan { setup: nothing(), first: nothing(), step: nothing(), figures: nothing() };
+        let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
+            let since = e.books() - &at;
+            match event {
+                Event::Figures { .. } | Event::Opening { .. } => return Ok(()),
+                Event::Start => plan.setup = since,
+                Event::Step { .. } => {
+                    plan.first = first.get_or_insert_with(|| since.clone()).clone();
+                    plan.step = since;
+                }
+                Event::Epoch { .. } => {
+                    plan.figures = since;
+                    return Err(End::Planned);
+                }
+            }
+            at = e.books().clone();
+            Ok(())
+        });
+        match end {
+            Err(End::Failed(e)) => Err(e),
+            Err(End::Planned) | Ok(_) => Ok(plan),
+        }
+    }
+}
+
+impl WithPlanner for OfQuery<'_> {
+    type Out = Result<QueryPlan>;
+
+    fn run<E: Planner>(self, mut e: E) -> Self::Out {
+        let OfQuery(t, rows) = self;
+        let state = t.state_of(|shape, format| e.secret(shape, format));
+        let query = |e: &mut E| -> Result<Books> {
+            let before = e.books().clone();
+            let x = t.data_of(rows, |shape, format| e.secret(shape, format)).x;
+            let y = t.forward(e, &state, &x)?;
+            // Whoever is sent the answer is sent whole numbers.
+            e.settle(&[&y])?;
+            Ok(e.books() - &before)
+        };
+        Ok(QueryPlan { first: query(&mut e)?, next: query(&mut e)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suites::SuiteName;
+    use trefoil_mpc::securenn::Truncation;
+    use trefoil_nn::{Graph, Training};
+
+    fn chosen(suite: SuiteName) -> Chosen {
+        Chosen { suite, truncation: Truncation::Dealer }
+    }
+
+    /// The figures of the README; that the transport counts them is a test of trefoil-mpc.
+    #[test]
+    fn a_step_of_the_papers_network_is_planned_in_no_time() {
+        let network = Graph::perceptron(&[784, 256, 10]);
+        let t = Training::of(network, 60_000).unwrap().with(|t| t.spec.batch = 128).trainer().unwrap();
+        let plan = training(&t, chosen(SuiteName::Masked)).unwrap();
+        let step = plan.step.total();
+        assert!(step.rounds == 45 && (11_200_000..11_250_000).contains(&step.bytes()), "{step:?}");
+        // Whole weights wait for nothing, and masked data is prepared as it is.
+        assert!(plan.first.total().bytes() <= step.bytes() && plan.setup.total().bytes() == 0);
+        assert!(plan.figures.total().bytes() > 0);
+        // The data is opened once, under its mask.
+        let plan = training(&t, chosen(SuiteName::Securenn)).unwrap();
+        assert_eq!(plan.setup.total().bytes(), 60_000 * 784 * 16);
+        assert!(["fc1", "relu1", "fc2", "softmax"].iter().all(|layer| plan.step.by_layer().contains_key(layer)));
+    }
+
+    #[test]
+    fn later_queries_open_no_weights() {
+        let t = Training::of(Graph::perceptron(&[784, 128, 128, 10]), 128).unwrap().trainer().unwrap();
+        let plan = query(&t, chosen(SuiteName::Securenn), 1).unwrap();
+        assert!(plan.first.total().bytes() > plan.next.total().bytes());
+        let plan = query(&t, chosen(SuiteName::Masked), 1).unwrap();
+        assert_eq!(plan.first, plan.next);
+    }
+}

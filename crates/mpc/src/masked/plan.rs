@@ -1,0 +1,173 @@
+//! What the protocols of this suite take, without values ([`crate::plan`]). It reads as suite.rs does: where that calls a protocol, this books
+//! the protocol's `cost`. What is kept of a share is what decides whether something is paid: its lift, and whether a bit's mask was dealt.
+
+use super::suite::Riders as Suite;
+use super::{and, drelu, lift, product, select, share, truncate};
+use crate::plan::{Blank, Books};
+use crate::secure::{Factors, Protocols, Secure, Shares};
+use crate::{Price, Result};
+use std::cell::Cell;
+use std::rc::Rc;
+use trefoil_engine::Index;
+use trefoil_ring::Tensor;
+
+/// The engine on this suite, without values.
+pub type MaskedPlan = Secure<Riders>;
+
+/// Values whose lift travels with the next comparison.
+#[derive(Default)]
+pub struct Riders(Vec<Planned>);
+
+impl Default for MaskedPlan {
+    fn default() -> MaskedPlan {
+        Secure { party: Books::default(), suite: Riders::default() }
+    }
+}
+
+/// A masked matrix of which only the shape is known, and whether it waits for its lift.
+#[derive(Clone)]
+pub struct Planned {
+    shape: [usize; 2],
+    lift: Option<Rc<Lift>>,
+}
+
+/// As in share.rs: how many bits are open, and whether m has been made whole; clones of a share have it in common.
+struct Lift {
+    f: u8,
+    whole: Cell<bool>,
+}
+
+/// A matrix of bits, and whether shares of their masks have been dealt.
+#[derive(Clone)]
+pub struct PlannedBit {
+    shape: [usize; 2],
+    dealt: Rc<Cell<bool>>,
+}
+
+impl Planned {
+    fn new(shape: [usize; 2], f: Option<u8>) -> Planned {
+        Planned { shape, lift: f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, whole: Cell::new(false) })) }
+    }
+    fn pending(&self) -> Option<&Rc<Lift>> {
+        self.lift.as_ref().filter(|lift| !lift.whole.get())
+    }
+    /// How many bits are open.
+    fn open(&self) -> Option<u8> {
+        self.pending().map(|lift| lift.f)
+    }
+}
+
+impl PlannedBit {
+    fn new(shape: [usize; 2]) -> PlannedBit {
+        PlannedBit { shape, dealt: Rc::default() }
+    }
+}
+
+impl Blank for Planned {
+    fn blank(shape: [usize; 2]) -> Planned {
+        Planned::new(shape, None)
+    }
+}
+
+impl Shares for Planned {
+    fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+    fn linear(&self, shape: [usize; 2], _: impl Fn(&Tensor) -> Tensor) -> Planned {
+        Planned::new(shape, self.open())
+    }
+    fn zip(&self, y: &Planned, _: impl Fn(&Tensor, &Tensor) -> Tensor) -> Planned {
+        Planned::new(self.shape, self.open().max(y.open()))
+    }
+    fn gather(&self, index: Index<'_>) -> Planned {
+        Planned::new(index.shape(self.shape), self.open())
+    }
+    fn beside(x: &[&Planned]) -> Option<Planned> {
+        Some(Planned::new(Planned::joined(x)?, x.iter().filter_map(|x| x.open()).max()))
+    }
+}
+
+/// What the lifts that `shares` wait for take, each once; they are whole then.
+fn lifts<'a>(shares: impl IntoIterator<Item = &'a Planned>) -> Price {
+    Price::at_once(shares.into_iter().filter_map(|x| {
+        let lift = x.pending()?;
+        lift.whole.set(true);
+        Some(lift::cost(x.count(), lift.f).into())
+    }))
+}
+
+/// Makes every share whole, in one round.
+fn whole<'a>(books: &mut Books, shares: impl IntoIterator<Item = &'a Planned>) {
+    books.book("masked.lift", lifts(shares));
+}
+
+impl Protocols for Riders {
+    type Host = Books;
+    type Share = Planned;
+    type Bit = PlannedBit;
+    const MOST_SHIFT: u8 = Suite::MOST_SHIFT;
+    const PAIRS: bool = Suite::PAIRS;
+
+    fn public(_: &Books, x: &Tensor) -> Planned {
+        Planned::blank([x.nrows(), x.ncols()])
+    }
+    fn gather_bits(x: &PlannedBit, index: Index<'_>) -> PlannedBit {
+        PlannedBit::new(index.shape(x.shape))
+    }
+    fn flip(_: &Books, x: &PlannedBit, _: &[bool]) -> PlannedBit {
+        x.clone()
+    }
+    fn shape_of_bits(x: &PlannedBit) -> [usize; 2] {
+        x.shape
+    }
+
+    fn prepare(&mut self, books: &mut Books, x: &Planned) -> Result<()> {
+        whole(books, [x]);
+        Ok(())
+    }
+    fn settle(&mut self, books: &mut Books, x: &[&Planned]) -> Result<()> {
+        whole(books, x.iter().copied());
+        Ok(())
+    }
+    fn ride(&mut self, x: &Planned) {
+        self.0.push(x.clone());
+    }
+    fn products(&mut self, books: &mut Books, z: &[Factors<'_, Planned>]) -> Result<Vec<Planned>> {
+        whole(books, z.iter().flat_map(|z| [z.x, z.y].into_iter().chain(&z.plus)));
+        let cost = |z: &Factors<'_, Planned>| product::cost(z.shape[0] * z.shape[1], z.f).into();
+        books.book("masked.product", Price::at_once(z.iter().map(cost)));
+        Ok(z.iter().map(|z| Planned::new(z.shape, Some(z.f))).collect())
+    }
+    fn truncate(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<Planned>> {
+        whole(books, x.iter().filter(|(_, f)| *f > 0).map(|(x, _)| *x));
+        books.book("masked.truncate", Price::at_once(x.iter().map(|(x, f)| truncate::cost(x.count(), *f).into())));
+        Ok(x.iter().map(|(x, f)| if *f > 0 { Planned::new(x.shape, Some(*f)) } else { (*x).clone() }).collect())
+    }
+    fn drelu(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<PlannedBit>> {
+        let riders = std::mem::take(&mut self.0);
+        // Open bits that are looked at must be there before; all others come along.
+        whole(books, x.iter().filter(|(x, b)| x.open().is_some_and(|f| *b > 64 - f)).map(|(x, _)| *x));
+        let riding = lifts(x.iter().map(|(x, _)| *x).chain(&riders));
+        books.book("masked.lift", Price { rounds: 0, ..riding });
+        books.book("masked.drelu", Price::at_once(x.iter().map(|(x, b)| drelu::cost(x.count(), *b).into())));
+        Ok(x.iter().map(|(x, _)| PlannedBit::new(x.shape)).collect())
+    }
+    fn select(&mut self, books: &mut Books, x: &[(&PlannedBit, &Planned)]) -> Result<Vec<Planned>> {
+        whole(books, x.iter().map(|(_, x)| *x));
+        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(true)).into();
+        books.book("masked.select", Price::at_once(x.iter().map(cost)));
+        Ok(x.iter().map(|(_, x)| Planned::blank(x.shape)).collect())
+    }
+    fn all(&mut self, books: &mut Books, bits: &[&PlannedBit]) -> Result<PlannedBit> {
+        let [first, _, ..] = bits else {
+            return Ok(bits.first().map_or_else(|| PlannedBit::new([0, 0]), |only| (*only).clone()));
+        };
+        books.book("masked.and", and::all_cost(bits.len(), first.shape[0] * first.shape[1]).into());
+        Ok(PlannedBit::new(first.shape))
+    }
+    fn open(&mut self, books: &mut Books, x: &Planned) -> Result<Option<Tensor>> {
+        whole(books, [x]);
+        books.book("masked.share", share::reconstruct_cost(x.count()).into());
+        Ok(None)
+    }
+}

@@ -1,0 +1,90 @@
+//! What a protocol takes, stated before it runs: each protocol's file has a `cost` of it beside the protocol, and tests hold it to what the
+//! transport counts.
+
+use std::ops::{AddAssign, Sub};
+
+/// Rounds, and bytes of payload by direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Price {
+    /// Rounds.
+    pub rounds: u64,
+    /// Bytes that P2 sends P1 ahead of time, in no round.
+    pub ahead: u64,
+    /// Bytes that P0 and P1 send each other in the rounds, half of them each.
+    pub servers: u64,
+    /// Bytes that P0 and P1 send P2, half of them each.
+    pub to_helper: u64,
+    /// Bytes that P2 sends P1 in the rounds.
+    pub from_helper: u64,
+}
+
+impl Price {
+    /// Nothing.
+    pub const NONE: Price = Price { rounds: 0, ahead: 0, servers: 0, to_helper: 0, from_helper: 0 };
+
+    /// This, and then `next`.
+    pub const fn then(self, next: Price) -> Price {
+        Price {
+            rounds: self.rounds + next.rounds,
+            ahead: self.ahead + next.ahead,
+            servers: self.servers + next.servers,
+            to_helper: self.to_helper + next.to_helper,
+            from_helper: self.from_helper + next.from_helper,
+        }
+    }
+
+    /// This `n` times, one after the other.
+    pub const fn times(self, n: u64) -> Price {
+        Price {
+            rounds: self.rounds * n,
+            ahead: self.ahead * n,
+            servers: self.servers * n,
+            to_helper: self.to_helper * n,
+            from_helper: self.from_helper * n,
+        }
+    }
+
+    /// All of these in the same rounds.
+    pub fn at_once(all: impl IntoIterator<Item = Price>) -> Price {
+        all.into_iter().fold(Price::NONE, |sum, one| Price { rounds: sum.rounds.max(one.rounds), ..sum.then(one) })
+    }
+
+    /// Bytes of payload on all links.
+    pub const fn bytes(&self) -> u64 {
+        self.ahead + self.servers + self.to_helper + self.from_helper
+    }
+
+    /// Bytes of payload from each party to each other one.
+    pub const fn sent(&self) -> [[u64; 3]; 3] {
+        let (servers, up) = (self.servers / 2, self.to_helper / 2);
+        [[0, servers, up], [servers, 0, up], [0, self.ahead + self.from_helper, 0]]
+    }
+}
+
+/// Rounds, bytes ahead of time, and bytes of both servers in the rounds: all that there is in a suite whose helper receives nothing.
+impl From<(u64, u64, u64)> for Price {
+    fn from((rounds, ahead, servers): (u64, u64, u64)) -> Price {
+        Price { rounds, ahead, servers, ..Price::NONE }
+    }
+}
+
+impl AddAssign for Price {
+    fn add_assign(&mut self, next: Price) {
+        *self = self.then(next);
+    }
+}
+
+impl Sub for Price {
+    type Output = Price;
+
+    /// What has been added since `before`.
+    fn sub(self, before: Price) -> Price {
+        Price {
+            rounds: self.rounds - before.rounds,
+            ahead: self.ahead - before.ahead,
+            servers: self.servers - before.servers,
+            to_helper: self.to_helper - before.to_helper,
+            from_helper: self.from_helper - before.from_helper,
+        }
+    }
+}
