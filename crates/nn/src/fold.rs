@@ -3,19 +3,46 @@
 //! In evaluation a batch normalisation is y = s z + (beta - s mean) with s = gamma / sqrt(var + eps), a number a channel. Where z = x W^T + b
 //! is a linear layer's or a convolution's, and nobody else takes it, that is the same layer with s W and s (b - mean) + beta.
 
-use crate::graph::{Graph, Kind, Node, RECORD};
+use crate::graph::{Graph, Kind, Node, Param, RECORD, Shape};
+use crate::layers::{BatchNorm, Conv2d, Linear, Pair};
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// The network without those batch normalisations that can be folded, and its parameters, from those of [`Graph::params`] (a bias is
-/// one row). All other nodes keep their names.
-///
-/// # Errors
-/// [`Error::Config`] if it is no network, or the parameters are not its own.
-pub fn fold(graph: &Graph, params: &[Array2<f64>]) -> Result<(Graph, Vec<Array2<f64>>)> {
-    graph.check()?;
-    let (names, sources, all) = (graph.names(), graph.sources()?, graph.params()?);
-    let fits = |(p, x): (&crate::graph::Param, &Array2<f64>)| p.shape() == [x.nrows(), x.ncols()];
+/// What a batch normalisation does to a channel in evaluation: it multiplies with the first, and adds the second. The parameters are
+/// weight, bias, running mean and running variance, a row each.
+pub(crate) fn affine(norm: &BatchNorm, params: &[Array2<f64>]) -> Option<[Array2<f64>; 2]> {
+    let [gamma, beta, mean, variance] = params else { return None };
+    let fits = [beta, mean, variance].iter().all(|row| row.dim() == gamma.dim());
+    let factor = fits.then(|| gamma / variance.mapv(|v| (v + norm.eps.0).sqrt()))?;
+    let shift = beta - mean * &factor;
+    Some([factor, shift])
+}
+
+/// Makes `factor` y + `shift`, a number an output or channel, of what a layer with these parameters gives. False where the layer has
+/// no weights for that, or others; then nothing is changed.
+pub(crate) fn scaled(op: &Kind, params: &mut [Array2<f64>], [factor, shift]: &[Array2<f64>; 2]) -> bool {
+    let outputs = |weight: &Array2<f64>| match op {
+        Kind::Linear(_) | Kind::Conv2d(_) => weight.nrows(),
+        Kind::BatchNorm(_) => weight.ncols(),
+        _ => 0,
+    };
+    let [weight, bias, ..] = params else { return false };
+    let row = (1, outputs(weight));
+    if row.1 == 0 || [factor.dim(), shift.dim(), bias.dim()] != [row; 3] {
+        return false;
+    }
+    match op {
+        Kind::BatchNorm(_) => *weight *= factor,
+        _ => *weight *= &factor.t(),
+    }
+    *bias = &*bias * factor + shift;
+    true
+}
+
+/// The parameters of each node, of those of [`Graph::params`].
+fn by_node(graph: &Graph, params: &[Array2<f64>]) -> Result<Vec<Vec<Array2<f64>>>> {
+    let (names, all) = (graph.names(), graph.params()?);
+    let fits = |(p, x): (&Param, &Array2<f64>)| p.shape() == [x.nrows(), x.ncols()];
     if params.len() != all.len() || !all.iter().zip(params).all(fits) {
         return Err(Error::config(
             "parameters to fold",
@@ -30,20 +57,30 @@ pub fn fold(graph: &Graph, params: &[Array2<f64>]) -> Result<(Graph, Vec<Array2<
             values[at].push(x.clone());
         }
     }
+    Ok(values)
+}
+
+/// The network without those batch normalisations that can be folded, and its parameters, from those of [`Graph::params`] (a bias is
+/// one row). All other nodes keep their names.
+///
+/// # Errors
+/// [`Error::Config`] if it is no network, or the parameters are not its own.
+pub fn fold(graph: &Graph, params: &[Array2<f64>]) -> Result<(Graph, Vec<Array2<f64>>)> {
+    graph.check()?;
+    let (names, sources, mut values) = (graph.names(), graph.sources()?, by_node(graph, params)?);
     // Where each node's output is found afterwards: that of a folded one is its source's.
     let mut stands_for: Vec<usize> = (0..names.len()).collect();
     for (i, node) in graph.nodes.iter().enumerate() {
         let (Kind::BatchNorm(norm), [Some(before)]) = (&node.op, &sources[i][..]) else { continue };
         let uses = sources.iter().flatten().filter(|source| **source == Some(*before)).count();
-        if uses != 1 || !matches!(graph.nodes[*before].op, Kind::Linear(_) | Kind::Conv2d(_)) {
+        let op = &graph.nodes[*before].op;
+        if uses != 1 || !matches!(op, Kind::Linear(_) | Kind::Conv2d(_)) {
             continue;
         }
-        let own = std::mem::take(&mut values[i]);
-        let ([gamma, beta, mean, variance], [weight, bias]) = (&own[..], &mut values[*before][..]) else { continue };
-        let scale = gamma / variance.mapv(|v| (v + norm.eps.0).sqrt());
-        *weight *= &scale.t();
-        *bias = (&*bias - mean) * &scale + beta;
-        stands_for[i] = *before;
+        if affine(norm, &values[i]).is_some_and(|by| scaled(op, &mut values[*before], &by)) {
+            values[i].clear();
+            stands_for[i] = *before;
+        }
     }
     let mut nodes: Vec<Node> = Vec::new();
     let mut last = None;
@@ -54,14 +91,48 @@ pub fn fold(graph: &Graph, params: &[Array2<f64>]) -> Result<(Graph, Vec<Array2<
         nodes.push(Node { op: node.op.clone(), name: None, from });
         last = Some(i);
     }
-    let mut folded = Graph { input: graph.input, nodes };
-    let kept = names.iter().enumerate().filter(|(i, _)| stands_for[*i] == *i).map(|(_, name)| name);
-    // Names that a node would have anyway are not written down, as in networks that are written by hand.
-    let by_default = folded.names();
-    for ((node, name), by_default) in folded.nodes.iter_mut().zip(kept).zip(by_default) {
-        node.name = (*name != by_default).then(|| name.clone());
+    let kept = names.iter().enumerate().filter(|(i, _)| stands_for[*i] == *i).map(|(_, name)| name.clone()).collect();
+    Ok((named(Graph { input: graph.input, nodes }, kept), values.into_iter().flatten().collect()))
+}
+
+/// The network with these names. Those that a node would have anyway are not written down, as in networks that are written by hand.
+fn named(mut graph: Graph, names: Vec<String>) -> Graph {
+    graph.nodes.iter_mut().for_each(|node| node.name = None);
+    let by_default = graph.names();
+    for ((node, name), by_default) in graph.nodes.iter_mut().zip(names).zip(by_default) {
+        node.name = (name != by_default).then_some(name);
     }
-    Ok((folded, values.into_iter().flatten().collect()))
+    graph
+}
+
+/// The network without any batch normalisation: where one cannot be [folded](fold), a convolution by 1 x 1, or of flat records a linear
+/// layer, takes its place, with zeros off the diagonal. It needs no square root, and its weights have the range that they have.
+///
+/// # Errors
+/// As for [`fold`]; [`Error::Config`] if a layer that takes its place is larger than one may be.
+pub fn without_norms(graph: &Graph, params: &[Array2<f64>]) -> Result<(Graph, Vec<Array2<f64>>)> {
+    let (mut graph, params) = fold(graph, params)?;
+    let (names, inputs, mut values) = (graph.names(), graph.inputs()?, by_node(&graph, &params)?);
+    for ((node, input), values) in graph.nodes.iter_mut().zip(inputs).zip(&mut values) {
+        let Kind::BatchNorm(norm) = &node.op else { continue };
+        let Some([factor, shift]) = affine(norm, values) else { continue };
+        let channels = factor.ncols();
+        if channels.checked_mul(channels).is_none_or(|n| n > crate::graph::MOST_VALUES) {
+            let found = format!("batch normalisation of {channels} values behind no linear layer");
+            return Err(Error::config("network", found, "at most 4096"));
+        }
+        node.op = match input {
+            Shape::Image(_) => {
+                Kind::Conv2d(Conv2d { filters: channels, kernel: Pair::ONE(), stride: Pair::ONE(), padding: Pair::NONE() })
+            }
+            Shape::Flat(_) => Kind::Linear(Linear { outputs: channels }),
+        };
+        let diagonal = Array2::from_diag(&factor.row(0));
+        *values = vec![diagonal, shift];
+    }
+    let graph = named(graph, names);
+    graph.check()?;
+    Ok((graph, values.into_iter().flatten().collect()))
 }
 
 #[cfg(test)]
@@ -100,6 +171,7 @@ mod tests {
             (image(plain(vec![linear(5), norm()])), "24-5", 1),
             // One that follows no layer with weights, one whose layer is used twice, and one by itself.
             (image(plain(vec![norm(), conv(3), norm(), Kind::Relu, norm(), linear(3)])), "2x4x3-bn1-conv1-relu1-bn3-fc1", 1),
+            (image(plain(vec![linear(4), norm(), Kind::Tanh, norm(), linear(3)])), "2x4x3-fc1-tanh1-bn2-fc2", 1),
             (
                 image(vec![
                     node(conv(2), &[]),
@@ -126,8 +198,12 @@ mod tests {
             assert_eq!(folded.to_string(), name);
             folded.check().unwrap();
             assert_eq!(left.len(), params.len() - 4 * fewer);
-            let far = (outputs(&graph, &params) - outputs(&folded, &left)).iter().fold(0f64, |m, v| m.max(v.abs()));
-            assert!(far < 1e-12, "{graph}: {far:e}");
+            let (none, all_params) = without_norms(&graph, &params).unwrap();
+            assert!(none.nodes.iter().all(|node| !matches!(node.op, Kind::BatchNorm(_))), "{none}");
+            for (other, left) in [(&folded, &left), (&none, &all_params)] {
+                let far = (outputs(&graph, &params) - outputs(other, left)).iter().fold(0f64, |m, v| m.max(v.abs()));
+                assert!(far < 1e-12, "{graph}: {far:e}");
+            }
             assert!(fold(&graph, &params[1..]).is_err());
         }
     }

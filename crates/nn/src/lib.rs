@@ -16,6 +16,7 @@
 //! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
+//! | [`prediction`] | a model's forward pass on hidden records |
 
 pub mod asm;
 pub mod auc;
@@ -36,6 +37,7 @@ pub mod network;
 pub mod open;
 pub mod optimisers;
 pub mod order;
+pub mod prediction;
 mod running;
 pub mod scales;
 pub mod schedule;
@@ -55,6 +57,7 @@ pub use model::{Model, ModelError, Task};
 pub use network::Network;
 pub use open::{Metric, Open};
 pub use optimisers::OptimiserKind;
+pub use prediction::{Bound, Prediction, Prepared, Ranges};
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;

@@ -1,5 +1,5 @@
-//! The trained network in the clear, and its files: [safetensors](Model::save), the one that is read back,
-//! [NumPy](Model::save_npz) and [ONNX](Model::save_onnx).
+//! The trained network in the clear, and its files, which are [read back](Model::load): [safetensors](Model::save), the one that holds all
+//! of it, [NumPy](Model::save_npz) and [ONNX](Model::save_onnx).
 //!
 //! The parameters have the names and the layout that PyTorch uses, as the model's [`Graph`] says: `fc1.weight` is [outputs, inputs],
 //! `fc1.bias` \[outputs\], both F32. Equal models give equal bytes in each format.
@@ -9,6 +9,7 @@ mod numpy;
 mod onnx;
 mod predict;
 mod safetensors;
+mod tensors;
 
 pub use input::{Column, Input, Target};
 

@@ -228,3 +228,26 @@ fn malformed_files_are_errors_that_name_the_file() {
     let longer = [&good[..], &[0]].concat();
     assert!(Model::parse(&longer, "f").is_err());
 }
+
+/// Other types of floating-point numbers are read as F32.
+#[test]
+fn half_and_double_precision_are_read() {
+    let file = |dtype: &str, w: &[u8], b: &[u8]| {
+        let (n, m) = (w.len(), w.len() + b.len());
+        let head = format!(
+            r#"{{"fc1.weight":{{"dtype":"{dtype}","shape":[1,1],"data_offsets":[0,{n}]}},"fc1.bias":{{"dtype":"{dtype}","shape":[1],"data_offsets":[{n},{m}]}}}}"#
+        );
+        [&(head.len() as u64).to_le_bytes()[..], head.as_bytes(), w, b].concat()
+    };
+    let want = Model::new(&Graph::perceptron(&[1, 1]), &[ndarray::arr2(&[[1.5]]), ndarray::arr2(&[[-2.0]])], "").unwrap();
+    for (dtype, w, b) in [
+        ("F16", &[0, 0x3e][..], &[0, 0xc0][..]),
+        ("BF16", &[0xc0, 0x3f], &[0, 0xc0]),
+        ("F64", &1.5f64.to_le_bytes(), &(-2f64).to_le_bytes()),
+    ] {
+        assert_eq!(Model::parse(&file(dtype, w, b), "f").unwrap(), want, "{dtype}");
+    }
+    // Too large for single precision.
+    let error = Model::parse(&file("F64", &1e300f64.to_le_bytes(), &[0; 8]), "f").unwrap_err().to_string();
+    assert!(error.contains("fc1.weight") && error.contains("not finite"), "{error}");
+}

@@ -17,10 +17,10 @@ fn matrix(value: &Value) -> Array2<f64> {
     Array2::from_shape_vec((rows.len(), width), rows.into_iter().flatten().collect()).unwrap()
 }
 
-/// scikit-learn's networks with a scaler before them, as skl2onnx 1.17 writes them; `tests/reference/onnx/make.py` made the files.
+/// scikit-learn's networks and linear models with a scaler before them, as skl2onnx 1.17 writes them; `tests/reference/onnx/make.py` made the files.
 #[test]
 fn scikit_learns_networks_say_what_onnx_runtime_says() {
-    for name in ["digits", "digits_zipmap_off", "cancer", "diabetes"] {
+    for name in ["digits", "digits_zipmap_off", "cancer", "diabetes", "logistic", "softmax", "linear"] {
         let model = Model::load(&folder().join(format!("{name}.onnx"))).unwrap();
         let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
         let want: Value = serde_json::from_str(&text).unwrap();

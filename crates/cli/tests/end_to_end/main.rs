@@ -15,6 +15,7 @@ mod handshake;
 mod keys;
 mod lying;
 mod peers;
+mod predict;
 mod privacy;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -3,6 +3,8 @@
 //! An `.npz` is a ZIP archive of `.npy` files (numpy.lib.format, version 1.0), here without compression. It holds the parameters
 //! only: the metadata is in the safetensors and ONNX files.
 
+mod read;
+
 use super::{Model, Result, write};
 use std::path::Path;
 

@@ -36,7 +36,11 @@ impl Model {
     /// # Errors
     /// As for [`Model::logits`].
     pub fn answers(&self, x: &Array2<f64>) -> Result<Array2<f64>> {
-        let mut z = self.logits(x)?;
+        Ok(self.answers_of(self.logits(x)?))
+    }
+
+    /// The same from the outputs of [`Model::logits`], from wherever they come.
+    pub fn answers_of(&self, mut z: Array2<f64>) -> Array2<f64> {
         match &self.task {
             Task::Regression => {
                 if let Some(t) = self.prepared.as_ref().and_then(|input| input.target) {
@@ -52,7 +56,7 @@ impl Model {
                 }
             }
         }
-        Ok(z)
+        z
     }
 
     /// The class of each row: the first of the largest logits. The values of a regression are its [`Model::scores`].
@@ -63,8 +67,13 @@ impl Model {
         if self.task == Task::Regression {
             return Err(content("model", "task", self.task.name(), "classification"));
         }
+        Ok(self.classes_of(&self.logits(x)?))
+    }
+
+    /// The class of each row from the outputs of [`Model::logits`], from wherever they come.
+    pub fn classes_of(&self, z: &Array2<f64>) -> Vec<usize> {
         let first_largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
-        Ok(self.logits(x)?.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect())
+        z.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect()
     }
 
     /// The share of the rows whose class is `labels`', 0 to 1.

@@ -2,6 +2,7 @@
 //! ("784-256-10"), `task`, `classes` and their names, `input` (how features are scaled) and `trefoil` (the version that wrote it).
 //! Where `graph` is missing the network is linear layers with ReLU between them, and follows from the tensors' shapes.
 
+use super::tensors::Kind;
 use super::{MOST_BYTES, Model, ModelError, Result, content, one_line, write};
 use crate::graph::{Graph, Param};
 use ::safetensors::{Dtype, SafeTensorError, SafeTensors};
@@ -53,14 +54,17 @@ impl Model {
             let tensor = tensors.tensor(&param.name).map_err(|_| {
                 content(file, &param.name, "no such tensor", format!("{} tensors: {}", expected.len(), list(&expected)))
             })?;
-            if tensor.dtype() != Dtype::F32 {
-                return Err(content(file, &param.name, tensor.dtype(), Dtype::F32));
-            }
+            let kind = match tensor.dtype() {
+                Dtype::F16 => Kind::F16,
+                Dtype::BF16 => Kind::BF16,
+                Dtype::F32 => Kind::F32,
+                Dtype::F64 => Kind::F64,
+                other => return Err(content(file, &param.name, other, "F16, BF16, F32 or F64")),
+            };
             if tensor.shape() != param.dims {
                 return Err(content(file, &param.name, format!("{:?}", tensor.shape()), format!("{:?}", param.dims)));
             }
-            let numbers = tensor.data().as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c)).collect::<Vec<_>>();
-            let values = Array2::from_shape_vec(param.shape(), numbers);
+            let values = Array2::from_shape_vec(param.shape(), kind.values(tensor.data()));
             params.push(values.map_err(|e| content(file, &param.name, e, format!("{:?}", param.dims)))?);
         }
         let mut model = Model::of(graph, params, about("input").unwrap_or_default(), file)?;
@@ -82,7 +86,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Reads a file: safetensors, or ONNX by its name.
+    /// Reads a file: safetensors, a NumPy archive, or ONNX by its name.
     ///
     /// # Errors
     /// [`ModelError`] naming the file.
@@ -97,6 +101,7 @@ impl Model {
         // A safetensors file begins with the length of a JSON object, and that.
         match bytes.get(8) {
             Some(b'{') => Model::parse(&bytes, &file),
+            _ if bytes.starts_with(b"PK\x03\x04") => Model::parse_npz(&bytes, &file),
             _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) => Model::parse_onnx(&bytes, &file),
             _ => Model::parse(&bytes, &file),
         }

@@ -1,14 +1,18 @@
 //! The tests of single operators that the Python package onnx carries (`onnx/backend/test/data/node`, up to 1.16.2), run where
 //! `TREFOIL_ONNX_NODES` names that folder: `cargo test -p trefoil-nn --lib onnx_node_tests -- --ignored --nocapture` prints a line for
-//! each. Those that are understood must come out right, in floating point and on the ring.
+//! each. Those that are understood must come out right, in floating point, on the ring, and by three parties on shares.
 
 use super::super::*;
 use super::proto::*;
 use super::tensor::constant;
-use crate::layers::{Formats, Mode};
+use crate::Prepared;
 use prost::Message;
 use std::collections::BTreeMap;
-use trefoil_engine::{Engine, Fixed, Format};
+use std::time::Duration;
+use trefoil_engine::{Engine, Fixed, fixed};
+use trefoil_mpc::masked::Masked;
+use trefoil_mpc::{Party, Seeds, Suite, simulate};
+use trefoil_net::local;
 
 /// The operators of docs/onnx.md that have tests there.
 const OPERATORS: [&str; 25] = [
@@ -38,9 +42,6 @@ const OPERATORS: [&str; 25] = [
     "Softmax",
     "Tanh",
 ];
-const ACTIVATION: Format = Format::new(16, 12);
-const WEIGHT: Format = Format::new(20, 6);
-
 fn tensor(path: &Path) -> Option<TensorProto> {
     TensorProto::decode(std::fs::read(path).ok()?.as_slice()).ok()
 }
@@ -98,18 +99,21 @@ fn outcome(proto: &ModelProto, data: &Path, operator: &str) -> std::result::Resu
     let rows = x.dims.first().copied().unwrap_or(1);
     let x = Array2::from_shape_vec((rows, x.values.len() / rows), x.values).map_err(|e| e.to_string())?;
     let x = model.prepared.as_ref().unwrap().prepare(&x).map_err(|e| e.to_string())?;
-    let found: Vec<f64> = match operator {
-        "Softmax" => model.answers(&x).map_err(|e| e.to_string())?.into_iter().collect(),
-        "ArgMax" => model.predict(&x).map_err(|e| e.to_string())?.into_iter().map(|i| i as f64).collect(),
-        _ => model.logits(&x).map_err(|e| e.to_string())?.into_iter().collect(),
+    let said = |z: Array2<f64>| -> Vec<f64> {
+        match operator {
+            "Softmax" => model.answers_of(z).into_iter().collect(),
+            "ArgMax" => model.classes_of(&z).into_iter().map(|i| i as f64).collect(),
+            _ => z.into_iter().collect(),
+        }
     };
-    close(&found, &y.values, 1e-4)?;
-    if ["Softmax", "ArgMax"].contains(&operator) {
-        return Ok("in the clear".into());
-    }
-    let ring = on_ring(&model, &x).map_err(|e| format!("ring: {e}"))?;
-    close(&ring, &y.values, 5e-3).map_err(|e| format!("ring: {e}"))?;
-    Ok("in the clear and on the ring".into())
+    close(&said(model.logits(&x).map_err(|e| e.to_string())?), &y.values, 1e-4)?;
+    let largest = x.iter().fold(0.0, |most, v| f64::max(most, v.abs()));
+    let power = (0..60u8).find(|power| f64::from(*power).exp2() > largest).unwrap_or(60);
+    let prepared = model.prepare(power, None).map_err(|e| format!("refused: {e}"))?;
+    let ring = on_ring(&prepared, &x).map_err(|e| format!("ring: {e}"))?;
+    close(&said(ring), &y.values, 5e-3).map_err(|e| format!("ring: {e}"))?;
+    close(&said(on_shares(&prepared, &x)), &y.values, 5e-3).map_err(|e| format!("shares: {e}"))?;
+    Ok("in the clear, on the ring and on shares".into())
 }
 
 fn close(found: &[f64], want: &[f64], within: f64) -> std::result::Result<(), String> {
@@ -121,13 +125,32 @@ fn close(found: &[f64], want: &[f64], within: f64) -> std::result::Result<(), St
     }
 }
 
-fn on_ring(model: &Model, x: &Array2<f64>) -> std::result::Result<Vec<f64>, trefoil_engine::Error> {
-    let e = &mut Fixed::default();
-    let params = model.params.iter().map(|p| e.public(&p.mapv(f64::from), WEIGHT)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let x = e.public(x, ACTIVATION)?;
-    let formats = vec![Formats { out: ACTIVATION, widen: 0 }; model.graph().nodes.len()];
-    let (z, _) = model.network.forward(e, &params, &formats, &x, Mode::Evaluate)?;
-    Ok(e.open(&z)?.map(|z| z.into_iter().collect()).unwrap_or_default())
+fn on_ring(model: &Prepared, x: &Array2<f64>) -> std::result::Result<Array2<f64>, trefoil_engine::Error> {
+    let (e, public) = (&mut Fixed::default(), &model.prediction);
+    let params = model.params.iter().map(|p| e.public(p, public.weight())).collect::<std::result::Result<Vec<_>, _>>()?;
+    let x = e.public(x, public.input())?;
+    let z = public.forward(e, &params, &x)?;
+    Ok(e.open(&z)?.unwrap_or_default())
+}
+
+/// Weights and records are masked, as their owners would have shared them.
+fn on_shares(model: &Prepared, x: &Array2<f64>) -> Array2<f64> {
+    let public = &model.prediction;
+    let [z, ..] = simulate(1, |p| {
+        let closed = local::network(Duration::ZERO).into_iter().next().unwrap();
+        let mut e = Masked::new(std::mem::replace(p, Party::new(p.id, closed, Seeds::insecure(p.id, 0))));
+        let secret = |e: &mut Masked, x: &Array2<f64>, format, seed: usize| {
+            let (words, id) = (fixed::encode(x, format).unwrap(), e.party().id);
+            let parts = Masked::deal(&words, [seed as u8; 32]);
+            e.input([x.nrows(), x.ncols()], format, Masked::accept(id, x.len(), &parts[id.index()]).unwrap())
+        };
+        let weights = model.params.iter().enumerate();
+        let params: Vec<_> = weights.map(|(i, w)| secret(&mut e, w, public.weight(), i + 1)).collect();
+        let x = secret(&mut e, x, public.input(), 0);
+        let z = public.forward(&mut e, &params, &x).unwrap();
+        Ok(e.open(&z).unwrap())
+    });
+    z.unwrap().0.unwrap_or_default()
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! The operators that are understood, each as a layer, a step of the records' preparation, or a part of a classification's end.
 
 mod attributes;
+mod batch_norm;
 mod concat;
 mod elements;
-mod folded;
+mod linear_model;
 mod weights;
 mod windows;
 
 use self::attributes::Attributes;
+use self::batch_norm::batch_norm;
 use self::concat::concat;
 use self::elements::elements;
-use self::folded::batch_norm;
 use self::weights::{gemm, linear};
 use self::windows::{conv, pool};
 use super::proto::*;
@@ -62,6 +63,10 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
         }
         "Tanh" => layer(r, node, Kind::Tanh),
         "Sigmoid" => layer(r, node, Kind::Sigmoid),
+        "LinearClassifier" => linear_model::classifier(r, node, &attributes),
+        "LinearRegressor" => linear_model::regressor(r, node, &attributes),
+        // Probabilities have this norm already.
+        "Normalizer" if attributes.text("norm") == "L1" && matches!(r.value(node, 0), Some(Value::Probabilities(_))) => first(r, node),
         "BatchNormalization" => batch_norm(r, node, &attributes),
         "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Clip" => elements(r, node, &attributes),
         "Scaler" => {

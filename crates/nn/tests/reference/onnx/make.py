@@ -25,3 +25,7 @@ d=load_digits(); go("digits",make_pipeline(StandardScaler(),MLPClassifier((16,),
 d=load_digits(); go("digits_zipmap_off",make_pipeline(StandardScaler(),MLPClassifier((16,),activation="tanh",max_iter=40,random_state=1)),d.data,d.target,options={"zipmap":False})
 d=load_breast_cancer(); go("cancer",make_pipeline(StandardScaler(),MLPClassifier((8,),max_iter=60,random_state=1)),d.data,np.array(["malignant","benign"])[d.target])
 d=load_diabetes(scaled=False); go("diabetes",make_pipeline(StandardScaler(),MLPRegressor((8,),max_iter=300,random_state=1)),d.data,d.target)
+from sklearn.linear_model import LinearRegression, LogisticRegression
+d=load_breast_cancer(); go("logistic",make_pipeline(StandardScaler(),LogisticRegression()),d.data,np.array(["malignant","benign"])[d.target])
+d=load_digits(); go("softmax",make_pipeline(StandardScaler(),LogisticRegression()),d.data,d.target)
+d=load_diabetes(scaled=False); go("linear",make_pipeline(StandardScaler(),LinearRegression()),d.data,d.target)

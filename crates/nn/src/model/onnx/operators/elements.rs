@@ -4,7 +4,7 @@ use super::super::proto::*;
 use super::super::read::{Reader, Value};
 use super::super::record::{Step, step};
 use super::attributes::Attributes;
-use super::folded::{fold, foldable};
+use super::batch_norm::{fold, foldable};
 use super::weights::{each, each_channel};
 use super::{first, record};
 use crate::graph::Kind;
@@ -76,10 +76,10 @@ pub(super) fn elements(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>)
             let by = by.unwrap_or_default();
             let (one, zero) = (vec![1.0; by.len()], vec![0.0; by.len()]);
             let folded = match what {
-                "Add" | "Sum" => fold(r, &layer, &one, &by),
-                "Sub" => fold(r, &layer, &one, &by.iter().map(|v| -v).collect::<Vec<_>>()),
-                "Mul" => fold(r, &layer, &by, &zero),
-                "Div" => fold(r, &layer, &by.iter().map(|v| 1.0 / v).collect::<Vec<_>>(), &zero),
+                "Add" | "Sum" => fold(r, &layer, one, by),
+                "Sub" => fold(r, &layer, one, by.iter().map(|v| -v).collect()),
+                "Mul" => fold(r, &layer, by, zero),
+                "Div" => fold(r, &layer, by.iter().map(|v| 1.0 / v).collect(), zero),
                 _ => false,
             };
             if folded { Ok(layer) } else { Err(r.refuse(node, "a constant right behind a linear layer or convolution")) }

@@ -1,0 +1,169 @@
+//! A trained network's forward pass on hidden records, on any engine.
+//!
+//! What all parties know is the network without its batch normalisations, and the [`Ranges`] of its numbers, a few exponents. From these
+//! follow the formats: the finest with which a record's way through the network fits into the ring, found by trying without values
+//! ([`Shapes`]). The weights stay with the model's owner, who shares them once.
+
+mod ranges;
+
+pub use ranges::Ranges;
+
+use crate::layers::{Formats, Mode};
+use crate::{Error, Graph, Model, Network, Result, fold};
+use ndarray::Array2;
+use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
+
+/// Fraction bits of activations: as many as fit, of these.
+const MOST_BITS: u8 = 16;
+const LEAST_BITS: u8 = 10;
+/// With fewer, ranges that are promised are taken rather than wider ones that are proven.
+const ENOUGH: u8 = 12;
+/// Most fraction bits that weights have more than activations.
+const EXTRA: u8 = 8;
+
+/// How it is known that no number leaves its range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// No record within the input's range can make it happen.
+    Proven,
+    /// What can be proven is wider than the ring has room for: a layer's values are expected to stay below 2^this.
+    Promised(u8),
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Bound::Proven => f.write_str("proven"),
+            Bound::Promised(bits) => write!(f, "promised to stay below 2^{bits}"),
+        }
+    }
+}
+
+/// The public side of a prediction: a network and the formats of its numbers.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    network: Network,
+    input: Format,
+    weight: Format,
+    formats: Vec<Formats>,
+    output: Format,
+}
+
+/// The owner's side: what is public, the parameters to share, and how it is known that they fit.
+pub struct Prepared {
+    /// What the parties know.
+    pub prediction: Prediction,
+    /// In the order of [`Network::params`] of its network, each in the format [`Prediction::weight`].
+    pub params: Vec<Array2<f64>>,
+    /// Whether the ranges are proven.
+    pub bound: Bound,
+}
+
+impl Prediction {
+    /// Of a network without batch normalisation, with the finest formats that fit.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is no network, or does not fit into the ring.
+    pub fn new(graph: Graph, ranges: &Ranges) -> Result<Prediction> {
+        let network = Network::new(graph)?;
+        if ranges.nodes.len() != network.names().len() {
+            return Err(Error::config("ranges", format!("{} layers", ranges.nodes.len()), network.names().len()));
+        }
+        let choices = (LEAST_BITS..=MOST_BITS).rev().flat_map(|f| (f..=f + EXTRA).rev().map(move |weight| (f, weight)));
+        let mut last = None;
+        for (f, weight) in choices {
+            match Prediction::of_bits(&network, ranges, f, weight) {
+                Ok(prediction) => return Ok(prediction),
+                Err(e) => last = Some(e),
+            }
+        }
+        let why = last.map_or_else(String::new, |e| format!(" ({e})"));
+        let found = format!("{} with weights below 2^{}{why}", network.graph(), ranges.weights);
+        Err(Error::config("scales", found, "weights, records and layers small enough that every product stays below 2^61"))
+    }
+
+    fn of_bits(network: &Network, ranges: &Ranges, f: u8, weight: u8) -> EngineResult<Prediction> {
+        let input = ranges.input_frac.unwrap_or(f);
+        let of = |frac: u8, whole: u8| Format { frac, bits: frac.saturating_add(whole) };
+        let formats = ranges.nodes.iter().map(|whole| Formats { out: of(f, *whole), widen: 0 }).collect();
+        let (input, weight) = (of(input, ranges.input), of(weight, ranges.weights));
+        let mut tried = Prediction { network: network.clone(), input, weight, formats, output: weight };
+        let params: Vec<ShapeNum> = network.params().iter().map(|p| ShapeNum::new(p.shape(), weight)).collect();
+        let e = &mut Shapes::default();
+        let z = tried.forward(e, &params, &ShapeNum::new([1, network.width()], input))?;
+        tried.output = e.format(&z);
+        Ok(tried)
+    }
+
+    /// The network, without batch normalisation.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+    /// The format of a record's values.
+    pub fn input(&self) -> Format {
+        self.input
+    }
+    /// The format of weights and biases.
+    pub fn weight(&self) -> Format {
+        self.weight
+    }
+    /// The format of the outputs.
+    pub fn output(&self) -> Format {
+        self.output
+    }
+    /// Fraction bits of the layers' values.
+    pub fn fraction_bits(&self) -> u8 {
+        self.formats.first().map_or(0, |f| f.out.frac)
+    }
+
+    /// The outputs for each row of `x`, [rows, outputs]: logits, or the value of a regression.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn forward<E: Engine>(&self, e: &mut E, params: &[E::Num], x: &E::Num) -> EngineResult<E::Num> {
+        Ok(self.network.forward(e, params, &self.formats, x, Mode::Evaluate)?.0)
+    }
+}
+
+impl Model {
+    /// What it takes to predict with this model on hidden records whose values are below 2^`input` in magnitude, and of `input_frac`
+    /// fraction bits where that is given.
+    ///
+    /// Every range is proven from the weights, as far as the ring has room for it; else a layer's values are promised to stay below a
+    /// power of two, the largest of a few that fit.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it does not fit into the ring.
+    pub fn prepare(&self, input: u8, input_frac: Option<u8>) -> Result<Prepared> {
+        let params: Vec<Array2<f64>> = self.params().map(|(_, values)| values.mapv(f64::from)).collect();
+        let (graph, params) = fold::without_norms(self.graph(), &params)?;
+        let proven = Ranges::of(&graph, &params, input, input_frac)?;
+        let promised = |most: u8| Ranges { nodes: proven.nodes.iter().map(|n| *n.min(&most)).collect(), ..proven.clone() };
+        let caps =
+            [(Bound::Proven, proven.clone())].into_iter().chain([16, 12, 8].map(|most| (Bound::Promised(most), promised(most))));
+        let mut best: Option<(Prediction, Bound)> = None;
+        let mut refused = None;
+        for (bound, ranges) in caps {
+            match Prediction::new(graph.clone(), &ranges) {
+                Ok(found) => {
+                    let (bits, before) = (found.fraction_bits(), best.as_ref().map_or(0, |(p, _)| p.fraction_bits()));
+                    if before < bits {
+                        best = Some((found, bound));
+                    }
+                    if bits >= ENOUGH {
+                        break;
+                    }
+                }
+                Err(e) => refused = Some(e),
+            }
+        }
+        match (best, refused) {
+            (Some((prediction, bound)), _) => Ok(Prepared { prediction, params, bound }),
+            (None, Some(e)) => Err(e),
+            (None, None) => Err(Error::config("scales", graph, "formats to try")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
