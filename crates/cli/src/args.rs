@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
 use trefoil_lab::demo;
 use trefoil_net::shaped::Profile;
+use trefoil_nn::graph::{Form, Kind};
 use trefoil_nn::{Graph, OptimiserKind, Schedule, TrainSpec, Training};
 use trefoil_server::{Error, Result};
 
@@ -166,7 +167,7 @@ impl TrainArgs {
     }
 
     /// The training on these records, with the defaults of their kind: 15 epochs in batches of 128 at rates from 0.1 down by a cosine for the
-    /// digits, one epoch at a constant rate for MNIST, 10 epochs in batches of 32 from 0.05 down for a CSV file.
+    /// digits, one epoch at a constant rate for MNIST, 10 epochs in batches of 32 from 0.05 down for a CSV file; with convolutions from 0.03 down.
     ///
     /// # Errors
     /// More owners than records, or none.
@@ -186,6 +187,13 @@ impl TrainArgs {
         let adapts = matches!(spec.optimiser, OptimiserKind::Adam | OptimiserKind::Amsgrad);
         if adapts && !self.given.0.contains_id("lr") {
             spec.lr = 0.001;
+        }
+        // A convolution's gradient is a sum over all its places: at a perceptron's rate it diverges.
+        let network = spec.network.as_ref().map(Form::graph).transpose()?;
+        if network.is_some_and(|network| network.nodes.iter().any(|node| matches!(node.op, Kind::Conv2d(_)))) && !adapts {
+            let given = |option| self.given.0.contains_id(option);
+            spec.lr = if given("lr") { spec.lr } else { 0.03 };
+            spec.lr_schedule = if given("lr_schedule") { spec.lr_schedule } else { Schedule::Cosine };
         }
         if spec.network.is_some() {
             spec.hidden = TrainSpec::default().hidden;
