@@ -3,6 +3,7 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
 use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
+use trefoil_job::StartModel;
 use trefoil_lab::demo;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::{Form, Kind};
@@ -124,6 +125,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
 
+    /// Start from this model's weights in place of random ones: safetensors, NumPy or ONNX
+    #[arg(long, value_name = "MODEL")]
+    start: Option<PathBuf>,
+
     /// Data owners that the records are split between
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub owners: usize,
@@ -166,12 +171,20 @@ impl TrainArgs {
         Ok(Dataset { train: data.train.take(rows), ..data })
     }
 
+    /// The model to start from, if one is named.
+    ///
+    /// # Errors
+    /// The file is none.
+    pub fn start(&self) -> Result<Option<StartModel>> {
+        Ok(self.start.as_deref().map(StartModel::load).transpose()?)
+    }
+
     /// The training on these records, with the defaults of their kind: 15 epochs in batches of 128 at rates from 0.1 down by a cosine for the
     /// digits, one epoch at a constant rate for MNIST, 10 epochs in batches of 32 from 0.05 down for a CSV file; with convolutions from 0.03 down.
     ///
     /// # Errors
     /// More owners than records, or none.
-    pub fn training(&self, data: &Dataset, args: &DataArgs) -> Result<Training> {
+    pub fn training(&self, data: &Dataset, args: &DataArgs, start: Option<&StartModel>) -> Result<Training> {
         let most = data.train.rows().min(data.test.rows());
         if self.owners == 0 || self.owners > most {
             let expected = format!("1 to {most}: each needs a record to train on and one held out");
@@ -198,6 +211,7 @@ impl TrainArgs {
         if spec.network.is_some() {
             spec.hidden = TrainSpec::default().hidden;
         }
+        spec.start = start.map(StartModel::hash);
         Ok(demo::job::training(spec, data))
     }
 

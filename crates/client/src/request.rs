@@ -27,6 +27,8 @@ pub enum Request {
     Approve { job: JobHash, approval: Approval },
     /// All approvals of a job that the party has.
     Approvals { job: JobHash },
+    /// The file of the model that a job starts from, of so many bytes; any member brings it.
+    StartModel { job: JobHash, bytes: u64 },
     /// The operator wants a job to begin that waits for it.
     Start { job: JobHash },
     /// The operator wants a job to go on that has failed.

@@ -49,7 +49,14 @@ pub fn model(schema: &Schema, network: &Graph, params: &[Array2<f64>]) -> Result
 /// # Errors
 /// The file holds no model, or one that its schema does not fit.
 pub fn load(path: &Path) -> Result<Model> {
-    let model = Model::load(path)?;
+    prepared(Model::load(path)?)
+}
+
+/// A model as it was read, with what a job's says of its records.
+///
+/// # Errors
+/// Its schema does not fit it.
+pub fn prepared(model: Model) -> Result<Model> {
     match schema(&model) {
         Some(schema) if model.prepared().is_none() => Ok(model.with_input(input(&schema))?),
         _ => Ok(model),

@@ -1,7 +1,7 @@
 //! An owner's file on its way to the parties, and the model on its way to its owner: the client's side of a job.
 
 use crate::suites::WithSuite;
-use crate::{Error, Job, Result};
+use crate::{Error, Job, Result, StartModel};
 use ndarray::Array2;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
@@ -14,12 +14,18 @@ use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model};
 use trefoil_ring::Tensor;
 
-/// Brings a job, and the caller's signed approval of it in each of its roles, to the parties that it speaks to; each that has them is
-/// told to `told`.
+/// Brings a job, the caller's signed approval of it in each of its roles, and the model to start from where there is one, to the parties
+/// that the caller speaks to; each that has them is told to `told`.
 ///
 /// # Errors
 /// The identity is none of the job's members; a party refuses, cannot be reached, or makes another job of it.
-pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dyn FnMut(&Address)) -> Result<()> {
+pub fn approve(
+    job: &Job,
+    identity: &Identity,
+    start: Option<&StartModel>,
+    patience: Patience,
+    told: &mut dyn FnMut(&Address),
+) -> Result<()> {
     let (me, hash) = (identity.fingerprint(), job.hash());
     let signed = job.roles(me).into_iter().map(|role| Approval::sign(identity, hash, role));
     let signed: Vec<Approval> = signed.collect::<std::result::Result<_, _>>()?;
@@ -31,6 +37,9 @@ pub fn approve(job: &Job, identity: &Identity, patience: Patience, told: &mut dy
         for approval in &signed {
             let request = Request::Approve { job: hash, approval: approval.clone() };
             request::call::<()>(&party, identity, patience, &request)?;
+        }
+        if let Some(model) = start {
+            job.give_start(model, identity, &party, patience)?;
         }
         told(&party);
     }

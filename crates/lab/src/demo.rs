@@ -14,7 +14,7 @@ mod secure;
 mod settings;
 mod watch;
 
-pub use settings::{Demo, Progress};
+pub use settings::{Demo, Progress, begin};
 
 use crate::plain;
 use crate::run_folder::RunFolder;
@@ -49,7 +49,7 @@ pub struct Outcome {
 /// Everything that can go wrong, named, with an exit code.
 pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome> {
     let training = &demo.training;
-    let trainer = training.trainer()?;
+    let trainer = demo.trainer(&data.schema)?;
     let mut folder = RunFolder::create(&demo.run_dir, &demo.config())?;
     let parts = (data.train.split(demo.owners, training.spec.seed)?, data.test.split(demo.owners, training.spec.seed)?);
 

@@ -183,7 +183,7 @@ fn train(suite: SuiteName, epochs: u64, plans: &[Vec<Value>; 3]) -> ([Party; 3],
             assert!(Instant::now() < until, "{id} does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
-        sharing::approve(&job, &keys.parties[id.index()], PATIENCE, &mut |_| ()).unwrap();
+        sharing::approve(&job, &keys.parties[id.index()], None, PATIENCE, &mut |_| ()).unwrap();
     }
     let file = dir.path().join("records.csv");
     let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, (i % 7 + i % 5) / 5);

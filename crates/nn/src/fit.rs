@@ -66,7 +66,7 @@ impl Trainer {
             _ if loss == Loss::SquaredError => return Err(Error::config("class weights", "a regression", "classes")),
             weights => Some(ClassWeights::new(weights, network.outputs())?),
         };
-        Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0 })
+        Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0, start: None })
     }
 
     /// The state before the first step, of matrices that `matrix` makes of a shape and a format: for engines without values.

@@ -14,6 +14,7 @@
 pub(crate) mod kind;
 mod named;
 mod one_or_more;
+mod reorder;
 mod shape;
 
 pub use kind::Kind;

@@ -10,6 +10,7 @@
 //! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`binary_cross_entropy`], [`squared_error`]; [`class_weights`] |
 //! | [`network`] | a graph at work: forward and backward |
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
+//! | [`start`] | a training that starts from a model |
 //! | [`scales`] | how many bits each quantity has |
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
@@ -43,6 +44,7 @@ pub mod scales;
 pub mod schedule;
 pub mod spec;
 pub mod squared_error;
+pub mod start;
 pub mod train;
 pub mod training;
 
@@ -61,5 +63,6 @@ pub use prediction::{Bound, Prediction, Prepared, Ranges};
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;
+pub use start::ModelHash;
 pub use train::{Data, Event, Report, State, Trainer};
 pub use training::{Outputs, Records, Training};

@@ -40,12 +40,13 @@ pub struct Cut<N> {
 }
 
 impl Network {
-    /// Checks a graph.
+    /// Checks a graph, and puts ReLU behind max-pooling ([`Graph::with_relu_last`]).
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) saying what is wrong with it.
     pub fn new(graph: Graph) -> Result<Network> {
         graph.check()?;
+        let graph = graph.with_relu_last()?;
         let (names, sources, inputs, params) = (graph.names(), graph.sources()?, graph.inputs()?, graph.params()?);
         let mut first = vec![0];
         for name in &names {

@@ -2,7 +2,7 @@
 
 use crate::graph::Form;
 use crate::optimisers::OptimiserKind;
-use crate::{Error, Graph, Init, Loss, Records, Result, Schedule, SoftmaxKind};
+use crate::{Error, Graph, Init, Loss, ModelHash, Records, Result, Schedule, SoftmaxKind};
 use serde::{Deserialize, Serialize};
 
 /// How to train. All of it is public, and everybody agrees to it.
@@ -99,6 +99,11 @@ pub struct TrainSpec {
     #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
     pub init: Init,
 
+    /// Hash of the model whose weights training starts from, in place of random ones
+    #[cfg_attr(feature = "clap", arg(skip))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<ModelHash>,
+
     /// Public seed of the initial weights and the order of the records
     #[cfg_attr(feature = "clap", arg(skip))]
     pub seed: u64,
@@ -125,6 +130,7 @@ impl Default for TrainSpec {
             class_weights: Vec::new(),
             fraction_bits: None,
             init: Init::He,
+            start: None,
             seed: 1,
         }
     }

@@ -5,6 +5,7 @@ use crate::graph::Param;
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
+use crate::start::StartValues;
 use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
@@ -92,6 +93,8 @@ pub struct Trainer {
     pub(crate) optimiser: Chosen,
     pub(crate) class_weights: Option<ClassWeights>,
     pub(crate) local_wraps: f64,
+    /// Where training starts from a model.
+    pub(crate) start: Option<StartValues>,
 }
 
 impl Trainer {
@@ -137,11 +140,20 @@ impl Trainer {
         Ok(Data { x: e.public(x, self.training.records.input())?, y: e.public(y, self.label_format())? })
     }
 
-    /// The state before the first step: the same public weights on every engine.
+    /// The state before the first step: the same public weights on every engine, those of the seed or of
+    /// [the model to start from](Trainer::starting_from).
     ///
     /// # Errors
-    /// Those of the engine.
+    /// Those of the engine; the settings name a model to start from, and it was not given.
     pub fn initial<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
+        let params = self.start_values(e)?.map_or_else(|| self.random(e), Ok)?;
+        let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
+        let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
+        Ok(State { params, kept })
+    }
+
+    /// Weights as the public seed makes them.
+    fn random<E: Engine>(&self, e: &E) -> EngineResult<Vec<E::Num>> {
         let spec = &self.training.spec;
         let (mut params, mut layer) = (Vec::new(), 0);
         for param in self.network.params() {
@@ -149,9 +161,7 @@ impl Trainer {
             params.push(e.public(&spec.init.values(param.shape(), param.start, spec.seed, layer, format), format)?);
             layer += usize::from(matches!(param.start, Start::Random { .. }));
         }
-        let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
-        let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
-        Ok(State { params, kept })
+        Ok(params)
     }
 
     /// Shapes and formats of what the optimiser keeps.

@@ -45,6 +45,7 @@ mod runner;
 mod server;
 mod session;
 mod share;
+mod start;
 mod status;
 mod stored;
 mod uploads;

@@ -31,6 +31,9 @@ pub struct Record {
     pub withdrawn: Vec<Withdrawn>,
     /// Whether a job that waits for it was told to begin.
     pub started: bool,
+    /// Whether the model to start from is here, of a job that has one.
+    #[serde(default)]
+    pub start_model: bool,
     /// Where it stands.
     pub state: State,
     /// The last step that is in a checkpoint at all three parties.
@@ -151,6 +154,7 @@ impl Record {
             uploads: BTreeMap::new(),
             withdrawn: vec![],
             started: false,
+            start_model: false,
             state: State::Waiting,
             checkpoint: 0,
             steps: 0,
@@ -191,6 +195,9 @@ impl Record {
         let lost =
             self.job.owner.iter().filter(|o| self.uploads.contains_key(&o.fingerprint) && !self.owners.contains(&o.fingerprint));
         missing.extend(lost.take(5).map(|o| format!("approval of {}", o.name)));
+        if self.job.train.start.is_some() && !self.start_model {
+            missing.push("the model to start from".to_owned());
+        }
         if self.job.start == trefoil_job::Start::Request && !self.started {
             missing.push("a word to start".to_owned());
         }

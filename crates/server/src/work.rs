@@ -10,7 +10,7 @@ use crate::report::Tally;
 use crate::server::Here;
 use crate::session::Session;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, uploads};
+use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, start, uploads};
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -30,7 +30,7 @@ pub fn run(here: &Here) -> Result<()> {
     let me = job.party_of(here.identity.fingerprint()).ok_or_else(|| here.unknown())?;
     let (train_rows, test_rows) = records::rows(&record)?;
     let training = job.training(train_rows, test_rows);
-    let trainer = training.trainer()?;
+    let trainer = start::begin(here, &job, training.trainer()?)?;
     here.update(|r| r.steps = trainer.total_steps())?;
     let net = match links::gather(here, &job, me)? {
         links::Gathered::Net(net) => *net,

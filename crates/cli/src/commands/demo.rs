@@ -75,8 +75,9 @@ impl Demo {
         if self.suite == SuiteName::Masked && self.truncation == Truncation::Local {
             return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
         }
-        let training = self.train.training(&data, &self.data)?;
-        let trainer = training.trainer()?;
+        let start = self.train.start()?;
+        let training = self.train.training(&data, &self.data, start.as_ref())?;
+        let trainer = demo::begin(training.trainer()?, start.as_ref(), &data.schema)?;
         self.check_wraps(wraps::expected(self.truncation, &trainer))?;
         note(format_args!(
             "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",
@@ -92,6 +93,7 @@ impl Demo {
             self.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", data.name, utc(SystemTime::now()))));
         let demo = demo::Demo {
             training,
+            start,
             suite: Chosen { suite: self.suite, truncation: self.truncation },
             owners: self.train.owners,
             threads,

@@ -14,7 +14,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience};
 use trefoil_data::schema::{self, Column, Task};
-use trefoil_job::{Job, JobHash, sharing};
+use trefoil_job::{Job, JobHash, StartModel, sharing};
 use trefoil_net::identity::Identity;
 use trefoil_nn::Metric;
 use trefoil_server::{Error, Result, logs};
@@ -41,7 +41,13 @@ enum Command {
     /// Send a job to its three parties, for their operators to look at
     Propose(JobWithKey),
     /// Agree to a job with a signature: as an operator for one's own party, as a data owner or model owner at all three
-    Approve(JobWithKey),
+    Approve {
+        #[command(flatten)]
+        job: JobWithKey,
+        /// The model that the job starts from ([train] start is the SHA-256 of this file); each operator brings it to its own party
+        #[arg(long, value_name = "MODEL")]
+        start: Option<PathBuf>,
+    },
     /// Check who has agreed to a job, by signed approvals alone
     Verify(VerifyArgs),
     /// Operators: let a job begin that waits for it (start = "request")
@@ -167,13 +173,14 @@ impl JobCommand {
                 }
                 Ok(())
             }
-            Command::Approve(args) => {
+            Command::Approve { job: args, start } => {
                 let (job, identity) = (args.job.load()?, args.key.identity()?);
+                let start = start.as_deref().map(StartModel::load).transpose()?;
                 let (hash, me) = (job.hash(), job.role(identity.fingerprint()));
                 let mut told = |party: &Address| {
                     print(format_args!("{} has the approval of {me} for job {hash}\n", name(&job, party)));
                 };
-                Ok(sharing::approve(&job, &identity, args.key.patience(), &mut told)?)
+                Ok(sharing::approve(&job, &identity, start.as_ref(), args.key.patience(), &mut told)?)
             }
             Command::Verify(args) => args.run(),
             Command::Start(args) => {

@@ -5,7 +5,7 @@ use crate::output::{json, print};
 use crate::progress::Reporter;
 use crate::table::{Table, percent};
 use clap::Args;
-use trefoil_lab::demo::Progress;
+use trefoil_lab::demo::{self, Progress};
 use trefoil_lab::plain;
 use trefoil_nn::TrainSpec;
 use trefoil_server::{Result, machine};
@@ -42,8 +42,9 @@ impl Plain {
     pub fn run(self) -> Result<()> {
         let stop = super::stop_flag()?;
         let data = self.train.load(&self.data)?;
-        let training = self.train.training(&data, &self.data)?;
-        let trainer = training.trainer()?;
+        let start = self.train.start()?;
+        let training = self.train.training(&data, &self.data, start.as_ref())?;
+        let trainer = demo::begin(training.trainer()?, start.as_ref(), &data.schema)?;
         let data = self.train.ordered(&data, training.spec.seed)?;
         let mut reporter = Reporter::new();
         let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });

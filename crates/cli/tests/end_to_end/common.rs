@@ -123,7 +123,7 @@ pub const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), answe
 
 /// What an operator does with a job: its own party gets and approves it.
 pub fn approve(job: &Job, id: Id, keys: &Keys) {
-    sharing::approve(job, &keys.parties[id.index()], PATIENCE, &mut |_| ()).unwrap();
+    sharing::approve(job, &keys.parties[id.index()], None, PATIENCE, &mut |_| ()).unwrap();
 }
 
 /// A job's standing at a party, as the party's operator sees it.

@@ -8,6 +8,7 @@ mod approvals;
 #[allow(dead_code)]
 mod deployment;
 mod standing;
+mod start;
 mod stored;
 
 use deployment::{Deployment, records, trained};
@@ -21,12 +22,24 @@ const LONG: Duration = Duration::from_secs(180);
 
 /// Two owners with a file each, three parties that have approved `job.toml`.
 fn ready(suite: &str, more: &str, rows: usize) -> Deployment {
-    let mut d = Deployment::new(&["north", "south"], 5);
+    let mut d = with_records(rows);
+    d.job("job.toml", "a job", suite, more);
+    (0..3).for_each(|party| d.start(party, Some("job.toml")));
+    d
+}
+
+/// The same with parties that know of no job.
+fn ready_without_approval(rows: usize) -> Deployment {
+    let mut d = with_records(rows);
+    (0..3).for_each(|party| d.start(party, None));
+    d
+}
+
+fn with_records(rows: usize) -> Deployment {
+    let d = Deployment::new(&["north", "south"], 5);
     for (i, owner) in ["north", "south"].iter().enumerate() {
         records(&d.path(&format!("{owner}.csv")), rows, i);
     }
-    d.job("job.toml", "a job", suite, more);
-    (0..3).for_each(|party| d.start(party, Some("job.toml")));
     d
 }
 

@@ -167,6 +167,7 @@ mod tests {
         };
         Demo {
             training: training(spec, data),
+            start: None,
             suite: Chosen { suite: SuiteName::Securenn, truncation: Truncation::Local },
             owners: 2,
             threads: 1,

@@ -53,7 +53,7 @@ pub fn train(
     // The parties listen already: a connection that breaks will not come back.
     let patience = Patience { connect: demo.timeout.min(Duration::from_secs(2)), answer: demo.timeout * 10 };
     for operator in &keys.parties {
-        sharing::approve(&job, operator, patience, &mut |_| ())?;
+        sharing::approve(&job, operator, demo.start.as_ref(), patience, &mut |_| ())?;
     }
 
     progress(Progress::Phase("data owners share their records"));

@@ -3,13 +3,18 @@
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use trefoil_data::Schema;
+use trefoil_job::StartModel;
 use trefoil_job::suites::Chosen;
-use trefoil_nn::Training;
+use trefoil_nn::{Trainer, Training};
+use trefoil_server::Result;
 
 /// What to run.
 pub struct Demo {
     /// The training.
     pub training: Training,
+    /// The model to start from, where the settings name one.
+    pub start: Option<StartModel>,
     /// The protocol suite.
     pub suite: Chosen,
     /// How many data owners the records are split between.
@@ -53,6 +58,14 @@ pub(super) struct Config<'a> {
 }
 
 impl Demo {
+    /// The training, from the model on where there is one.
+    ///
+    /// # Errors
+    /// It does not fit into the ring, or the model does not fit it.
+    pub fn trainer(&self, schema: &Schema) -> Result<Trainer> {
+        begin(self.training.trainer()?, self.start.as_ref(), schema)
+    }
+
     /// What is written down of the settings.
     pub(super) fn config(&self) -> Config<'_> {
         Config {
@@ -65,5 +78,16 @@ impl Demo {
             suite: self.suite,
             job: &self.training,
         }
+    }
+}
+
+/// The training, from this model on.
+///
+/// # Errors
+/// The model does not fit it.
+pub fn begin(trainer: Trainer, start: Option<&StartModel>, schema: &Schema) -> Result<Trainer> {
+    match start {
+        Some(model) => Ok(model.begin(trainer, schema)?),
+        None => Ok(trainer),
     }
 }

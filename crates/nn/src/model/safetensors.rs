@@ -98,12 +98,23 @@ impl Model {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(content(&file, "size", "more than 1 GiB", "at most 1 GiB"));
         }
-        // A safetensors file begins with the length of a JSON object, and that.
-        match bytes.get(8) {
-            Some(b'{') => Model::parse(&bytes, &file),
-            _ if bytes.starts_with(b"PK\x03\x04") => Model::parse_npz(&bytes, &file),
-            _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) => Model::parse_onnx(&bytes, &file),
-            _ => Model::parse(&bytes, &file),
+        match format(&bytes) {
+            // What might be anything is ONNX by its name alone, so that a damaged file is told to be one of ours.
+            Format::Onnx if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case("onnx")) => Model::parse(&bytes, &file),
+            Format::Onnx => Model::parse_onnx_in(Some(path.parent().unwrap_or(Path::new("."))), &bytes, &file),
+            _ => Model::read(&bytes, &file),
+        }
+    }
+
+    /// From the bytes of a file of any format: ONNX where it is neither of the others; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// [`ModelError::Content`] naming what is wrong.
+    pub fn read(bytes: &[u8], file: &str) -> Result<Model> {
+        match format(bytes) {
+            Format::Safetensors => Model::parse(bytes, file),
+            Format::Numpy => Model::parse_npz(bytes, file),
+            Format::Onnx => Model::parse_onnx(bytes, file),
         }
     }
 
@@ -113,6 +124,22 @@ impl Model {
     /// [`ModelError::Io`] naming the file.
     pub fn save(&self, path: &Path) -> Result<()> {
         write(path, &self.to_bytes())
+    }
+}
+
+/// The formats of models' files.
+enum Format {
+    Safetensors,
+    Numpy,
+    Onnx,
+}
+
+/// By how they begin: safetensors with the length of a JSON object, and that; an archive with its mark; ONNX with anything.
+fn format(bytes: &[u8]) -> Format {
+    match bytes.get(8) {
+        Some(b'{') => Format::Safetensors,
+        _ if bytes.starts_with(b"PK\x03\x04") => Format::Numpy,
+        _ => Format::Onnx,
     }
 }
 

@@ -5,13 +5,14 @@
 
 use super::proto::*;
 use super::tensor::{Constant, constant};
-use super::{limits, operators};
+use super::{external, limits, operators};
 use crate::graph::{Graph, Kind, MOST_VALUES, Node, RECORD, Shape};
 use crate::model::{Column, Input, MOST_BYTES, Model, Result, Task, content, one_line};
 use ndarray::Array2;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// The largest file: 2^24 values take half of it in double precision.
 const MOST_FILE: u64 = MOST_BYTES / 4;
@@ -60,17 +61,25 @@ pub(super) struct Reader<'a> {
 }
 
 impl Model {
-    /// From the bytes of an ONNX file; `file` is its name in errors.
+    /// From the bytes of an ONNX file that has all of the model; `file` is its name in errors.
     ///
     /// # Errors
     /// [`ModelError::Content`](crate::ModelError::Content) naming the node that is not understood, or what is wrong with the file.
     pub fn parse_onnx(bytes: &[u8], file: &str) -> Result<Model> {
+        Model::parse_onnx_in(None, bytes, file)
+    }
+
+    /// The same of a file in this folder, in which some of its values may be in files of their own.
+    pub(crate) fn parse_onnx_in(folder: Option<&Path>, bytes: &[u8], file: &str) -> Result<Model> {
         if bytes.len() as u64 > MOST_FILE {
             return Err(content(file, "size", format!("{} bytes", bytes.len()), format!("at most {MOST_FILE}")));
         }
         limits::check(bytes, file)?;
-        let proto = ModelProto::decode(Bytes::copy_from_slice(bytes))
+        let mut proto = ModelProto::decode(Bytes::copy_from_slice(bytes))
             .map_err(|e| content(file, "ONNX", one_line(&e.to_string()), "a whole ONNX file"))?;
+        if let (Some(folder), Some(graph)) = (folder, &mut proto.graph) {
+            external::bring_in(graph, folder, file)?;
+        }
         let graph = proto.graph.as_ref().ok_or_else(|| content(file, "ONNX", "no graph", "one"))?;
         let set = proto.opset_import.iter().find(|s| s.domain.is_empty() || s.domain == "ai.onnx").map_or(1, |s| s.version);
         if !SETS.contains(&set) {

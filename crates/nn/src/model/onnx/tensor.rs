@@ -23,7 +23,12 @@ impl Constant {
 pub fn constant(t: &TensorProto, file: &str) -> Result<Constant> {
     let what = format!("tensor \"{}\"", one_line(&t.name));
     if t.data_location == code::EXTERNAL || !t.external_data.is_empty() {
-        return Err(content(file, what, "values in another file", "a model in one file, as onnx.save(model, path) writes it"));
+        return Err(content(
+            file,
+            what,
+            "values in another file",
+            "all of the model in one file, as onnx.save(model, path) writes it",
+        ));
     }
     let dims: Option<Vec<usize>> = t.dims.iter().map(|d| usize::try_from(*d).ok()).collect();
     let count = dims.as_ref().and_then(|dims| dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)));

@@ -135,3 +135,32 @@ fn files_are_those_that_onnx_runtime_has_read() {
         assert_eq!(golden, m.proto(), "{name}; UPDATE_GOLDEN=1 writes it anew");
     }
 }
+
+/// As PyTorch's exporter writes large models: all values in one file beside the model's.
+#[test]
+fn values_in_another_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(&[3, 4, 2]);
+    let mut proto = ModelProto::decode(&model.to_onnx()[..]).unwrap();
+    let mut data = vec![];
+    for tensor in &mut proto.graph.as_mut().unwrap().initializer {
+        let bytes = std::mem::take(&mut tensor.raw_data);
+        let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
+        tensor.external_data = vec![
+            entry("location", "model.onnx.data".into()),
+            entry("offset", data.len().to_string()),
+            entry("length", bytes.len().to_string()),
+        ];
+        tensor.data_location = code::EXTERNAL;
+        data.extend(bytes);
+    }
+    let path = dir.path().join("model.onnx");
+    std::fs::write(&path, proto.encode_to_vec()).unwrap();
+    std::fs::write(dir.path().join("model.onnx.data"), &data).unwrap();
+    let found = Model::load(&path).unwrap();
+    assert!(found.max_difference(&model).unwrap() == 0.0);
+    std::fs::write(dir.path().join("model.onnx.data"), &data[..data.len() - 1]).unwrap();
+    assert!(Model::load(&path).unwrap_err().to_string().contains("bytes from"));
+    let e = Model::parse_onnx(&std::fs::read(&path).unwrap(), "m").unwrap_err().to_string();
+    assert!(e.contains("all of the model in one file"), "{e}");
+}
