@@ -1,6 +1,6 @@
 //! The arithmetic of exact truncation by f bits, in a ring of 2^K elements.
 //!
-//! The protocols use K = 64. The width is a parameter so that `crates/mpc/tests/truncation_proof.rs` can count all cases of these very
+//! The protocols use K = 64. The width is a parameter so that `crates/mpc/tests/protocols/truncation_proof.rs` can count all cases of these very
 //! functions in small rings. Where it comes from is in docs/masked.md, whose letters are used here.
 
 /// Truncation by `f` bits, 1 <= f <= K - 2.

@@ -1,0 +1,130 @@
+//! The views of protocols on bits, checked by counting on the protocols themselves: over all that a party does not know, what it receives
+//! of a narrow comparison or of an AND is every value exactly once, whatever the secrets are.
+//!
+//! A tap puts all values of the draws in question side by side, one for each element, and makes the others the same for all.
+
+use crate::common::views::{Field, fields, taped};
+use std::sync::Arc;
+use trefoil_mpc::masked::{Bit, Share, and, drelu};
+use trefoil_mpc::prg::BLOCK;
+use trefoil_mpc::tap::{Draw, Tap};
+use trefoil_mpc::{Id, Party, Result, Seeds};
+use trefoil_ring::{Tensor, planes};
+
+/// Draws that take all values: label, operation and number of planes, from the lowest bit of an element's number on.
+struct All {
+    draws: Vec<(&'static str, u32, usize)>,
+    /// Words of a plane.
+    width: usize,
+}
+
+impl Tap for All {
+    fn block(&self, draw: &Draw, _: &[u8; 32], index: u64, bytes: &mut [u8]) {
+        // What is not in question is one and the same for all elements.
+        let constant = if (draw.label.len() + draw.at.op as usize).is_multiple_of(2) { 0 } else { u8::MAX };
+        bytes.fill(constant);
+        let mut first = 0;
+        for (label, op, planes) in &self.draws {
+            if (draw.label, draw.at.op) == (*label, *op) {
+                let from = index as usize * BLOCK / 8;
+                for (i, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
+                    let (plane, k) = ((from + i) / self.width, (from + i) % self.width);
+                    *word = bit_of_numbers(first + plane, k).to_le_bytes();
+                }
+            }
+            first += planes;
+        }
+    }
+}
+
+/// Bit j of the numbers 64 k to 64 k + 63.
+fn bit_of_numbers(j: usize, k: usize) -> u64 {
+    match j {
+        0..6 => (0..64).fold(0, |word, e| word | (e >> j & 1) << e),
+        _ => ((k >> (j - 6).min(63) & 1) as u64).wrapping_neg(),
+    }
+}
+
+/// Runs `program`, in which `party` does not know `draws`; all that it receives, for all their values.
+fn every_view_once(party: Id, draws: &[(&'static str, u32, usize)], program: impl Fn(&mut Party, usize) -> Result<()> + Sync) {
+    let bits: usize = draws.iter().map(|(_, _, planes)| planes).sum();
+    // Where there are less than 64 values, they fill a word several times over.
+    let n = 1usize << bits.max(6);
+    let tap: Arc<dyn Tap> = Arc::new(All { draws: draws.to_vec(), width: planes::words(n) });
+    let seeds = |id: Id| {
+        let mut seeds = Seeds::insecure(id, 1);
+        seeds.insecure_tap(tap.clone());
+        seeds
+    };
+    let runs = taped(seeds, &|p: &mut Party| program(p, n).map(|()| vec![]));
+    let received: Vec<Field> = fields(runs).into_iter().filter(|f| f.receiver == party).collect();
+    let planes: Vec<&[u64]> = received.iter().flat_map(|f| f.values.chunks(planes::words(n))).collect();
+    assert_eq!(planes.len(), bits, "{party} receives as many bits as there are");
+    let mut counts = vec![0u32; 1 << bits];
+    for e in 0..n {
+        let view = planes.iter().enumerate().fold(0, |view, (i, plane)| view | (plane[e / 64] >> (e % 64) & 1) << i);
+        counts[view as usize] += 1;
+    }
+    let each = (n >> bits) as u32;
+    assert!(counts.iter().all(|c| *c == each), "{party}: not every view occurs {each} times");
+}
+
+/// A value under known masks, the same for all elements.
+fn share(id: Id, n: usize, m: u64, l: [u64; 2]) -> Share {
+    let all = |x| Some(Tensor::from_elem((1, n), x));
+    match id {
+        Id::P0 => Share::new([1, n], all(m), [all(l[0]), None]),
+        Id::P1 => Share::new([1, n], all(m), [None, all(l[1])]),
+        Id::P2 => Share::new([1, n], None, [all(l[0]), all(l[1])]),
+    }
+}
+
+fn comparison(b: u8, m: u64, x: u64) {
+    let onehot = 1 << (b - 1);
+    let l_1 = m.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let l = [m.wrapping_sub(x).wrapping_sub(l_1), l_1];
+    let program = |p: &mut Party, n: usize| drelu::drelu(p, &[(&share(p.id, n, m, l), b)], &[]).map(drop);
+    let masks = |label| [1, 2, 3].map(|op| (label, op, 1));
+    let unknown = [vec![("masked.drelu.onehot_0", 1, onehot)], masks("masked.and.mu_0").to_vec()].concat();
+    every_view_once(Id::P1, &unknown, program);
+    every_view_once(Id::P0, &masks("masked.and.mu_1"), program);
+}
+
+#[test]
+fn every_view_of_a_narrow_comparison_occurs_once() {
+    for b in [3, 4] {
+        for m in 0..1 << b {
+            for x in 0..1 << b {
+                comparison(b, m, x);
+            }
+        }
+    }
+    // A full chunk.
+    for (m, x) in [(0, 0), (31, 16), (17, 5), (9, 30)] {
+        comparison(5, m, x);
+    }
+}
+
+/// The AND of `count` bits, of which P2 knows the masks.
+fn and_of_bits(count: usize, open: u64, masks: u64) {
+    let program = |p: &mut Party, n: usize| {
+        let known = if p.id == Id::P2 { masks } else { open };
+        let plane = |i: usize| vec![(known >> i & 1).wrapping_neg(); planes::words(n)];
+        let bits: Vec<Bit> = (0..count).map(|i| Bit::new([1, n], plane(i))).collect();
+        and::all(p, &bits.iter().collect::<Vec<_>>()).map(drop)
+    };
+    // Products of two or more.
+    let products = (1 << count) - 1 - count;
+    let unknown = [("masked.and.mask_0", 1, count), ("masked.and.monomial_0", 2, products), ("masked.and.mu_0", 2, 1)];
+    every_view_once(Id::P1, &unknown, program);
+    every_view_once(Id::P0, &[("masked.and.mu_1", 2, 1)], program);
+}
+
+#[test]
+fn every_view_of_an_and_occurs_once() {
+    for count in [2, 3, 4] {
+        for open in 0..1 << count {
+            (0..1 << count).for_each(|masks| and_of_bits(count, open, masks));
+        }
+    }
+}

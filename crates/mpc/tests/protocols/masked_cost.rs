@@ -1,0 +1,231 @@
+//! The cost that each protocol of the masked suite states equals what the transport counted, and is at most what docs/masked.md has.
+
+use crate::common::masked_programs::dealt;
+use crate::common::views::taped;
+use trefoil_engine::{Engine, Format, Kind};
+use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, truncate};
+use trefoil_mpc::{Id, Party, Result, Seeds, simulate};
+use trefoil_ring::Tensor;
+
+/// Rounds of the servers, bytes that P2 sends ahead of time, bytes of the servers.
+type Cost = (u64, u64, u64);
+
+/// Costs one after the other.
+fn sum(costs: &[Cost]) -> Cost {
+    costs.iter().fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
+}
+
+/// Costs in the same rounds.
+fn at_once(rounds: u64, costs: &[Cost]) -> Cost {
+    (rounds, sum(costs).1, sum(costs).2)
+}
+
+/// What `f` spends on a secret matrix of `shape`, after what `before` has spent on making its inputs.
+fn measured<T>(
+    shape: [usize; 2],
+    before: impl Fn(&mut Party, &Share) -> Result<T> + Sync,
+    f: impl Fn(&mut Party, &Share, T) -> Result<()> + Sync,
+) -> Cost {
+    let x = Tensor::from_elem((shape[0], shape[1]), 5);
+    let run = |p: &mut Party| {
+        let x = dealt(p, &x, 1);
+        let made = before(p, &x)?;
+        let (depth, spent) = (p.depth(), p.cost.clone());
+        f(p, &x, made)?;
+        let spent = &p.cost - &spent;
+        assert!(spent.sent[2] == 0, "nothing goes to P2");
+        assert!(p.id != Id::P2 || (p.depth() == 0 && spent.sent[0] == 0), "P2 waits for nobody, and P0 not for P2");
+        Ok((u64::from(p.depth() - depth), spent.sent.iter().sum::<u64>()))
+    };
+    let [(r0, b0), (r1, b1), (_, ahead)] = simulate(1, run).map(|party| party.unwrap().0);
+    (r0.max(r1), ahead, b0 + b1)
+}
+
+fn check(name: &str, ours: impl Fn(usize) -> Cost, f: impl Fn(&mut Party, &Share) -> Result<()> + Sync) {
+    for n in [1, 64, 1000] {
+        assert_eq!(measured([1, n], |_, _| Ok(()), |p, x, ()| f(p, x)), ours(n), "{name} of {n}");
+    }
+}
+
+/// x 5 / 2^f, which waits for its lift.
+fn pending(p: &mut Party, x: &Share, f: u8) -> Result<Share> {
+    Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f }])?
+        .swap_remove(0))
+}
+
+#[test]
+fn products_cost_what_they_state() {
+    for f in [0, 1, 16, 40, 58] {
+        check(&format!("product by 2^{f}"), |n| product::cost(n, f), |p, x| pending(p, x, f).map(drop));
+        // The usual way: 2 words + f bits ahead and 2 words + 2 f bits with the lift; without truncation 1 and 2 words.
+        let n = 6400;
+        let (ours, theirs) = match f {
+            0 => (product::cost(n, f), (1, 64, 128)),
+            _ => (sum(&[product::cost(n, f), lift::cost(n, f)]), (2, 128 + u64::from(f), 128 + 2 * u64::from(f))),
+        };
+        assert!(ours.0 == theirs.0 && 8 * (ours.1 + ours.2) <= n as u64 * (theirs.1 + theirs.2), "{ours:?}");
+    }
+    // The inner dimension is free.
+    for (m, n, v) in [(1, 1, 1), (8, 8, 8), (10, 100, 7)] {
+        for f in [0, 16] {
+            let found = measured(
+                [m, n],
+                |p, _| Ok(dealt(p, &Tensor::ones((v, n)), 2)),
+                |p, x, y| {
+                    let kind = Kind::MatMul { tx: false, ty: true };
+                    product::products(p, &[product::Factors { kind, x, y: &y, scatter: None, plus: None, shape: [m, v], f }])
+                        .map(drop)
+                },
+            );
+            assert_eq!(found, product::cost(m * v, f));
+        }
+    }
+}
+
+/// What is added up before it is opened costs as much as the sums alone.
+#[test]
+fn sums_of_a_products_elements_cost_what_the_sums_cost() {
+    for f in [0, 16] {
+        let scatter = trefoil_engine::Scatter::new([1, 10], (0..80).map(|i| i / 8).collect());
+        let sums = |p: &mut Party, x: &Share| {
+            let z = product::Factors { kind: Kind::Mul, x, y: x, scatter: Some(&scatter), plus: None, shape: [1, 10], f };
+            product::products(p, &[z]).map(drop)
+        };
+        assert_eq!(measured([8, 10], |_, _| Ok(()), |p, x, ()| sums(p, x)), product::cost(10, f));
+    }
+}
+
+#[test]
+fn several_products_share_their_round() {
+    let two = |p: &mut Party, x: &Share| {
+        let z = |f| product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f };
+        product::products(p, &[z(0), z(16)]).map(drop)
+    };
+    check("two products", |n| at_once(1, &[product::cost(n, 0), product::cost(n, 16)]), two);
+}
+
+#[test]
+fn lifts_truncations_and_openings_cost_what_they_state() {
+    for f in [1, 9, 16, 58] {
+        for n in [1, 64, 1000] {
+            let lifted = measured([1, n], |p, x| pending(p, x, f), |p, _, z| lift::lift(p, &[&z, &z.clone()]));
+            assert_eq!(lifted, lift::cost(n, f));
+            let again = measured(
+                [1, n],
+                |p, x| {
+                    let z = pending(p, x, f)?;
+                    lift::lift(p, &[&z])?;
+                    Ok(z)
+                },
+                |p, _, z| lift::lift(p, &[&z]),
+            );
+            assert_eq!(again, (0, 0, 0), "what is whole needs no lift");
+            let opened = measured([1, n], |p, x| pending(p, x, f), |p, _, z| share::reconstruct(p, &z).map(drop));
+            assert_eq!(opened, sum(&[lift::cost(n, f), share::reconstruct_cost(n)]));
+        }
+        check("truncation", |n| truncate::cost(n, f), |p, x| truncate::truncate(p, &[(x, f)]).map(drop));
+    }
+    check("truncation by none", |n| truncate::cost(n, 0), |p, x| truncate::truncate(p, &[(x, 0)]).map(drop));
+    check("opening", share::reconstruct_cost, |p, x| share::reconstruct(p, x).map(drop));
+}
+
+#[test]
+fn comparisons_cost_what_they_state() {
+    for b in 2..=64 {
+        check(&format!("drelu of {b} bits"), |n| drelu::cost(n, b), |p, x| drelu::drelu(p, &[(x, b)], &[]).map(drop));
+    }
+    for (b, ahead, online) in [(25, 120, 30), (29, 140, 34), (40, 202, 50), (64, 344, 78)] {
+        assert_eq!(drelu::cost(64, b), (3, 8 * ahead, 8 * online), "bits an element at {b} bits");
+    }
+    let tenths = |b| {
+        let (_, ahead, online) = drelu::cost(6400, b);
+        [ahead, online].map(|v| (v as f64 / 640.0).round())
+    };
+    assert_eq!([29, 40, 64].map(tenths), [[175.0, 43.0], [253.0, 63.0], [430.0, 98.0]], "bytes as in docs/masked.md");
+}
+
+#[test]
+fn selects_and_ands_cost_what_they_state() {
+    let bit = |p: &mut Party, x: &Share| Ok(drelu::drelu(p, &[(x, 8)], &[])?.swap_remove(0));
+    for n in [1, 64, 1000] {
+        let first = measured([1, n], bit, |p, x, b| select::select(p, &[(&b, x)]).map(drop));
+        assert_eq!(first, select::cost(n, false));
+        let again = measured(
+            [1, n],
+            |p, x| {
+                let b = bit(p, x)?;
+                select::select(p, &[(&b, x)])?;
+                Ok(b)
+            },
+            |p, x, b| select::select(p, &[(&b, x)]).map(drop),
+        );
+        assert_eq!(again, select::cost(n, true));
+        let both = measured([1, n], bit, |p, x, b| select::select(p, &[(&b, x), (&b, x)]).map(drop));
+        assert_eq!(both, at_once(1, &[first, again]), "two by one bit in one round");
+        for count in 1..=17 {
+            let found = measured([1, n], bit, |p, _, b| and::all(p, &vec![&b; count]).map(drop));
+            assert_eq!(found, and::all_cost(count, n), "and of {count} bits of {n}");
+        }
+    }
+}
+
+/// A ReLU behind a product: the lift costs its bits and no round.
+#[test]
+fn a_relu_takes_four_rounds_and_the_bytes_of_the_page() {
+    let relu = |p: &mut Party, z: &Share, b: u8| {
+        let bit = drelu::drelu(p, &[(z, b)], &[])?;
+        select::select(p, &[(&bit[0], z)]).map(drop)
+    };
+    for (b, bytes) in [(25, 54), (29, 54), (40, 64), (64, 85)] {
+        for n in [1, 64, 1000, 6400] {
+            let own = sum(&[drelu::cost(n, b), select::cost(n, false)]);
+            assert_eq!(measured([1, n], |_, _| Ok(()), |p, x, ()| relu(p, x, b)), own);
+            let lifted = measured([1, n], |p, x| pending(p, x, 16), |p, _, z| relu(p, &z, b));
+            let rounds = if b <= 48 { 4 } else { 5 };
+            assert_eq!(lifted, at_once(rounds, &[own, lift::cost(n, 16)]), "{b} bits, {n} elements");
+            if n % 64 == 0 {
+                assert!(own.0 == 4 && own.1 + own.2 <= bytes * n as u64, "{b} bits: {own:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn maxima_cost_what_they_state() {
+    const BITS: u8 = 24;
+    for (rows, n) in [(1, 1), (128, 10), (7, 3), (10, 5)] {
+        let pairs = rows * n * (n - 1) / 2;
+        let argmax = if n == 1 {
+            drelu::cost(rows, BITS + 2)
+        } else {
+            sum(&[drelu::cost(pairs, BITS + 2), and::all_cost(n - 1, rows * n)])
+        };
+        let max = sum(&[argmax, select::cost(rows * n, false)]);
+        let engine = |p: &mut Party, x: Share, max: bool| {
+            crate::common::with_engine::<Masked, _>(p, |e| {
+                let x = Num::new(x, Format { frac: 8, bits: BITS });
+                if max { e.row_max(&x).map(drop) } else { trefoil_engine::functions::argmax(e, &x).map(drop) }
+            })
+        };
+        assert_eq!(measured([rows, n], |_, _| Ok(()), |p, x, ()| engine(p, x.clone(), false)), argmax);
+        assert_eq!(measured([rows, n], |_, _| Ok(()), |p, x, ()| engine(p, x.clone(), true)), max);
+        // Behind a product x is lifted beside the differences that are compared.
+        let differences = if n == 1 { rows } else { pairs };
+        let riding = (0, 0, lift::cost(differences, 16).2 + lift::cost(rows * n, 16).2);
+        let found = measured([rows, n], |p, x| pending(p, x, 16), |p, _, z| engine(p, z, true));
+        assert_eq!(found, sum(&[max, riding]), "{rows} x {n}");
+    }
+}
+
+#[test]
+fn rounds_do_not_grow_with_a_slow_helper() {
+    // P2's frames carry no depth, so that they never raise that of a server.
+    let [_, (p1, _), _] = taped(|id| Seeds::insecure(id, 1), &|p| {
+        let x = dealt(p, &Tensor::from_elem((1, 64), 5), 1);
+        let z = pending(p, &x, 16)?;
+        drelu::drelu(p, &[(&z, 29)], &[])?;
+        Ok(vec![])
+    });
+    let depths = |of: Id| p1.iter().filter(|(from, _)| *from == of).map(|(_, frame)| frame.depth).collect::<Vec<_>>();
+    assert_eq!((depths(Id::P0), depths(Id::P2)), (vec![1, 2, 3, 4], vec![0; 4]));
+}

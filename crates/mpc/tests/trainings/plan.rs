@@ -1,0 +1,158 @@
+//! What is planned without values is what the transport counts: of preparing the data, of the first step and later ones, of an epoch's
+//! figures and of inference, on both suites, by link and by layer.
+
+use crate::common::networks::{networks, pooled};
+use crate::common::{Tested, with_engine};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use trefoil_engine::{Engine, Format};
+use trefoil_mpc::masked::{Masked, MaskedPlan};
+use trefoil_mpc::plan::Planner;
+use trefoil_mpc::securenn::{SecureNn, SecureNnPlan};
+use trefoil_mpc::{Cost, simulate};
+use trefoil_nn::{Data, Error, Event, Graph, Metric, Open, Outputs, Schedule, State, Trainer, Training};
+use trefoil_ring::Tensor;
+
+/// Rounds, bytes from each party to each other one, and bytes by layer.
+type Spent = (u64, [[u64; 3]; 3], BTreeMap<String, u64>);
+
+fn config(network: Graph, rows: usize, batch: usize) -> Training {
+    Training::of(network, rows).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs) = (batch, 2);
+        (t.spec.lr, t.spec.lr_schedule) = (0.125, Schedule::Constant);
+        t.records.test_rows = 7;
+    })
+}
+
+/// What `seen` finds when the data is prepared, and after each step and each epoch, of at most `events`; then after two queries.
+fn run<E: Engine, S>(
+    e: &mut E,
+    t: &Trainer,
+    events: usize,
+    matrix: impl Fn(&E, [usize; 2], Format) -> E::Num,
+    seen: impl Fn(&mut E) -> S,
+) -> Vec<S> {
+    let (state, train, test) = {
+        let of = |shape, format| matrix(e, shape, format);
+        (t.state_of(of), t.data_of(t.training().records.train_rows, of), t.data_of(7, of))
+    };
+    let mut found = vec![seen(e)];
+    let mut last: Option<State<E::Num>> = None;
+    let end = t.train(e, state, 0, &train, &test, &mut |e, event| {
+        match event {
+            Event::Start => found.push(seen(e)),
+            Event::Step { state, .. } | Event::Epoch { state, .. } => {
+                last = Some(state.clone());
+                found.push(seen(e));
+            }
+            Event::Figures { .. } | Event::Opening { .. } => return Ok(()),
+        }
+        // Whatever error it is: enough is seen.
+        if found.len() > events { Err(Error::Diverged { epoch: 0, loss: 0.0, most: 0.0 }) } else { Ok(()) }
+    });
+    assert!(end.is_ok() || found.len() > events, "{}", end.err().map_or_else(String::new, |e| e.to_string()));
+    let state = last.unwrap();
+    for _ in 0..2 {
+        let Data { x, .. } = t.data_of(3, |shape, format| matrix(e, shape, format));
+        let y = t.forward(e, &state, &x).unwrap();
+        e.settle(&[&y]).unwrap();
+        found.push(seen(e));
+    }
+    found
+}
+
+fn planned<E: Planner + Default>(t: &Trainer, events: usize) -> Vec<Spent> {
+    let seen = |e: &mut E| {
+        let by_layer = e.books().by_layer().into_iter().map(|(layer, price)| (layer.to_owned(), price.bytes()));
+        (e.books().total().rounds, e.books().total().sent(), by_layer.collect())
+    };
+    run(&mut E::default(), t, events, |e, shape, format| e.secret(shape, format), seen)
+}
+
+/// With zeros as owners hand them in: what a training takes does not depend on values.
+fn counted<S: Tested>(t: &Trainer, events: usize) -> Vec<Spent> {
+    let parties = simulate(3, |p| {
+        let id = p.id;
+        with_engine::<S, _>(p, |e| {
+            let matrix = |e: &S, shape: [usize; 2], format| {
+                let zeros = Tensor::zeros(shape);
+                let kept = S::accept(id, zeros.len(), &S::deal(&zeros, [shape[0] as u8; 32])[id.index()]).unwrap();
+                e.input(shape, format, kept)
+            };
+            Ok(run(e, t, events, matrix, |e: &mut S| (u64::from(e.party().depth()), e.party().cost.clone())))
+        })
+    });
+    let [p0, p1, p2] = parties.map(|p| p.unwrap().0);
+    let mut all: Vec<Spent> = Vec::new();
+    for (i, (rounds, cost)) in p0.iter().enumerate() {
+        let costs: [&Cost; 3] = [cost, &p1[i].1, &p2[i].1];
+        let mut by_layer = BTreeMap::new();
+        for ((layer, _), entry) in costs.iter().flat_map(|c| &c.entries).filter(|(_, entry)| entry.payload_bytes > 0) {
+            *by_layer.entry(layer.clone()).or_default() += entry.payload_bytes;
+        }
+        all.push(((*rounds).max(p1[i].0), costs.map(|c| c.sent), by_layer));
+    }
+    all
+}
+
+fn compare(t: &Training, events: usize) {
+    let t = t.trainer().unwrap();
+    for (suite, planned, counted) in [
+        ("masked", planned::<MaskedPlan>(&t, events), counted::<Masked>(&t, events)),
+        ("securenn", planned::<SecureNnPlan>(&t, events), counted::<SecureNn>(&t, events)),
+    ] {
+        assert_eq!(planned.len(), counted.len());
+        for (i, (planned, counted)) in planned.iter().zip(&counted).enumerate() {
+            assert_eq!(planned, counted, "{suite}, {} after {i} events", t.network().graph());
+        }
+        let step = |i: usize| (planned[i].0 - planned[i - 1].0, total(&planned[i]) - total(&planned[i - 1]));
+        println!("{suite}, {}: the third step takes {:?}", t.network().graph(), step(4));
+    }
+}
+
+fn total(spent: &Spent) -> u64 {
+    spent.1.iter().flatten().sum()
+}
+
+#[test]
+fn layers_take_what_is_planned() {
+    for network in networks().into_iter().chain([pooled()]) {
+        compare(&config(network, 48, 16), usize::MAX);
+    }
+}
+
+#[test]
+fn losses_and_metrics_take_what_is_planned() {
+    let three = config(Graph::perceptron(&[8, 6, 3]), 48, 16);
+    let weighed = three.clone().with(|t| t.spec.class_weights = vec![0.5, 2.0, 1.0]);
+    let silent = three.clone().with(|t| t.open = Open::default());
+    let approximate = three.with(|t| t.spec.softmax = trefoil_nn::SoftmaxKind::Asm);
+    let value = config(Graph::perceptron(&[8, 6, 1]), 48, 16);
+    let binary = value.clone().with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(Metric::Auc)));
+    for c in [weighed, silent, approximate, value, binary] {
+        compare(&c, usize::MAX);
+    }
+}
+
+/// The network of the README at a rate that is a power of two, and LeNet on few records.
+#[test]
+fn named_networks_take_what_is_planned() {
+    let perceptron = config(Graph::perceptron(&[784, 256, 10]), 384, 128);
+    compare(&perceptron, 4);
+    let step = |p: &[Spent]| (p[4].0 - p[3].0, total(&p[4]) - total(&p[3]));
+    assert_eq!(step(&planned::<MaskedPlan>(&perceptron.trainer().unwrap(), 4)), (45, 11_228_076));
+    compare(&config("lenet".parse().unwrap(), 12, 4), 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// So do networks that nobody has looked at.
+    #[test]
+    fn any_perceptron_takes_what_is_planned(inputs in 1usize..9, hidden in prop::collection::vec(1usize..12, 0..3), classes in 2usize..5,
+        batch in 1usize..9, momentum in any::<bool>()) {
+        let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([classes]).collect();
+        let c = config(Graph::perceptron(&sizes), 3 * batch, batch).with(|t| t.spec.momentum = if momentum { 0.9 } else { 0.0 });
+        compare(&c, usize::MAX);
+    }
+}

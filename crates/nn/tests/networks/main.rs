@@ -1,0 +1,13 @@
+//! Networks in the clear, on floating point and on the ring: layers, losses and optimisers against references, and trainings.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+mod layers;
+mod layers_of_pytorch;
+mod losses;
+mod optimisers_of_pytorch;
+#[path = "../reference/mod.rs"]
+mod reference;
+mod tasks;
+mod training;
