@@ -1,7 +1,8 @@
 //! Whether a training fits into the ring, and with how many bits: found by trying.
 //!
 //! Every product's range follows from shapes and formats, so a step and an evaluation are run without values ([`Shapes`]) before anything
-//! is trained. The finest formats that pass are taken; all parties try alike, and find the same.
+//! is trained. The finest formats that pass are taken, first for all layers alike and then layer by layer; all parties try alike, and find
+//! the same.
 
 use crate::evaluate::LOSS_ROWS;
 use crate::optimisers::{Chosen, Optimiser};
@@ -27,7 +28,7 @@ impl Trainer {
         match most {
             Err(Error::Config { what: "scales", .. }) => {
                 let fewer = (LEAST_BITS..MOST_BITS).rev().find_map(|bits| Trainer::with_bits(&training, bits).ok());
-                fewer.map_or(most, Ok)
+                fewer.map_or(most, |trainer| Ok(trainer.with_more_bits_where_they_fit()))
             }
             most => most,
         }
@@ -53,6 +54,23 @@ impl Trainer {
             other => other,
         })?;
         Ok(choices.iter().find_map(|scales| attempt(scales).ok()).unwrap_or(coarsest))
+    }
+
+    /// What makes bits scarce is one layer's sums, such as a convolution's gradient over all places of all records. The others' outputs get
+    /// back what it has cost them, from the last layer to the first, each as many as still fit.
+    fn with_more_bits_where_they_fit(mut self) -> Trainer {
+        let common = self.scales.activation;
+        for node in (0..self.formats.len().saturating_sub(1)).rev() {
+            for frac in (common.frac + 1..=MOST_BITS).rev() {
+                self.formats[node].out = Format { frac, bits: common.bits + frac - common.frac };
+                if let Ok(local_wraps) = self.try_without_values() {
+                    self.local_wraps = local_wraps;
+                    break;
+                }
+                self.formats[node].out = common;
+            }
+        }
+        self
     }
 
     /// With these formats, whether they fit or not.
@@ -104,6 +122,26 @@ impl Trainer {
         self.metric(e, &state, &of(2))?;
         self.weights_out_of_range(e, &state)?;
         Ok(step_wraps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// LeNet in large batches: the second convolution's gradient is a sum over 64 places of 128 records.
+    #[test]
+    fn bits_are_scarce_where_sums_are_long_and_nowhere_else() {
+        let training = Training::of("lenet".parse().unwrap(), 1024).unwrap().with(|t| t.spec.batch = 128);
+        let t = training.trainer().unwrap();
+        let of = |name: &str| {
+            let node = t.network.names().iter().position(|n| n == name).unwrap();
+            t.formats[node].out.frac
+        };
+        assert_eq!((t.scales.activation.frac, of("conv1"), of("conv2"), of("fc1")), (15, 15, 16, 16));
+        assert!(t.formats.iter().all(|f| f.out.bits - f.out.frac == 8));
+        let told = training.with(|t| t.spec.fraction_bits = Some(14)).trainer().unwrap();
+        assert!(told.formats.iter().all(|f| f.out.frac == 14));
     }
 }
 
