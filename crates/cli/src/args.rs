@@ -7,7 +7,7 @@ use trefoil_job::StartModel;
 use trefoil_lab::demo;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::{Form, Kind};
-use trefoil_nn::{Graph, OptimiserKind, Schedule, TrainSpec, Training};
+use trefoil_nn::{Graph, Schedule, TrainSpec, Training};
 use trefoil_server::{Error, Result};
 
 /// Where MNIST's files are unless told otherwise.
@@ -197,7 +197,7 @@ impl TrainArgs {
             Source::Csv => TrainSpec { batch: data.train.rows().min(32), ..all },
         };
         spec.update_from_arg_matches(&self.given.0).map_err(|e| Error::config("options", e, "settings of a training"))?;
-        let adapts = matches!(spec.optimiser, OptimiserKind::Adam | OptimiserKind::Amsgrad);
+        let adapts = spec.optimiser.adapts();
         if adapts && !self.given.0.contains_id("lr") {
             spec.lr = 0.001;
         }

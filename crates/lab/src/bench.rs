@@ -36,7 +36,7 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     if name == "gemm-128x784x256" {
         return gemm::measure(name, bench);
     }
-    let operation = Operation::parse(name)?;
+    let operation = Operation::parse(name, bench.optimiser)?;
     let rate = gemm::rate()?;
     let (pace, asked) = match bench.in_process {
         false => bench.chosen().with(Processes { operation: &operation, bench, stop })?,
@@ -62,6 +62,7 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     Ok(Measurement {
         name: name.into(),
         suite: bench.suite.to_string(),
+        optimiser: operation.optimiser(),
         links: if bench.in_process { "in-process".into() } else { bench.links.into() },
         iterations: seconds.len(),
         steady_s,

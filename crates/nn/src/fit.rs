@@ -126,6 +126,22 @@ impl Trainer {
 }
 
 #[cfg(test)]
+impl Trainer {
+    /// A step on zeros and one without values are refused alike, or end in the same shapes and formats.
+    pub(crate) fn agrees_with_the_ring(&self) {
+        fn step<E: trefoil_engine::Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], trefoil_engine::Format)>> {
+            let zeros = |rows, columns| ndarray::Array2::zeros((rows, columns));
+            let rows = t.training.spec.batch;
+            let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
+            let mut state = t.initial(e).ok()?;
+            t.step_on(e, &mut state, &batch, 0).ok()?;
+            Some(state.params.iter().chain(&state.kept).map(|x| (e.shape(x), e.format(x))).collect())
+        }
+        assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -142,21 +158,5 @@ mod tests {
         assert!(t.formats.iter().all(|f| f.out.bits - f.out.frac == 8));
         let told = training.with(|t| t.spec.fraction_bits = Some(14)).trainer().unwrap();
         assert!(told.formats.iter().all(|f| f.out.frac == 14));
-    }
-}
-
-#[cfg(test)]
-impl Trainer {
-    /// A step on zeros and one without values are refused alike, or end in the same shapes and formats.
-    pub(crate) fn agrees_with_the_ring(&self) {
-        fn step<E: trefoil_engine::Engine>(t: &Trainer, e: &mut E) -> Option<Vec<([usize; 2], trefoil_engine::Format)>> {
-            let zeros = |rows, columns| ndarray::Array2::zeros((rows, columns));
-            let rows = t.training.spec.batch;
-            let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
-            let mut state = t.initial(e).ok()?;
-            t.step_on(e, &mut state, &batch, 0).ok()?;
-            Some(state.params.iter().chain(&state.kept).map(|x| (e.shape(x), e.format(x))).collect())
-        }
-        assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));
     }
 }

@@ -13,6 +13,7 @@ use trefoil_job::suites::Chosen;
 use trefoil_lab::bench::{self, Measurement, Planned};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
+use trefoil_nn::OptimiserKind;
 use trefoil_server::{Error, Result, machine};
 
 /// Options of `trefoil bench`.
@@ -25,6 +26,10 @@ pub struct Bench {
     /// Protocol suite
     #[arg(long, value_name = "SUITE", default_value = "masked")]
     suite: SuiteName,
+
+    /// Whose steps trainings take: sgd (with momentum 0.9), nesterov, adam, or amsgrad
+    #[arg(long, value_name = "KIND", default_value = "sgd")]
+    optimiser: OptimiserKind,
 
     /// The links between parties: local as they are, or round-trip time and rate of each, such as 40ms,100Mbps
     #[arg(long, alias = "network", value_name = "PROFILE", default_value = "local", value_parser = args::links)]
@@ -64,7 +69,7 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         if self.plan {
             let suite = Chosen { suite: self.suite, truncation: Truncation::Dealer };
-            let planned = self.names.iter().map(|name| bench::plan(name, suite)).collect::<Result<Vec<_>>>()?;
+            let planned = self.names.iter().map(|name| bench::plan(name, self.optimiser, suite)).collect::<Result<Vec<_>>>()?;
             print(plans(&planned));
             return self.write(&planned);
         }
@@ -85,6 +90,7 @@ impl Bench {
             note(format_args!("{name}: {} iterations, or {} s", self.iterations, self.seconds));
             let bench = bench::Bench {
                 suite: self.suite,
+                optimiser: self.optimiser,
                 links: &links,
                 iterations: self.iterations as usize,
                 most: Duration::from_secs(self.seconds),

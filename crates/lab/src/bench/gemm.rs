@@ -20,6 +20,7 @@ pub fn measure(name: &str, bench: &Bench<'_>) -> Result<Measurement> {
     Ok(Measurement {
         name: name.into(),
         suite: "none".into(),
+        optimiser: None,
         links: "none".into(),
         iterations: ours.len(),
         steady_s: mean,

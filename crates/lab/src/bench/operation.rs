@@ -17,7 +17,7 @@ use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
 use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Data, Graph, NAMED, Open, Schedule, Training};
+use trefoil_nn::{Data, Graph, NAMED, Open, OptimiserKind, Schedule, Training};
 use trefoil_ring::Tensor;
 use trefoil_server::{Error, Result};
 
@@ -26,7 +26,7 @@ use trefoil_server::{Error, Result};
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // the names say it
 pub enum Operation {
-    Train { network: Graph, batch: usize },
+    Train { network: Graph, batch: usize, optimiser: OptimiserKind },
     Infer { network: Graph, batch: usize },
     Relu { elements: usize },
     Product { shape: [usize; 3] },
@@ -38,14 +38,16 @@ pub enum Operation {
 type Each<'a, E> = &'a mut dyn FnMut(&mut E, Option<f64>) -> bool;
 
 impl Operation {
-    /// From one of [`names`].
+    /// From one of [`names`]; a training's steps are those of this optimiser.
     ///
     /// # Errors
     /// Another name.
-    pub fn parse(name: &str) -> Result<Operation> {
+    pub fn parse(name: &str, optimiser: OptimiserKind) -> Result<Operation> {
         let sizes = |text: &str| Graph::perceptron(&text.split('x').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>());
         Ok(match name {
-            "train-784x256x10" | "train-784x128x128x10" => Operation::Train { network: sizes(&name[6..]), batch: BATCH },
+            "train-784x256x10" | "train-784x128x128x10" => {
+                Operation::Train { network: sizes(&name[6..]), batch: BATCH, optimiser }
+            }
             "infer-784x128x128x10-b1" => Operation::Infer { network: sizes("784x128x128x10"), batch: 1 },
             "infer-784x128x128x10-b128" => Operation::Infer { network: sizes("784x128x128x10"), batch: 128 },
             "relu-1e6" => Operation::Relu { elements: 1_000_000 },
@@ -54,7 +56,7 @@ impl Operation {
             "check-60000x784-pixels" => Operation::Check { rows: 60_000, features: 784, pixels: true },
             "check-1000000x30-numbers" => Operation::Check { rows: 1_000_000, features: 30, pixels: false },
             other => match of_named(other) {
-                Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch },
+                Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch, optimiser },
                 Some((network, batch)) => Operation::Infer { network, batch },
                 None => return Err(Error::config("benchmark", other, names().join(", "))),
             },
@@ -68,7 +70,28 @@ impl Operation {
         Ok(Training::of(network, batch)?.with(|t| {
             (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
             (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
+            t.spec.optimiser = self.optimiser().unwrap_or_default();
+            if t.spec.optimiser.adapts() {
+                t.spec.lr = 0.001;
+            }
         }))
+    }
+
+    /// The training whose steps are done again and again.
+    pub(super) fn repeated(&self) -> Result<Training> {
+        Ok(self.training()?.with(|t| {
+            // More epochs than anybody waits for.
+            (t.records.train_rows, t.spec.epochs) = (t.spec.batch * 8, 1_000_000);
+            t.open = Open::default();
+        }))
+    }
+
+    /// Whose steps a training takes.
+    pub(super) fn optimiser(&self) -> Option<OptimiserKind> {
+        match self {
+            Operation::Train { optimiser, .. } => Some(*optimiser),
+            _ => None,
+        }
     }
 
     /// The network, or a small one where there is none.
@@ -97,7 +120,7 @@ impl Operation {
     /// Everything that needs no client.
     fn repeat<E: Suite>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
         match self {
-            Operation::Train { network, batch } => train(e, network, *batch, each),
+            Operation::Train { .. } => train(e, &self.repeated()?, each),
             Operation::Infer { .. } => Err(Error::config("inference", "no client", "three processes and a client")),
             Operation::Relu { elements } => {
                 // Pre-activations as the network promises them: 16 fraction bits, below 2^39.
@@ -205,17 +228,8 @@ fn step(network: &Graph) -> usize {
     if network.widest() > 1 << 18 { 32 } else { BATCH }
 }
 
-/// The training whose steps are done again and again.
-pub(super) fn repeated(network: &Graph, batch: usize) -> Result<Training> {
-    Ok(Operation::Train { network: network.clone(), batch }.training()?.with(|t| {
-        // More epochs than anybody waits for.
-        (t.records.train_rows, t.spec.batch, t.spec.epochs) = (batch * 8, batch, 1_000_000);
-        t.open = Open::default();
-    }))
-}
-
-fn train<E: Suite>(e: &mut E, network: &Graph, batch: usize, each: Each<'_, E>) -> Result<()> {
-    let trainer = repeated(network, batch)?.trainer()?;
+fn train<E: Suite>(e: &mut E, training: &Training, each: Each<'_, E>) -> Result<()> {
+    let trainer = training.trainer()?;
     let rows = trainer.training().records.train_rows;
     let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
@@ -326,12 +340,16 @@ mod tests {
     #[test]
     fn all_that_has_a_name_fits() {
         for name in names().iter().filter(|name| !name.starts_with("gemm")) {
-            let operation = Operation::parse(name).unwrap();
-            if let Operation::Train { network, batch } = &operation {
-                assert_eq!(*batch, step(network), "{name}");
-                operation.training().unwrap().trainer().unwrap_or_else(|e| panic!("{name}: {e}"));
+            for optimiser in [OptimiserKind::Sgd, OptimiserKind::Adam] {
+                let operation = Operation::parse(name, optimiser).unwrap();
+                if let Operation::Train { network, batch, .. } = &operation {
+                    assert_eq!(*batch, step(network), "{name}");
+                    operation.training().unwrap().trainer().unwrap_or_else(|e| panic!("{name} by {optimiser}: {e}"));
+                }
             }
         }
-        assert!(Operation::parse("infer-lenet").is_err() && Operation::parse("train-784-10").is_err());
+        for other in ["infer-lenet", "train-784-10"] {
+            assert!(Operation::parse(other, OptimiserKind::Sgd).is_err());
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! What a step or a query takes, planned and not measured: for all networks that have a name, however large.
 
 use super::Operation;
-use super::operation::repeated;
 use crate::summary::by_link;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trefoil_job::plan::{query, training};
 use trefoil_job::suites::Chosen;
 use trefoil_mpc::plan::Books;
+use trefoil_nn::OptimiserKind;
 use trefoil_server::{Error, Result};
 
 /// What is planned: an object of the JSON list.
@@ -16,6 +16,8 @@ use trefoil_server::{Error, Result};
 pub struct Planned {
     pub name: String,
     pub suite: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimiser: Option<OptimiserKind>,
     pub rounds: u64,
     /// Payload of an iteration on all links between parties.
     pub bytes_total: u64,
@@ -32,11 +34,11 @@ pub struct Planned {
 ///
 /// # Errors
 /// A name of something that is neither a training nor inference.
-pub fn plan(name: &str, suite: Chosen) -> Result<Planned> {
-    let operation = Operation::parse(name)?;
+pub fn plan(name: &str, optimiser: OptimiserKind, suite: Chosen) -> Result<Planned> {
+    let operation = Operation::parse(name, optimiser)?;
     let (first, later) = match &operation {
-        Operation::Train { network, batch } => {
-            let plan = training(&repeated(network, *batch)?.trainer()?, suite)?;
+        Operation::Train { .. } => {
+            let plan = training(&operation.repeated()?.trainer()?, suite)?;
             (plan.setup.total().then(plan.first.total()), plan.step)
         }
         Operation::Infer { batch, .. } => {
@@ -45,15 +47,16 @@ pub fn plan(name: &str, suite: Chosen) -> Result<Planned> {
         }
         _ => return Err(Error::config("plan", name, "a network's training or inference: train-.. or infer-..")),
     };
-    Ok(of(name, suite, first.bytes(), &later))
+    Ok(of(name, operation.optimiser(), suite, first.bytes(), &later))
 }
 
-fn of(name: &str, suite: Chosen, bytes_first: u64, later: &Books) -> Planned {
+fn of(name: &str, optimiser: Option<OptimiserKind>, suite: Chosen, bytes_first: u64, later: &Books) -> Planned {
     let total = later.total();
     let sent = total.sent();
     Planned {
         name: name.into(),
         suite: suite.suite.to_string(),
+        optimiser,
         rounds: total.rounds,
         bytes_total: total.bytes(),
         bytes_ahead: total.ahead,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use trefoil_job::SuiteName;
 use trefoil_job::suites::Chosen;
 use trefoil_mpc::securenn::Truncation;
+use trefoil_nn::OptimiserKind;
 
 /// One measurement: an object of the JSON list.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +16,9 @@ use trefoil_mpc::securenn::Truncation;
 pub struct Measurement {
     pub name: String,
     pub suite: String,
+    /// Of a training's steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimiser: Option<OptimiserKind>,
     pub links: String,
     /// Those that count.
     pub iterations: usize,
@@ -57,6 +61,8 @@ pub struct Measurement {
 pub struct Bench<'a> {
     /// Protocol suite.
     pub suite: SuiteName,
+    /// Whose steps a training takes.
+    pub optimiser: OptimiserKind,
     /// The shape of the links: "local", or a profile such as "40ms,100Mbps".
     pub links: &'a str,
     /// Iterations that count, at most.

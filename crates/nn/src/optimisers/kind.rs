@@ -35,6 +35,11 @@ impl OptimiserKind {
         }
     }
 
+    /// Whether it divides by the size of past gradients: its rates are far smaller then.
+    pub fn adapts(self) -> bool {
+        matches!(self, OptimiserKind::Adam | OptimiserKind::Amsgrad)
+    }
+
     /// Whether it is the one that trains where nobody says.
     pub(crate) fn is_default(&self) -> bool {
         *self == OptimiserKind::default()
