@@ -57,12 +57,15 @@ impl Trainer {
     }
 
     /// What makes bits scarce is one layer's sums, such as a convolution's gradient over all places of all records. The others' outputs get
-    /// back what it has cost them, from the last layer to the first, each as many as still fit.
+    /// back what it has cost them, from the last layer to the first: all, or else half.
     fn with_more_bits_where_they_fit(mut self) -> Trainer {
         let common = self.scales.activation;
-        for node in (0..self.formats.len().saturating_sub(1)).rev() {
-            for frac in (common.frac + 1..=MOST_BITS).rev() {
-                self.formats[node].out = Format { frac, bits: common.bits + frac - common.frac };
+        let missing = MOST_BITS - common.frac;
+        let cuts: Vec<bool> = self.network.graph().nodes.iter().map(|node| node.op.has_products()).collect();
+        for node in (0..cuts.len().saturating_sub(1)).rev().filter(|node| cuts[*node]) {
+            let halves = [missing, missing / 2].into_iter().filter(|more| *more > 0);
+            for more in halves {
+                self.formats[node].out = Format { frac: common.frac + more, bits: common.bits + more };
                 if let Ok(local_wraps) = self.try_without_values() {
                     self.local_wraps = local_wraps;
                     break;
@@ -154,8 +157,8 @@ mod tests {
             let node = t.network.names().iter().position(|n| n == name).unwrap();
             t.formats[node].out.frac
         };
-        assert_eq!((t.scales.activation.frac, of("conv1"), of("conv2"), of("fc1")), (15, 15, 16, 16));
-        assert!(t.formats.iter().all(|f| f.out.bits - f.out.frac == 8));
+        assert_eq!([t.scales.activation.frac, of("conv1"), of("conv2"), of("fc1")], [15, 15, 16, 16]);
+        assert!(t.formats.iter().all(|f| f.out.bits - f.out.frac == t.scales.activation.bits - t.scales.activation.frac));
         let told = training.with(|t| t.spec.fraction_bits = Some(14)).trainer().unwrap();
         assert!(told.formats.iter().all(|f| f.out.frac == 14));
     }

@@ -72,7 +72,8 @@ impl Operation {
             (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
             t.spec.optimiser = self.optimiser().unwrap_or_default();
             if t.spec.optimiser.adapts() {
-                t.spec.lr = 0.001;
+                // Squares of gradients take room: the bits are those that fit.
+                (t.spec.lr, t.spec.fraction_bits) = (0.001, None);
             }
         }))
     }

@@ -79,6 +79,15 @@ pub(crate) use with_layer;
 type Found = Vec<(&'static str, Vec<usize>, Start)>;
 
 impl Kind {
+    /// Whether its output is a product that is cut to a format of its own; else it has that of what it is given.
+    pub(crate) fn has_products(&self) -> bool {
+        match self {
+            Kind::Linear(_) | Kind::Conv2d(_) | Kind::BatchNorm(_) | Kind::Sigmoid | Kind::Tanh => true,
+            Kind::LeakyRelu(_) | Kind::AvgPool2d(_) | Kind::GlobalAvgPool2d => true,
+            Kind::Relu | Kind::MaxPool2d(_) | Kind::Dropout(_) | Kind::Flatten | Kind::Add => false,
+        }
+    }
+
     /// The short name that nodes are called by.
     pub(super) fn short(&self) -> &'static str {
         match self {
