@@ -163,12 +163,17 @@ impl Job {
     /// What is trained, on so many records.
     pub fn training(&self, train_rows: usize, test_rows: usize) -> Training {
         let (input_frac, input_bits) = self.data.input();
-        let outputs = match self.data.task {
+        let records =
+            Records { features: self.data.features(), outputs: self.outputs(), input_frac, input_bits, train_rows, test_rows };
+        Training { spec: self.train.clone(), records, open: self.opened(train_rows, test_rows) }
+    }
+
+    /// What is learnt of a record.
+    pub fn outputs(&self) -> Outputs {
+        self.train.outputs(match self.data.task {
             Task::Classification => Outputs::Classes(self.data.outputs()),
             Task::Regression => Outputs::Value,
-        };
-        let records = Records { features: self.data.features(), outputs, input_frac, input_bits, train_rows, test_rows };
-        Training { spec: self.train.clone(), records, open: self.opened(train_rows, test_rows) }
+        })
     }
 
     /// The network, whose inputs and outputs are those of the records.

@@ -117,7 +117,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
 /// The model with what its user must know of records. Of images that is a word, so that their columns need no names.
 fn model(schema: &Schema, network: &Graph, params: &[Array2<f64>]) -> Result<Model> {
     match pixels(schema) {
-        true => Ok(Model::new(network, params, PIXELS)?),
+        true => Ok(Model::new(network, params, PIXELS)?.with_classes(&schema.classes)?),
         false => Ok(evaluate::model(schema, network, params)?),
     }
 }

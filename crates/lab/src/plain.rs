@@ -1,6 +1,6 @@
 //! The float baseline: the same network, initial weights and batch order, in the clear.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::{Samples, Schema};
@@ -38,6 +38,7 @@ pub fn train(
 ) -> Result<Plain> {
     let data = |samples: &Samples| {
         let [x, y] = samples.decoded(schema);
+        let y = trainer.training().records.outputs.column().map_or(y.clone(), |class| y.select(Axis(1), &[class]));
         trainer.data(&Float, &x, &y)
     };
     let (data, test) = (data(train)?, data(test)?);

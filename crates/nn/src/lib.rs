@@ -54,7 +54,7 @@ pub use error::{Error, Result};
 pub use fold::fold;
 pub use graph::{Graph, NAMED, Shape};
 pub use init::Init;
-pub use loss::{LABEL, Loss, TARGET};
+pub use loss::{LABEL, Loss, LossKind, TARGET};
 pub use model::{Model, ModelError, Task};
 pub use network::Network;
 pub use open::{Metric, Open};

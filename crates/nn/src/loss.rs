@@ -2,7 +2,10 @@
 
 use crate::cross_entropy::{self, SoftmaxKind};
 use crate::scales::Scales;
-use crate::{binary_cross_entropy, squared_error};
+use crate::{Error, binary_cross_entropy, squared_error};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 use trefoil_engine::{Engine, Format, Result};
 
 /// The format of one-hot labels.
@@ -19,6 +22,40 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Regression: one output, labels are real numbers.
     SquaredError,
+}
+
+/// Which loss trains a classification, by the name that a job has for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// An output for each class.
+    CrossEntropy,
+    /// One output for two classes.
+    BinaryCrossEntropy,
+}
+
+impl LossKind {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            LossKind::CrossEntropy => "cross-entropy",
+            LossKind::BinaryCrossEntropy => "binary-cross-entropy",
+        }
+    }
+}
+
+impl fmt::Display for LossKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for LossKind {
+    type Err = Error;
+    fn from_str(text: &str) -> crate::Result<LossKind> {
+        let found = [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy].into_iter().find(|kind| kind.name() == text);
+        found.ok_or_else(|| Error::config("loss", format!("{text:?}"), "cross-entropy or binary-cross-entropy"))
+    }
 }
 
 impl Default for Loss {

@@ -58,7 +58,7 @@ type Result<T> = std::result::Result<T, ModelError>;
 /// What the outputs of a network are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Task {
-    /// A logit for each of these classes.
+    /// A logit for each of these classes; or, of two, one logit for the second.
     Classification(Vec<String>),
     /// One value.
     Regression,
@@ -90,8 +90,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// From a network and its parameters as [`Graph::params`] has them. One output makes a regression; more are classes, which have
-    /// numbers for names. `input` says how features are scaled: "p/256", or a longer text such as JSON.
+    /// From a network and its parameters as [`Graph::params`] has them. One output makes a regression, unless [two classes](Model::with_classes) are
+    /// named; more are classes, which have numbers for names. `input` says how features are scaled: "p/256", or a longer text such as JSON.
     ///
     /// # Errors
     /// [`ModelError::Content`] if the parameters are not those of the network or a value is not finite.
@@ -100,28 +100,29 @@ impl Model {
         Model::of(network.clone(), params, input.to_owned(), "model")
     }
 
-    /// The same model with names for its classes.
+    /// The same model with names for its classes. Two names for one output make it the logit of the second of two classes.
     ///
     /// # Errors
     /// [`ModelError::Content`] unless there is one name a class, none of them empty, longer than 200 characters or with control
-    /// characters.
+    /// characters; for a regression whose target has a unit.
     pub fn with_classes(self, names: &[String]) -> Result<Model> {
         self.with_names(names, "model")
     }
 
     fn with_names(mut self, names: &[String], file: &str) -> Result<Model> {
-        let Task::Classification(classes) = &mut self.task else {
-            return Err(content(file, "names of classes", names.len(), "none: the network has one output, a value"));
-        };
-        if names.len() != classes.len() {
-            return Err(content(file, "names of classes", names.len(), classes.len()));
+        let expected = self.network.outputs().max(2);
+        if names.len() != expected {
+            return Err(content(file, "names of classes", names.len(), expected));
+        }
+        if self.prepared.as_ref().is_some_and(|input| input.target.is_some()) {
+            return Err(content(file, "names of classes", names.len(), "none: the output is a value with a unit"));
         }
         let bad = |n: &&String| n.is_empty() || n.chars().count() > MOST_NAME || n.chars().any(char::is_control);
         if let Some(name) = names.iter().find(bad) {
             let expected = format!("1 to {MOST_NAME} characters, none of them a control character");
             return Err(content(file, "name of a class", format!("\"{}\"", one_line(name)), expected));
         }
-        *classes = names.to_vec();
+        self.task = Task::Classification(names.to_vec());
         Ok(self)
     }
 
@@ -217,7 +218,7 @@ impl Model {
         }
         if let Task::Classification(names) = &self.task {
             about.insert("classes", names.len().to_string());
-            if self.task != Task::of(names.len()) {
+            if self.task != Task::of(self.network.outputs()) {
                 about.insert("class_names", serde_json::json!(names).to_string());
             }
         }

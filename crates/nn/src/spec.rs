@@ -2,7 +2,7 @@
 
 use crate::graph::Form;
 use crate::optimisers::OptimiserKind;
-use crate::{Error, Graph, Init, Loss, ModelHash, Records, Result, Schedule, SoftmaxKind};
+use crate::{Error, Graph, Init, Loss, LossKind, ModelHash, Outputs, Records, Result, Schedule, SoftmaxKind};
 use serde::{Deserialize, Serialize};
 
 /// How to train. All of it is public, and everybody agrees to it.
@@ -81,6 +81,11 @@ pub struct TrainSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
 
+    /// cross-entropy, or binary-cross-entropy: one output for two classes [default: by what the records are]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossKind>,
+
     /// How logits become probabilities: exact, or asm (ReLU over its sum, as in the SecureNN paper)
     #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
     pub softmax: SoftmaxKind,
@@ -126,6 +131,7 @@ impl Default for TrainSpec {
             beta2: None,
             epsilon: None,
             clip: None,
+            loss: None,
             softmax: SoftmaxKind::Exact,
             class_weights: Vec::new(),
             fraction_bits: None,
@@ -143,8 +149,9 @@ impl TrainSpec {
     /// The network, whose inputs and outputs are those of the records.
     ///
     /// # Errors
-    /// [`Error::Config`]: it is no network, or one of other records.
+    /// [`Error::Config`]: it is no network, or one of other records; the loss is one of other records.
     pub fn graph(&self, records: &Records) -> Result<Graph> {
+        self.check_loss(records.outputs)?;
         let (inputs, outputs) = (records.features, records.outputs.count());
         let Some(form) = &self.network else {
             if self.hidden.len() > TrainSpec::MOST_HIDDEN {
@@ -164,12 +171,33 @@ impl TrainSpec {
         Ok(graph)
     }
 
+    /// What the network learns of records that have these labels: binary cross entropy makes one output of two classes.
+    pub fn outputs(&self, labels: Outputs) -> Outputs {
+        match (self.loss, labels) {
+            (Some(LossKind::BinaryCrossEntropy), Outputs::Classes(2)) => Outputs::Binary,
+            _ => labels,
+        }
+    }
+
+    /// Refuses a loss that was written for other records than these.
+    fn check_loss(&self, outputs: Outputs) -> Result<()> {
+        let expected = match (self.loss, outputs) {
+            (None, _)
+            | (Some(LossKind::CrossEntropy), Outputs::Classes(_))
+            | (Some(LossKind::BinaryCrossEntropy), Outputs::Binary) => return Ok(()),
+            (Some(LossKind::CrossEntropy), _) => "classes, with an output each",
+            (Some(LossKind::BinaryCrossEntropy), _) => "2 classes",
+        };
+        let name = self.loss.map_or("", LossKind::name);
+        Err(Error::config("loss", format!("{name} with {outputs}"), expected))
+    }
+
     /// The loss for records of this kind.
     pub fn loss(&self, records: &Records) -> Loss {
         match records.outputs {
-            crate::Outputs::Classes(_) => Loss::CrossEntropy(self.softmax),
-            crate::Outputs::Binary => Loss::BinaryCrossEntropy,
-            crate::Outputs::Value => Loss::SquaredError,
+            Outputs::Classes(_) => Loss::CrossEntropy(self.softmax),
+            Outputs::Binary => Loss::BinaryCrossEntropy,
+            Outputs::Value => Loss::SquaredError,
         }
     }
 

@@ -1,8 +1,9 @@
 //! A training in full: the settings, what follows from the records, and what is opened.
 
 use crate::graph::{Form, Kind};
-use crate::{Error, Graph, LABEL, Loss, Metric, Open, Result, TARGET, TrainSpec, Trainer};
+use crate::{Error, Graph, LABEL, Loss, Metric, Open, Result, SoftmaxKind, TARGET, TrainSpec, Trainer};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use trefoil_engine::Format;
 
 /// What follows from the records.
@@ -81,6 +82,21 @@ impl Outputs {
             Outputs::Binary | Outputs::Value => 1,
         }
     }
+
+    /// The column of one-hot labels that is learnt, where it is one alone: that of class 1, which is 1 where the other one is 0.
+    pub fn column(self) -> Option<usize> {
+        (self == Outputs::Binary).then_some(1)
+    }
+}
+
+impl fmt::Display for Outputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outputs::Classes(n) => write!(f, "{n} classes"),
+            Outputs::Binary => f.write_str("2 classes and one output"),
+            Outputs::Value => f.write_str("a regression"),
+        }
+    }
 }
 
 /// Everything public that determines a training.
@@ -147,6 +163,9 @@ impl Training {
         let linear = network.nodes.last().is_some_and(|n| matches!(n.op, Kind::Linear(_)));
         if !(least..=most).contains(&found) || !linear {
             return Err(Error::config("network", network, format!("a linear layer at the end, with {outputs}")));
+        }
+        if loss == Loss::BinaryCrossEntropy && spec.softmax != SoftmaxKind::Exact {
+            return Err(Error::config("softmax", "asm with one output", "exact: one output has no softmax"));
         }
         let expected = match (self.open.metric, loss) {
             (Some(Metric::Accuracy | Metric::Auc), Loss::SquaredError)

@@ -157,7 +157,12 @@ impl Records {
                 Partition::Vertical => self.beside(e, session, kind),
             }
         };
-        Ok([of(0)?, of(1)?])
+        let mut data = [of(0)?, of(1)?];
+        // Owners hand in a column for each class; a network with one output learns one of them.
+        if let Some(class) = session.job.outputs().column() {
+            data.iter_mut().for_each(|part| part.y = e.gather(&part.y, Index::Cols(&[class])));
+        }
+        Ok(data)
     }
 
     fn below<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Data<S::Num> {

@@ -1,6 +1,6 @@
 //! `trefoil demo` from end to end.
 
-use crate::common::{json, path, run, small_csv, text};
+use crate::common::{json, path, refused, run, small_csv, text};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -262,6 +262,77 @@ fn tables_and_recorded_views() {
         }
         assert!(seen.iter().any(|label| label.starts_with("securenn.")), "{party}: {seen:?}");
     }
+}
+
+/// One output for two classes trains on shares as in the clear, and as well as two; its model says both probabilities everywhere.
+#[test]
+fn one_output_for_two_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("small.csv");
+    let text_of = |i: u32| {
+        // The classes overlap, so that no network is right about all records.
+        let (class, [a, b]) = (i % 2, [37, 53].map(|by| f64::from(i * i * by % 101) / 50.0 - 1.0));
+        let side = if class == 0 { 0.7 } else { -0.7 };
+        format!("{:.3},{b:.3},{}\n", side + a, if class == 0 { "no" } else { "yes" })
+    };
+    std::fs::write(&file, "a,b,ill\n".to_owned() + &(0..200).map(text_of).collect::<String>()).unwrap();
+    let of = ["--csv", path(&file), "--label", "ill", "--hidden", "8", "--epochs", "4", "--batch", "16"];
+    let binary = ["--loss", "binary-cross-entropy", "--class-weights", "1,1.5"];
+    let mut models = vec![];
+    for (name, suite, loss) in [("one", "masked", &binary[..]), ("one", "securenn", &binary), ("two", "masked", &binary[2..])] {
+        let folder = dir.path().join(format!("{name}-{suite}"));
+        let args = ["demo", "--suite", suite, "--json", "--run-dir", path(&folder)];
+        let summary = json(&[&args[..], &of, loss].concat());
+        let outputs = if name == "one" { 1 } else { 2 };
+        assert_eq!(summary["network"], format!("2-8-{outputs}"));
+        assert_eq!(summary["train"]["loss"], if name == "one" { "binary-cross-entropy".into() } else { Value::Null });
+        let [secure, float, model] =
+            ["secure_test_accuracy", "float_test_accuracy", "model_test_accuracy"].map(|k| number(&summary, k));
+        println!(
+            "{name} output, {suite}: {secure} {float} {model}, losses {} {}, weights {}",
+            summary["secure_loss"], summary["float_loss"], summary["max_weight_difference"]
+        );
+        assert!(float > 0.7 && float < 1.0 && (secure - float).abs() < 0.03 && (secure - model).abs() < 0.03, "{summary}");
+        assert!((number(&summary, "secure_loss") - number(&summary, "float_loss")).abs() < 0.01, "{summary}");
+        assert!(number(&summary, "max_weight_difference") < 0.02, "{summary}");
+        models.push((folder.join("model.safetensors"), number(&summary, "float_loss")));
+    }
+    let [(one, loss), _, (two, loss_of_two)] = &models[..] else { panic!("{models:?}") };
+    assert!((loss - loss_of_two).abs() < 0.05, "{models:?}");
+
+    // In the clear, on shares, and as ONNX: classes by name, and two probabilities each.
+    let onnx = dir.path().join("one.onnx");
+    let out = run(&["model", "import", path(one), "--out", path(&onnx)]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let records = |model: &Path, more: &[&str]| {
+        let out = json(&[&["predict", path(model), path(&file), "--json"][..], more].concat());
+        assert_eq!(out["classes"], serde_json::json!(["no", "yes"]));
+        out
+    };
+    let clear = records(one, &[]);
+    assert_eq!(clear["records"].as_array().unwrap().len(), 200);
+    for record in clear["records"].as_array().unwrap() {
+        let p: Vec<f64> = serde_json::from_value(record["probabilities"].clone()).unwrap();
+        assert!(p.len() == 2 && (p[0] + p[1] - 1.0).abs() < 1e-9, "{record}");
+        assert_eq!(record["class"], if p[1] >= 0.5 { "yes" } else { "no" });
+    }
+    let evaluated = json(&["evaluate", path(one), "--csv", path(&file), "--json"]);
+    assert!(number(&evaluated, "accuracy") > 0.7 && number(&evaluated, "auc") > 0.8, "{evaluated}");
+    let same = |found: &Value| {
+        let all =
+            [&clear, found].map(|out| out["records"].as_array().unwrap().iter().map(|r| r["class"].clone()).collect::<Vec<_>>());
+        all[0].iter().zip(&all[1]).filter(|(a, b)| a == b).count()
+    };
+    assert_eq!(same(&records(&onnx, &[])), 200);
+    assert!(same(&records(two, &[])) >= 160);
+    for suite in ["masked", "securenn"] {
+        let shared = records(one, &["--on-shares", "--suite", suite]);
+        assert!(same(&shared) >= 199 && shared["on_shares"]["farthest_output"].as_f64() < Some(1e-2), "{suite}");
+    }
+    // The digits have ten classes.
+    refused(&run(&["plain", "--loss", "binary-cross-entropy"]), 2, &["binary-cross-entropy with 10 classes, expected 2 classes"]);
+    let out = run(&["plain", "--loss", "hinge"]);
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
 }
 
 /// Check 5: a rate of 0 learns nothing, and the program says so.

@@ -41,7 +41,7 @@ impl Keys {
 /// A training on a demo's records, all of whose figures are opened.
 pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
     let (input_frac, input_bits) = data.schema.input();
-    let (features, outputs) = (data.schema.features(), Outputs::Classes(data.schema.outputs()));
+    let (features, outputs) = (data.schema.features(), spec.outputs(Outputs::Classes(data.schema.outputs())));
     let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
     let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
     Training { spec, records, open: Open { loss: true, metric: Some(Metric::Accuracy) } }
@@ -133,10 +133,11 @@ impl Source for Rows<'_> {
 mod tests {
     use super::*;
     use std::time::Duration;
+    use trefoil_data::schema;
     use trefoil_job::SuiteName;
     use trefoil_job::suites::Chosen;
     use trefoil_nn::graph::Form;
-    use trefoil_nn::{Graph, SoftmaxKind};
+    use trefoil_nn::{Graph, LossKind, SoftmaxKind};
 
     /// Two features that the columns say, of three classes.
     fn dataset(columns: &str, train: i64, test: i64) -> Dataset {
@@ -203,6 +204,40 @@ mod tests {
             assert_eq!(Job::parse(&text, "job.toml", &peers).unwrap().hash(), job.hash());
             assert_eq!(Job::from_json(serde_json::to_value(&job).unwrap()).unwrap().hash(), job.hash());
         }
+    }
+
+    /// One output for two classes: of owners' two columns the parties learn one. Any other records are refused in one line.
+    #[test]
+    fn one_output_is_for_two_classes() {
+        let three = dataset(NUMBERS, 9, 3);
+        let schema = |from: &str, to: &str| {
+            let text = serde_json::to_string(&three.schema).unwrap().replace(from, to);
+            serde_json::from_str(&text).unwrap()
+        };
+        let two = Dataset { schema: schema(r#","c""#, ""), ..dataset(NUMBERS, 9, 3) };
+        let (mut demo, keys) = (demo(&two), Keys::generate(2).unwrap());
+        demo.training.spec.loss = Some(LossKind::BinaryCrossEntropy);
+        demo.training.spec.softmax = SoftmaxKind::Exact;
+        let job_of = |demo: &Demo, data| job(demo, data, &keys, &["a:1".into(), "b:2".into(), "c:3".into()]);
+        let accepted = |job: &Job| Job::from_json(serde_json::to_value(job).unwrap()).map_err(|e| e.to_string());
+        let job = accepted(&job_of(&demo, &two)).unwrap();
+        assert_eq!(job.training(9, 3), training(demo.training.spec.clone(), &two));
+        assert_eq!((job.network().unwrap(), job.data.outputs()), (Graph::perceptron(&[2, 5, 4, 1]), 2));
+        assert_eq!(toml::from_str::<Job>(&toml::to_string(&job).unwrap()).unwrap().train.loss, job.train.loss);
+
+        let error = accepted(&job_of(&demo, &three)).unwrap_err();
+        assert_eq!(error, "loss: found binary-cross-entropy with 3 classes, expected 2 classes");
+        let mut value = Job { open: Opened { metric: MetricName::Default, ..job.open }, ..job_of(&demo, &two) };
+        (value.data.task, value.data.target) = (schema::Task::Regression, Some(schema::Standard { mean: 0.0, deviation: 1.0 }));
+        value.data.classes.clear();
+        let error = accepted(&value).unwrap_err();
+        assert_eq!(error, "loss: found binary-cross-entropy with a regression, expected 2 classes");
+        value.train.loss = Some(LossKind::CrossEntropy);
+        let error = accepted(&value).unwrap_err();
+        assert_eq!(error, "loss: found cross-entropy with a regression, expected classes, with an output each");
+        demo.training.spec.softmax = SoftmaxKind::Asm;
+        let error = accepted(&job_of(&demo, &two)).unwrap_err();
+        assert_eq!(error, "softmax: found asm with one output, expected exact: one output has no softmax");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Model {
         Ok(z.value)
     }
 
-    /// For each row of `x`, [rows, inputs]: the probability of each class by softmax, or the value of a regression in the target's own
+    /// For each row of `x`, [rows, inputs]: the probability of each class by softmax, where two have one output by sigmoid, or the value of a regression in the target's own
     /// unit where the model says what that is.
     ///
     /// # Errors
@@ -48,6 +48,10 @@ impl Model {
                 }
             }
             Task::Classification(_) => {
+                if z.ncols() == 1 {
+                    // sigmoid(z) is the second of softmax(0, z).
+                    z = Array2::from_shape_fn((z.nrows(), 2), |(i, class)| if class == 1 { z[[i, 0]] } else { 0.0 });
+                }
                 for mut row in z.rows_mut() {
                     let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     row.mapv_inplace(|v| (v - most).exp());
@@ -59,7 +63,7 @@ impl Model {
         z
     }
 
-    /// The class of each row: the first of the largest logits. The values of a regression are its [`Model::scores`].
+    /// The class of each row: the first of the largest logits, or of two classes with one output the second where it is not negative. The values of a regression are its [`Model::scores`].
     ///
     /// # Errors
     /// As for [`Model::logits`], and for a regression.
@@ -72,6 +76,9 @@ impl Model {
 
     /// The class of each row from the outputs of [`Model::logits`], from wherever they come.
     pub fn classes_of(&self, z: &Array2<f64>) -> Vec<usize> {
+        if z.ncols() == 1 {
+            return z.iter().map(|z| usize::from(*z >= 0.0)).collect();
+        }
         let first_largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
         z.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect()
     }
@@ -86,7 +93,7 @@ impl Model {
         Ok(right as f64 / labels.len() as f64)
     }
 
-    /// One number for each row: the value of a regression, or the second logit less the first of two classes.
+    /// One number for each row: the one output, or the second logit less the first of two classes.
     ///
     /// # Errors
     /// As for [`Model::logits`], and for more than two classes.
@@ -117,7 +124,7 @@ impl Model {
     /// # Errors
     /// As for [`Model::scores`], unless the network has two classes and both occur, and if there is not one label a row.
     pub fn auc(&self, x: &Array2<f64>, labels: &[usize]) -> Result<f64> {
-        if self.network.outputs() != 2 {
+        if !matches!(&self.task, Task::Classification(names) if names.len() == 2) {
             return Err(content("model", "outputs", self.network(), "2 classes"));
         }
         one_a_row(x, labels.len())?;

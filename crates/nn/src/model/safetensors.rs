@@ -68,15 +68,16 @@ impl Model {
             params.push(values.map_err(|e| content(file, &param.name, e, format!("{:?}", param.dims)))?);
         }
         let mut model = Model::of(graph, params, about("input").unwrap_or_default(), file)?;
-        for (key, expected) in [("network", model.network()), ("task", model.task.name().to_owned())] {
-            if let Some(found) = about(key).filter(|found| *found != expected) {
-                return Err(content(file, format!("{key} in the metadata"), one_line(&found), expected));
-            }
-        }
         if let Some(names) = about("class_names") {
             let names: Vec<String> = serde_json::from_str(&names)
                 .map_err(|_| content(file, "class_names in the metadata", one_line(&names), "a JSON array of names"))?;
             model = model.with_names(&names, file)?;
+        }
+        // The names say whether one output is a value or the logit of two classes.
+        for (key, expected) in [("network", model.network()), ("task", model.task.name().to_owned())] {
+            if let Some(found) = about(key).filter(|found| *found != expected) {
+                return Err(content(file, format!("{key} in the metadata"), one_line(&found), expected));
+            }
         }
         if let Some(columns) = about("columns") {
             let input = serde_json::from_str(&columns)

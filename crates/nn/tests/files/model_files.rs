@@ -3,6 +3,7 @@
 use ndarray::{Array2, arr2};
 use std::path::Path;
 use trefoil_nn::graph::{Kind, Node};
+use trefoil_nn::model::{Input, Target};
 use trefoil_nn::{Graph, Model, ModelError, Task};
 
 fn model() -> Model {
@@ -78,6 +79,37 @@ fn a_regression_has_values() {
     assert!(m.mean_squared_error(&x, &[0.5]).is_err() && model().mean_squared_error(&x, &[0.0, 0.0]).is_err());
     assert_eq!(Model::parse(&m.to_bytes(), "f").unwrap(), m);
     assert!(m.with_classes(&["only".into()]).is_err());
+}
+
+/// One output is the logit of the second of two classes where these have names.
+#[test]
+fn one_output_may_tell_two_classes() {
+    let bare = Model::new(&Graph::perceptron(&[2, 1]), &[arr2(&[[1.0, -2.0]]), arr2(&[[0.5]])], "p/256").unwrap();
+    let m = bare.with_classes(&["no".into(), "yes".into()]).unwrap();
+    // Logits -0.5, 2.5 and 0, which is of the second class.
+    let x = arr2(&[[1.0, 1.0], [2.0, 0.0], [-0.5, 0.0]]);
+    assert_eq!(m.predict(&x).unwrap(), [0, 1, 1]);
+    assert_eq!((m.accuracy(&x, &[0, 1, 0]).unwrap(), m.auc(&x, &[0, 1, 0]).unwrap()), (2.0 / 3.0, 1.0));
+    let second = [0.377_540_668_8, 0.924_141_819_9, 0.5];
+    let found = m.answers(&x).unwrap();
+    assert_eq!(found.dim(), (3, 2));
+    for (row, p) in found.rows().into_iter().zip(second) {
+        assert!((row[1] - p).abs() < 1e-9 && (row[0] - (1.0 - p)).abs() < 1e-9, "{row} {p}");
+    }
+    assert!(m.mean_squared_error(&x, &[0.0; 3]).is_err());
+    // Names that are numbers are names too.
+    for names in [["no", "yes"], ["0", "1"]] {
+        let m = m.clone().with_classes(&names.map(str::to_owned)).unwrap();
+        assert_eq!(Model::parse(&m.to_bytes(), "f").unwrap(), m);
+        assert_eq!(m.task(), &Task::Classification(names.map(str::to_owned).to_vec()));
+    }
+    let error = m.with_classes(&["a".into(), "b".into(), "c".into()]).unwrap_err().to_string();
+    assert_eq!(error, "model: names of classes: found 3, expected 2");
+    // A value with a unit is no logit.
+    let target = Some(Target { mean: 1.0, deviation: 2.0 });
+    let value = value().with_input(Input { target, ..Input::plain(2) }).unwrap();
+    let error = value.with_classes(&["a".into(), "b".into()]).unwrap_err().to_string();
+    assert!(error.contains("expected none: the output is a value with a unit"), "{error}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn one_output_for_two_classes() {
         let (test_x, test_y) = overlapping(500, 9);
         let test = t.data(e, &test_x, &test_y).unwrap();
         let (state, [loss, metric_found]) = train(e, &t, &all, &test);
-        // Parameters as they are on the ring; the model's file knows no task with one output and two classes.
+        // Parameters as they are on the ring.
         let z = Model::new(t.network().graph(), &params(e, &state), "").unwrap();
         let (of_train, z) = (z.logits(&x).unwrap(), z.logits(&test_x).unwrap());
         let want: f64 = of_train.iter().zip(&y).map(|(z, y)| z.exp().ln_1p() - y * z).sum::<f64>() / 300.0;

@@ -95,7 +95,8 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
             _ => Err(r.refuse(node, "the last layer's outputs, a number a class, over axis 1")),
         },
         "ArgMax" => match r.value(node, 0) {
-            _ if ![1, -1].contains(&attributes.int("axis", 0)) || attributes.int("select_last_index", 0) != 0 => {
+            // Of two classes with one output it makes a difference at 0 alone, which no output is but by chance.
+            _ if ![1, -1].contains(&attributes.int("axis", 0)) || (attributes.int("select_last_index", 0) != 0 && !r.binary) => {
                 Err(r.refuse(node, "axis 1, and the first of several largest"))
             }
             Some(Value::Layer { at, dims }) if dims.len() == 1 => Ok(Value::Class(*at)),

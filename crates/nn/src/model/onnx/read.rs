@@ -56,6 +56,8 @@ pub(super) struct Reader<'a> {
     parameters: usize,
     pub record: Option<(Vec<Column>, Vec<usize>)>,
     pub names: Option<Vec<String>>,
+    /// The last layer's one output is the logit of the second of two classes.
+    pub binary: bool,
     /// The operator set of the default domain.
     pub set: i64,
 }
@@ -109,7 +111,7 @@ impl<'a> Reader<'a> {
             values.insert(input.name.clone(), value);
         }
         let (nodes, params, record, names) = (vec![], vec![], None, None);
-        Ok(Reader { file, graph, values, uses, nodes, params, parameters: 0, record, names, set })
+        Ok(Reader { file, graph, values, uses, nodes, params, parameters: 0, record, names, binary: false, set })
     }
 
     fn node(&mut self, node: &NodeProto) -> Result<()> {
@@ -225,8 +227,13 @@ impl<'a> Reader<'a> {
         let graph = Graph { input: shape(&dims), nodes: plain };
         let params = self.params.into_iter().flatten().map(|p| p.mapv(|v| v as f32)).collect();
         let mut model = Model::of(graph, params, String::new(), self.file)?;
-        if let (Some(names), Task::Classification(_)) = (&self.names, model.task()) {
-            model = model.with_names(names, self.file)?;
+        let names = match (self.names, model.task()) {
+            (None, Task::Regression) if self.binary => Some(["0", "1"].map(str::to_owned).to_vec()),
+            (names, Task::Regression) => names.filter(|_| self.binary),
+            (names, Task::Classification(_)) => names,
+        };
+        if let Some(names) = names {
+            model = model.with_names(&names, self.file)?;
         }
         let mut named = prepared.len() > 1 && self.graph.input.len() > 1;
         // A matrix of our own has columns with names, where what the metadata says is what the graph does.

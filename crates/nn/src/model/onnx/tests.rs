@@ -72,6 +72,43 @@ fn the_graph_is_a_chain_from_x_to_y() {
     assert_eq!(lines(&model(&[3, 2, 1])).last().unwrap(), "y = Gemm(relu1 fc2.weight fc2.bias)");
 }
 
+/// One output for two classes: both probabilities, and a file that is read as what it was.
+#[test]
+fn one_output_of_two_classes_has_both_probabilities() {
+    let m = model(&[3, 4, 1]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
+    let want = [
+        "second = Sigmoid(fc2)",
+        "first = Sub(one second)",
+        "probabilities = Concat(first second)",
+        "class = ArgMax(probabilities)",
+        "label = Gather(classes class)",
+    ];
+    assert_eq!(lines(&m)[4..], want);
+    let graph = m.proto().graph.unwrap();
+    let sides =
+        |i: usize| graph.output[i].r#type.as_ref().unwrap().tensor_type.as_ref().unwrap().shape.as_ref().unwrap().dim.len();
+    assert_eq!(
+        (graph.output[0].name.as_str(), sides(0), graph.output[1].name.as_str(), sides(1)),
+        ("label", 1, "probabilities", 2)
+    );
+    let read = Model::parse_onnx(&m.to_onnx(), "f").unwrap();
+    assert_eq!((read.task(), read.graph(), &read.params), (m.task(), m.graph(), &m.params));
+    // Without names in the file they are numbers.
+    let mut proto = m.proto();
+    let graph = proto.graph.as_mut().unwrap();
+    graph.node.truncate(graph.node.len() - 2);
+    graph.output.remove(0);
+    let read = Model::parse_onnx(&proto.encode_to_vec(), "f").unwrap();
+    assert_eq!(read.task(), &Task::Classification(vec!["0".into(), "1".into()]));
+    // Behind a layer with two outputs it is refused.
+    let mut wide = model(&[3, 4, 2]).with_classes(&["a".into(), "b".into()]).unwrap().proto();
+    wide.graph.as_mut().unwrap().node.splice(4.., m.proto().graph.unwrap().node.drain(4..));
+    let one = m.proto().graph.unwrap().initializer.into_iter().find(|t| t.name == "one").unwrap();
+    wide.graph.as_mut().unwrap().initializer.push(one);
+    let error = Model::parse_onnx(&wide.encode_to_vec(), "f").unwrap_err().to_string();
+    assert!(error.contains("node \"first\": found operator Sub"), "{error}");
+}
+
 #[test]
 fn parameters_and_metadata_are_those_of_the_model() {
     let m = model(&[3, 4, 2]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
@@ -119,9 +156,14 @@ fn mixed() -> Model {
 #[test]
 fn files_are_those_that_onnx_runtime_has_read() {
     let named = model(&[3, 4, 2]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
-    for (name, m) in
-        [("classes.onnx", named), ("value.onnx", model(&[3, 4, 1])), ("image.onnx", image()), ("mixed.onnx", mixed())]
-    {
+    let two = model(&[3, 4, 1]).with_classes(&["benign".into(), "malignant".into()]).unwrap();
+    for (name, m) in [
+        ("classes.onnx", named),
+        ("two.onnx", two),
+        ("value.onnx", model(&[3, 4, 1])),
+        ("image.onnx", image()),
+        ("mixed.onnx", mixed()),
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             m.save_onnx(&path).unwrap();

@@ -216,6 +216,14 @@ impl Builder<'_> {
         names.last().cloned().unwrap_or_default()
     }
 
+    /// The probabilities of two classes from the logit of the second.
+    fn both(&mut self, z: &str) -> String {
+        let one = self.floats("one", &[], &[1.0]);
+        let second = self.node("Sigmoid", "second", &[z], vec![]);
+        let first = self.node("Sub", "first", &[&one, &second], vec![]);
+        self.node("Concat", "probabilities", &[&first, &second], vec![int("axis", 1)])
+    }
+
     /// The outputs, from the network's.
     fn answer(&mut self, z: String) {
         let outputs = self.model.network.outputs();
@@ -239,13 +247,24 @@ impl Builder<'_> {
                         },
                     ),
                 };
-                let classes = self.constant(TensorProto { data_type: kind, ..tensor }, "classes", &[outputs]);
-                let at = self.node("ArgMax", "class", &[&z], vec![int("axis", 1), int("keepdims", 0)]);
+                let classes = self.constant(TensorProto { data_type: kind, ..tensor }, "classes", &[names.len()]);
+                let (mut largest, mut of_two) = (vec![int("axis", 1), int("keepdims", 0)], None);
+                if outputs == 1 {
+                    // The second class at 0, as everywhere.
+                    largest.push(int("select_last_index", 1));
+                    of_two = Some(self.both(&z));
+                }
+                let at = self.node("ArgMax", "class", &[of_two.as_ref().unwrap_or(&z)], largest);
                 let label = self.node("Gather", "label", &[&classes, &at], vec![]);
                 // Over the last axis, which is the default.
-                let probabilities = self.node("Softmax", "probabilities", &[&z], vec![]);
+                let probabilities = of_two.unwrap_or_else(|| self.node("Softmax", "probabilities", &[&z], vec![]));
                 self.proto.output.push(rows_of(&label, kind, &[], "the likeliest class"));
-                self.proto.output.push(rows_of(&probabilities, code::FLOAT, &[outputs], &format!("of: {}", names.join(", "))));
+                self.proto.output.push(rows_of(
+                    &probabilities,
+                    code::FLOAT,
+                    &[names.len()],
+                    &format!("of: {}", names.join(", ")),
+                ));
             }
             Task::Regression => {
                 let target = self.model.prepared.as_ref().and_then(|input| input.target);

@@ -6,7 +6,6 @@ use super::attributes::Attributes;
 use crate::graph::Kind;
 use crate::layers::Linear;
 use crate::model::Result;
-use ndarray::Array2;
 
 /// Columns side by side; or, of two classes, the probability of each.
 pub(super) fn concat(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>) -> Result<Value> {
@@ -15,7 +14,7 @@ pub(super) fn concat(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>) -
     {
         let (yes, no) = (*yes, *no);
         if yes == no && yes + 1 == r.nodes.len() && matches!(r.nodes.last().map(|n| &n.op), Some(Kind::Sigmoid)) {
-            return sigmoid_as_softmax(r, node);
+            return two_classes(r, node);
         }
     }
     let mut all = Vec::new();
@@ -32,25 +31,14 @@ pub(super) fn concat(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>) -
     Ok(Value::Record { columns: all, dims: vec![width] })
 }
 
-/// sigmoid(z) is the second of softmax(0, z): the linear layer before it gets an output that is always 0.
-fn sigmoid_as_softmax(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
+/// The end of a classification with one output: the linear layer before the sigmoid is the last one.
+fn two_classes(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
     let at = r.nodes.len().wrapping_sub(2);
-    let wider = |p: &Array2<f64>, by: &Array2<f64>, axis| ndarray::concatenate(ndarray::Axis(axis), &[by.view(), p.view()]);
-    let params = match (r.nodes.get(at).map(|n| &n.op), r.params.get(at).map(|p| &p[..])) {
-        (Some(Kind::Linear(Linear { outputs: 1 })), Some([w, b])) => {
-            let zero = Array2::zeros((1, w.ncols()));
-            wider(w, &zero, 0).ok().zip(wider(b, &Array2::zeros((1, 1)), 1).ok())
-        }
-        _ => None,
-    };
-    let (Some((w, b)), Some(layer)) = (params, r.nodes.get_mut(at)) else {
+    if !matches!(r.nodes.get(at).map(|n| &n.op), Some(Kind::Linear(Linear { outputs: 1 }))) {
         return Err(r.refuse(node, "a linear layer of one output before the sigmoid"));
-    };
-    layer.op = Kind::Linear(Linear { outputs: 2 });
-    if let Some(p) = r.params.get_mut(at) {
-        *p = vec![w, b];
     }
     r.nodes.pop();
     r.params.pop();
+    r.binary = true;
     Ok(Value::Probabilities(at))
 }
