@@ -97,6 +97,8 @@ impl<'a> Predictions<'a> {
             largest = x.iter().fold(largest, |most, v| f64::max(most, v.abs()));
             fine &= x.iter().all(|v| (v * 256.0).fract() == 0.0);
         }
+        // What is largest is rounded, to 8 fraction bits or more: it stays below the power of two then, too.
+        let largest = largest + if fine { 0.0 } else { (-9f64).exp2() };
         let power = (0..=u8::MAX).find(|power| f64::from(*power).exp2() > largest).unwrap_or(u8::MAX);
         // Grey levels need no more than 8 fraction bits, whatever else is there may have more.
         let prepared = model.prepare(power, fine.then_some(8))?;

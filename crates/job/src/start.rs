@@ -7,7 +7,7 @@ use std::path::Path;
 use trefoil_client::{Address, Patience, start};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Identity;
-use trefoil_nn::model::{Column, Input};
+use trefoil_nn::model::{Scale, Target, near};
 use trefoil_nn::{Model, ModelHash, Trainer};
 
 /// What a file may have beside eight bytes a parameter.
@@ -71,72 +71,31 @@ impl StartModel {
             Err(Error::config(format!("model to start from: {what}"), found, format!("{expected}, as the job has it")))
         };
         if let (trefoil_nn::Task::Classification(names), Task::Classification) = (self.model.task(), schema.task) {
+            // Places alone are no names, unless the job's classes are the same numbers in another order.
             let numbered = names.iter().enumerate().all(|(i, name)| *name == i.to_string());
-            if let (false, Some((found, expected))) = (numbered, names.iter().zip(&schema.classes).find(|(a, b)| a != b)) {
+            let matters = !numbered || names.iter().all(|name| schema.classes.contains(name));
+            if let (true, Some((found, expected))) = (matters, names.iter().zip(&schema.classes).find(|(a, b)| a != b)) {
                 return refuse("classes".into(), format!("{found:?}"), format!("{expected:?}"));
             }
         }
         let (Some(own), job) = (self.model.prepared(), input(schema)) else { return Ok(()) };
-        let (found, expected) = (scales(own), scales(&job));
+        let (found, expected) = (own.scales(), job.scales());
         // A file that says nothing of its records takes numbers as they are.
-        if found.iter().all(|scale| matches!(scale, Scale::Number { subtract: 0.0, divide: 1.0 })) {
-            return Ok(());
-        }
-        if let Some((i, (a, b))) = found.iter().zip(&expected).enumerate().find(|(_, (a, b))| !a.is_like(b)) {
+        let says_nothing = found.iter().all(Scale::is_plain);
+        let other = found.iter().zip(&expected).enumerate().find(|(_, (a, b))| !a.is_like(b));
+        if let (false, Some((i, (a, b)))) = (says_nothing, other) {
             return refuse(format!("input {}", i + 1), a.to_string(), b.to_string());
         }
-        if let (Some(a), Some(b)) = (own.target, job.target)
-            && !(near(a.mean, b.mean) && near(a.deviation, b.deviation))
-        {
-            let text = |mean, deviation| format!("{mean} + {deviation} z");
-            return refuse("target".into(), text(a.mean, a.deviation), text(b.mean, b.deviation));
-        }
-        Ok(())
-    }
-}
-
-/// What becomes of a value of a record.
-enum Scale<'a> {
-    Number { subtract: f64, divide: f64 },
-    Text(&'a str),
-}
-
-impl Scale<'_> {
-    fn is_like(&self, other: &Scale<'_>) -> bool {
-        match (self, other) {
-            (Scale::Number { subtract: a, divide: b }, Scale::Number { subtract: c, divide: d }) => near(*a, *c) && near(*b, *d),
-            (Scale::Text(a), Scale::Text(b)) => a == b,
-            _ => false,
+        let text = |t: Target| format!("{} + {} z", t.mean, t.deviation);
+        match (own.target, job.target) {
+            (Some(a), Some(b)) if !(near(a.mean, b.mean) && near(a.deviation, b.deviation)) => {
+                refuse("target".into(), text(a), text(b))
+            }
+            // Behind the last layer of an ONNX file stands the target's unit, which the reader makes part of that layer.
+            (None, Some(b)) if !says_nothing => refuse("target".into(), "one in its own unit".into(), text(b)),
+            _ => Ok(()),
         }
     }
-}
-
-impl std::fmt::Display for Scale<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Scale::Number { subtract, divide } => write!(f, "(v - {subtract}) / {divide}"),
-            Scale::Text(text) => write!(f, "1 for the text {text:?}"),
-        }
-    }
-}
-
-/// Of each of the network's inputs in turn.
-fn scales(input: &Input) -> Vec<Scale<'_>> {
-    input.columns.iter().flat_map(of_column).collect()
-}
-
-fn of_column(column: &Column) -> Vec<Scale<'_>> {
-    match column {
-        Column::Numbers { count, subtract, divide, .. } => {
-            (0..*count).map(|_| Scale::Number { subtract: *subtract, divide: *divide }).collect()
-        }
-        Column::Category { values, .. } => values.iter().map(|text| Scale::Text(text)).collect(),
-    }
-}
-
-/// Files hold 32-bit numbers.
-fn near(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-5 * a.abs().max(b.abs())
 }
 
 impl Job {
@@ -150,6 +109,20 @@ impl Job {
         }
         let parameters: usize = self.network()?.params()?.iter().map(|p| p.dims.iter().product::<usize>()).sum();
         Ok(8 * parameters as u64 + AROUND)
+    }
+
+    /// The model to start from, by the bytes of its file: nothing is read of others than the job's.
+    ///
+    /// # Errors
+    /// They are another file, no model, or one that does not fit the job.
+    pub fn start_model(&self, bytes: Vec<u8>) -> Result<StartModel> {
+        let file = "model to start from";
+        let found = ModelHash(Sha256::digest(&bytes).into());
+        if self.train.start != Some(found) {
+            let expected = self.train.start.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
+            return Err(Error::config(format!("{file}: SHA-256 of the file"), found, expected));
+        }
+        StartModel::of(bytes, file)
     }
 
     /// Brings the model to start from to a party that has the job.
@@ -197,9 +170,14 @@ mod tests {
         // Names of columns do not matter.
         begin(&schema_of(&NUMBERS.replace("\"a\"", "\"c\"")), own).unwrap();
         let e = begin(&schema_of(&NUMBERS.replace("3.1", "3.2")), own).unwrap_err();
-        assert!(e.starts_with("model to start from: input 1: found (v - 3.1) / 2, expected (v - 3.2) / 2, as the job"), "{e}");
+        assert!(
+            e.starts_with(
+                "model to start from: input 1: found (v - 3.1) / 2 in [-8, 8], expected (v - 3.2) / 2 in [-8, 8], as the job"
+            ),
+            "{e}"
+        );
         let e = begin(&schema_of(&NUMBERS.replace("\"max\": 7", "\"max\": 8")), own).unwrap_err();
-        assert!(e.starts_with("model to start from: input 2: found (v - 0) / 7"), "{e}");
+        assert!(e.starts_with("model to start from: input 2: found (v - 0) / 7 in [0, 1]"), "{e}");
         let e = begin(&schema(NUMBERS, r#"["yes", "no"]"#), own).unwrap_err();
         assert_eq!(e, "model to start from: classes: found \"no\", expected \"yes\", as the job has it");
         for other in [None, Some(ModelHash([0; 32]))] {

@@ -11,7 +11,7 @@ mod predict;
 mod safetensors;
 mod tensors;
 
-pub use input::{Column, Input, Target};
+pub use input::{Column, Input, Scale, Target, near};
 
 use crate::graph::{Graph, Param};
 use crate::network::Network;

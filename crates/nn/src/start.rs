@@ -3,7 +3,8 @@
 //! The model is public: its hash stands among the settings, and whoever takes part has the file. It is trained further as if the seed had
 //! made its weights, so momentum and what else an optimiser keeps start at zero.
 
-use crate::graph::{Graph, Kind, Param};
+use crate::graph::{Graph, Kind, Param, Shape};
+use crate::layers::{AvgPool2d, BatchNorm, Constant, LeakyRelu, MaxPool2d};
 use crate::{Error, Model, Result, Trainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -81,8 +82,17 @@ impl Trainer {
     }
 }
 
-/// What is done, and to which steps' values; `None` is the record.
-type Step = (Kind, Vec<Option<usize>>);
+/// What is done to the values of which steps, where `None` is the record; and what they are, where that matters.
+#[derive(PartialEq)]
+struct Step {
+    op: Kind,
+    of: Option<Shape>,
+    sources: Vec<Option<usize>>,
+}
+
+fn single(x: Constant) -> Constant {
+    Constant(f64::from(x.0 as f32))
+}
 
 /// What a network does to a record, and to which of the values before: without names, and without what only rearranges a record or only
 /// matters in training.
@@ -90,15 +100,28 @@ fn steps_of(graph: &Graph) -> Result<(usize, Vec<Step>)> {
     let mut steps = Vec::new();
     // Of each node: the step whose value it gives on, or the record.
     let mut gives: Vec<Option<usize>> = Vec::new();
-    for (node, sources) in graph.nodes.iter().zip(graph.sources()?) {
+    for ((node, sources), input) in graph.nodes.iter().zip(graph.sources()?).zip(graph.inputs()?) {
         let sources: Vec<Option<usize>> = sources.into_iter().map(|source| source.and_then(|i| gives[i])).collect();
-        match node.op {
-            Kind::Flatten | Kind::Dropout(_) => gives.push(sources.first().copied().flatten()),
-            ref op => {
-                steps.push((op.clone(), sources));
-                gives.push(Some(steps.len() - 1));
+        // Of a row of numbers and an image with as many only the layers below make something else.
+        let (op, of) = match node.op.clone() {
+            Kind::Flatten | Kind::Dropout(_) => {
+                gives.push(sources.first().copied().flatten());
+                continue;
             }
-        }
+            Kind::MaxPool2d(pool) => {
+                (Kind::MaxPool2d(MaxPool2d { stride: Some(pool.stride.unwrap_or(pool.kernel)), ..pool }), Some(input))
+            }
+            Kind::AvgPool2d(pool) => {
+                (Kind::AvgPool2d(AvgPool2d { stride: Some(pool.stride.unwrap_or(pool.kernel)), ..pool }), Some(input))
+            }
+            // How fast running values follow is the training's affair; files hold 32-bit numbers.
+            Kind::BatchNorm(norm) => (Kind::BatchNorm(BatchNorm { eps: single(norm.eps), ..BatchNorm::default() }), Some(input)),
+            Kind::LeakyRelu(relu) => (Kind::LeakyRelu(LeakyRelu { slope: single(relu.slope) }), None),
+            op @ (Kind::Conv2d(_) | Kind::GlobalAvgPool2d) => (op, Some(input)),
+            op => (op, None),
+        };
+        steps.push(Step { op, of, sources });
+        gives.push(Some(steps.len() - 1));
     }
     Ok((graph.input.len(), steps))
 }
@@ -116,7 +139,7 @@ mod tests {
     const OURS: &str = r#"{"input": [1, 6, 6], "nodes": [{"op": {"conv2d": {"filters": 2, "kernel": 3}}}, {"op": {"maxpool2d": {"kernel": 2}}},
         {"op": "relu"}, {"op": {"dropout": {"p": 0.5}}}, {"op": {"linear": {"outputs": 3}}}]}"#;
     const THEIRS: &str = r#"{"input": [1, 6, 6], "nodes": [{"op": {"conv2d": {"filters": 2, "kernel": 3}}, "name": "first"},
-        {"op": {"maxpool2d": {"kernel": 2}}}, {"op": "relu"}, {"op": "flatten"}, {"op": {"linear": {"outputs": 3}}, "name": "head"}]}"#;
+        {"op": {"maxpool2d": {"kernel": 2, "stride": 2}}}, {"op": "relu"}, {"op": "flatten"}, {"op": {"linear": {"outputs": 3}}, "name": "head"}]}"#;
 
     fn model(network: &str, value: impl Fn(usize) -> f64) -> Model {
         let graph: Graph = serde_json::from_str(network).unwrap();
@@ -152,6 +175,10 @@ mod tests {
         let other = THEIRS.replace(r#""kernel": 3"#, r#""kernel": [3, 3], "padding": 1"#).replace(r#"{"op": "relu"},"#, "");
         let e = refused(&model(&other, |_| 0.0));
         assert!(e.starts_with("model to start from: found 1x6x6-first-pool1"), "{e}");
+        // As many values, in another image.
+        let other = THEIRS.replace("[1, 6, 6]", "[1, 4, 9]");
+        let e = refused(&model(&other, |_| 0.0));
+        assert!(e.starts_with("model to start from: found 1x4x9-first"), "{e}");
         let e = refused(&model(THEIRS, |n| if n == 5 { -16.0 } else { 0.0 }));
         assert_eq!(e, "model to start from: found -16 in first.weight, expected values below 16 in magnitude");
     }

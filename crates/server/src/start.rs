@@ -1,18 +1,20 @@
 //! The model that a job's training starts from. It is public, and held to the hash in the job when it comes and whenever it is read. The
 //! operator brings it, or another member once the operator has approved the job: what nobody here has agreed to fills no disk.
 
+use crate::record::State;
 use crate::server::Here;
 use crate::{Error, Result, runner};
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use trefoil_client::{request, start};
-use trefoil_job::{Job, StartModel};
+use trefoil_job::Job;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_nn::Trainer;
 use trefoil_store::sealed;
 
-/// Bytes in a record of the file: sealed in the clear's place only so that a file is whole or not there.
+/// Bytes in a record of the file. It is public, and sealed only because a sealed file is either whole or not there.
 const PIECE: usize = 1 << 20;
 
 fn path(here: &Here) -> PathBuf {
@@ -27,16 +29,18 @@ pub fn take(here: &Here, stream: &mut Stream, from: Fingerprint, bytes: u64) -> 
             "the model to start from is brought by this party's operator, or by a member once the operator has approved the job";
         return Err(Error::Refused(why.into()));
     }
-    let job = record.job;
+    let job = &record.job;
     let most = job.most_of_start()?;
     if !(1..=most).contains(&bytes) {
         return Err(Error::config("model to start from", format!("{bytes} bytes"), format!("1 to {most}")));
     }
-    if begin(here, &job, job.training(job.train.batch, 0).trainer()?).is_ok() {
-        here.update(|r| r.start_model = true)?;
+    if !matches!(record.state, State::Waiting | State::Running | State::Interrupted { .. } | State::Failed { .. }) {
+        return Err(Error::Refused(format!("the job is {}", record.state)));
+    }
+    if record.start_model {
         return Ok(request::accept(stream, &false)?);
     }
-    let model = StartModel::of(start::take(stream, bytes as usize)?, "model to start from")?;
+    let model = job.start_model(start::take(stream, bytes as usize)?)?;
     model.begin(job.training(job.train.batch, 0).trainer()?, &job.data)?;
     std::fs::create_dir_all(here.folder()).map_err(Error::file(&here.folder()))?;
     sealed::write_atomically(path(here), &here.key, b"", model.bytes().chunks(PIECE))?;
@@ -47,15 +51,33 @@ pub fn take(here: &Here, stream: &mut Stream, from: Fingerprint, bytes: u64) -> 
     Ok(())
 }
 
-/// The training, from the model on where the job names one.
+/// The training, from the model on where the job names one. Where its file is gone or damaged, the job waits for it again once it is
+/// resumed.
 pub fn begin(here: &Here, job: &Job, trainer: Trainer) -> Result<Trainer> {
     if job.train.start.is_none() {
         return Ok(trainer);
     }
+    let begun = read(here).and_then(|bytes| Ok(job.start_model(bytes)?.begin(trainer, &job.data)?));
+    if begun.is_err() {
+        here.update(|r| r.start_model = false)?;
+    }
+    begun
+}
+
+fn read(here: &Here) -> Result<Vec<u8>> {
     let mut reader = sealed::Reader::open(path(here), &here.key)?;
     let mut bytes = vec![];
     while let Some(piece) = reader.next()? {
         bytes.extend(piece);
     }
-    Ok(StartModel::of(bytes, "model to start from")?.begin(trainer, &job.data)?)
+    Ok(bytes)
+}
+
+/// Removes the file: the job is over.
+pub fn forget(here: &Here) {
+    let path = path(here);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", path.display()),
+        _ => {}
+    }
 }

@@ -77,6 +77,7 @@ fn bench_writes_its_list() {
         "min_s",
         "max_s",
         "bytes_total",
+        "optimiser",
         "bytes_by_link",
         "rounds",
         "peak_rss_bytes",

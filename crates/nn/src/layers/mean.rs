@@ -4,8 +4,6 @@ use trefoil_engine::{Engine, Format, Result};
 
 /// Fraction bits of what is left of 1/n without its power of two.
 const SHARE: u8 = 16;
-/// Bits of an integer before a truncation.
-const MOST: u8 = 60;
 
 /// `sum` / `n` in the format `out`, or with fewer fraction bits where it has no more: the point moves by a power of two, and the rest is
 /// a product with a constant, relatively within 2^-16, and a truncation.
@@ -14,7 +12,7 @@ pub(super) fn over<E: Engine>(e: &mut E, sum: &E::Num, n: usize, out: Format) ->
     let rest = f64::from(power).exp2() / n.max(1) as f64;
     let mut x = e.times_2(sum, -(power as i8))?;
     if rest < 1.0 {
-        x = e.times(&x, rest, SHARE.min(MOST.saturating_sub(e.format(&x).bits)))?;
+        x = e.times(&x, rest, SHARE)?;
     }
     if e.format(&x).frac > out.frac {
         let [x] = e.truncate([(&x, out)])?;

@@ -82,6 +82,15 @@ impl Column {
         }
     }
 
+    fn scales(&self) -> Vec<Scale<'_>> {
+        match self {
+            Column::Numbers { count, subtract, divide, clip, .. } => {
+                vec![Scale::Number { subtract: *subtract, divide: *divide, clip: *clip }; *count]
+            }
+            Column::Category { values, .. } => values.iter().map(|text| Scale::Text(text)).collect(),
+        }
+    }
+
     /// Inputs of the network that it becomes.
     pub fn width(&self) -> usize {
         match self {
@@ -91,7 +100,62 @@ impl Column {
     }
 }
 
+/// What becomes of one value of a record on its way to one input of the network.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[allow(missing_docs)] // as in Column
+pub enum Scale<'a> {
+    Number { subtract: f64, divide: f64, clip: Option<[f64; 2]> },
+    Text(&'a str),
+}
+
+impl Scale<'_> {
+    /// Whether it is the same to the accuracy of 32-bit numbers, in which files hold it; of two of which one does not clip, but for that.
+    pub fn is_like(&self, other: &Scale<'_>) -> bool {
+        match (self, other) {
+            (Scale::Number { subtract: a, divide: b, clip }, Scale::Number { subtract: c, divide: d, clip: other }) => {
+                let alike = clip.zip(*other).is_none_or(|(x, y)| near(x[0], y[0]) && near(x[1], y[1]));
+                near(*a, *c) && near(*b, *d) && alike
+            }
+            (Scale::Text(a), Scale::Text(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    /// Whether a value goes in as it is.
+    pub fn is_plain(&self) -> bool {
+        *self == Scale::Number { subtract: 0.0, divide: 1.0, clip: None }
+    }
+
+    /// Whether values beyond some limits are brought to them.
+    pub(super) fn clips(&self) -> bool {
+        matches!(self, Scale::Number { clip: Some(_), .. })
+    }
+}
+
+/// As in the tables of docs/jobs.md.
+impl std::fmt::Display for Scale<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Scale::Number { subtract, divide, clip: None } => write!(f, "(v - {subtract}) / {divide}"),
+            Scale::Number { subtract, divide, clip: Some([least, most]) } => {
+                write!(f, "(v - {subtract}) / {divide} in [{least}, {most}]")
+            }
+            Scale::Text(text) => write!(f, "1 for the text {text:?}"),
+        }
+    }
+}
+
+/// Equal to the accuracy of 32-bit numbers.
+pub fn near(a: f64, b: f64) -> bool {
+    a == b || (a - b).abs() <= 1e-5 * a.abs().max(b.abs())
+}
+
 impl Input {
+    /// What becomes of each of the network's inputs, in turn.
+    pub fn scales(&self) -> Vec<Scale<'_>> {
+        self.columns.iter().flat_map(Column::scales).collect()
+    }
+
     /// Grey levels p from 0 to 255, each as p / 256.
     pub fn pixels(count: usize) -> Input {
         let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None };

@@ -12,6 +12,8 @@ mod tensor;
 mod write;
 
 #[cfg(test)]
+mod misread;
+#[cfg(test)]
 mod node_tests;
 #[cfg(test)]
 mod tests;

@@ -132,7 +132,9 @@ impl Optimiser for Adam {
     /// The learning rate alone; one at which a step may be 2 or more is refused.
     fn rate(&self, epoch: u64) -> Result<Rate> {
         let rate = super::rate(&self.spec, &self.scales, epoch, 1)?;
-        let most = 2.0 / self.most() / (1.0f64).max((1.0 - self.b1) / (1.0 - self.b2).sqrt());
+        // Of a step, and of what weight decay takes off a weight below 16 beside it.
+        let step = self.most() * (1.0f64).max((1.0 - self.b1) / (1.0 - self.b2).sqrt());
+        let most = 2.0 / (step + 16.0 * self.spec.weight_decay);
         match rate.value() < most {
             true => Ok(rate),
             false => Err(Error::config("learning rate", rate.value(), format!("below {most:.2} with {}", self.spec.optimiser))),

@@ -148,9 +148,14 @@ impl Optimiser for Sgd {
         velocities.filter(|_| self.momentum > 0.0).collect()
     }
 
-    /// Over the batch.
+    /// Over the batch. One at which a clipped gradient may change a weight by 2 or more is refused.
     fn rate(&self, epoch: u64) -> Result<Rate> {
-        super::rate(&self.spec, &self.scales, epoch, self.spec.batch)
+        let rate = super::rate(&self.spec, &self.scales, epoch, self.spec.batch)?;
+        let most = 2.0 / self.spec.clip.unwrap_or(0.0);
+        match rate.value() * (self.spec.batch as f64) < most {
+            true => Ok(rate),
+            false => Err(Error::config("learning rate", self.spec.rate(epoch), format!("below {most:.2e}, 2 over clip"))),
+        }
     }
 
     fn begin<E: Engine>(&self, e: &E, d: &E::Num, at: At) -> EngineResult<E::Num> {

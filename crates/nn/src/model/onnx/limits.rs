@@ -63,7 +63,7 @@ fn walk(mut bytes: &[u8], at: At, left: &mut (usize, usize)) -> Option<()> {
                     (At::Graph, 1) => At::Node,
                     (At::Node, 5) => At::Attribute,
                     (At::Graph, 5) | (At::Attribute, 5) => At::Tensor,
-                    (At::Tensor, 5 | 7) | (At::Attribute, 8) => {
+                    (At::Tensor, 1 | 5 | 7) | (At::Attribute, 8) => {
                         left.1 = left.1.saturating_sub(length);
                         if left.1 == 0 {
                             return None;

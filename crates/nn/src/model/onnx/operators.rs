@@ -22,6 +22,9 @@ use crate::layers::LeakyRelu;
 use crate::layers::constant::Constant as Setting;
 use crate::model::{Column, Result};
 
+/// A record has no more dimensions than this.
+const MOST_SIDES: usize = 8;
+
 /// What a node gives.
 pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
     let attributes = Attributes(&node.attribute);
@@ -30,11 +33,8 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
             Some(tensor) => Ok(Value::Constant(r.tensor(tensor)?)),
             None => Err(r.refuse(node, "a constant that is a tensor")),
         },
-        // A number as a text is no number; a class's name may become one.
-        "Cast" if attributes.int("to", 1) == 8 && matches!(r.value(node, 0), Some(Value::Record { .. } | Value::Layer { .. })) => {
-            Err(r.refuse(node, "a type of numbers"))
-        }
-        "Identity" | "Cast" => first(r, node),
+        "Cast" => cast(r, node, &attributes),
+        "Identity" => first(r, node),
         "Dropout" => match r.constant(node, 2)? {
             Some(training) if training.values != [0.0] => Err(r.refuse(node, "dropout that does nothing: export for inference")),
             _ => first(r, node),
@@ -125,6 +125,25 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
     }
 }
 
+/// Another type of the same numbers, with fewer digits or more. As integers, truth values or texts they would be others, but for a class's
+/// place or name, and for a constant, whose whole part is then taken.
+fn cast(r: &Reader<'_>, node: &NodeProto, a: &Attributes<'_>) -> Result<Value> {
+    // By name in operator sets below 6.
+    let real = match a.text("to").as_str() {
+        "" => code::REAL.map(i64::from).contains(&a.int("to", 0)),
+        name => ["FLOAT", "DOUBLE", "FLOAT16"].contains(&name),
+    };
+    match first(r, node)? {
+        value if real => Ok(value),
+        Value::Constant(mut c) => {
+            c.values.iter_mut().for_each(|v| *v = v.trunc());
+            Ok(Value::Constant(c))
+        }
+        value @ (Value::Class(_) | Value::Label(_) | Value::Texts(_)) => Ok(value),
+        _ => Err(r.refuse(node, "a type of real numbers")),
+    }
+}
+
 /// The first input, as it is.
 fn first(r: &Reader<'_>, node: &NodeProto) -> Result<Value> {
     r.value(node, 0).cloned().ok_or_else(|| r.refuse(node, "one input"))
@@ -166,7 +185,8 @@ fn reshaped(r: &mut Reader<'_>, node: &NodeProto, shape: Option<Vec<f64>>) -> Re
             let known: f64 = rest.iter().filter(|d| **d > 0.0).product();
             let filled: Vec<usize> = rest.iter().map(|d| if *d == -1.0 { count as f64 / known } else { *d } as usize).collect();
             let product = filled.iter().fold(1_usize, |n, d| n.saturating_mul(*d));
-            if rest.iter().filter(|d| **d < 0.0).count() > 1 || product != count || filled.is_empty() {
+            let sides = 1..=MOST_SIDES;
+            if rest.iter().filter(|d| **d < 0.0).count() > 1 || product != count || !sides.contains(&filled.len()) {
                 return Err(r.refuse(node, "a constant shape that keeps each record's values together"));
             }
             filled

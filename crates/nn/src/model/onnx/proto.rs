@@ -10,6 +10,8 @@ pub mod code {
     pub const INT64: i32 = 7;
     pub const STRING: i32 = 8;
     pub const DOUBLE: i32 = 11;
+    /// float, float16, double and bfloat16.
+    pub const REAL: [i32; 4] = [1, 10, 11, 16];
 
     pub const A_FLOAT: i32 = 1;
     pub const A_INT: i32 = 2;

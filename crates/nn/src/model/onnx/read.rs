@@ -18,6 +18,8 @@ use std::path::Path;
 const MOST_FILE: u64 = MOST_BYTES / 4;
 /// Operator sets of the default domain that are understood.
 const SETS: std::ops::RangeInclusive<i64> = 1..=21;
+/// Of [`Value::size`], in all values of a graph: 256 MiB.
+const MOST_HELD: usize = 1 << 25;
 /// The domain of models that are no networks, whose operators stand around those of skl2onnx.
 const ML: &str = "ai.onnx.ml";
 
@@ -44,6 +46,18 @@ pub(super) enum Value {
     Label(usize),
 }
 
+impl Value {
+    /// Numbers that it takes about as much memory as.
+    fn size(&self) -> usize {
+        match self {
+            Value::Constant(c) => c.values.len() + 8 * c.texts.len() + c.dims.len(),
+            Value::Record { columns, dims } => 16 * columns.len() + dims.len(),
+            Value::Layer { dims, .. } => dims.len(),
+            _ => 1,
+        }
+    }
+}
+
 /// A graph, as far as it has been read.
 pub(super) struct Reader<'a> {
     file: &'a str,
@@ -54,6 +68,12 @@ pub(super) struct Reader<'a> {
     /// Of each node.
     pub params: Vec<Vec<Array2<f64>>>,
     parameters: usize,
+    /// Columns and numbers in all values so far: each node may hand on a copy.
+    held: usize,
+    /// Constants that became part of a layer.
+    pub folds: usize,
+    /// Inputs of the graph that are no constants.
+    inputs: usize,
     pub record: Option<(Vec<Column>, Vec<usize>)>,
     pub names: Option<Vec<String>>,
     /// The last layer's one output is the logit of the second of two classes.
@@ -106,12 +126,17 @@ impl<'a> Reader<'a> {
         for name in graph.node.iter().flat_map(|n| &n.input).chain(graph.output.iter().map(|o| &o.name)) {
             *uses.entry(name).or_default() += 1;
         }
-        for input in graph.input.iter().filter(|i| !graph.initializer.iter().any(|t| t.name == i.name)) {
-            let value = given(input, file)?;
-            values.insert(input.name.clone(), value);
+        // Old files list constants among the inputs.
+        let mut inputs = 0;
+        for input in &graph.input {
+            if !values.contains_key(&input.name) {
+                values.insert(input.name.clone(), given(input, file)?);
+                inputs += 1;
+            }
         }
         let (nodes, params, record, names) = (vec![], vec![], None, None);
-        Ok(Reader { file, graph, values, uses, nodes, params, parameters: 0, record, names, binary: false, set })
+        let (parameters, held, folds, binary) = (0, 0, 0, false);
+        Ok(Reader { file, graph, values, uses, nodes, params, parameters, held, folds, inputs, record, names, binary, set })
     }
 
     fn node(&mut self, node: &NodeProto) -> Result<()> {
@@ -123,6 +148,10 @@ impl<'a> Reader<'a> {
             return Err(content(self.file, called(node), found, "nodes in an order in which each has its inputs"));
         }
         let value = operators::read(self, node)?;
+        self.held = self.held.saturating_add(value.size());
+        if self.held > MOST_HELD {
+            return Err(self.refuse(node, "fewer columns and constants in all that nodes hand on"));
+        }
         let Some(name) = node.output.first().filter(|n| !n.is_empty()) else {
             return Err(self.refuse(node, "an output with a name"));
         };
@@ -170,7 +199,7 @@ impl<'a> Reader<'a> {
     /// Adds a layer on these inputs.
     pub fn push(&mut self, node: &NodeProto, op: Kind, inputs: &[Value], params: Vec<Array2<f64>>) -> Result<Value> {
         self.parameters = params.iter().fold(self.parameters, |n, p| n.saturating_add(p.len()));
-        if self.nodes.len() >= 256 || self.parameters > MOST_VALUES {
+        if self.nodes.len() + self.folds >= 256 || self.parameters > MOST_VALUES {
             return Err(self.refuse(node, "at most 256 layers with 2^24 weights and biases"));
         }
         let mut from = Vec::new();
@@ -225,6 +254,11 @@ impl<'a> Reader<'a> {
             }
         }
         let graph = Graph { input: shape(&dims), nodes: plain };
+        let own = matches!(graph.nodes.last().map(|n| &n.op), Some(Kind::Sigmoid | Kind::Tanh | Kind::Relu | Kind::LeakyRelu(_)));
+        if own && graph.outputs().is_ok_and(|n| n > 1) {
+            let found = "several, each by a function of its own";
+            return Err(content(self.file, "outputs", found, "those of a linear layer: classes by softmax, or one value"));
+        }
         let params = self.params.into_iter().flatten().map(|p| p.mapv(|v| v as f32)).collect();
         let mut model = Model::of(graph, params, String::new(), self.file)?;
         let names = match (self.names, model.task()) {
@@ -235,17 +269,13 @@ impl<'a> Reader<'a> {
         if let Some(names) = names {
             model = model.with_names(&names, self.file)?;
         }
-        let mut named = prepared.len() > 1 && self.graph.input.len() > 1;
+        let mut named = prepared.len() > 1 && self.inputs > 1;
         // A matrix of our own has columns with names, where what the metadata says is what the graph does.
         if let Some(ours) = columns.and_then(|text| serde_json::from_str::<Input>(text).ok()) {
             let derived = Input { columns: prepared.clone(), named, target: None };
-            let same = |x: f64| {
-                let [a, b] = [&derived, &ours].map(|i| i.prepare(&Array2::from_elem((1, i.raw()), x)));
-                a.ok().zip(b.ok()).is_some_and(|(a, b)| {
-                    a.dim() == b.dim() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + b.abs()))
-                })
-            };
-            if ours.raw() == derived.raw() && same(0.0) && same(1.0) {
+            let (a, b) = (derived.scales(), ours.scales());
+            let same = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_like(b) && a.clips() == b.clips());
+            if ours.raw() == derived.raw() && same {
                 (prepared, named) = (ours.columns, ours.named);
             }
         }

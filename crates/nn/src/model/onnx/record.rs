@@ -3,7 +3,7 @@
 use crate::model::Column;
 
 /// More columns than this are not told apart.
-const MOST_COLUMNS: usize = 1 << 16;
+pub const MOST_COLUMNS: usize = 1 << 16;
 
 /// What is done to every number.
 #[derive(Clone, Copy)]
@@ -52,8 +52,9 @@ fn changed(column: Column, step: Step, by: f64) -> Result<Column, &'static str> 
     match (step, clip) {
         (Step::AtLeast, None) => clip = Some([by, f64::MAX]),
         (Step::AtMost, None) => clip = Some([f64::MIN, by]),
-        (Step::AtLeast, Some([_, most])) if by < most => clip = Some([by, most]),
-        (Step::AtMost, Some([least, _])) if least < by => clip = Some([least, by]),
+        // One limit after another: the narrower holds.
+        (Step::AtLeast, Some([least, most])) if by < most => clip = Some([least.max(by), most]),
+        (Step::AtMost, Some([least, most])) if least < by => clip = Some([least, most.min(by)]),
         (_, Some(_)) => return Err("no scaling after clipping"),
         (Step::Subtract, None) => subtract += by * divide,
         (Step::Add, None) => subtract -= by * divide,
@@ -83,6 +84,15 @@ mod tests {
             clip: Some([f64::MIN, 5.0]),
         };
         assert_eq!(columns, [number("x0", 4.0), number("x1", 8.0)]);
+        for (what, by, clip) in
+            [(Step::AtLeast, -2.0, [-2.0, 5.0]), (Step::AtLeast, -3.0, [-2.0, 5.0]), (Step::AtMost, 6.0, [-2.0, 5.0])]
+        {
+            columns = step(&columns, what, &[by]).unwrap();
+            assert!(
+                columns.iter().all(|c| matches!(c, Column::Numbers { clip: Some(found), .. } if *found == clip)),
+                "{columns:?}"
+            );
+        }
         assert!(step(&columns, Step::Divide, &[2.0]).is_err() && step(&columns, Step::AtLeast, &[1.0; 3]).is_err());
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn batch_norm(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_
         }
     }
     let norm = BatchNorm { eps: Setting(f64::from(a.float("epsilon").unwrap_or(1e-5))), ..BatchNorm::default() };
-    if foldable(r, node, 0)
+    if r.folds < 256
+        && foldable(r, node, 0)
         && let Some([factor, shift]) = affine(&norm, &params)
         && fold(r, &input, factor.into_raw_vec_and_offset().0, shift.into_raw_vec_and_offset().0)
     {
@@ -45,6 +46,7 @@ pub(super) fn foldable(r: &Reader<'_>, node: &NodeProto, i: usize) -> bool {
 /// y times `factor` plus `shift`, one number an output or channel, in the weights of the layer that gives y.
 pub(super) fn fold(r: &mut Reader<'_>, y: &Value, factor: Vec<f64>, shift: Vec<f64>) -> bool {
     let Value::Layer { at, .. } = y else { return false };
+    r.folds += 1;
     match (r.nodes.get(*at), r.params.get_mut(*at)) {
         (Some(node), Some(params)) => scaled(&node.op, params, &[row(factor), row(shift)]),
         _ => false,

@@ -16,7 +16,11 @@ pub(super) fn elements(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>)
     if what == "Clip" {
         let (mut columns, dims) = record(r, node)?;
         for (i, name, limit) in [(1, "min", Step::AtLeast), (2, "max", Step::AtMost)] {
-            let by = r.constant(node, i)?.map(|c| c.values).or_else(|| a.float(name).map(|v| vec![f64::from(v)]));
+            let constant = r.constant(node, i)?;
+            if constant.is_none() && node.input.get(i).is_some_and(|name| !name.is_empty()) {
+                return Err(r.refuse(node, "limits that are constants"));
+            }
+            let by = constant.map(|c| c.values).or_else(|| a.float(name).map(|v| vec![f64::from(v)]));
             if let Some(by) = by {
                 columns = step(&columns, limit, &by).map_err(|e| r.refuse(node, e))?;
             }
@@ -29,8 +33,15 @@ pub(super) fn elements(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>)
         (None, Some(c), 2) => (0, c),
         (None, None, _) if what == "Add" || what == "Sum" => {
             let inputs: Option<Vec<Value>> = (0..node.input.len()).map(|i| r.value(node, i).cloned()).collect();
+            let dims = |value: &Value| match value {
+                Value::Layer { dims, .. } | Value::Record { dims, .. } => Some(dims.clone()),
+                _ => None,
+            };
             return match inputs {
-                Some(inputs) if inputs.len() > 1 => r.push(node, Kind::Add, &inputs, vec![]),
+                Some(inputs) if inputs.len() > 1 && inputs.iter().all(|v| dims(v) == dims(&inputs[0])) => {
+                    r.push(node, Kind::Add, &inputs, vec![])
+                }
+                Some(inputs) if inputs.len() > 1 => Err(r.refuse(node, "inputs of the same dimensions")),
                 _ => first(r, node),
             };
         }
@@ -52,6 +63,11 @@ pub(super) fn elements(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>)
                 _ => Step::AtMost,
             };
             let count = dims.iter().fold(1_usize, |n, d| n.saturating_mul(*d));
+            // As many numbers in other dimensions would be spread over records, or the other way around.
+            let long = |dims: &[usize]| dims.iter().copied().skip_while(|d| *d == 1).collect::<Vec<_>>();
+            if by.values.len() > 1 && by.values.len() == count && !by_axis && long(&by.dims) != long(&dims) {
+                return Err(r.refuse(node, "a constant of one number, or of a record's dimensions"));
+            }
             // A constant a channel stands for each of its pixels.
             let values = match dims[..] {
                 [c, h, w] if by.values.len() != count && h.saturating_mul(w) <= 1 << 16 => {
@@ -67,7 +83,7 @@ pub(super) fn elements(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>)
             let columns = step(&columns, kind, &values).map_err(|e| r.refuse(node, e))?;
             Ok(Value::Record { columns, dims })
         }
-        (_, _, Some(layer)) if foldable(r, node, at) => {
+        (_, _, Some(layer)) if r.folds < 256 && foldable(r, node, at) => {
             let by = match &layer {
                 Value::Layer { dims, .. } if dims.len() == 3 => each_channel(&by, dims.first().copied().unwrap_or(1), by_axis),
                 Value::Layer { dims, .. } if dims.len() == 1 => each(&by, dims.first().copied().unwrap_or(1)),

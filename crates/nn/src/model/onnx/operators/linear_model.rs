@@ -15,7 +15,7 @@ pub(super) fn classifier(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_
     match a.text("post_transform").as_str() {
         "SOFTMAX" => {}
         // The logistic function of z is the second of softmax(0, z); both classes' coefficients are there, as -z and z.
-        "LOGISTIC" if opposite(&weight.values) && opposite(&bias.values) => {
+        "LOGISTIC" if names.len() == 2 && opposite(&weight.values) && opposite(&bias.values) => {
             [&mut weight, &mut bias].into_iter().for_each(|c| {
                 let half = c.values.len() / 2;
                 c.values.iter_mut().take(half).for_each(|v| *v = 0.0);
@@ -40,8 +40,10 @@ pub(super) fn regressor(r: &mut Reader<'_>, node: &NodeProto, a: &Attributes<'_>
     if !["", "NONE"].contains(&a.text("post_transform").as_str()) {
         return Err(r.refuse(node, "post_transform NONE"));
     }
-    let targets = usize::try_from(a.int("targets", 1)).unwrap_or(0);
-    let (weight, bias) = coefficients(r, node, a, targets)?;
+    if a.int("targets", 1) != 1 {
+        return Err(r.refuse(node, "one target"));
+    }
+    let (weight, bias) = coefficients(r, node, a, 1)?;
     linear(r, node, Some(weight), true, Some(bias))
 }
 
