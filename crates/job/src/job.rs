@@ -176,6 +176,12 @@ impl Job {
         })
     }
 
+    /// A training on as many records as a batch has, with all that the job may open: what hyper-parameters are tried on.
+    pub fn trial(&self) -> Training {
+        let training = self.training(self.train.batch, self.train.batch.min(1));
+        Training { open: Open { loss: self.open.loss, metric: self.metric() }, ..training }
+    }
+
     /// The network, whose inputs and outputs are those of the records.
     ///
     /// # Errors

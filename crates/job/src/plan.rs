@@ -77,7 +77,7 @@ impl WithPlanner for OfTraining<'_> {
         let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
             let since = e.books() - &at;
             match event {
-                Event::Figures { .. } | Event::Opening { .. } => return Ok(()),
+                Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
                 Event::Start => plan.setup = since,
                 Event::Step { .. } => {
                     plan.first = first.get_or_insert_with(|| since.clone()).clone();

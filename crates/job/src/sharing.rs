@@ -158,7 +158,7 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
     let parties = job.addresses();
     let approval = Approval::sign(identity, job.hash(), Role::ModelOwner)?;
     let tensors = job.chosen().with(Fetch { parties: &parties, identity, approval: &approval, shapes: &shapes, patience })?;
-    let trainer = job.training(job.train.batch, 0).trainer()?;
+    let trainer = job.trial().trainer()?;
     let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();
     let parameters: Vec<_> = tensors.iter().zip(&formats).map(|(t, format)| fixed::decode(t, *format)).collect();
     in_range(&parameters, &shapes, &formats)?;

@@ -130,7 +130,7 @@ impl Job {
     /// # Errors
     /// It is not the job's, or does not fit it; the party refuses, or cannot be reached.
     pub fn give_start(&self, model: &StartModel, identity: &Identity, party: &Address, patience: Patience) -> Result<()> {
-        model.begin(self.training(self.train.batch, 0).trainer()?, &self.data)?;
+        model.begin(self.trial().trainer()?, &self.data)?;
         Ok(start::give(party, identity, patience, self.hash(), model.bytes())?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::{Samples, Schema};
 use trefoil_engine::Float;
-use trefoil_nn::{Event, Trainer};
+use trefoil_nn::{Event, Keep, Trainer};
 use trefoil_server::{Error, Result};
 
 /// A finished baseline.
@@ -14,14 +14,16 @@ pub struct Plain {
     pub params: Vec<Array2<f64>>,
     /// Loss and accuracy after each epoch.
     pub epochs: Vec<(f64, f64)>,
+    /// Which epoch's weights they are, counted from 1.
+    pub model: usize,
     /// Seconds of all steps and evaluations.
     pub seconds: f64,
 }
 
 impl Plain {
-    /// Accuracy on the held-out records at the end.
-    pub fn accuracy(&self) -> f64 {
-        self.epochs.last().map_or(0.0, |e| e.1)
+    /// Loss and accuracy on the held-out records of the model.
+    pub fn figures(&self) -> (f64, f64) {
+        self.model.checked_sub(1).and_then(|i| self.epochs.get(i)).copied().unwrap_or_default()
     }
 }
 
@@ -54,6 +56,10 @@ pub fn train(
     };
     let initial = trainer.initial(&Float)?;
     let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
+    let model = match (trainer.training().spec.keep, state.best.epoch) {
+        (Keep::Best, best @ 1..) => best as usize,
+        _ => epochs.len(),
+    };
     let params = state.params.into_iter().map(|p| p.value).collect();
-    Ok(Plain { params, epochs, seconds: started.elapsed().as_secs_f64() })
+    Ok(Plain { params, epochs, model, seconds: started.elapsed().as_secs_f64() })
 }

@@ -21,6 +21,9 @@ pub struct Summary {
     /// The settings.
     pub train: TrainSpec,
     pub steps: u64,
+    /// Which epoch's model it is, where the settings follow the best one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
     pub seconds_per_step_median: f64,
     /// From the start of the parties until the model is written.
     pub seconds_total: f64,

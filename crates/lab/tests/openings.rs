@@ -19,7 +19,7 @@ use trefoil_job::{Job, JobHash, SuiteName, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
-use trefoil_nn::TrainSpec;
+use trefoil_nn::{Keep, Schedule, TrainSpec};
 use trefoil_server as server;
 use trefoil_server::Event;
 use trefoil_server::config::Config;
@@ -123,7 +123,7 @@ impl Drop for Party {
     }
 }
 
-fn job(suite: SuiteName, epochs: u64, keys: &Keys, addresses: &[String; 3]) -> Job {
+fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3]) -> Job {
     let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
     let party =
         |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
@@ -155,7 +155,7 @@ fn job(suite: SuiteName, epochs: u64, keys: &Keys, addresses: &[String; 3]) -> J
             columns: columns.into(),
         },
         truncation: trefoil_mpc::securenn::Truncation::default(),
-        train: TrainSpec { hidden: vec![4], epochs, batch: 8, ..TrainSpec::default() },
+        train: TrainSpec { hidden: vec![4], batch: 8, ..train },
         // There are 30 records.
         open: Opened { least_records: 1, ..Opened::default() },
         // Every second epoch ends in one, so that epochs are done again whose figures are known, too.
@@ -168,14 +168,14 @@ fn call<T: serde::de::DeserializeOwned>(job: &Job, id: Id, keys: &Keys, request:
 }
 
 /// Trains a job whose parties die as planned and are started again; how it stands at each in the end.
-fn train(suite: SuiteName, epochs: u64, plans: &[Vec<Value>; 3]) -> ([Party; 3], Vec<Status>, TempDir) {
+fn train(suite: SuiteName, spec: TrainSpec, plans: &[Vec<Value>; 3]) -> ([Party; 3], Vec<Status>, TempDir) {
     let (dir, keys) = (tempfile::tempdir().unwrap(), Keys::generate(1).unwrap());
     let addresses = Id::ALL.map(|_| free_address());
     let mut parties = Id::ALL.map(|id| {
         let i = id.index();
         Party::start(dir.path().join(id.to_string()), &keys.parties[i], &addresses[i], &plans[i])
     });
-    let job = job(suite, epochs, &keys, &addresses);
+    let job = job(suite, spec, &keys, &addresses);
     let propose = Request::Propose { job: serde_json::to_value(&job).unwrap() };
     for id in Id::ALL {
         let until = Instant::now() + Duration::from_secs(60);
@@ -224,7 +224,7 @@ fn dies_at_every_epochs_end(suite: SuiteName, label: &str) {
     }
     // Two more, in which nobody dies.
     let epochs = 6;
-    let (parties, ends, _dir) = train(suite, epochs, &plans);
+    let (parties, ends, _dir) = train(suite, TrainSpec { epochs, ..TrainSpec::default() }, &plans);
     // Everybody has died as planned, but for those whom another's death has kept from an opening that one had begun.
     let spared: Vec<Value> = parties.iter().flat_map(|party| party.lines("plan")).collect();
     assert!(spared.iter().all(|plan| plan["event"] == "opening") && spared.len() < 2, "{spared:?}");
@@ -275,11 +275,36 @@ fn dies_at_every_epochs_end(suite: SuiteName, label: &str) {
 #[test]
 fn dies_at_the_last_opening() {
     let plans = [vec![json!({ "event": "opening", "epoch": 2 })], vec![], vec![]];
-    let (parties, ends, _dir) = train(SuiteName::Masked, 2, &plans);
+    let (parties, ends, _dir) = train(SuiteName::Masked, TrainSpec { epochs: 2, ..TrainSpec::default() }, &plans);
     assert_eq!(parties.map(|party| party.deaths), [1, 0, 0]);
     for status in ends {
         let last = status.last.unwrap();
         assert!((last.epoch, last.loss, last.metric, last.lost) == (2, None, None, true) && !status.checked, "{last:?}");
+    }
+}
+
+/// With a rate of 0 no epoch is better than the first. The second epoch's figures are lost, and those of the third were opened and are in no
+/// checkpoint: neither counts, at any of the three, so that the fourth and the fifth end the training.
+fn ends_early_after_faults(suite: SuiteName) {
+    let plans = [vec![json!({ "event": "opening", "epoch": 2 })], vec![json!({ "event": "epoch", "epoch": 3 })], vec![]];
+    let (patience, keep, lr_schedule) = (Some(2), Keep::Best, Schedule::Constant);
+    let spec = TrainSpec { epochs: 9, lr: 0.0, lr_schedule, patience, keep, ..TrainSpec::default() };
+    let (parties, ends, _dir) = train(suite, spec, &plans);
+    assert_eq!(parties.each_ref().map(|party| party.deaths), [1, 1, 0]);
+    let steps = 5 * STEPS;
+    for (party, end) in parties.iter().zip(&ends) {
+        assert_eq!((end.epoch, end.steps, end.checked), (Some(1), [steps; 3], true), "{end:?}");
+        assert_eq!(party.audit("trained")[0]["epoch"], 1);
+        let told = &party.audit("session")[0]["opens"]["told to P2"];
+        assert_eq!(told, "whether the epoch was better than all before");
+    }
+    // The best figure is with those that were shown it.
+    for (i, party) in parties.iter().enumerate() {
+        let folder = std::fs::read_dir(party.folder.join("data/jobs")).unwrap().next().unwrap().unwrap().path();
+        let mut checkpoints = std::fs::read_dir(folder.join("checkpoints")).unwrap();
+        let bytes = std::fs::read(checkpoints.next().unwrap().unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("\"best\":[1,2]") && text.contains("\"figure\":null") == (i == 2), "P{i}");
     }
 }
 
@@ -294,6 +319,12 @@ fn free_address() -> String {
             return address;
         }
     }
+}
+
+#[test]
+fn ends_early_after_faults_in_either_suite() {
+    ends_early_after_faults(SuiteName::Masked);
+    ends_early_after_faults(SuiteName::Securenn);
 }
 
 #[test]

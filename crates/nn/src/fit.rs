@@ -7,7 +7,7 @@
 use crate::evaluate::LOSS_ROWS;
 use crate::optimisers::{Chosen, Optimiser};
 use crate::train::{Data, State};
-use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
+use crate::{Best, ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
 use trefoil_engine::{Format, ShapeNum, Shapes};
 
 /// Fraction bits of activations where nobody says: as many as fit, of these.
@@ -94,7 +94,7 @@ impl Trainer {
     pub fn state_of<N>(&self, matrix: impl Fn([usize; 2], Format) -> N) -> State<N> {
         let params = self.network.params().iter().map(|p| matrix(p.shape(), self.scales.param(p)));
         let kept = self.keeps().into_iter().map(|(shape, format)| matrix(shape, format));
-        State { params: params.collect(), kept: kept.collect() }
+        State { params: params.collect(), kept: kept.collect(), best: Best::none(vec![]) }
     }
 
     /// So many records with their labels, likewise.

@@ -21,6 +21,7 @@
 
 pub mod asm;
 pub mod auc;
+pub mod best;
 pub mod binary_cross_entropy;
 mod bound;
 pub mod class_weights;
@@ -48,6 +49,7 @@ pub mod start;
 pub mod train;
 pub mod training;
 
+pub use best::{Best, Keep};
 pub use class_weights::ClassWeights;
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};

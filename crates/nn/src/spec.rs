@@ -2,7 +2,7 @@
 
 use crate::graph::Form;
 use crate::optimisers::OptimiserKind;
-use crate::{Error, Graph, Init, Loss, LossKind, ModelHash, Outputs, Records, Result, Schedule, SoftmaxKind};
+use crate::{Error, Graph, Init, Keep, Loss, LossKind, ModelHash, Outputs, Records, Result, Schedule, SoftmaxKind};
 use serde::{Deserialize, Serialize};
 
 /// How to train. All of it is public, and everybody agrees to it.
@@ -104,6 +104,16 @@ pub struct TrainSpec {
     #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
     pub init: Init,
 
+    /// Ends after N epochs in a row whose opened metric, or loss where no metric is opened, was no better [default: never]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+
+    /// Which epoch's model is given: last, or best by the same figure
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
+    #[serde(skip_serializing_if = "Keep::is_default")]
+    pub keep: Keep,
+
     /// Hash of the model whose weights training starts from, in place of random ones
     #[cfg_attr(feature = "clap", arg(skip))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +146,8 @@ impl Default for TrainSpec {
             class_weights: Vec::new(),
             fraction_bits: None,
             init: Init::He,
+            patience: None,
+            keep: Keep::Last,
             start: None,
             seed: 1,
         }

@@ -6,7 +6,7 @@ use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
 use crate::start::StartValues;
-use crate::{ClassWeights, Error, Loss, Network, Result, Scales, Training, running};
+use crate::{Best, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult};
@@ -20,6 +20,8 @@ pub struct State<N> {
     pub params: Vec<N>,
     /// What the optimiser keeps from step to step: see [`Optimiser::keeps`].
     pub kept: Vec<N>,
+    /// The best epoch so far; followed only where the settings ask for it.
+    pub best: Best<N>,
 }
 
 /// Records with their labels.
@@ -64,6 +66,18 @@ pub enum Event<'a, N> {
         /// Counted from 1.
         epoch: u64,
     },
+    /// An epoch's figures are opened, and nothing follows from them yet.
+    Opened {
+        /// Counted from 1.
+        epoch: u64,
+        /// As in [`Event::Epoch`].
+        loss: Option<f64>,
+        /// As in [`Event::Epoch`].
+        metric: Option<f64>,
+        /// Where the settings follow the best epoch: whether this one was better than all before, as the figures say; `None` in it where
+        /// this party was shown none. What is put here decides, and must be the same at all parties.
+        verdict: Option<&'a mut Option<bool>>,
+    },
     /// An epoch is done, and its state was found good if it was `checked`.
     Epoch {
         /// Counted from 1.
@@ -74,6 +88,8 @@ pub enum Event<'a, N> {
         metric: Option<f64>,
         /// Whether its figures were opened: loss and weights are in their range.
         checked: bool,
+        /// Whether no epoch follows.
+        last: bool,
         /// After the epoch.
         state: &'a State<N>,
     },
@@ -149,7 +165,8 @@ impl Trainer {
         let params = self.start_values(e)?.map_or_else(|| self.random(e), Ok)?;
         let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
         let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
-        Ok(State { params, kept })
+        let best = Best::none(if self.training.spec.keep == Keep::Best { params.clone() } else { vec![] });
+        Ok(State { params, kept, best })
     }
 
     /// Weights as the public seed makes them.
@@ -258,6 +275,10 @@ impl Trainer {
         report(e, Event::Start)?;
         let per_epoch = self.steps_per_epoch();
         for epoch in from / per_epoch..spec.epochs {
+            // Also where a session begins at the checkpoint of the last epoch.
+            if state.best.is_over(spec) {
+                break;
+            }
             let steps = from.max(epoch * per_epoch)..(epoch + 1) * per_epoch;
             let order = self.epoch_order(epoch);
             let mut stopped = None;
@@ -278,7 +299,9 @@ impl Trainer {
             let mut checked = true;
             report(e, Event::Figures { epoch, open: &mut checked })?;
             if !checked {
-                report(e, Event::Epoch { epoch, loss: None, metric: None, checked, state: &state })?;
+                // Without a verdict the epoch counts neither as better nor as no better.
+                let last = epoch == spec.epochs;
+                report(e, Event::Epoch { epoch, loss: None, metric: None, checked, last, state: &state })?;
                 continue;
             }
             let loss = sample.as_ref().map(|sample| self.mean_loss(e, "loss", &state, sample)).transpose()?;
@@ -291,7 +314,18 @@ impl Trainer {
             }
             self.check_weights(e, blocks, epoch)?;
             let metric = metric.map_or(Ok(None), |metric| metric.open(e))?;
-            report(e, Event::Epoch { epoch, loss, metric, checked, state: &state })?;
+            let (figure, follows) = (self.training.figure(loss, metric), spec.follows_best());
+            let mut better = figure.map(|figure| self.training.is_better(figure, state.best.figure));
+            report(e, Event::Opened { epoch, loss, metric, verdict: follows.then_some(&mut better) })?;
+            if follows {
+                state.best.take(better, epoch, figure, &state.params);
+            }
+            let last = epoch == spec.epochs || state.best.is_over(spec);
+            report(e, Event::Epoch { epoch, loss, metric, checked, last, state: &state })?;
+        }
+        // The best epoch's parameters, with their running values, unless no epoch's figures were opened.
+        if state.best.epoch > 0 && !state.best.params.is_empty() {
+            state.params = std::mem::take(&mut state.best.params);
         }
         Ok(state)
     }

@@ -190,6 +190,7 @@ impl Training {
         if spec.epochs == 0 || spec.epochs > MOST_EPOCHS || steps.is_none() {
             return Err(Error::config("epochs", spec.epochs, format!("1 to {MOST_EPOCHS}, and fewer than 2^64 steps")));
         }
+        self.check_best()?;
         self.check_size(network)
     }
 

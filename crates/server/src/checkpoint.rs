@@ -31,6 +31,10 @@ struct About {
     step: u64,
     /// Whether its weights were found in range.
     checked: bool,
+    /// The best epoch, and how many after it were no better.
+    best: [u64; 2],
+    /// Its figure, at P0 and P1: as much in the clear as those in the database.
+    figure: Option<f64>,
     matrices: Vec<Matrix>,
 }
 
@@ -123,7 +127,15 @@ pub fn write<S: Suite>(
         matrices.push(Matrix { shape: e.shape(x), frac: format.frac, bits: format.bits });
         kept.push(e.keep(x)?);
     }
-    let about = serde_json::to_vec(&About { id: id.clone(), step, checked, matrices }).unwrap_or_default();
+    let about = serde_json::to_vec(&About {
+        id: id.clone(),
+        step,
+        checked,
+        best: [state.best.epoch, state.best.since],
+        figure: state.best.figure,
+        matrices,
+    })
+    .unwrap_or_default();
     let folder = folder(here);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
@@ -157,6 +169,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
                 .map_err(|(found, expected)| Error::config(path.display(), found, expected))?;
             *x = e.input(matrix.shape, Format { frac: matrix.frac, bits: matrix.bits }, kept);
         }
+        ([state.best.epoch, state.best.since], state.best.figure) = (about.best, about.figure);
         return Ok((state, about.checked));
     }
     Err(Error::config("checkpoint", "gone since it was offered", format!("step {}", start.step)))
@@ -164,7 +177,7 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
 
 /// Everything that changes in training, in one order.
 fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
-    state.params.iter_mut().chain(&mut state.kept).collect()
+    state.params.iter_mut().chain(&mut state.kept).chain(&mut state.best.params).collect()
 }
 
 /// What stands at the top of a checkpoint, and its records: two for each matrix.

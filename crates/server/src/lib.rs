@@ -49,6 +49,7 @@ mod start;
 mod status;
 mod stored;
 mod uploads;
+mod verdict;
 pub mod witness;
 mod work;
 

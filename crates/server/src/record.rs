@@ -48,6 +48,9 @@ pub struct Record {
     pub astray: bool,
     /// Whether the trained weights were found in range; without that, a fault has kept the check of the last epoch closed.
     pub checked: bool,
+    /// Which epoch's model it is, where the job follows the best one.
+    #[serde(default)]
+    pub epoch: Option<u64>,
     /// The trained model's name: the same at all three parties.
     pub model: Option<String>,
     /// Whether its owner has fetched it.
@@ -162,6 +165,7 @@ impl Record {
             openings: Openings::default(),
             astray: false,
             checked: false,
+            epoch: None,
             model: None,
             delivered: false,
         }
@@ -234,6 +238,9 @@ pub struct Status {
     pub last: Option<Figures>,
     /// Whether the trained weights were found in range.
     pub checked: bool,
+    /// Which epoch's model it is, where the job follows the best one.
+    #[serde(default)]
+    pub epoch: Option<u64>,
     /// Whether the model owner has the model.
     pub delivered: bool,
 }

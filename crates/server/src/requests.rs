@@ -290,6 +290,7 @@ fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
         checked: r.checked,
+        epoch: r.epoch,
         delivered: r.delivered,
     }
 }

@@ -9,6 +9,7 @@ use crate::record::{Figures, State};
 use crate::report::Tally;
 use crate::server::Here;
 use crate::session::Session;
+use crate::verdict;
 use crate::witness::{Seen, Witness};
 use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, start, uploads};
 use serde_json::json;
@@ -17,7 +18,7 @@ use std::time::Instant;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::{Id, Net, recorded, shaped};
-use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
+use trefoil_nn::{Event as Progress, Keep, Metric, State as TrainingState, Trainer};
 
 /// Runs one session.
 ///
@@ -67,9 +68,14 @@ fn finished_without_us(here: &Here, model: &str) -> Result<()> {
 }
 
 fn finish(here: &Here, model: &str) -> Result<()> {
-    here.advance(|r| (r.state, r.model) = (State::Trained, Some(model.to_owned())))?;
+    // A training that ended early has no more steps than are in its last checkpoint.
+    here.advance(|r| (r.state, r.model, r.steps) = (State::Trained, Some(model.to_owned()), r.checkpoint))?;
     uploads::forget(here);
-    here.note(json!({ "what": "trained", "job": here.hash, "model": model }))?;
+    let mut trained = json!({ "what": "trained", "job": here.hash, "model": model });
+    if let Some(epoch) = here.record()?.epoch {
+        trained["epoch"] = epoch.into();
+    }
+    here.note(trained)?;
     here.say(Event::Trained);
     tracing::info!(job = %here.hash, "trained; the model waits for its owner, and the shares of the records are gone");
     Ok(())
@@ -83,6 +89,8 @@ struct Run {
     closed: u64,
     /// Whether the state at the end of the last epoch was found good.
     checked: bool,
+    /// Steps that are done.
+    step: u64,
     tally: Tally,
 }
 
@@ -125,13 +133,20 @@ impl Session<'_> {
         let [train, test] = data.join(&e, self)?;
         here.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
-        let mut run = Run { name: start.session.clone(), closed, checked, tally: Tally::default() };
+        let mut run = Run { name: start.session.clone(), closed, checked, step: start.step, tally: Tally::default() };
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
         let mut state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
         drop((train, test));
         // Before the model: who has one knows this of it.
-        self.here.advance(|r| r.checked = run.checked)?;
-        let model = checkpoint::id(here.hash, &start.session, trainer.total_steps());
+        let spec = &trainer.training().spec;
+        let best = Some(state.best.epoch).filter(|epoch| spec.keep == Keep::Best && *epoch > 0);
+        let epoch = best.unwrap_or(run.step / trainer.steps_per_epoch());
+        self.here.advance(|r| {
+            // The best epoch's weights were checked when its figures were opened.
+            r.checked = run.checked || best.is_some();
+            r.epoch = spec.follows_best().then_some(epoch);
+        })?;
+        let model = checkpoint::id(here.hash, &start.session, run.step);
         checkpoint::write_model(self, &mut e, &mut state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
         self.not_cancelled()?;
@@ -180,7 +195,17 @@ impl Session<'_> {
             Progress::Start => {}
             Progress::Figures { epoch, open } => *open = epoch > run.closed,
             Progress::Opening { epoch } => self.begin_opening(epoch)?,
+            Progress::Opened { epoch, loss, metric, verdict } => {
+                if loss.is_some() || metric.is_some() {
+                    let figures = Figures { epoch, loss, metric, lost: false };
+                    here.note(json!({ "what": "opened", "job": self.here.hash, "figures": figures }))?;
+                }
+                if let Some(verdict) = verdict {
+                    *verdict = verdict::agree(e.party(), self.me, epoch, *verdict)?;
+                }
+            }
             Progress::Step { step, time, state } => {
+                run.step = step;
                 let (bytes, rounds) = run.tally.after(e.party());
                 self.here.live(|e| e.session = Some(step))?;
                 self.not_cancelled()?;
@@ -191,14 +216,11 @@ impl Session<'_> {
                     self.keep(e, state, &run.name, (step, false))?;
                 }
             }
-            Progress::Epoch { epoch, loss, metric, checked, state } => {
+            Progress::Epoch { epoch, loss, metric, checked, last, state } => {
                 run.checked = checked;
                 run.tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
                 let figures = Figures { epoch, loss, metric, lost: false };
                 let opened = loss.is_some() || metric.is_some();
-                if opened {
-                    here.note(json!({ "what": "opened", "job": self.here.hash, "figures": figures }))?;
-                }
                 // What was opened is in the log, whoever has cancelled the job meanwhile.
                 self.not_cancelled()?;
                 if checked {
@@ -211,7 +233,7 @@ impl Session<'_> {
                 let step = epoch * per_epoch;
                 here.say(Event::Epoch { epoch, step, loss, metric });
                 let every = self.job.checkpoint.steps;
-                if step / every > (step - per_epoch) / every || step == trainer.total_steps() {
+                if step / every > (step - per_epoch) / every || last {
                     self.keep(e, state, &run.name, (step, checked))?;
                     // The others have come from opening it, if it was open: P2 knows that now.
                     self.here.update(|r| r.openings.begun = r.openings.begun.max(epoch))?;
@@ -247,7 +269,11 @@ impl Session<'_> {
         });
         let opened: Vec<&str> = loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).collect();
         let told = self.job.is_shown_figures(self.job.model_owner.fingerprint).then_some("model owner");
-        json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) })
+        let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
+        if self.training.spec.follows_best() {
+            opens["told to P2"] = "whether the epoch was better than all before".into();
+        }
+        opens
     }
 
     /// Fresh keys, or those that an insecure seed of the configuration makes.

@@ -53,7 +53,7 @@ impl Plain {
             network: trainer.network().graph().to_string(),
             train: training.spec,
             steps: trainer.total_steps(),
-            float_test_accuracy: trained.accuracy(),
+            float_test_accuracy: trained.figures().1,
             loss: trained.epochs.last().map_or(f64::NAN, |e| e.0),
             seconds_float: trained.seconds,
             machine: machine::describe(),

@@ -5,7 +5,6 @@ use crate::{Error, Result};
 use std::collections::BTreeSet;
 use trefoil_data::schema::Partition;
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::Open;
 
 impl Job {
     /// `file` is its name in errors.
@@ -47,10 +46,7 @@ impl Job {
         if !serde_json::to_value(&plain).and_then(serde_json::from_value).is_ok_and(|again: Job| again == plain) {
             return refuse("numbers", "one that is not finite".into(), "finite numbers");
         }
-        // Hyper-parameters are tried on as many records as a batch has, and with all that the job may open.
-        let mut training = self.training(self.train.batch, self.train.batch.min(1));
-        training.open = Open { loss: self.open.loss, metric: self.metric() };
-        training.trainer()?;
+        self.trial().trainer()?;
         Ok(())
     }
 

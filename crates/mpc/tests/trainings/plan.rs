@@ -45,7 +45,7 @@ fn run<E: Engine, S>(
                 last = Some(state.clone());
                 found.push(seen(e));
             }
-            Event::Figures { .. } | Event::Opening { .. } => return Ok(()),
+            Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
         }
         // Whatever error it is: enough is seen.
         if found.len() > events { Err(Error::Diverged { epoch: 0, loss: 0.0, most: 0.0 }) } else { Ok(()) }

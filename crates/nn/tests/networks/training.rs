@@ -3,7 +3,7 @@
 use crate::common::{blobs, config, curve, noise, one_hot, params, regression};
 use crate::reference::Reference;
 use ndarray::Array2;
-use trefoil_engine::{Engine, Fixed, Float, Format};
+use trefoil_engine::{Engine, Fixed, Float, Format, Index};
 use trefoil_nn::graph::Form;
 use trefoil_nn::graph::{Kind, Node};
 use trefoil_nn::layers::{BatchNorm, Constant, Dropout, Linear};
@@ -668,4 +668,42 @@ fn training_on_the_ring_is_the_same_to_the_last_bit() {
     let want =
         ["53104c4df33a7383", "8cb57bf0fbfa0e7b", "378243895b8bfda7", "96a530a3db2beb46", "57c485272a5c3798", "ca18fea737271bf4"];
     assert_eq!(found.map(|h| format!("{h:016x}")), want);
+}
+
+/// Verdicts from outside, as parties agree on them, end a training and choose the model; a training that goes on from a state in its middle
+/// ends alike.
+#[test]
+fn the_best_epoch_is_kept_and_training_ends_early() {
+    use trefoil_nn::Keep;
+    let script = [Some(true), Some(false), Some(true), None, Some(false), Some(false), Some(true)];
+    let t = Training::of(Graph::perceptron(&[2, 3, 2]), 8).unwrap().with(|t| {
+        (t.spec.batch, t.spec.epochs, t.spec.patience, t.spec.keep) = (4, 7, Some(2), Keep::Best);
+        t.open.metric = None;
+    });
+    let t = t.trainer().unwrap();
+    let x = Array2::from_shape_fn((8, 2), |(i, j)| ((i * 3 + j) % 5) as f64 / 8.0);
+    let y = Array2::from_shape_fn((8, 2), |(i, j)| f64::from((i % 2 == 0) == (j == 0)));
+    let data = t.data(&Float, &x, &y).unwrap();
+    let none = Data { x: Float.gather(&data.x, Index::Rows(&[])), y: Float.gather(&data.y, Index::Rows(&[])) };
+    let run = |state, from| {
+        let mut states = vec![];
+        let mut on = |_: &mut Float, event: Event<'_, _>| {
+            match event {
+                Event::Opened { epoch, verdict, .. } => *verdict.unwrap() = script[epoch as usize - 1],
+                Event::Epoch { epoch, last, state, .. } => states.push((epoch, last, state.clone())),
+                _ => {}
+            }
+            Ok::<(), trefoil_nn::Error>(())
+        };
+        let end = t.train(&mut Float, state, from, &data, &none, &mut on).unwrap();
+        (end.params.into_iter().map(|p| p.value).collect::<Vec<_>>(), states)
+    };
+    let (end, states) = run(t.initial(&Float).unwrap(), 0);
+    assert_eq!(states.iter().map(|s| (s.0, s.1)).collect::<Vec<_>>(), (1..=6).map(|n| (n, n == 6)).collect::<Vec<_>>());
+    let params = |epoch: usize| states[epoch - 1].2.params.iter().map(|p| p.value.clone()).collect::<Vec<_>>();
+    assert!(end == params(3) && end != params(6) && end != params(1));
+    for from in 1..=6 {
+        let (again, more) = run(states[from - 1].2.clone(), from as u64 * t.steps_per_epoch());
+        assert!(again == end && more.len() == 6 - from, "from epoch {from}");
+    }
 }

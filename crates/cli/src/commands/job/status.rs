@@ -211,7 +211,12 @@ fn line(party: &str, answer: &Result<Option<Status>>, metric: &str) -> String {
         State::Cancelled { by } => format!("cancelled by {by}"),
         State::Trained => {
             let unchecked = if s.checked { "" } else { "; not checked at the end (fault)" };
-            format!("trained, {} steps{unchecked}{}", s.steps[2], if s.delivered { "; the model is delivered" } else { "" })
+            let epoch = s.epoch.map_or_else(String::new, |epoch| format!(", the model of epoch {epoch}"));
+            format!(
+                "trained, {} steps{epoch}{unchecked}{}",
+                s.steps[2],
+                if s.delivered { "; the model is delivered" } else { "" }
+            )
         }
     };
     let mut text = format!("{party}: {state}");
