@@ -59,7 +59,7 @@ fn decide(epoch: u64, told: &[(Id, u64)]) -> Result<Option<bool>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trefoil_mpc::simulate::simulate;
+    use trefoil_mpc::simulate;
 
     /// What each of the three comes to.
     fn agreed(own: [Option<bool>; 3]) -> [std::result::Result<Option<bool>, String>; 3] {

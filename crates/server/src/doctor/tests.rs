@@ -228,6 +228,7 @@ fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
         steps: [0; 3],
         last: None,
         checked: false,
+        epoch: None,
         delivered: false,
     })
 }
