@@ -268,7 +268,7 @@ fn resumes(c: &Training, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64)
         match event {
             Event::Step { step, state, .. } => states.push((step, state.clone())),
             Event::Epoch { epoch, loss, metric, .. } => figures.push((epoch, loss.unwrap(), metric.unwrap())),
-            Event::Start | Event::Figures { .. } | Event::Opening { .. } => {}
+            Event::Start | Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => {}
         }
         Ok::<(), Error>(())
     });
