@@ -3,17 +3,41 @@
 use super::{Graph, Kind, Node, Shape};
 use crate::layers::{Conv2d, Linear, MaxPool2d, Pair};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use std::str::FromStr;
 
 /// A network as a job has it: by a name that [`Graph`] can be parsed from, or layer by layer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Form {
     /// `lenet`.
     Name(String),
     /// All of it.
     Graph(Graph),
+}
+
+/// By what it is, a text or a table, so that a mistake in a table is told as what it is.
+impl<'de> Deserialize<'de> for Form {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Form, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Form;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a network's name, or a table with its input and nodes")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> std::result::Result<Form, E> {
+                Ok(Form::Name(name.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Form, A::Error> {
+                Graph::deserialize(MapAccessDeserializer::new(map)).map(Form::Graph)
+            }
+        }
+        from.deserialize_any(Either)
+    }
 }
 
 /// A name, if there is a network of that name.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The shape of a record: an engine sees it as one row of [`Shape::len`] columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of columns, or [channels, height, width]")]
 pub enum Shape {
     /// So many numbers.
     Flat(usize),

@@ -105,3 +105,25 @@ fn the_documentations_network_is_one() {
     assert_eq!(names, want.map(|(name, trained)| (name.to_owned(), trained)));
     assert_eq!(serde_json::from_str::<Graph>(&serde_json::to_string(&graph).unwrap()).unwrap(), graph);
 }
+
+/// A user's mistakes are told as what they are.
+#[test]
+fn mistakes_in_a_network_are_named() {
+    let of = |input: &str, op: &str| format!(r#"{{"input": {input}, "nodes": [{{"op": {op}}}]}}"#);
+    for (text, expected) in [
+        (of("5", r#"{"linear": {"output": 4}}"#), "unknown field `output`, expected `outputs`"),
+        (of("5", r#""Relu""#), "unknown variant `Relu`, expected one of `linear`, `relu`"),
+        (of("[5]", r#""relu""#), "expected a number of columns, or [channels, height, width]"),
+        (of("[1, 5, 5]", r#"{"maxpool2d": {"kernel": [1, 2, 3]}}"#), "expected a number, or [height, width]"),
+        (r#"{"input": 5, "nodes": [{"op": "relu", "from": 3}]}"#.to_owned(), "expected a node's name, or a list of names"),
+        ("5".to_owned(), "expected a network's name, or a table with its input and nodes"),
+    ] {
+        let e = serde_json::from_str::<Form>(&text).unwrap_err().to_string();
+        assert!(e.contains(expected), "{text}: {e}");
+    }
+    for text in [r#""lenet""#.to_owned(), of("5", r#"{"linear":{"outputs":4}}"#)] {
+        let form: Form = serde_json::from_str(&text).unwrap();
+        let again: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_value(&form).unwrap(), again);
+    }
+}

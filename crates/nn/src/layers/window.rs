@@ -10,7 +10,7 @@ use trefoil_engine::{Error, Index};
 pub struct Pair(pub [usize; 2]);
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or [height, width]")]
 enum Sides {
     Both(usize),
     Each([usize; 2]),
