@@ -44,7 +44,7 @@ enum Command {
     Approve {
         #[command(flatten)]
         job: JobWithKey,
-        /// The model that the job starts from ([train] start is the SHA-256 of this file); each operator brings it to its own party
+        /// The model that training starts from, where the job has the SHA-256 of its file; each operator brings it to its own party
         #[arg(long, value_name = "MODEL")]
         start: Option<PathBuf>,
     },
