@@ -50,7 +50,7 @@ if share 1; then fail "a second upload was taken"; fi
 say "The other 199, eight at a time"
 seq 2 $devices | xargs -P 8 -n 1 sh -c '"$TREFOIL" share "records/device-$0.csv" --job job.toml --key fd:3 3< "keys/device-$0.pem" \
     2> "device-$0.txt" || { cat "device-$0.txt" >&2; exit 255; }'
-run tail -n 1 device-$devices.txt
+run grep shared device-$devices.txt
 
 say "No device is there any more; the parties train on what they have left"
 run trefoil job status job.toml --key keys/researcher.pem --follow
