@@ -254,7 +254,8 @@ impl<'a> Reader<'a> {
             }
         }
         let graph = Graph { input: shape(&dims), nodes: plain };
-        let own = matches!(graph.nodes.last().map(|n| &n.op), Some(Kind::Sigmoid | Kind::Tanh | Kind::Relu | Kind::LeakyRelu(_)));
+        // Labels that do not exclude each other are no classes.
+        let own = matches!(graph.nodes.last().map(|n| &n.op), Some(Kind::Sigmoid));
         if own && graph.outputs().is_ok_and(|n| n > 1) {
             let found = "several, each by a function of its own";
             return Err(content(self.file, "outputs", found, "those of a linear layer: classes by softmax, or one value"));
