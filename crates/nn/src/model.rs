@@ -5,6 +5,7 @@
 //! `fc1.bias` \[outputs\], both F32. Equal models give equal bytes in each format.
 
 mod input;
+mod load;
 mod numpy;
 mod onnx;
 mod predict;

@@ -1,5 +1,5 @@
 //! What the protocol tests share: inputs, and runs of a protocol by three parties.
-#![allow(dead_code, unused_imports)] // each test file uses its own part
+#![allow(dead_code, unused_imports)] // each program of tests uses its own part
 
 pub mod joint;
 pub mod liar;

@@ -6,8 +6,9 @@ use crate::Result;
 impl Graph {
     /// The same network, in which a ReLU whose output goes to a max-pooling alone comes after it.
     ///
-    /// The largest of max(x, 0) is the larger of 0 and the largest x, and the gradient goes the same way: to the first of the largest
-    /// where that is not below 0, and nowhere else but in windows whose largest is 0 to the last bit. Nodes keep their names, so parameters and costs are called as before.
+    /// The largest of max(x, 0) is the larger of 0 and the largest x, and the gradient goes the same way: to the first of the largest where
+    /// that is above 0, and nowhere where all are below. The two orders differ in windows whose largest is exactly 0 alone: this one lets the
+    /// gradient through, as ReLU does at 0 here, and the other one may lose it. Nodes keep their names, so parameters and costs are called as before.
     ///
     /// # Errors
     /// As for [`Graph::sources`].

@@ -12,7 +12,7 @@ mod tensor;
 mod write;
 
 #[cfg(test)]
-mod misread;
+mod misread_tests;
 #[cfg(test)]
 mod node_tests;
 #[cfg(test)]

@@ -30,8 +30,8 @@ impl Model {
         Ok(z.value)
     }
 
-    /// For each row of `x`, [rows, inputs]: the probability of each class by softmax, where two have one output by sigmoid, or the value of a regression in the target's own
-    /// unit where the model says what that is.
+    /// For each row of `x`, [rows, inputs]: the probability of each class, by softmax, or by sigmoid where two have one output; or the value
+    /// of a regression, in the target's own unit where the model says what that is.
     ///
     /// # Errors
     /// As for [`Model::logits`].
@@ -63,7 +63,8 @@ impl Model {
         z
     }
 
-    /// The class of each row: the first of the largest logits, or of two classes with one output the second where it is not negative. The values of a regression are its [`Model::scores`].
+    /// The class of each row: the first of the largest logits, or of two classes with one output the second where that is not negative. The
+    /// values of a regression are its [`Model::scores`].
     ///
     /// # Errors
     /// As for [`Model::logits`], and for a regression.
