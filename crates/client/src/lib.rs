@@ -13,7 +13,7 @@ pub mod query;
 pub mod receive;
 pub mod request;
 pub mod share;
-pub mod start;
+pub mod start_model;
 
 pub use error::{Error, Result};
 pub use job_hash::{JobHash, NoJobHash};

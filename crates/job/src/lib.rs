@@ -5,7 +5,7 @@
 //! | `job` | `job.toml`, its checks, its members, its hash, who must approve |
 //! | [`suites`] | the protocol suites by name: the one place that turns a name into an engine |
 //! | [`plan`] | what a training takes, before it runs |
-//! | `start` | the model that a training starts from |
+//! | `start_model` | the model that a training starts from |
 //! | [`sharing`] | a data owner's records and the model owner's model, on their way |
 //! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
 
@@ -15,11 +15,11 @@ mod job;
 pub mod plan;
 pub mod predict;
 pub mod sharing;
-mod start;
+mod start_model;
 pub mod suites;
 
 pub use error::{Error, Result};
 pub use job::{Checkpoint, Job, Member, MetricName, Opened, Owner, SEMANTICS, Start};
-pub use start::StartModel;
+pub use start_model::StartModel;
 pub use suites::SuiteName;
 pub use trefoil_client::JobHash;

@@ -14,7 +14,7 @@ mod secure;
 mod settings;
 mod watch;
 
-pub use settings::{Demo, Progress, begin};
+pub use settings::{Demo, Progress};
 
 use crate::plain;
 use crate::run_folder::RunFolder;
@@ -27,7 +27,7 @@ use trefoil_data::{Dataset, Samples};
 use trefoil_job::evaluate;
 use trefoil_job::suites::{Chosen, SuiteName};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Graph, Keep, Model, Training};
+use trefoil_nn::{Graph, Model};
 use trefoil_server::report::{CostLine, Report};
 use trefoil_server::{Result, machine};
 
@@ -70,7 +70,9 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let steps = secure.steps.len() as u64;
     let reports = secure.reports;
-    let (model_epoch, model_figures) = of_model(training, &secure.epochs);
+    // Of the epoch whose model it is.
+    let of_model = secure.epochs.iter().rev().find(|(epoch, ..)| secure.model_epoch.is_none_or(|model| model == *epoch));
+    let (secure_loss, secure_test_accuracy) = of_model.map_or((0.0, 0.0), |(_, loss, accuracy)| (*loss, *accuracy));
     let per_step = |x: u64| x / steps.max(1);
     let summary = Summary {
         suite: demo.suite.suite.to_string(),
@@ -82,7 +84,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         owners: demo.owners,
         train: training.spec.clone(),
         steps,
-        epoch: training.spec.follows_best().then_some(model_epoch),
+        epoch: secure.model_epoch,
         seconds_per_step_median: median(&secure.steps),
         seconds_total,
         seconds_sharing: secure.seconds_sharing,
@@ -92,10 +94,10 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         wire_bytes_sent: by_party(&reports, |r| r.wire.iter().sum()),
         bytes_by_link_per_step: by_link(|a, b| per_step(reports[a.index()].step_bytes[b.index()])),
         rounds_per_step: reports[0].step_rounds.max(reports[1].step_rounds) as f64 / steps.max(1) as f64,
-        secure_test_accuracy: model_figures.1,
+        secure_test_accuracy,
         model_test_accuracy: found.accuracy.unwrap_or_default(),
         float_test_accuracy: float.figures().1,
-        secure_loss: model_figures.0,
+        secure_loss,
         float_loss: float.figures().0,
         max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
         fraction_bits: trainer.scales().activation.frac,
@@ -114,20 +116,6 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let cost = together(&reports);
     folder.finish(&summary, &cost, &secure.epochs, &float.epochs)?;
     Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
-}
-
-/// Which epoch's model it is, and its loss and accuracy, from those of all epochs.
-fn of_model(training: &Training, epochs: &[(u64, f64, f64)]) -> (u64, (f64, f64)) {
-    let figure = |(_, loss, accuracy): &(u64, f64, f64)| training.figure(Some(*loss), Some(*accuracy));
-    let better = |best: Option<_>, next| match best {
-        Some(best) if !figure(next).is_some_and(|f| training.is_better(f, figure(best))) => Some(best),
-        _ => Some(next),
-    };
-    let model = match training.spec.keep {
-        Keep::Best => epochs.iter().fold(None, better),
-        Keep::Last => epochs.last(),
-    };
-    model.map_or_else(Default::default, |(epoch, loss, accuracy)| (*epoch, (*loss, *accuracy)))
 }
 
 /// The model with what its user must know of records. Of images that is a word, so that their columns need no names.

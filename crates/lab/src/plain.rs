@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::{Samples, Schema};
 use trefoil_engine::Float;
-use trefoil_nn::{Event, Keep, Trainer};
+use trefoil_nn::{Event, Trainer};
 use trefoil_server::{Error, Result};
 
 /// A finished baseline.
@@ -56,10 +56,7 @@ pub fn train(
     };
     let initial = trainer.initial(&Float)?;
     let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
-    let model = match (trainer.training().spec.keep, state.best.epoch) {
-        (Keep::Best, best @ 1..) => best as usize,
-        _ => epochs.len(),
-    };
+    let model = state.best.given(&trainer.training().spec).map_or(epochs.len(), |epoch| epoch as usize);
     let params = state.params.into_iter().map(|p| p.value).collect();
     Ok(Plain { params, epochs, model, seconds: started.elapsed().as_secs_f64() })
 }

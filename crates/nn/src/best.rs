@@ -3,6 +3,7 @@
 //! All that a verdict changes is here, and is part of the training's state: a training that goes on from a checkpoint goes on from the
 //! best epoch as it was at that checkpoint. An epoch whose figures are not opened (again) has no verdict.
 
+use crate::choice::choice;
 use crate::{Error, Metric, Result, TrainSpec, Training};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -28,11 +29,7 @@ impl Keep {
 impl FromStr for Keep {
     type Err = Error;
     fn from_str(text: &str) -> Result<Keep> {
-        match text {
-            "last" => Ok(Keep::Last),
-            "best" => Ok(Keep::Best),
-            _ => Err(Error::config("epoch to keep", format!("{text:?}"), "last or best")),
-        }
+        choice("epoch to keep", text, &[("last", Keep::Last), ("best", Keep::Best)])
     }
 }
 
@@ -53,6 +50,11 @@ impl<N> Best<N> {
     /// Before any epoch.
     pub(crate) fn none(params: Vec<N>) -> Self {
         Best { params, epoch: 0, since: 0, figure: None }
+    }
+
+    /// The epoch whose parameters are given in place of the last one's.
+    pub fn given(&self, spec: &TrainSpec) -> Option<u64> {
+        (spec.keep == Keep::Best && self.epoch > 0).then_some(self.epoch)
     }
 
     /// Whether the training ends here.

@@ -4,6 +4,7 @@
 //! ln sum_j exp(u_j - max) - (u_label - max), is computed for evaluation only.
 
 use crate::asm::asm;
+use crate::choice::choice;
 use crate::scales::Scales;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -25,11 +26,7 @@ pub enum SoftmaxKind {
 impl FromStr for SoftmaxKind {
     type Err = Error;
     fn from_str(text: &str) -> Result<SoftmaxKind> {
-        match text {
-            "exact" => Ok(SoftmaxKind::Exact),
-            "asm" => Ok(SoftmaxKind::Asm),
-            _ => Err(Error::config("softmax", format!("{text:?}"), "exact or asm")),
-        }
+        choice("softmax", text, &[("exact", SoftmaxKind::Exact), ("asm", SoftmaxKind::Asm)])
     }
 }
 

@@ -3,6 +3,7 @@
 //! Uniform, not normal: only the basic operations and the square root are rounded alike on every machine, and all
 //! parties must start from the same weights to the last bit.
 
+use crate::choice::choice;
 use crate::layers::Start;
 use crate::order::Public;
 use crate::{Error, Result};
@@ -25,11 +26,7 @@ pub enum Init {
 impl FromStr for Init {
     type Err = Error;
     fn from_str(text: &str) -> Result<Init> {
-        match text {
-            "he" => Ok(Init::He),
-            "glorot" => Ok(Init::Glorot),
-            _ => Err(Error::config("initial weights", format!("{text:?}"), "he or glorot")),
-        }
+        choice("initial weights", text, &[("he", Init::He), ("glorot", Init::Glorot)])
     }
 }
 

@@ -10,7 +10,7 @@
 //! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`binary_cross_entropy`], [`squared_error`]; [`class_weights`] |
 //! | [`network`] | a graph at work: forward and backward |
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
-//! | [`start`] | a training that starts from a model |
+//! | [`start_model`] | a training that starts from a model |
 //! | [`scales`] | how many bits each quantity has |
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
@@ -24,6 +24,7 @@ pub mod auc;
 pub mod best;
 pub mod binary_cross_entropy;
 mod bound;
+mod choice;
 pub mod class_weights;
 pub mod cross_entropy;
 mod error;
@@ -45,7 +46,7 @@ pub mod scales;
 pub mod schedule;
 pub mod spec;
 pub mod squared_error;
-pub mod start;
+pub mod start_model;
 pub mod train;
 pub mod training;
 
@@ -65,6 +66,6 @@ pub use prediction::{Bound, Prediction, Prepared, Ranges};
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;
-pub use start::ModelHash;
+pub use start_model::ModelHash;
 pub use train::{Data, Event, Report, State, Trainer};
 pub use training::{Outputs, Records, Training};

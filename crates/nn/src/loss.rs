@@ -1,5 +1,6 @@
 //! What training makes small: the loss of a network's outputs against the labels.
 
+use crate::choice::choice;
 use crate::cross_entropy::{self, SoftmaxKind};
 use crate::scales::Scales;
 use crate::{Error, binary_cross_entropy, squared_error};
@@ -53,8 +54,7 @@ impl fmt::Display for LossKind {
 impl FromStr for LossKind {
     type Err = Error;
     fn from_str(text: &str) -> crate::Result<LossKind> {
-        let found = [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy].into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| Error::config("loss", format!("{text:?}"), "cross-entropy or binary-cross-entropy"))
+        choice("loss", text, &[LossKind::CrossEntropy, LossKind::BinaryCrossEntropy].map(|kind| (kind.name(), kind)))
     }
 }
 

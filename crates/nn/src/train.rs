@@ -5,7 +5,7 @@ use crate::graph::Param;
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
-use crate::start::StartValues;
+use crate::start_model::StartValues;
 use crate::{Best, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
@@ -324,7 +324,7 @@ impl Trainer {
             report(e, Event::Epoch { epoch, loss, metric, checked, last, state: &state })?;
         }
         // The best epoch's parameters, with their running values, unless no epoch's figures were opened.
-        if state.best.epoch > 0 && !state.best.params.is_empty() {
+        if state.best.given(spec).is_some() {
             state.params = std::mem::take(&mut state.best.params);
         }
         Ok(state)

@@ -32,8 +32,10 @@ struct About {
     /// Whether its weights were found in range.
     checked: bool,
     /// The best epoch, and how many after it were no better.
+    #[serde(default)]
     best: [u64; 2],
     /// Its figure, at P0 and P1: as much in the clear as those in the database.
+    #[serde(default)]
     figure: Option<f64>,
     matrices: Vec<Matrix>,
 }

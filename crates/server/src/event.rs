@@ -22,8 +22,11 @@ pub enum Event {
     Epoch { epoch: u64, step: u64, loss: Option<f64>, metric: Option<f64> },
     /// A session broke off; another one may follow.
     Interrupted { message: String },
-    /// Training is over; the model owner may come.
-    Trained,
+    /// Training is over; the model owner may come. Which epoch's model it is, where the job follows the best one.
+    Trained {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<u64>,
+    },
     /// This is what it all took.
     Done(Box<Report>),
     /// The party, or its job, failed for good: why, and the exit code that goes with it.

@@ -45,7 +45,7 @@ mod runner;
 mod server;
 mod session;
 mod share;
-mod start;
+mod start_model;
 mod status;
 mod stored;
 mod uploads;

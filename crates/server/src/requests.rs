@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::record::{Record, State, Status};
 use crate::server::{Here, JOBS, Server};
-use crate::{Error, Result, approvals, checkpoint, links, records, runner, share, start, uploads};
+use crate::{Error, Result, approvals, checkpoint, links, records, runner, share, start_model, uploads};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             }
             Ok(request::accept(stream, &approvals::list(&here)?)?)
         }
-        Request::StartModel { job, bytes } => start::take(&at(job), stream, from, bytes),
+        Request::StartModel { job, bytes } => start_model::take(&at(job), stream, from, bytes),
         Request::Start { job } => {
             only_operator("start")?;
             let here = at(job);

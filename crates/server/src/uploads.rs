@@ -2,7 +2,7 @@
 
 use crate::entry::Slot;
 use crate::server::{Here, Server};
-use crate::{Error, Result, start};
+use crate::{Error, Result, start_model};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub fn remove(here: &Here, owner: Fingerprint) {
 
 /// Removes all shares of records, and the model that training started from: the job is over.
 pub fn forget(here: &Here) {
-    start::forget(here);
+    start_model::forget(here);
     for folder in ["uploads", "checkpoints"] {
         let folder = here.folder().join(folder);
         match std::fs::remove_dir_all(&folder) {

@@ -11,14 +11,14 @@ use crate::server::Here;
 use crate::session::Session;
 use crate::verdict;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, start, uploads};
+use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, start_model, uploads};
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::{Id, Net, recorded, shaped};
-use trefoil_nn::{Event as Progress, Keep, Metric, State as TrainingState, Trainer};
+use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
 
 /// Runs one session.
 ///
@@ -31,7 +31,7 @@ pub fn run(here: &Here) -> Result<()> {
     let me = job.party_of(here.identity.fingerprint()).ok_or_else(|| here.unknown())?;
     let (train_rows, test_rows) = records::rows(&record)?;
     let training = job.training(train_rows, test_rows);
-    let trainer = start::begin(here, &job, training.trainer()?)?;
+    let trainer = start_model::begin(here, &job, training.trainer()?)?;
     here.update(|r| r.steps = trainer.total_steps())?;
     let net = match links::gather(here, &job, me)? {
         links::Gathered::Net(net) => *net,
@@ -71,12 +71,13 @@ fn finish(here: &Here, model: &str) -> Result<()> {
     // A training that ended early has no more steps than are in its last checkpoint.
     here.advance(|r| (r.state, r.model, r.steps) = (State::Trained, Some(model.to_owned()), r.checkpoint))?;
     uploads::forget(here);
+    let epoch = here.record()?.epoch;
     let mut trained = json!({ "what": "trained", "job": here.hash, "model": model });
-    if let Some(epoch) = here.record()?.epoch {
+    if let Some(epoch) = epoch {
         trained["epoch"] = epoch.into();
     }
     here.note(trained)?;
-    here.say(Event::Trained);
+    here.say(Event::Trained { epoch });
     tracing::info!(job = %here.hash, "trained; the model waits for its owner, and the shares of the records are gone");
     Ok(())
 }
@@ -139,7 +140,7 @@ impl Session<'_> {
         drop((train, test));
         // Before the model: who has one knows this of it.
         let spec = &trainer.training().spec;
-        let best = Some(state.best.epoch).filter(|epoch| spec.keep == Keep::Best && *epoch > 0);
+        let best = state.best.given(spec);
         let epoch = best.unwrap_or(run.step / trainer.steps_per_epoch());
         self.here.advance(|r| {
             // The best epoch's weights were checked when its figures were opened.

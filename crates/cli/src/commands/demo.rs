@@ -7,8 +7,8 @@ use crate::table::{Table, bytes, percent};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use trefoil_job::SuiteName;
 use trefoil_job::suites::{self, Chosen};
+use trefoil_job::{StartModel, SuiteName};
 use trefoil_lab::demo::{self, Outcome};
 use trefoil_lab::wraps;
 use trefoil_mpc::securenn::Truncation;
@@ -77,7 +77,7 @@ impl Demo {
         }
         let start = self.train.start()?;
         let training = self.train.training(&data, &self.data, start.as_ref())?;
-        let trainer = demo::begin(training.trainer()?, start.as_ref(), &data.schema)?;
+        let trainer = StartModel::trainer(start.as_ref(), &training, &data.schema)?;
         self.check_wraps(wraps::expected(self.truncation, &trainer))?;
         note(format_args!(
             "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",

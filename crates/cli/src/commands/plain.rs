@@ -5,7 +5,8 @@ use crate::output::{json, print};
 use crate::progress::Reporter;
 use crate::table::{Table, percent};
 use clap::Args;
-use trefoil_lab::demo::{self, Progress};
+use trefoil_job::StartModel;
+use trefoil_lab::demo::Progress;
 use trefoil_lab::plain;
 use trefoil_nn::TrainSpec;
 use trefoil_server::{Result, machine};
@@ -44,17 +45,18 @@ impl Plain {
         let data = self.train.load(&self.data)?;
         let start = self.train.start()?;
         let training = self.train.training(&data, &self.data, start.as_ref())?;
-        let trainer = demo::begin(training.trainer()?, start.as_ref(), &data.schema)?;
+        let trainer = StartModel::trainer(start.as_ref(), &training, &data.schema)?;
         let data = self.train.ordered(&data, training.spec.seed)?;
         let mut reporter = Reporter::new();
         let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
         let trained = plain::train(&trainer, &data.schema, [&data.train, &data.test], stop, &mut on)?;
+        let (loss, float_test_accuracy) = trained.figures();
         let result = Trained {
             network: trainer.network().graph().to_string(),
             train: training.spec,
-            steps: trainer.total_steps(),
-            float_test_accuracy: trained.figures().1,
-            loss: trained.epochs.last().map_or(f64::NAN, |e| e.0),
+            steps: trainer.steps_per_epoch() * trained.epochs.len() as u64,
+            float_test_accuracy,
+            loss,
             seconds_float: trained.seconds,
             machine: machine::describe(),
             version: machine::version(),

@@ -25,6 +25,8 @@ pub struct Secure {
     pub steps: Vec<f64>,
     /// Number, loss and accuracy.
     pub epochs: Vec<(u64, f64, f64)>,
+    /// Which epoch's model it is, where the job follows the best one.
+    pub model_epoch: Option<u64>,
     /// Weights and biases in turn.
     pub params: Vec<Array2<f64>>,
     pub seconds_sharing: f64,
@@ -67,9 +69,9 @@ pub fn train(
     progress(Progress::Phase("model owner reconstructs the model"));
     let params = sharing::fetch_parameters(&job, &keys.model_owner, patience)?;
     let reports = run.until_done(folder, progress)?;
-    let Watch { steps, epochs, .. } = run;
+    let Watch { steps, epochs, model_epoch, .. } = run;
     fleet.finish();
-    Ok(Secure { reports, steps, epochs, params, seconds_sharing })
+    Ok(Secure { reports, steps, epochs, model_epoch, params, seconds_sharing })
 }
 
 /// All owners share, a few at a time, while `follow` listens to the parties and to the owners' failures.

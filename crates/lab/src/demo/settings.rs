@@ -63,7 +63,7 @@ impl Demo {
     /// # Errors
     /// It does not fit into the ring, or the model does not fit it.
     pub fn trainer(&self, schema: &Schema) -> Result<Trainer> {
-        begin(self.training.trainer()?, self.start.as_ref(), schema)
+        Ok(StartModel::trainer(self.start.as_ref(), &self.training, schema)?)
     }
 
     /// What is written down of the settings.
@@ -78,16 +78,5 @@ impl Demo {
             suite: self.suite,
             job: &self.training,
         }
-    }
-}
-
-/// The training, from this model on.
-///
-/// # Errors
-/// The model does not fit it.
-pub fn begin(trainer: Trainer, start: Option<&StartModel>, schema: &Schema) -> Result<Trainer> {
-    match start {
-        Some(model) => Ok(model.begin(trainer, schema)?),
-        None => Ok(trainer),
     }
 }

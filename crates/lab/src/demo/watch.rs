@@ -23,6 +23,8 @@ pub struct Watch<'f, 's> {
     pub steps: Vec<f64>,
     /// Number, loss and accuracy.
     pub epochs: Vec<(u64, f64, f64)>,
+    /// Which epoch's model it is, where the job follows the best one: all three say the same.
+    pub model_epoch: Option<u64>,
     /// Bytes of each step and how many parties have told theirs.
     bytes: BTreeMap<u64, (u64, u8)>,
 }
@@ -30,8 +32,8 @@ pub struct Watch<'f, 's> {
 impl<'f, 's> Watch<'f, 's> {
     /// A run of `total` steps, in which nobody is silent for longer than `patience`.
     pub fn new(fleet: &'f Fleet<'s>, patience: Duration, total: u64) -> Self {
-        let (steps, epochs, bytes) = (vec![], vec![], BTreeMap::new());
-        Watch { fleet, patience, total, shared: 0, trained: 0, reports: Default::default(), steps, epochs, bytes }
+        let (steps, epochs, bytes, reports) = (vec![], vec![], BTreeMap::new(), Default::default());
+        Watch { fleet, patience, total, shared: 0, trained: 0, reports, steps, epochs, model_epoch: None, bytes }
     }
 
     fn next(&self) -> Result<(Id, Line)> {
@@ -97,7 +99,7 @@ impl<'f, 's> Watch<'f, 's> {
         folder.event(id, &event)?;
         match event {
             Event::Shared { .. } => self.shared += 1,
-            Event::Trained => self.trained += 1,
+            Event::Trained { epoch } => (self.trained, self.model_epoch) = (self.trained + 1, epoch),
             Event::Done(report) => self.reports[id.index()] = Some(*report),
             Event::Step { step, seconds, bytes: sent, .. } => {
                 if id == Id::P0 {

@@ -1,5 +1,6 @@
 //! The optimisers' names.
 
+use crate::choice::choice;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -55,7 +56,6 @@ impl fmt::Display for OptimiserKind {
 impl FromStr for OptimiserKind {
     type Err = Error;
     fn from_str(text: &str) -> Result<OptimiserKind> {
-        let found = OptimiserKind::ALL.into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| Error::config("optimiser", format!("{text:?}"), "sgd, nesterov, adam or amsgrad"))
+        choice("optimiser", text, &OptimiserKind::ALL.map(|kind| (kind.name(), kind)))
     }
 }

@@ -4,11 +4,11 @@ use crate::evaluate::{input, prepared};
 use crate::{Error, Job, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use trefoil_client::{Address, Patience, start};
+use trefoil_client::{Address, Patience, start_model};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Identity;
 use trefoil_nn::model::{Scale, Target, near};
-use trefoil_nn::{Model, ModelHash, Trainer};
+use trefoil_nn::{Model, ModelHash, Trainer, Training};
 
 /// What a file may have beside eight bytes a parameter.
 const AROUND: u64 = 1 << 20;
@@ -37,8 +37,7 @@ impl StartModel {
     /// They are no model.
     pub fn of(bytes: Vec<u8>, file: &str) -> Result<StartModel> {
         let model = prepared(Model::read(&bytes, file)?)?;
-        let hash = ModelHash(Sha256::digest(&bytes).into());
-        Ok(StartModel { bytes, model, hash })
+        Ok(StartModel { hash: hash(&bytes), bytes, model })
     }
 
     /// SHA-256 of the file.
@@ -57,13 +56,21 @@ impl StartModel {
     /// The settings name another model; it has another network, other classes, or takes records that are prepared otherwise: it would be
     /// trained further from where it does not stand.
     pub fn begin(&self, trainer: Trainer, schema: &Schema) -> Result<Trainer> {
-        let expected = trainer.training().spec.start;
-        if expected != Some(self.hash) {
-            let expected = expected.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
-            return Err(Error::config("model to start from: SHA-256 of the file", self.hash, expected));
-        }
+        is_the_one(self.hash, trainer.training().spec.start)?;
         self.check(schema)?;
         Ok(trainer.starting_from(&self.model)?)
+    }
+
+    /// A training, checked to fit into the ring: from this model on, where there is one.
+    ///
+    /// # Errors
+    /// It does not fit; those of [`StartModel::begin`].
+    pub fn trainer(start: Option<&StartModel>, training: &Training, schema: &Schema) -> Result<Trainer> {
+        let trainer = training.trainer()?;
+        match start {
+            Some(model) => model.begin(trainer, schema),
+            None => Ok(trainer),
+        }
     }
 
     fn check(&self, schema: &Schema) -> Result<()> {
@@ -98,6 +105,19 @@ impl StartModel {
     }
 }
 
+fn hash(file: &[u8]) -> ModelHash {
+    ModelHash(Sha256::digest(file).into())
+}
+
+/// Refuses another file than the one that the settings name.
+fn is_the_one(found: ModelHash, expected: Option<ModelHash>) -> Result<()> {
+    if expected == Some(found) {
+        return Ok(());
+    }
+    let expected = expected.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
+    Err(Error::config("model to start from: SHA-256 of the file", found, expected))
+}
+
 impl Job {
     /// The most bytes that the file of the model to start from may have.
     ///
@@ -116,13 +136,8 @@ impl Job {
     /// # Errors
     /// They are another file, no model, or one that does not fit the job.
     pub fn start_model(&self, bytes: Vec<u8>) -> Result<StartModel> {
-        let file = "model to start from";
-        let found = ModelHash(Sha256::digest(&bytes).into());
-        if self.train.start != Some(found) {
-            let expected = self.train.start.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
-            return Err(Error::config(format!("{file}: SHA-256 of the file"), found, expected));
-        }
-        StartModel::of(bytes, file)
+        is_the_one(hash(&bytes), self.train.start)?;
+        StartModel::of(bytes, "model to start from")
     }
 
     /// Brings the model to start from to a party that has the job.
@@ -131,7 +146,7 @@ impl Job {
     /// It is not the job's, or does not fit it; the party refuses, or cannot be reached.
     pub fn give_start(&self, model: &StartModel, identity: &Identity, party: &Address, patience: Patience) -> Result<()> {
         model.begin(self.trial().trainer()?, &self.data)?;
-        Ok(start::give(party, identity, patience, self.hash(), model.bytes())?)
+        Ok(start_model::give(party, identity, patience, self.hash(), model.bytes())?)
     }
 }
 
@@ -139,7 +154,7 @@ impl Job {
 mod tests {
     use super::*;
     use ndarray::Array2;
-    use trefoil_nn::{Graph, Training};
+    use trefoil_nn::Graph;
 
     fn schema(columns: &str, classes: &str) -> Schema {
         let text = format!(r#"{{"task": "classification", "label": "y", "classes": {classes}, "columns": [{columns}]}}"#);
