@@ -31,7 +31,7 @@ impl Model {
     /// From the bytes of a file; `file` is its name in errors.
     ///
     /// # Errors
-    /// [`ModelError::Content`] naming what is wrong.
+    /// [`ModelError::Content`](super::ModelError::Content) naming what is wrong.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Model> {
         let invalid = |e: SafeTensorError| content(file, "safetensors", one_line(&e.to_string()), "a valid file");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
@@ -89,7 +89,7 @@ impl Model {
     /// Writes a file: all of it or, where that fails, nothing.
     ///
     /// # Errors
-    /// [`ModelError::Io`] naming the file.
+    /// [`ModelError::Io`](super::ModelError::Io) naming the file.
     pub fn save(&self, path: &Path) -> Result<()> {
         write(path, &self.to_bytes())
     }
