@@ -16,7 +16,7 @@ pub mod taps;
 pub mod training;
 pub mod views;
 
-pub use suites::{Tested, secret, with_engine};
+pub use suites::{Tested, secret, with_engine, with_this_engine};
 
 use trefoil_mpc::securenn::{Share, share};
 use trefoil_mpc::{Party, Prg, Result, masked, simulate};

@@ -59,11 +59,20 @@ impl Tested for Masked {
     }
 }
 
-/// Runs the engine as `p`: it takes the party for the time being.
+/// Runs the suite's engine as `p`: it takes the party for the time being.
 pub fn with_engine<S: Tested, T>(p: &mut Party, f: impl FnOnce(&mut S) -> trefoil_engine::Result<T>) -> Result<T> {
+    with_this_engine(p, S::engine, f)
+}
+
+/// The same with the engine that `engine` makes of the party.
+pub fn with_this_engine<S: Suite, T>(
+    p: &mut Party,
+    engine: impl Fn(Party) -> S,
+    f: impl FnOnce(&mut S) -> trefoil_engine::Result<T>,
+) -> Result<T> {
     let gone = || Party::new(p.id, local::network(Duration::ZERO).into_iter().next().unwrap(), Seeds::insecure(p.id, 0));
     let (idle, last) = (gone(), gone());
-    let mut engine = S::engine(std::mem::replace(p, idle));
+    let mut engine = engine(std::mem::replace(p, idle));
     let result = f(&mut engine);
     *p = std::mem::replace(engine.party(), last);
     Ok(result.unwrap())
