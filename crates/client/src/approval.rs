@@ -1,7 +1,7 @@
-//! A signed approval: who agreed to which job, as what, and when. It holds its signer's certificate, whose fingerprint is in the job, so
+//! A signed approval: who agreed to which job, or to which service of its model, as what, and when. It holds its signer's certificate, whose fingerprint is in the job, so
 //! that anybody who has the job can check it, and needs nobody's word for it.
 
-use crate::{Error, JobHash, Result};
+use crate::{Error, JobHash, Result, ServiceHash};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,6 +48,9 @@ impl fmt::Display for Role {
 pub struct Approval {
     /// The job's hash.
     pub job: JobHash,
+    /// Where it is a service of the job's model that is approved, and not the job: the service's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceHash>,
     /// What the signer is in the job.
     pub role: Role,
     /// The signer: the certificate's fingerprint.
@@ -66,17 +69,30 @@ impl Approval {
     /// # Errors
     /// The key cannot sign, or its certificate is not valid now.
     pub fn sign(identity: &Identity, job: JobHash, role: Role) -> Result<Approval> {
+        Approval::sign_either(identity, job, None, role)
+    }
+
+    /// Signs that `identity`, which is `role` in a job, agrees to a service of the job's model.
+    ///
+    /// # Errors
+    /// As for [`Approval::sign`].
+    pub fn sign_service(identity: &Identity, job: JobHash, service: ServiceHash, role: Role) -> Result<Approval> {
+        Approval::sign_either(identity, job, Some(service), role)
+    }
+
+    fn sign_either(identity: &Identity, job: JobHash, service: Option<ServiceHash>, role: Role) -> Result<Approval> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (by, certificate) = (identity.fingerprint(), hex::encode(identity.certificate_der()));
-        let mut approval = Approval { job, role, by, time, certificate, signature: String::new() };
+        let mut approval = Approval { job, service, role, by, time, certificate, signature: String::new() };
         approval.signature = hex::encode(identity.sign(approval.words().as_bytes())?);
         approval.verify()?;
         Ok(approval)
     }
 
-    /// What is signed: five lines.
+    /// What is signed: five lines, and one more of a service.
     pub fn words(&self) -> String {
-        format!("trefoil approval 1\njob {}\nrole {}\nby {}\ntime {}\n", self.job, self.role, self.by, self.time)
+        let service = self.service.map_or_else(String::new, |hash| format!("service {hash}\n"));
+        format!("trefoil approval 1\njob {}\n{service}role {}\nby {}\ntime {}\n", self.job, self.role, self.by, self.time)
     }
 
     /// Checks the signature, and that the certificate is the one of `by` and was valid at that time. Whether `by` is what `role` says in
@@ -122,8 +138,10 @@ mod tests {
             "{words}"
         );
         type Change = fn(&mut Approval, &Identity);
-        let changes: [(Change, &str); 8] = [
+        let changes: [(Change, &str); 9] = [
             (|x, _| x.job = JobHash([0x1f; 32]), "not by this certificate's key"),
+            // A job's approval is none of a service of its model.
+            (|x, _| x.service = Some(ServiceHash([0x0f; 32])), "not by this certificate's key"),
             (|x, _| x.role = Role::ModelOwner, "not by this certificate's key"),
             (|x, _| x.time -= 1, "not by this certificate's key"),
             (|x, _| x.time = 0, "not valid"),

@@ -23,11 +23,25 @@ pub enum Error {
     Peers(#[from] crate::peers::PeersError),
     #[error("model: {0}")]
     Model(String),
+    #[error("answer: {0}")]
+    Answer(String),
     #[error("the operating system gives no randomness: {0}")]
     NoRandomness(getrandom::Error),
 }
 
+/// How a party ends what it says where the same may be asked again.
+pub const AGAIN: &str = "; ask again";
+
 impl Error {
+    /// Whether a question that has come to this may be asked again: a party was gone, busy, or not at one with the others yet.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Error::Net(_) => true,
+            Error::Refused { why, .. } => why.ends_with(AGAIN),
+            _ => false,
+        }
+    }
+
     pub(crate) fn upload(what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
         Error::Upload { what, found: found.to_string(), expected: expected.to_string() }
     }

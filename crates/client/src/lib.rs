@@ -1,12 +1,14 @@
-//! Those who compute nothing: data owners, who share their records, and the model owner, who gets the model.
+//! Those who compute nothing: data owners, who share their records, the model owner, who gets the model, and clients, who ask a model that
+//! stays on shares.
 //!
-//! Both speak frames over TLS to each of the three parties, under certificates of their own. What is in the frames is the
+//! They speak frames over TLS to each of the three parties, under certificates of their own. What is in the frames is the
 //! suite's affair: callers hand in how a matrix is dealt and how it is put together again.
 
 pub mod approval;
+pub mod ask;
 mod error;
 pub mod fetch;
-mod job_hash;
+mod hashes;
 pub mod keys;
 pub mod peers;
 pub mod query;
@@ -15,8 +17,8 @@ pub mod request;
 pub mod share;
 pub mod start_model;
 
-pub use error::{Error, Result};
-pub use job_hash::{JobHash, NoJobHash};
+pub use error::{AGAIN, Error, Result};
+pub use hashes::{JobHash, NoHash, ServiceHash};
 
 use std::{borrow::Cow, time::Duration};
 use trefoil_net::identity::Fingerprint;
@@ -70,6 +72,8 @@ const FINISH: &str = "client.finish";
 const ACKNOWLEDGED: &str = "client.acknowledged";
 const ACCEPTED: &str = "client.accepted";
 const MODEL: &str = "client.model";
+const QUESTION: &str = "client.question";
+const ANSWER: &str = "client.answer";
 
 /// Tells a client why it is turned away; the connection is of no use afterwards.
 pub fn refuse(stream: &mut Stream, why: &str) {

@@ -2,7 +2,7 @@
 
 use crate::approval::Approval;
 use crate::share::dial;
-use crate::{ACCEPTED, Address, Error, JobHash, MAX_FRAME, Patience, Result, bytes, expect, frame};
+use crate::{ACCEPTED, Address, Error, JobHash, MAX_FRAME, Patience, Result, ServiceHash, bytes, expect, frame};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +45,16 @@ pub enum Request {
     Fetch { job: JobHash, approval: Approval },
     /// The connection becomes the caller's link to this party, for a session of the job.
     Link { job: JobHash },
+    /// The operator agrees to a service, as what its approval says.
+    ApproveService { service: Value, approval: Approval },
+    /// The operator ends a service, for good.
+    EndService { service: ServiceHash },
+    /// How the services stand whose hashes begin with this, or all of them.
+    Services { service: Option<String> },
+    /// The connection becomes the caller's link to this party, for a session of the service.
+    LinkService { service: ServiceHash },
+    /// Questions follow, of a conversation with this name: 128 random bits in hex.
+    Ask { service: ServiceHash, conversation: String },
 }
 
 /// An owner's announcement, the same for all three parties.

@@ -11,8 +11,10 @@ mod file;
 mod hash;
 mod members;
 
-pub use hash::SEMANTICS;
+pub use file::{load_text, parse_table, resolve_members};
+pub use hash::{SEMANTICS, canonical};
 
+use crate::service::Serve;
 use crate::Result;
 use crate::suites::{Chosen, SuiteName};
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,9 @@ pub struct Job {
     /// When the parties write down their shares of the state.
     #[serde(default)]
     pub checkpoint: Checkpoint,
+    /// That the parties keep their shares of the model, and what it may be asked; without it nothing is ever served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<Serve>,
     /// INSECURE, for tests: the parties take their masks from a seed in their configurations. Everybody who approves must know.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure_masks: bool,
@@ -74,7 +79,7 @@ pub enum Start {
 }
 
 /// Somebody with a certificate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// For people.

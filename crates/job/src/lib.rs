@@ -7,6 +7,7 @@
 //! | [`plan`] | what a training takes, before it runs |
 //! | `start_model` | the model that a training starts from |
 //! | [`sharing`] | a data owner's records and the model owner's model, on their way |
+//! | [`service`] | a model that answers from its shares: `service.toml`, and the client's side |
 //! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
 
 mod error;
@@ -14,12 +15,14 @@ pub mod evaluate;
 mod job;
 pub mod plan;
 pub mod predict;
+pub mod service;
 pub mod sharing;
 mod start_model;
 pub mod suites;
 
 pub use error::{Error, Result};
 pub use job::{Checkpoint, Job, Member, MetricName, Opened, Owner, SEMANTICS, Start};
+pub use service::{Serve, Service};
 pub use start_model::StartModel;
 pub use suites::SuiteName;
-pub use trefoil_client::JobHash;
+pub use trefoil_client::{JobHash, ServiceHash};

@@ -1,24 +1,34 @@
-//! What a model says of a file's records: in the clear, or computed [on shares](OnShares).
+//! What a model says of a file's records: in the clear, computed [on shares](OnShares) in this process, or asked of a
+//! [service](crate::Service), where nobody has the model.
 
 mod on_shares;
+mod records;
 
 pub use on_shares::{OnShares, Spent};
+pub use records::Unlabelled;
 
+use crate::service::Asking;
 use crate::suites::Chosen;
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
-use trefoil_data::records::{Raw, RawColumn};
-use trefoil_nn::model::{Column, Input};
-use trefoil_nn::{Bound, Model, Prediction, Task};
+use trefoil_data::schema;
+use trefoil_nn::model::{Input, Target, classes, in_units, probabilities};
+use trefoil_nn::{Bound, Model, Prediction, Reveal, Task};
 
 /// A file's records and what is said of them, as many at a time as one likes.
 pub struct Predictions<'a> {
-    model: &'a Model,
-    input: Input,
-    raw: Raw,
-    shares: Option<OnShares>,
-    compared: Compared,
+    records: Unlabelled,
+    task: Task,
+    target: Option<Target>,
+    asked: Asked<'a>,
+}
+
+/// Who says it.
+enum Asked<'a> {
+    Clear(&'a Model),
+    OnShares { model: &'a Model, shares: OnShares, compared: Compared },
+    Service(Asking<'a>),
 }
 
 /// What was found where records were predicted on shares and in the clear.
@@ -42,11 +52,25 @@ pub struct Trial {
 
 /// What a model says of a record.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer<'a> {
+pub struct Answer {
     /// Classification: the name of the likeliest class.
-    pub class: Option<&'a str>,
-    /// The probability of each class; or the value, in the target's own unit where the model knows it.
+    pub class: Option<String>,
+    /// The probability of each class, unless a service tells no more than the class; or the value, in the target's own unit where the
+    /// model knows it.
     pub numbers: Vec<f64>,
+}
+
+/// How a model wants raw records.
+fn input(model: &Model) -> Result<Input> {
+    match model.prepared() {
+        Some(input) => Ok(input.clone()),
+        // What a file of another tool says nothing about goes in as it is.
+        None if model.input().is_empty() => Ok(Input::plain(model.graph().input.len())),
+        None => {
+            let expected = "a model that says how raw records become its inputs, as a job's does";
+            Err(Error::config("model", format!("features that are {}", model.input()), expected))
+        }
+    }
 }
 
 impl<'a> Predictions<'a> {
@@ -55,29 +79,10 @@ impl<'a> Predictions<'a> {
     /// # Errors
     /// The model does not say how a record is prepared, or the file does not have its columns.
     pub fn open(model: &'a Model, file: &Path, label: Option<&str>) -> Result<Predictions<'a>> {
-        let input = match model.prepared() {
-            Some(input) => input.clone(),
-            // What a file of another tool says nothing about goes in as it is.
-            None if model.input().is_empty() => Input::plain(model.graph().input.len()),
-            None => {
-                let expected = "a model that says how raw records become its inputs, as a job's does";
-                return Err(Error::config("model", format!("features that are {}", model.input()), expected));
-            }
-        };
-        let mut columns = Vec::new();
-        for column in &input.columns {
-            match column {
-                Column::Numbers { name, count: 1, .. } => columns.push(RawColumn { name: name.clone(), texts: vec![] }),
-                Column::Numbers { name, count, .. } => {
-                    columns.extend((0..*count).map(|i| RawColumn { name: format!("{name}{i}"), texts: vec![] }));
-                }
-                Column::Category { name, values } => {
-                    columns.push(RawColumn { name: name.clone(), texts: values.clone() });
-                }
-            }
-        }
-        let raw = Raw::open(file, &columns, input.named, label)?;
-        Ok(Predictions { model, input, raw, shares: None, compared: Compared::default() })
+        let input = input(model)?;
+        let target = input.target;
+        let records = Unlabelled::open(input, file, label)?;
+        Ok(Predictions { records, task: model.task().clone(), target, asked: Asked::Clear(model) })
     }
 
     /// The same on shares: three parties in this process hold the model and compute. The file is read once before, since the parties
@@ -91,9 +96,9 @@ impl<'a> Predictions<'a> {
         label: Option<&str>,
         chosen: Chosen,
     ) -> Result<(Predictions<'a>, Trial)> {
-        let mut all = Predictions::open(model, file, label)?;
+        let mut all = Unlabelled::open(input(model)?, file, label)?;
         let (mut largest, mut fine) = (0.0, true);
-        while let Some(x) = all.prepared(1024)? {
+        while let Some(x) = all.next(1024)? {
             largest = x.iter().fold(largest, |most, v| f64::max(most, v.abs()));
             fine &= x.iter().all(|v| (v * 256.0).fract() == 0.0);
         }
@@ -102,69 +107,80 @@ impl<'a> Predictions<'a> {
         let power = (0..=u8::MAX).find(|power| f64::from(*power).exp2() > largest).unwrap_or(u8::MAX);
         // Grey levels need no more than 8 fraction bits, whatever else is there may have more.
         let prepared = model.prepare(power, fine.then_some(8))?;
-        let shares = Some(OnShares::start(&prepared, chosen)?);
+        let asked = Asked::OnShares { model, shares: OnShares::start(&prepared, chosen)?, compared: Compared::default() };
         Ok((
-            Predictions { shares, ..Predictions::open(model, file, label)? },
+            Predictions { asked, ..Predictions::open(model, file, label)? },
             Trial { prediction: prepared.prediction, bound: prepared.bound },
         ))
     }
 
-    /// What a batch costs on shares, and how many there were; `None` in the clear.
-    pub fn spent(&self) -> Option<(Spent, usize)> {
-        self.shares.as_ref().map(|shares| (shares.spent(), shares.batches()))
-    }
-
-    /// What was found where records were predicted on shares and in the clear.
-    pub fn compared(&self) -> Compared {
-        self.compared
-    }
-
-    /// The network's inputs for the next records, at most so many; `None` after the last.
-    fn prepared(&mut self, rows: usize) -> Result<Option<Array2<f64>>> {
-        let (mut values, mut count) = (Vec::new(), 0);
-        while count < rows && self.raw.next(&mut values)? {
-            count += 1;
-        }
-        if count == 0 {
-            return Ok(None);
-        }
-        let x =
-            Array2::from_shape_vec((count, self.input.raw()), values).map_err(|e| Error::config("records", e, "whole rows"))?;
-        Ok(Some(self.input.prepare(&x)?))
-    }
-
-    fn logits(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
-        let clear = self.model.logits(x)?;
-        let Some(shares) = &mut self.shares else { return Ok(clear) };
-        let z = shares.logits(x)?;
-        let same = match self.model.task() {
-            Task::Regression => x.nrows(),
-            Task::Classification(_) => {
-                let [a, b] = [&z, &clear].map(|z| self.model.classes_of(z));
-                a.iter().zip(&b).filter(|(a, b)| a == b).count()
-            }
+    /// The same asked of a service. Records are prepared as the owners of its job have prepared theirs.
+    ///
+    /// # Errors
+    /// The file does not have the job's columns.
+    pub fn ask(asking: Asking<'a>, file: &Path) -> Result<Predictions<'a>> {
+        let data = &asking.job().data;
+        let input = crate::evaluate::input(data);
+        let task = match data.task {
+            schema::Task::Classification => Task::Classification(data.classes.clone()),
+            schema::Task::Regression => Task::Regression,
         };
-        let Compared { records, same: before, farthest } = self.compared;
-        let farthest = (&z - &clear).iter().fold(farthest, |most, v| f64::max(most, v.abs()));
-        self.compared = Compared { records: records + x.nrows(), same: before + same, farthest };
-        Ok(z)
+        let target = input.target;
+        Ok(Predictions { records: Unlabelled::open(input, file, None)?, task, target, asked: Asked::Service(asking) })
+    }
+
+    /// What is said of records.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// Whether the class is told, and nothing of how likely it is.
+    pub fn tells_class_alone(&self) -> bool {
+        matches!(&self.asked, Asked::Service(asking) if asking.reveal() == Reveal::Class)
+    }
+
+    /// What a batch costs on shares, how many there were, and how near to the clear they were; `None` where the model is not run on shares
+    /// here.
+    pub fn spent(&self) -> Option<(Spent, usize, Compared)> {
+        match &self.asked {
+            Asked::OnShares { shares, compared, .. } => Some((shares.spent(), shares.batches(), *compared)),
+            _ => None,
+        }
+    }
+
+    fn outputs(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
+        match &mut self.asked {
+            Asked::Clear(model) => Ok(model.logits(x)?),
+            Asked::Service(asking) => asking.answers(x),
+            Asked::OnShares { model, shares, compared } => {
+                let (clear, z) = (model.logits(x)?, shares.logits(x)?);
+                let same = match self.task {
+                    Task::Regression => x.nrows(),
+                    Task::Classification(_) => classes(&z).iter().zip(&classes(&clear)).filter(|(a, b)| a == b).count(),
+                };
+                let farthest = (&z - &clear).iter().fold(compared.farthest, |most, v| f64::max(most, v.abs()));
+                *compared = Compared { records: compared.records + x.nrows(), same: compared.same + same, farthest };
+                Ok(z)
+            }
+        }
     }
 
     /// What is said of the next records, at most so many; `None` after the last.
     ///
     /// # Errors
-    /// What is wrong with the file and where.
-    pub fn next(&mut self, rows: usize) -> Result<Option<Vec<Answer<'a>>>> {
-        let Some(x) = self.prepared(rows)? else { return Ok(None) };
-        let z = self.logits(&x)?;
-        let classes = match self.model.task() {
-            Task::Classification(names) => Some((names, self.model.classes_of(&z))),
-            Task::Regression => None,
+    /// What is wrong with the file and where; those of a service.
+    pub fn next(&mut self, rows: usize) -> Result<Option<Vec<Answer>>> {
+        let Some(x) = self.records.next(rows)? else { return Ok(None) };
+        let z = self.outputs(&x)?;
+        let Task::Classification(names) = &self.task else {
+            let values = in_units(z, self.target);
+            return Ok(Some(values.rows().into_iter().map(|row| Answer { class: None, numbers: row.to_vec() }).collect()));
         };
-        let answer = |(row, numbers): (usize, ndarray::ArrayView1<'_, f64>)| Answer {
-            class: classes.as_ref().and_then(|(names, of)| names.get(*of.get(row)?).map(String::as_str)),
-            numbers: numbers.to_vec(),
+        let classes: Vec<Option<String>> = classes(&z).into_iter().map(|class| names.get(class).cloned()).collect();
+        let numbers: Vec<Vec<f64>> = match self.tells_class_alone() {
+            true => vec![vec![]; classes.len()],
+            false => probabilities(z).rows().into_iter().map(|row| row.to_vec()).collect(),
         };
-        Ok(Some(self.model.answers_of(z).rows().into_iter().enumerate().map(answer).collect()))
+        Ok(Some(classes.into_iter().zip(numbers).map(|(class, numbers)| Answer { class, numbers }).collect()))
     }
 }

@@ -26,12 +26,12 @@ fn raw_records_are_prepared_as_the_job_says() {
     model.save(&path).unwrap();
     let model = evaluate::load(&path).unwrap();
     std::fs::write(&file, "dose,town,age,ill\n0,here,50,no\n100,there,70,yes\n400,here,-1e6,no\n100,there,55,no\n").unwrap();
-    let mut found: Vec<Answer<'_>> = Vec::new();
+    let mut found: Vec<Answer> = Vec::new();
     let mut predictions = Predictions::open(&model, &file, None).unwrap();
     while let Some(some) = predictions.next(3).unwrap() {
         found.extend(some);
     }
-    let classes: Vec<_> = found.iter().map(|a| a.class.unwrap()).collect();
+    let classes: Vec<_> = found.iter().map(|a| a.class.clone().unwrap()).collect();
     assert_eq!(classes, ["no", "yes", "no", "yes"]);
     let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
     for (answer, z) in found.iter().zip([0.0, 4.0, -6.0, 2.5]) {

@@ -62,7 +62,7 @@ pub use model::{Model, ModelError, Task};
 pub use network::Network;
 pub use open::{Metric, Open};
 pub use optimisers::OptimiserKind;
-pub use prediction::{Bound, Prediction, Prepared, Ranges};
+pub use prediction::{Bound, Prediction, Prepared, Ranges, Reveal};
 pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;

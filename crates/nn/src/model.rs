@@ -13,6 +13,7 @@ mod safetensors;
 mod tensors;
 
 pub use input::{Column, Input, Scale, Target, near};
+pub use predict::{classes, in_units, probabilities};
 
 use crate::graph::{Graph, Param};
 use crate::network::Network;

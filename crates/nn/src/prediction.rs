@@ -8,8 +8,12 @@ mod ranges;
 
 pub use ranges::Ranges;
 
+mod reveal;
+
+pub use reveal::Reveal;
+
 use crate::layers::{Formats, Mode};
-use crate::{Error, Graph, Model, Network, Result, fold};
+use crate::{Error, Graph, Model, Network, Result, Trainer, fold};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
 
@@ -44,7 +48,7 @@ impl std::fmt::Display for Bound {
 pub struct Prediction {
     network: Network,
     input: Format,
-    weight: Format,
+    params: Vec<Format>,
     formats: Vec<Formats>,
     output: Format,
 }
@@ -53,7 +57,7 @@ pub struct Prediction {
 pub struct Prepared {
     /// What the parties know.
     pub prediction: Prediction,
-    /// In the order of [`Network::params`] of its network, each in the format [`Prediction::weight`].
+    /// In the order of [`Network::params`] of its network, in the formats [`Prediction::params`].
     pub params: Vec<Array2<f64>>,
     /// Whether the ranges are proven.
     pub bound: Bound,
@@ -87,10 +91,16 @@ impl Prediction {
         let of = |frac: u8, whole: u8| Format { frac, bits: frac.saturating_add(whole) };
         let formats = ranges.nodes.iter().map(|whole| Formats { out: of(f, *whole), widen: 0 }).collect();
         let (input, weight) = (of(input, ranges.input), of(weight, ranges.weights));
-        let mut tried = Prediction { network: network.clone(), input, weight, formats, output: weight };
-        let params: Vec<ShapeNum> = network.params().iter().map(|p| ShapeNum::new(p.shape(), weight)).collect();
+        Prediction::tried(network.clone(), input, vec![weight; network.params().len()], formats)
+    }
+
+    /// What is left is the format of the outputs, which a record without values finds.
+    fn tried(network: Network, input: Format, params: Vec<Format>, formats: Vec<Formats>) -> EngineResult<Prediction> {
+        let mut tried = Prediction { network, input, params, formats, output: input };
+        let shaped = tried.network.params().iter().zip(&tried.params);
+        let params: Vec<ShapeNum> = shaped.map(|(p, format)| ShapeNum::new(p.shape(), *format)).collect();
         let e = &mut Shapes::default();
-        let z = tried.forward(e, &params, &ShapeNum::new([1, network.width()], input))?;
+        let z = tried.forward(e, &params, &ShapeNum::new([1, tried.network.width()], input))?;
         tried.output = e.format(&z);
         Ok(tried)
     }
@@ -103,9 +113,9 @@ impl Prediction {
     pub fn input(&self) -> Format {
         self.input
     }
-    /// The format of weights and biases.
-    pub fn weight(&self) -> Format {
-        self.weight
+    /// The formats of weights and biases, in the order of [`Network::params`].
+    pub fn params(&self) -> &[Format] {
+        &self.params
     }
     /// The format of the outputs.
     pub fn output(&self) -> Format {
@@ -122,6 +132,18 @@ impl Prediction {
     /// Those of the engine.
     pub fn forward<E: Engine>(&self, e: &mut E, params: &[E::Num], x: &E::Num) -> EngineResult<E::Num> {
         Ok(self.network.forward(e, params, &self.formats, x, Mode::Evaluate)?.0)
+    }
+}
+
+impl Trainer {
+    /// The prediction of a network as it is trained, batch normalisations and all: its parameters are a
+    /// [state's](crate::State::params), in the formats that they are trained in.
+    ///
+    /// # Errors
+    /// A single record does not fit into the ring; no training is checked without that.
+    pub fn prediction(&self) -> Result<Prediction> {
+        let params = self.network().params().iter().map(|p| self.scales().param(p)).collect();
+        Ok(Prediction::tried(self.network().clone(), self.training().records.input(), params, self.formats.clone())?)
     }
 }
 

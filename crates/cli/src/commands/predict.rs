@@ -88,7 +88,8 @@ impl Predict {
 /// What it took on shares, and how near that is to what the model says in the clear.
 fn told(model: &Model, records: &Predictions<'_>, trial: &Trial, suite: SuiteName) {
     let (Some((spent, batches)), compared) = (records.spent(), records.compared()) else { return };
-    let (public, (input, weight)) = (&trial.prediction, (trial.prediction.input(), trial.prediction.weight()));
+    let (public, input) = (&trial.prediction, trial.prediction.input());
+    let weights = public.params().iter().map(|weight| weight.bits - weight.frac).max().unwrap_or_default();
     note(format_args!(
         "on shares ({suite}): {} records in batches of {}: {} rounds, {} on all links, {:.3} s a batch (mean of {batches}), in one process",
         compared.records,
@@ -100,7 +101,7 @@ fn told(model: &Model, records: &Predictions<'_>, trial: &Trial, suite: SuiteNam
     note(format_args!(
         "public: the network, records below 2^{}, weights below 2^{}, layers' values in {} fraction bits; ranges {}",
         input.bits - input.frac,
-        weight.bits - weight.frac,
+        weights,
         public.fraction_bits(),
         trial.bound,
     ));

@@ -27,7 +27,10 @@ impl Job {
     /// # Errors
     /// It is not.
     pub fn check_approval(&self, hash: JobHash, approval: &Approval) -> Result<()> {
-        let Approval { job, role, by, .. } = approval;
+        let Approval { job, service, role, by, .. } = approval;
+        if let Some(service) = service {
+            return Err(Error::Refused(format!("approval of {role} {by}: found service {service}, expected job {hash}")));
+        }
         if *job != hash {
             return Err(Error::Refused(format!("approval of {role} {by}: found job {job}, expected {hash}")));
         }

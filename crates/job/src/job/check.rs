@@ -41,6 +41,9 @@ impl Job {
             return refuse("checkpoint.steps", "0".into(), "at least 1");
         }
         self.check_partition(file)?;
+        if let Some(serve) = &self.serve {
+            serve.check(self.data.task, file)?;
+        }
         // What the hash is of says all of the job: a number that is none would be lost.
         let plain = self.without_addresses();
         if !serde_json::to_value(&plain).and_then(serde_json::from_value).is_ok_and(|again: Job| again == plain) {

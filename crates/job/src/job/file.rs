@@ -15,12 +15,7 @@ impl Job {
     /// # Errors
     /// The file cannot be read, or is no job that can be trained.
     pub fn load(path: &Path, peers: &Peers) -> Result<Job> {
-        let size = std::fs::metadata(path).map_err(Error::file(path))?.len();
-        if size > MOST {
-            return Err(Error::config(path.display(), format!("{size} bytes"), format!("at most {MOST}")));
-        }
-        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
-        Job::parse(&text, &path.display().to_string(), peers)
+        Job::parse(&load_text(path)?, &path.display().to_string(), peers)
     }
 
     /// The same from text; `file` is its name in errors.
@@ -28,21 +23,13 @@ impl Job {
     /// # Errors
     /// As for [`Job::load`].
     pub fn parse(text: &str, file: &str, peers: &Peers) -> Result<Job> {
-        let bad = |e: toml::de::Error| {
-            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            let place = if line > 0 { format!("{file}, line {line}") } else { file.to_owned() };
-            Error::config(place, e.message().replace('\n', " "), "a job")
-        };
-        let mut table: toml::Table = toml::from_str(text).map_err(bad)?;
-        for list in ["party", "owner"] {
-            for member in table.get_mut(list).and_then(toml::Value::as_array_mut).into_iter().flatten() {
-                resolve(member, peers, file)?;
+        let job: Job = parse_table(text, file, "a job", |table| {
+            resolve_members(table, &["party", "owner", "model_owner"], peers, file)?;
+            match table.get_mut("serve").and_then(toml::Value::as_table_mut) {
+                Some(serve) => resolve_members(serve, &["client"], peers, file),
+                None => Ok(()),
             }
-        }
-        if let Some(member) = table.get_mut("model_owner") {
-            resolve(member, peers, file)?;
-        }
-        let job: Job = table.try_into().map_err(bad)?;
+        })?;
         job.check(file)?;
         Ok(job)
     }
@@ -56,6 +43,53 @@ impl Job {
         job.check("job")?;
         Ok(job)
     }
+}
+
+/// A file's text, if it is short enough to be a job or a service.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn load_text(path: &Path) -> Result<String> {
+    let size = std::fs::metadata(path).map_err(Error::file(path))?.len();
+    if size > MOST {
+        return Err(Error::config(path.display(), format!("{size} bytes"), format!("at most {MOST}")));
+    }
+    std::fs::read_to_string(path).map_err(Error::file(path))
+}
+
+/// What a file's text says, once `complete` has put in what it leaves to the peers file; errors name the line.
+///
+/// # Errors
+/// It is not `expected`; those of `complete`.
+pub fn parse_table<T: serde::de::DeserializeOwned>(
+    text: &str,
+    file: &str,
+    expected: &str,
+    complete: impl FnOnce(&mut toml::Table) -> Result<()>,
+) -> Result<T> {
+    let bad = |e: toml::de::Error| {
+        let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+        let place = if line > 0 { format!("{file}, line {line}") } else { file.to_owned() };
+        Error::config(place, e.message().replace('\n', " "), expected)
+    };
+    let mut table: toml::Table = toml::from_str(text).map_err(bad)?;
+    complete(&mut table)?;
+    table.try_into().map_err(bad)
+}
+
+/// Members under these names, one or a list of them.
+///
+/// # Errors
+/// One is a name that is not in the peers file, or has another fingerprint there.
+pub fn resolve_members(table: &mut toml::Table, names: &[&str], peers: &Peers, file: &str) -> Result<()> {
+    for name in names {
+        match table.get_mut(*name) {
+            Some(toml::Value::Array(members)) => members.iter_mut().try_for_each(|member| resolve(member, peers, file))?,
+            Some(member) => resolve(member, peers, file)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// A member that is a name, or a table without a fingerprint, from the peers file.

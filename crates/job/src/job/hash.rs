@@ -20,9 +20,7 @@ impl Job {
     /// What is hashed: a line with a tag and the version of the meaning, then the job with all defaults and without addresses as
     /// RFC 8785 writes JSON.
     pub fn canonical(&self) -> String {
-        let mut text = format!("trefoil job {SEMANTICS}\n");
-        write(&serde_json::to_value(self.without_addresses()).unwrap_or_default(), &mut text);
-        text
+        canonical("job", SEMANTICS, &self.without_addresses())
     }
 
     /// That this job is the one that goes by `hash`.
@@ -42,8 +40,16 @@ impl Job {
         let mut job = self.clone();
         job.party.iter_mut().chain([&mut job.model_owner]).for_each(|m| m.address = None);
         job.owner.iter_mut().for_each(|o| o.address = None);
+        job.serve.iter_mut().flat_map(|serve| &mut serve.client).for_each(|c| c.address = None);
         job
     }
+}
+
+/// A line that says what it is, and in which version of its meaning; then all of it, as RFC 8785 writes JSON.
+pub fn canonical(what: &str, semantics: u32, value: &impl serde::Serialize) -> String {
+    let mut text = format!("trefoil {what} {semantics}\n");
+    write(&serde_json::to_value(value).unwrap_or_default(), &mut text);
+    text
 }
 
 /// JSON as RFC 8785 has it, but for integers above 2^53, which have all of their digits. A field that is not set is left out. Names of fields are ASCII, so that their order

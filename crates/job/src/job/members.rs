@@ -1,18 +1,22 @@
 //! Who takes part in a job, and with what.
 
-use super::Job;
+use super::{Job, Member};
 use trefoil_client::Address;
 use trefoil_data::schema::Partition;
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 
+impl Member {
+    /// As one of the three parties.
+    pub fn as_party(&self, id: Id) -> Address {
+        Address { id, address: self.address.clone().unwrap_or_default(), fingerprint: self.fingerprint }
+    }
+}
+
 impl Job {
     /// How clients reach the three parties.
     pub fn addresses(&self) -> [Address; 3] {
-        Id::ALL.map(|id| {
-            let party = &self.party[id.index()];
-            Address { id, address: party.address.clone().unwrap_or_default(), fingerprint: party.fingerprint }
-        })
+        Id::ALL.map(|id| self.party[id.index()].as_party(id))
     }
 
     /// The parties that somebody speaks to: operators to their own, all others to all three.

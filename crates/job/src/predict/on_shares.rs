@@ -87,8 +87,8 @@ impl OnShares {
         }
         let prediction = model.prediction.clone();
         let mut all = OnShares { prediction, ends, to, from, parties, first: None, seconds: 0.0, batches: 0 };
-        for param in &model.params {
-            all.deal(param, all.prediction.weight())?;
+        for (param, format) in model.params.iter().zip(model.prediction.params()) {
+            all.deal(param, *format)?;
         }
         Ok(all)
     }
@@ -213,9 +213,9 @@ fn serve<S: Suite>(e: &mut S, prediction: &Prediction, asked: &Receiver<Dealt>, 
         Ok(e.input(dealt.shape, format, kept))
     };
     let mut params = Vec::new();
-    for _ in prediction.network().params() {
+    for format in prediction.params() {
         let Ok(dealt) = asked.recv() else { return Ok(()) };
-        let param = accept(e, dealt, prediction.weight())?;
+        let param = accept(e, dealt, *format)?;
         // What every batch uses is paid for once.
         params.push(e.prepare(&param).map_err(engine)?);
     }

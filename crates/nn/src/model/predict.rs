@@ -1,12 +1,45 @@
 //! What a model says of records in the clear, and how good that is.
 
-use super::{Model, Task, content};
+use super::{Model, Target, Task, content};
 
 type Result<T, E = super::ModelError> = std::result::Result<T, E>;
 
 use crate::layers::{Formats, Mode};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Float, Format};
+
+/// The class of each row of outputs, [rows, outputs]: the first of the largest, or of two classes with one output the second where that is
+/// not negative.
+pub fn classes(z: &Array2<f64>) -> Vec<usize> {
+    if z.ncols() == 1 {
+        return z.iter().map(|z| usize::from(*z >= 0.0)).collect();
+    }
+    let first_largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
+    z.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect()
+}
+
+/// The probability of each class from outputs, [rows, classes]: softmax, or of one output z 1 - sigmoid(z) and sigmoid(z).
+pub fn probabilities(mut z: Array2<f64>) -> Array2<f64> {
+    if z.ncols() == 1 {
+        // sigmoid(z) is the second of softmax(0, z).
+        z = Array2::from_shape_fn((z.nrows(), 2), |(i, class)| if class == 1 { z[[i, 0]] } else { 0.0 });
+    }
+    for mut row in z.rows_mut() {
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        row.mapv_inplace(|v| (v - most).exp());
+        let sum = row.sum();
+        row.mapv_inplace(|v| v / sum);
+    }
+    z
+}
+
+/// The values of a regression in the target's own unit, where it is known what that is.
+pub fn in_units(mut z: Array2<f64>, target: Option<Target>) -> Array2<f64> {
+    if let Some(t) = target {
+        z.mapv_inplace(|v| t.mean + t.deviation * v);
+    }
+    z
+}
 
 impl Model {
     /// The outputs for each row of `x`, [rows, inputs]: logits, or the value of a regression.
@@ -40,27 +73,11 @@ impl Model {
     }
 
     /// The same from the outputs of [`Model::logits`], from wherever they come.
-    pub fn answers_of(&self, mut z: Array2<f64>) -> Array2<f64> {
+    pub fn answers_of(&self, z: Array2<f64>) -> Array2<f64> {
         match &self.task {
-            Task::Regression => {
-                if let Some(t) = self.prepared.as_ref().and_then(|input| input.target) {
-                    z.mapv_inplace(|v| t.mean + t.deviation * v);
-                }
-            }
-            Task::Classification(_) => {
-                if z.ncols() == 1 {
-                    // sigmoid(z) is the second of softmax(0, z).
-                    z = Array2::from_shape_fn((z.nrows(), 2), |(i, class)| if class == 1 { z[[i, 0]] } else { 0.0 });
-                }
-                for mut row in z.rows_mut() {
-                    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    row.mapv_inplace(|v| (v - most).exp());
-                    let sum = row.sum();
-                    row.mapv_inplace(|v| v / sum);
-                }
-            }
+            Task::Regression => in_units(z, self.prepared.as_ref().and_then(|input| input.target)),
+            Task::Classification(_) => probabilities(z),
         }
-        z
     }
 
     /// The class of each row: the first of the largest logits, or of two classes with one output the second where that is not negative. The
@@ -72,16 +89,7 @@ impl Model {
         if self.task == Task::Regression {
             return Err(content("model", "task", self.task.name(), "classification"));
         }
-        Ok(self.classes_of(&self.logits(x)?))
-    }
-
-    /// The class of each row from the outputs of [`Model::logits`], from wherever they come.
-    pub fn classes_of(&self, z: &Array2<f64>) -> Vec<usize> {
-        if z.ncols() == 1 {
-            return z.iter().map(|z| usize::from(*z >= 0.0)).collect();
-        }
-        let first_largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
-        z.rows().into_iter().map(|row| first_largest(row).unwrap_or_default()).collect()
+        Ok(classes(&self.logits(x)?))
     }
 
     /// The share of the rows whose class is `labels`', 0 to 1.

@@ -35,7 +35,7 @@ fn outputs_are_those_in_the_clear() {
         let Prepared { prediction, params, bound } = model.prepare(input, None).unwrap();
         let x = noise([7, model.graph().input.len()], 99, f64::from(input).exp2() * 0.999);
         let e = &mut Fixed::default();
-        let shared: Vec<_> = params.iter().map(|p| e.public(p, prediction.weight()).unwrap()).collect();
+        let shared: Vec<_> = params.iter().zip(prediction.params()).map(|(p, format)| e.public(p, *format).unwrap()).collect();
         let x_there = e.public(&x, prediction.input()).unwrap();
         let z = prediction.forward(e, &shared, &x_there).unwrap();
         assert_eq!((bound, e.format(&z)), (Bound::Proven, prediction.output()), "{graph}");

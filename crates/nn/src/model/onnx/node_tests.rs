@@ -102,7 +102,7 @@ fn outcome(proto: &ModelProto, data: &Path, operator: &str) -> std::result::Resu
     let said = |z: Array2<f64>| -> Vec<f64> {
         match operator {
             "Softmax" => model.answers_of(z).into_iter().collect(),
-            "ArgMax" => model.classes_of(&z).into_iter().map(|i| i as f64).collect(),
+            "ArgMax" => crate::model::classes(&z).into_iter().map(|i| i as f64).collect(),
             _ => z.into_iter().collect(),
         }
     };
@@ -127,7 +127,7 @@ fn close(found: &[f64], want: &[f64], within: f64) -> std::result::Result<(), St
 
 fn on_ring(model: &Prepared, x: &Array2<f64>) -> std::result::Result<Array2<f64>, trefoil_engine::Error> {
     let (e, public) = (&mut Fixed::default(), &model.prediction);
-    let params = model.params.iter().map(|p| e.public(p, public.weight())).collect::<std::result::Result<Vec<_>, _>>()?;
+    let params = model.params.iter().zip(public.params()).map(|(p, format)| e.public(p, *format)).collect::<std::result::Result<Vec<_>, _>>()?;
     let x = e.public(x, public.input())?;
     let z = public.forward(e, &params, &x)?;
     Ok(e.open(&z)?.unwrap_or_default())
@@ -144,8 +144,8 @@ fn on_shares(model: &Prepared, x: &Array2<f64>) -> Array2<f64> {
             let parts = Masked::deal(&words, [seed as u8; 32]);
             e.input([x.nrows(), x.ncols()], format, Masked::accept(id, x.len(), &parts[id.index()]).unwrap())
         };
-        let weights = model.params.iter().enumerate();
-        let params: Vec<_> = weights.map(|(i, w)| secret(&mut e, w, public.weight(), i + 1)).collect();
+        let weights = model.params.iter().zip(public.params()).enumerate();
+        let params: Vec<_> = weights.map(|(i, (w, format))| secret(&mut e, w, *format, i + 1)).collect();
         let x = secret(&mut e, x, public.input(), 0);
         let z = public.forward(&mut e, &params, &x).unwrap();
         Ok(e.open(&z).unwrap())

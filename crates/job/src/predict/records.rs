@@ -1,0 +1,53 @@
+//! Records as they are in a file, prepared as a network takes them.
+
+use crate::{Error, Result};
+use ndarray::Array2;
+use std::path::Path;
+use trefoil_data::records::{Raw, RawColumn};
+use trefoil_nn::model::{Column, Input};
+
+/// A file's records without their labels, as many at a time as one likes.
+pub struct Unlabelled {
+    input: Input,
+    raw: Raw,
+}
+
+impl Unlabelled {
+    /// Opens a file of records. `label` is a column to leave out, where columns are not known by name.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not have the columns.
+    pub fn open(input: Input, file: &Path, label: Option<&str>) -> Result<Unlabelled> {
+        let mut columns = Vec::new();
+        for column in &input.columns {
+            match column {
+                Column::Numbers { name, count: 1, .. } => columns.push(RawColumn { name: name.clone(), texts: vec![] }),
+                Column::Numbers { name, count, .. } => {
+                    columns.extend((0..*count).map(|i| RawColumn { name: format!("{name}{i}"), texts: vec![] }));
+                }
+                Column::Category { name, values } => {
+                    columns.push(RawColumn { name: name.clone(), texts: values.clone() });
+                }
+            }
+        }
+        let raw = Raw::open(file, &columns, input.named, label)?;
+        Ok(Unlabelled { input, raw })
+    }
+
+    /// The network's inputs for the next records, at most so many; `None` after the last.
+    ///
+    /// # Errors
+    /// What is wrong with the file and where.
+    pub fn next(&mut self, rows: usize) -> Result<Option<Array2<f64>>> {
+        let (mut values, mut count) = (Vec::new(), 0);
+        while count < rows && self.raw.next(&mut values)? {
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let x =
+            Array2::from_shape_vec((count, self.input.raw()), values).map_err(|e| Error::config("records", e, "whole rows"))?;
+        Ok(Some(self.input.prepare(&x)?))
+    }
+}

@@ -1,0 +1,182 @@
+//! A service: a job's model that stays on shares, and answers. Whether it may stands in the job ([`Serve`]), which all owners have signed;
+//! `service.toml` says who asks what, and is approved by the three parties. It may not exceed the job.
+//!
+//! The hash is of everything but the addresses, as for jobs.
+
+mod asking;
+mod check;
+
+pub use asking::Asking;
+
+use crate::job::{canonical, load_text, parse_table, resolve_members};
+use crate::{Error, Member, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::peers::Peers;
+use trefoil_client::{Address, JobHash, ServiceHash};
+use trefoil_net::Id;
+use trefoil_net::identity::Fingerprint;
+use trefoil_nn::Reveal;
+
+/// The version of what a service's fields mean, as [`SEMANTICS`](crate::SEMANTICS) is of a job's.
+pub const SERVICE_SEMANTICS: u32 = 1;
+
+/// Records of a pass. A question has as many as one of these, filled up with zeros, so that its size says little.
+pub const PASSES: [usize; 4] = [1, 8, 32, 128];
+
+/// In a job: that its model may answer questions from its shares, and what all services of it together may do at most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    /// What answers tell: class, probabilities (which tell the class too) or, of a regression, value.
+    pub reveal: Reveal,
+    /// Who may ask.
+    pub client: Vec<Member>,
+    /// Records in all questions, those that fill up a pass included.
+    pub records: u64,
+}
+
+/// Everything that the parties of a service agree to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// For people.
+    pub name: String,
+    /// Whose shares answer.
+    pub model: Origin,
+    /// P0, P1 and P2, those of the job.
+    pub party: [Member; 3],
+    /// Who may ask.
+    pub client: Vec<Member>,
+    /// What answers tell.
+    pub reveal: Reveal,
+    /// How much may be asked.
+    pub limits: Limits,
+    /// The last day, in UTC: "2027-12-31".
+    pub until: String,
+}
+
+/// Where a service's model comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The job that has trained it: the shares stay where they are.
+    pub job: JobHash,
+}
+
+/// How much may be asked, in records; those that fill up a pass count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// In a question: one of [`PASSES`].
+    #[serde(default = "largest")]
+    pub records_a_question: u64,
+    /// By one client in an hour.
+    pub records_an_hour: u64,
+    /// By all clients together, for as long as the service is there.
+    pub records: u64,
+}
+
+fn largest() -> u64 {
+    128
+}
+
+impl Service {
+    /// Reads a service's file; members that are names alone are looked up in `peers`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no service.
+    pub fn load(path: &Path, peers: &Peers) -> Result<Service> {
+        Service::parse(&load_text(path)?, &path.display().to_string(), peers)
+    }
+
+    /// The same from text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// As for [`Service::load`].
+    pub fn parse(text: &str, file: &str, peers: &Peers) -> Result<Service> {
+        let service: Service = parse_table(text, file, "a service", |table| {
+            // A date of TOML's is one, too.
+            if let Some(until) = table.get_mut("until").filter(|until| until.is_datetime()) {
+                *until = toml::Value::String(until.to_string());
+            }
+            resolve_members(table, &["party", "client"], peers, file)
+        })?;
+        service.check(file)?;
+        Ok(service)
+    }
+
+    /// A service as it came from somebody else.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn from_json(value: serde_json::Value) -> Result<Service> {
+        let service: Service =
+            serde_json::from_value(value).map_err(|e| Error::config("service", e, "the fields of a service"))?;
+        service.check("service")?;
+        Ok(service)
+    }
+
+    /// SHA-256 of the [canonical text](Service::canonical): what is approved.
+    pub fn hash(&self) -> ServiceHash {
+        ServiceHash(Sha256::digest(self.canonical()).into())
+    }
+
+    /// What is hashed: a line with a tag and the version of the meaning, then the service without addresses as RFC 8785 writes JSON.
+    pub fn canonical(&self) -> String {
+        let mut plain = self.clone();
+        plain.party.iter_mut().chain(&mut plain.client).for_each(|m| m.address = None);
+        canonical("service", SERVICE_SEMANTICS, &plain)
+    }
+
+    /// How clients reach the three parties.
+    pub fn addresses(&self) -> [Address; 3] {
+        Id::ALL.map(|id| self.party[id.index()].as_party(id))
+    }
+
+    /// Which of the three has this certificate.
+    pub fn party_of(&self, fingerprint: Fingerprint) -> Option<Id> {
+        Id::ALL.into_iter().find(|id| self.party[id.index()].fingerprint == fingerprint)
+    }
+
+    /// The client with this certificate.
+    pub fn client_of(&self, fingerprint: Fingerprint) -> Option<&Member> {
+        self.client.iter().find(|client| client.fingerprint == fingerprint)
+    }
+
+    /// What somebody is called in this service, and what they are.
+    pub fn role(&self, fingerprint: Fingerprint) -> String {
+        match (self.party_of(fingerprint), self.client_of(fingerprint)) {
+            (Some(id), _) => format!("party {} ({id})", self.party[id.index()].name),
+            (None, Some(client)) => format!("client {}", client.name),
+            (None, None) => format!("stranger {fingerprint}"),
+        }
+    }
+
+    /// That this is a signed approval of this service by the party that it says it is of.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_approval(&self, approval: &Approval) -> Result<()> {
+        let Approval { job, service, role, by, .. } = approval;
+        let hash = self.hash();
+        if (*job, *service) != (self.model.job, Some(hash)) {
+            let found = service.map_or_else(|| format!("job {job}"), |service| format!("service {service}"));
+            return Err(Error::Refused(format!("approval of {role} {by}: found {found}, expected service {hash}")));
+        }
+        if self.party_of(*by).map(Role::from) != Some(*role) {
+            return Err(Error::Refused(format!("approval of {role} {by}: found {}, expected the service's {role}", self.role(*by))));
+        }
+        Ok(approval.verify()?)
+    }
+
+    /// The smallest pass that holds so many records.
+    pub fn pass(records: usize) -> Option<usize> {
+        PASSES.into_iter().find(|pass| *pass >= records)
+    }
+}
+
+#[cfg(test)]
+mod tests;

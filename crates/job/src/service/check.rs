@@ -1,0 +1,97 @@
+//! Whether a service says all that it must, and no more than its job allows.
+
+use super::{PASSES, Serve, Service};
+use crate::{Error, Job, Result};
+use std::collections::BTreeSet;
+use trefoil_data::schema::Task;
+use trefoil_nn::Reveal;
+
+/// More clients than this need a list that grows.
+const MOST_CLIENTS: usize = 10_000;
+
+impl Service {
+    /// `file` is its name in errors.
+    pub(super) fn check(&self, file: &str) -> Result<()> {
+        let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: {what}"), found, expected));
+        for (what, name) in [("name", &self.name)].into_iter().chain(self.party.iter().chain(&self.client).map(|m| ("name", &m.name))) {
+            if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+                return refuse(what, format!("{name:?}"), "1 to 64 characters");
+            }
+        }
+        if self.client.is_empty() || self.client.len() > MOST_CLIENTS {
+            return refuse("clients", self.client.len().to_string(), "1 to 10000");
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.party.iter().chain(&self.client).find(|m| !seen.insert(m.fingerprint)) {
+            return refuse("roles", format!("{} twice", twice.fingerprint), "a certificate of its own for each party and client");
+        }
+        if let Some(p) = self.party.iter().find(|p| p.address.as_deref().is_none_or(|a| !a.contains(':'))) {
+            return refuse(&format!("party {}", p.name), format!("address {:?}", p.address), "host:port");
+        }
+        let limits = &self.limits;
+        if !PASSES.contains(&(limits.records_a_question as usize)) {
+            return refuse("limits.records_a_question", limits.records_a_question.to_string(), "1, 8, 32 or 128");
+        }
+        if limits.records_an_hour == 0 || limits.records == 0 {
+            return refuse("limits", "0 records".into(), "at least 1");
+        }
+        let date: Option<toml::value::Datetime> = self.until.parse().ok();
+        if !date.is_some_and(|d| d.date.is_some() && d.time.is_none() && d.offset.is_none()) {
+            return refuse("until", format!("{:?}", self.until), "a day, as in \"2027-12-31\"");
+        }
+        Ok(())
+    }
+
+    /// That this service's job is `job`, and allows it.
+    ///
+    /// # Errors
+    /// It does not: what exceeds it, and what it says.
+    pub fn check_against(&self, job: &Job) -> Result<()> {
+        let refuse = |what: &str, found: String, expected: String| Err(Error::config(format!("service: {what}"), found, expected));
+        job.is_the_one(self.model.job)?;
+        let Some(serve) = &job.serve else {
+            return refuse("job", format!("{} without [serve]", job.name), "a job whose members have agreed that its model is served".into());
+        };
+        if let Some((own, of_job)) = self.party.iter().zip(&job.party).find(|(a, b)| a.fingerprint != b.fingerprint) {
+            return refuse("parties", format!("{} {}", own.name, own.fingerprint), format!("{} {}, the job's", of_job.name, of_job.fingerprint));
+        }
+        if !self.reveal.is_within(serve.reveal) {
+            return refuse("reveal", self.reveal.to_string(), format!("{}, as the job has it, or less", serve.reveal));
+        }
+        if let Some(client) = self.client.iter().find(|c| !serve.client.iter().any(|may| may.fingerprint == c.fingerprint)) {
+            return refuse("client", format!("{} {}", client.name, client.fingerprint), "one of those in the job's [serve]".into());
+        }
+        if self.limits.records > serve.records {
+            return refuse("limits.records", self.limits.records.to_string(), format!("at most {}, as the job has it", serve.records));
+        }
+        Ok(())
+    }
+
+    /// Whether its last day is over; `today` as in 2027-12-31.
+    pub fn is_over(&self, today: &str) -> bool {
+        today > self.until.as_str()
+    }
+}
+
+impl Serve {
+    /// That a job on records of this task can be served so. `file` is the job's name in errors.
+    pub(crate) fn check(&self, task: Task, file: &str) -> Result<()> {
+        let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: serve.{what}"), found, expected));
+        match (task, self.reveal) {
+            (Task::Classification, Reveal::Value) => return refuse("reveal", "value".into(), "class or probabilities"),
+            (Task::Regression, Reveal::Class | Reveal::Probabilities) => return refuse("reveal", self.reveal.to_string(), "value"),
+            _ => {}
+        }
+        let mut seen = BTreeSet::new();
+        if self.client.is_empty() || self.client.len() > MOST_CLIENTS {
+            return refuse("client", self.client.len().to_string(), "1 to 10000 who may ask");
+        }
+        if let Some(twice) = self.client.iter().find(|c| !seen.insert(c.fingerprint)) {
+            return refuse("client", format!("{} twice", twice.fingerprint), "everybody once");
+        }
+        if self.records == 0 {
+            return refuse("records", "0".into(), "at least 1");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+use super::*;
+use crate::Job;
+
+const JOB: &str = r#"
+    name = "ward"
+    party = [
+      { name = "p0", address = "a:1", fingerprint = "0000000000000000000000000000000000000000000000000000000000000000" },
+      { name = "p1", address = "b:1", fingerprint = "0101010101010101010101010101010101010101010101010101010101010101" },
+      { name = "p2", address = "c:1", fingerprint = "0202020202020202020202020202020202020202020202020202020202020202" },
+    ]
+    owner = [{ name = "o", fingerprint = "0303030303030303030303030303030303030303030303030303030303030303" }]
+    model_owner = { name = "m", fingerprint = "0404040404040404040404040404040404040404040404040404040404040404" }
+    [data]
+    task = "classification"
+    label = "ill"
+    classes = ["no", "yes"]
+    columns = [{ kind = "range", name = "x", min = -3, max = 12 }]
+"#;
+
+const SERVE: &str = r#"
+    [serve]
+    reveal = "class"
+    client = [{ name = "c", fingerprint = "0505050505050505050505050505050505050505050505050505050505050505" }]
+    records = 1000
+"#;
+
+const CLIENT: &str = "0505050505050505050505050505050505050505050505050505050505050505";
+
+fn job(more: &str) -> Result<Job> {
+    Job::parse(&format!("{JOB}{more}"), "job.toml", &Peers::default())
+}
+
+fn text(job: &Job) -> String {
+    let parties: Vec<String> = job
+        .party
+        .iter()
+        .map(|p| format!("{{ name = {:?}, address = {:?}, fingerprint = \"{}\" }}", p.name, p.address.clone().unwrap(), p.fingerprint))
+        .collect();
+    format!(
+        "name = \"ward\"\nmodel = {{ job = \"{}\" }}\nparty = [{}]\nclient = [{{ name = \"c\", fingerprint = \"{CLIENT}\" }}]\n\
+         reveal = \"class\"\nuntil = 2027-12-31\nlimits = {{ records_an_hour = 500, records = 1000 }}\n",
+        job.hash(),
+        parties.join(", ")
+    )
+}
+
+fn service(text: &str) -> Result<Service> {
+    Service::parse(text, "service.toml", &Peers::default())
+}
+
+#[test]
+fn a_service_may_not_exceed_its_job() {
+    let job = job(SERVE).unwrap();
+    let good = service(&text(&job)).unwrap();
+    good.check_against(&job).unwrap();
+    let other = "06".repeat(32);
+    for (found, instead, why) in [
+        ("reveal = \"class\"", "reveal = \"probabilities\"", "reveal: found probabilities, expected class"),
+        (CLIENT, &other, "one of those in the job's [serve]"),
+        ("records = 1000", "records = 1001", "limits.records: found 1001, expected at most 1000"),
+        (&job.party[1].fingerprint.to_string(), &other, "the job's"),
+    ] {
+        let text = text(&job);
+        assert!(text.contains(found));
+        let e = service(&text.replace(found, instead)).unwrap().check_against(&job).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+    let unserved = self::job("").unwrap();
+    assert!(good.check_against(&unserved).unwrap_err().to_string().contains("expected"));
+    let e = service(&text(&unserved)).unwrap().check_against(&unserved).unwrap_err().to_string();
+    assert!(e.contains("without [serve]"), "{e}");
+}
+
+#[test]
+fn what_is_no_service_is_refused() {
+    let job = job(SERVE).unwrap();
+    for (found, instead, why) in [
+        ("2027-12-31", "\"2027-13-31\"", "until"),
+        ("2027-12-31", "\"soon\"", "until"),
+        ("2027-12-31", "2027-12-31T10:00:00Z", "until"),
+        ("records_an_hour = 500", "records_an_hour = 0", "at least 1"),
+        ("limits = {", "limits = { records_a_question = 100,", "1, 8, 32 or 128"),
+        (CLIENT, &"01".repeat(32), "twice"),
+        ("\"class\"", "\"weights\"", "unknown variant"),
+        ("name = \"ward\"", "name = \"\"", "1 to 64 characters"),
+        ("model = {", "model = { file = \"m\",", "unknown field"),
+    ] {
+        let text = text(&job);
+        assert!(text.contains(found), "{found}");
+        let e = service(&text.replacen(found, instead, 1)).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+    for (found, instead, why) in
+        [("\"class\"", "\"value\"", "serve.reveal: found value"), ("1000", "0", "serve.records"), (CLIENT, "05", "fingerprint")]
+    {
+        let e = self::job(&SERVE.replace(found, instead)).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+}
+
+/// The hash is of everything but the addresses; and whether a job serves is in the job's.
+#[test]
+fn what_is_hashed() {
+    let job = job(SERVE).unwrap();
+    let good = service(&text(&job)).unwrap();
+    let text = good.canonical();
+    assert!(text.starts_with("trefoil service 1\n{\"client\":[{\"fingerprint\":\"0505"), "{text}");
+    let mut moved = good.clone();
+    moved.party[0].address = Some("elsewhere:1".into());
+    assert_eq!(moved.hash(), good.hash());
+    let more = Service { limits: Limits { records: 999, ..good.limits }, ..good.clone() };
+    assert_ne!(more.hash(), good.hash());
+    assert_ne!(job.hash(), self::job("").unwrap().hash());
+    assert_ne!(job.hash(), self::job(&SERVE.replace("1000", "1001")).unwrap().hash());
+    let again: Service = Service::from_json(serde_json::to_value(&good).unwrap()).unwrap();
+    assert_eq!(again, good);
+    assert!(!good.is_over("2027-12-31") && good.is_over("2028-01-01"));
+}
+
+#[test]
+fn passes_are_filled_up() {
+    let sizes = [1, 2, 8, 9, 128].map(Service::pass);
+    assert_eq!(sizes, [Some(1), Some(8), Some(8), Some(32), Some(128)]);
+    assert_eq!(Service::pass(129), None);
+}
