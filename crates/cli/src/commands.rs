@@ -14,6 +14,7 @@ mod party;
 mod peers;
 mod plain;
 mod predict;
+mod service;
 mod share;
 
 use crate::output;
@@ -42,7 +43,7 @@ pub enum Command {
     Plain(plain::Plain),
     /// Accuracy of a model file, in the clear
     Evaluate(evaluate::Evaluate),
-    /// What a model says of the records in a file, in the clear
+    /// What a model says of the records in a file: in the clear, on shares, or asked of a service
     Predict(predict::Predict),
     /// Fetch datasets
     Data(data::Data),
@@ -61,6 +62,8 @@ pub enum Command {
     BenchParty,
     /// Propose, approve and follow jobs
     Job(job::JobCommand),
+    /// Let a trained model answer from its shares: approve, follow and end services
+    Service(service::ServiceCommand),
     /// Share a file's records with the parties of a job
     Share(share::Share),
     /// Fetch and show trained models
@@ -107,6 +110,7 @@ impl Command {
             Command::Party(party) => party.run(),
             Command::BenchParty => party::bench(),
             Command::Job(job) => job.run(),
+            Command::Service(service) => service.run(),
             Command::Share(share) => share.run(),
             Command::Model(model) => model.run(),
             Command::Doctor(doctor) => doctor.run(),

@@ -14,8 +14,8 @@ mod members;
 pub use file::{load_text, parse_table, resolve_members};
 pub use hash::{SEMANTICS, canonical};
 
-use crate::service::Serve;
 use crate::Result;
+use crate::service::Serve;
 use crate::suites::{Chosen, SuiteName};
 use serde::{Deserialize, Serialize};
 use trefoil_data::schema::{Schema, Task};

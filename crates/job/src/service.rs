@@ -167,7 +167,10 @@ impl Service {
             return Err(Error::Refused(format!("approval of {role} {by}: found {found}, expected service {hash}")));
         }
         if self.party_of(*by).map(Role::from) != Some(*role) {
-            return Err(Error::Refused(format!("approval of {role} {by}: found {}, expected the service's {role}", self.role(*by))));
+            return Err(Error::Refused(format!(
+                "approval of {role} {by}: found {}, expected the service's {role}",
+                self.role(*by)
+            )));
         }
         Ok(approval.verify()?)
     }

@@ -10,6 +10,7 @@
 
 use crate::handshake::name_words;
 use crate::heads::Head;
+use crate::matrices::{self, Matrix};
 use crate::openings::Openings;
 use crate::server::{Here, Server};
 use crate::session::Session;
@@ -17,9 +18,9 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use trefoil_engine::{Engine, Format};
+use trefoil_engine::Engine;
 use trefoil_job::JobHash;
-use trefoil_mpc::{Kept, Suite};
+use trefoil_mpc::Suite;
 use trefoil_net::{At, Frame, Id, wire};
 use trefoil_nn::{State, Trainer};
 use trefoil_store::sealed;
@@ -38,13 +39,6 @@ struct About {
     #[serde(default)]
     figure: Option<f64>,
     matrices: Vec<Matrix>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Matrix {
-    shape: [usize; 2],
-    frac: u8,
-    bits: u8,
 }
 
 /// The same of a model: whose it is, and its name.
@@ -123,12 +117,7 @@ pub fn write<S: Suite>(
     let here = session.here;
     let id = id(here.hash, name, step);
     let mut state = state.clone();
-    let (mut matrices, mut kept) = (vec![], vec![]);
-    for x in parameters::<S>(&mut state) {
-        let format = e.format(x);
-        matrices.push(Matrix { shape: e.shape(x), frac: format.frac, bits: format.bits });
-        kept.push(e.keep(x)?);
-    }
+    let (matrices, kept) = matrices::keep(e, parameters::<S>(&mut state).into_iter().map(|x| &*x))?;
     let about = serde_json::to_vec(&About {
         id: id.clone(),
         step,
@@ -141,8 +130,7 @@ pub fn write<S: Suite>(
     let folder = folder(here);
     std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let path = folder.join(format!("{step:012}-{}.sealed", &id[..16]));
-    let records = kept.iter().flat_map(Kept::to_bytes);
-    sealed::write_atomically(&path, &here.key, &about, records)?;
+    sealed::write_atomically(&path, &here.key, &about, matrices::records(&kept))?;
     e.party().meet("node.checkpoint", &name_words(&id))?;
     for old in files(here).iter().filter(|p| **p != path) {
         std::fs::remove_file(old).map_err(Error::file(old))?;
@@ -156,21 +144,16 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
     let Some(id) = &start.id else { return Ok((state, false)) };
     let here = session.here;
     for path in files(here) {
-        let Ok((about, mut records)) = read(here, &path) else { continue };
+        let Ok((about, records)) = read(here, &path) else { continue };
         if about.id != *id {
             continue;
         }
         let fits = parameters::<S>(&mut state).into_iter().map(|x| e.shape(x)).eq(about.matrices.iter().map(|m| m.shape));
-        if !fits || records.len() != 2 * about.matrices.len() {
+        if !fits {
             return Err(Error::config(path.display(), "matrices of another network", "the job's"));
         }
-        let mut records = records.drain(..);
-        for (x, matrix) in parameters::<S>(&mut state).into_iter().zip(&about.matrices) {
-            let kept = [records.next().unwrap_or_default(), records.next().unwrap_or_default()];
-            let kept = Kept::from_bytes(kept, matrix.shape[0] * matrix.shape[1])
-                .map_err(|(found, expected)| Error::config(path.display(), found, expected))?;
-            *x = e.input(matrix.shape, Format { frac: matrix.frac, bits: matrix.bits }, kept);
-        }
+        let restored = matrices::restore(e, &about.matrices, records, &path)?;
+        parameters::<S>(&mut state).into_iter().zip(restored).for_each(|(x, restored)| *x = restored);
         ([state.best.epoch, state.best.since], state.best.figure) = (about.best, about.figure);
         return Ok((state, about.checked));
     }

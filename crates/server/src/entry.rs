@@ -1,12 +1,12 @@
 //! A job at this party while it runs: what is on disk of it, and what is going on.
 
+use crate::links::Meeting;
 use crate::record::Record;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{Announcement, Summary};
 use trefoil_net::identity::Fingerprint;
-use trefoil_net::tls::Stream;
 use trefoil_store::sealed;
 
 /// Of each who has approved, as what it did.
@@ -17,11 +17,8 @@ pub struct Entry {
     pub record: Record,
     pub approvals: Approvals,
     pub running: bool,
-    /// What the runner waits for at its peers.
-    pub waiting_for: Option<String>,
-    /// Whether links of peers are taken; those that came.
-    pub gathering: bool,
-    pub links: [Option<Stream>; 3],
+    /// How the peers are found.
+    pub meeting: Meeting,
     /// In a session: the step it is at.
     pub session: Option<u64>,
     pub uploads: BTreeMap<Fingerprint, Arc<Mutex<Slot>>>,
@@ -46,9 +43,7 @@ impl Entry {
             record,
             approvals: BTreeMap::new(),
             running: false,
-            waiting_for: None,
-            gathering: false,
-            links: [None, None, None],
+            meeting: Meeting::default(),
             session: None,
             uploads: BTreeMap::new(),
         }

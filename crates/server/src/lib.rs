@@ -13,6 +13,8 @@
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
 //! | `records` | the records of all owners, from the disk into the engine |
 //! | `checks` | whether owners have handed in what the job says |
+//! | `matrices`, `served` | shares of matrices in a sealed file; a model's that may be served |
+//! | `service` | a model that stays on shares, and answers |
 //! | `checkpoint` | the state's shares, sealed, at steps that all three agree on |
 //! | `stored` | what the database has of jobs, checked before it is believed |
 //! | `heads` | where the three audit logs stand, in each other |
@@ -36,13 +38,16 @@ mod links;
 mod listen;
 pub mod logs;
 pub mod machine;
+mod matrices;
 pub mod openings;
 pub mod record;
 mod records;
 pub mod report;
 mod requests;
 mod runner;
+mod served;
 mod server;
+mod service;
 mod session;
 mod share;
 mod start_model;
@@ -56,6 +61,7 @@ mod work;
 pub use error::{Error, Result};
 pub use event::Event;
 pub use listen::{Start, run};
+pub use service::ServiceStatus;
 
 /// The version of the conversation between parties; parties of another one are refused.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;

@@ -1,15 +1,14 @@
-//! How the three parties of a job find one another: each calls both others, and takes the calls of both. A party takes them only while
-//! it is gathering for the job itself; to a caller that comes too early, or too late, it says how the job stands with it.
+//! How three parties find one another for a session, of a job or of a service: each calls both others, and takes the calls of both. A party
+//! takes them only while it is gathering for the same itself; to a caller that comes too early, or too late, it says how things stand.
 
 use crate::record::{State, Withdrawn};
-use crate::server::Here;
+use crate::server::{Here, Server};
 use crate::{Error, Result, checks};
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience, refuse, share::dial};
-use trefoil_job::Job;
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::{Options, Stream, TlsNet};
@@ -18,10 +17,50 @@ use trefoil_net::tls::{Options, Stream, TlsNet};
 const FIRST: Duration = Duration::from_millis(100);
 const LAST: Duration = Duration::from_millis(1600);
 
-/// The answer to [`Request::Link`].
+/// Whether links of peers are taken, those that came, and what this party waits for at its peers.
+#[derive(Default)]
+pub struct Meeting {
+    pub gathering: bool,
+    pub links: [Option<Stream>; 3],
+    pub waiting_for: Option<String>,
+}
+
+/// What three parties meet for.
+pub trait Meets {
+    /// The party that is here.
+    fn server(&self) -> &Server;
+    /// What a peer is asked for.
+    fn request(&self) -> Request;
+    /// Changes the meeting, and wakes who waits for that.
+    fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T>;
+    /// Waits for a change, or for so long.
+    fn wait(&self, time: Duration);
+    /// A peer has said that these uploads were refused.
+    fn heard(&self, peer: Id, withdrawn: &[Withdrawn]) -> Result<()>;
+}
+
+impl Meets for Here {
+    fn server(&self) -> &Server {
+        self
+    }
+    fn request(&self) -> Request {
+        Request::Link { job: self.hash }
+    }
+    fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T> {
+        self.live(|e| change(&mut e.meeting))
+    }
+    fn wait(&self, time: Duration) {
+        drop(self.changed.wait_timeout(self.jobs(), time).unwrap_or_else(PoisonError::into_inner));
+    }
+    fn heard(&self, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
+        checks::heard(self, &self.record()?.job, peer, withdrawn)
+    }
+}
+
+/// The answer to a call.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
-enum Answer {
+pub enum Answer {
     /// The connection is taken.
     Linked,
     /// Not now.
@@ -78,21 +117,32 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },
         _ => {
             let missing = here.record().map(|r| r.missing()).unwrap_or_default();
-            let gathering = here.live(|e| e.gathering).unwrap_or(false);
-            match (missing.is_empty(), gathering) {
-                (false, _) => Answer::NotYet { why: format!("waits for {}", missing.join(" and ")) },
-                (true, false) => Answer::NotYet { why: "is not ready for a session".into() },
-                (true, true) => Answer::Linked,
+            match missing.is_empty() {
+                false => Answer::NotYet { why: format!("waits for {}", missing.join(" and ")) },
+                true => if_gathering(here),
             }
         }
     };
-    let said = Said { answer, withdrawn: record.withdrawn };
+    reply(here, stream, id, answer, record.withdrawn);
+}
+
+/// What is said to a peer that comes when nothing is missing.
+pub fn if_gathering(here: &impl Meets) -> Answer {
+    match here.meeting(|meeting| meeting.gathering).unwrap_or(false) {
+        true => Answer::Linked,
+        false => Answer::NotYet { why: "is not ready for a session".into() },
+    }
+}
+
+/// Answers a peer's call, and keeps the connection where it is taken.
+pub fn reply(here: &impl Meets, mut stream: Stream, id: Id, answer: Answer, withdrawn: Vec<Withdrawn>) {
+    let said = Said { answer, withdrawn };
     // The answer goes first: from then on the connection belongs to the session.
     if request::accept(&mut stream, &said).is_ok() && matches!(said.answer, Answer::Linked) {
-        let kept = here.live(|e| {
-            if e.gathering {
+        let kept = here.meeting(|meeting| {
+            if meeting.gathering {
                 // A second connection of a peer replaces the first: that one is of a try that was given up.
-                e.links[id.index()] = Some(stream);
+                meeting.links[id.index()] = Some(stream);
             }
         });
         if let Err(e) = kept {
@@ -105,15 +155,15 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
 ///
 /// # Errors
 /// [`Error::Peer`] with what a peer said last; the party is stopping.
-pub fn gather(here: &Here, job: &Job, me: Id) -> Result<Gathered> {
-    here.live(|e| (e.gathering, e.links) = (true, [None, None, None]))?;
-    let result = gather_until(here, job, me, Instant::now() + here.config.timeout());
-    here.live(|e| (e.gathering, e.links) = (false, [None, None, None]))?;
+pub fn gather(here: &impl Meets, addresses: &[Address; 3], me: Id) -> Result<Gathered> {
+    here.meeting(|m| (m.gathering, m.links) = (true, [None, None, None]))?;
+    let result = gather_until(here, addresses, me, Instant::now() + here.server().config.timeout());
+    here.meeting(|m| (m.gathering, m.links) = (false, [None, None, None]))?;
     result
 }
 
-fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gathered> {
-    let addresses = job.addresses();
+fn gather_until(here: &impl Meets, addresses: &[Address; 3], me: Id, until: Instant) -> Result<Gathered> {
+    let server = here.server();
     let mut outgoing: [Option<Stream>; 3] = [None, None, None];
     let mut said: [Option<String>; 3] = Default::default();
     let mut next = [(Instant::now(), FIRST); 3];
@@ -122,14 +172,14 @@ fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gather
         for peer in me.others().into_iter().filter(missing).collect::<Vec<_>>() {
             let pause = next[peer.index()].1;
             next[peer.index()] = (Instant::now() + pause, (2 * pause).min(LAST));
-            let (answer, stream) = match call(here, &addresses[peer.index()]) {
+            let (answer, stream) = match call(server, here.request(), &addresses[peer.index()]) {
                 Ok(called) => called,
                 Err(e) => {
                     said[peer.index()] = Some(e.to_string());
                     continue;
                 }
             };
-            checks::heard(here, job, peer, &answer.withdrawn)?;
+            here.heard(peer, &answer.withdrawn)?;
             match answer.answer {
                 Answer::Linked => outgoing[peer.index()] = Some(stream),
                 Answer::Trained { model } => return Ok(Gathered::Trained(model)),
@@ -138,9 +188,9 @@ fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gather
             }
         }
         if me.others().iter().all(|p| outgoing[p.index()].is_some()) {
-            let taken = here.live(|e| {
-                let both = me.others().iter().all(|p| e.links[p.index()].is_some());
-                both.then(|| std::mem::take(&mut e.links))
+            let taken = here.meeting(|m| {
+                let both = me.others().iter().all(|p| m.links[p.index()].is_some());
+                both.then(|| std::mem::take(&mut m.links))
             })?;
             if let Some(mut incoming) = taken {
                 let pick = |from: &mut [Option<Stream>; 3], id: Id| from[id.index()].take().map(|s| (id, s));
@@ -148,7 +198,7 @@ fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gather
                 let out = (pick(&mut outgoing, a), pick(&mut outgoing, b));
                 let come = (pick(&mut incoming, a), pick(&mut incoming, b));
                 if let ((Some(a), Some(b)), (Some(c), Some(d))) = (out, come) {
-                    let (timeout, queue_bytes) = (here.config.timeout(), here.config.queue_megabytes << 20);
+                    let (timeout, queue_bytes) = (server.config.timeout(), server.config.queue_megabytes << 20);
                     let options = Options { timeout, queue_bytes, ..Options::default() };
                     return Ok(Gathered::Net(Box::new(TlsNet::new([a, b], [c, d], options)?)));
                 }
@@ -157,8 +207,8 @@ fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gather
         let why = me.others().iter().find_map(|p| said[p.index()].as_ref().map(|why| (*p, why.clone())));
         let late = Instant::now() > until;
         let (peer, why) = why.filter(|_| late || outgoing.iter().all(Option::is_none)).unwrap_or((me, String::new()));
-        here.live(|e| e.waiting_for = (!why.is_empty()).then(|| format!("{peer}: {why}")))?;
-        if here.stopping() {
+        here.meeting(|m| m.waiting_for = (!why.is_empty()).then(|| format!("{peer}: {why}")))?;
+        if server.stopping() {
             return Err(Error::Interrupted);
         }
         if late {
@@ -166,14 +216,13 @@ fn gather_until(here: &Here, job: &Job, me: Id, until: Instant) -> Result<Gather
             let why = said[silent.index()].clone().unwrap_or_else(|| "did not call back".into());
             return Err(Error::Peer { peer: silent, why });
         }
-        let jobs = here.jobs();
-        drop(here.changed.wait_timeout(jobs, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner));
+        here.wait(Duration::from_millis(100));
     }
 }
 
-fn call(here: &Here, peer: &Address) -> Result<(Said, Stream)> {
-    let patience = Patience { connect: Duration::from_millis(500), answer: here.config.timeout() };
-    let mut stream = dial(peer, &here.identity, patience)?;
-    let said = request::ask(&mut stream, &Request::Link { job: here.hash })?;
+fn call(server: &Server, request: Request, peer: &Address) -> Result<(Said, Stream)> {
+    let patience = Patience { connect: Duration::from_millis(500), answer: server.config.timeout() };
+    let mut stream = dial(peer, &server.identity, patience)?;
+    let said = request::ask(&mut stream, &request)?;
     Ok((said, stream))
 }

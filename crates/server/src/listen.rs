@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::record::State;
 use crate::server::{Here, Server};
+use crate::service::{self, ServiceHere};
 use crate::{Event, Result, machine, requests, runner, status, stored, uploads};
 use serde_json::json;
 use std::path::Path;
@@ -44,6 +45,8 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let key = StorageKey::derive(&identity.derive("storage")[..]);
     let database = Database::open(config.data.join("jobs.redb"))?;
     let stored::Stored { jobs, aside, untrue } = stored::load(&database, identity.fingerprint())?;
+    let (services, services_aside) = service::load(&database)?;
+    let quotas = service::Quotas::load(&database)?;
     let log = audit::Log::open(config.data.join("audit.jsonl"))?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
     listener.limit_handshakes(config.most_handshakes_per_address);
@@ -56,6 +59,8 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         jobs: Mutex::new(jobs),
         aside,
         changed: Condvar::new(),
+        services: Mutex::new(services),
+        quotas: Mutex::new(quotas),
         stop,
         emit: Mutex::new(emit),
         clients: Mutex::default(),
@@ -70,6 +75,10 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         server.note(json!({ "what": "set aside", "job": hash, "why": why }))?;
         tracing::error!("set aside: {why}");
     }
+    for (hash, why) in services_aside {
+        server.note(json!({ "what": "set aside", "service": hash, "why": why }))?;
+        tracing::error!("set aside: {why}");
+    }
     server.tidy()?;
     tracing::info!(%address, fingerprint = %server.identity.fingerprint(), "listening");
     if let Some(job) = approve {
@@ -79,6 +88,8 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     server.admit()?;
     let waiting: Vec<JobHash> = server.jobs().keys().copied().collect();
     waiting.into_iter().for_each(|hash| runner::ensure(&Here::at(&server, hash)));
+    let services: Vec<_> = server.services().values().cloned().collect();
+    services.into_iter().for_each(|serving| service::ensure(&ServiceHere { server: server.clone(), serving }));
     server.say(Event::Listening { address });
     server.receive();
     server.wind_up();
@@ -157,7 +168,8 @@ impl Server {
         tracing::info!("stopping: sessions end after their next checkpoint, within {} s", self.config.grace);
         let until = Instant::now() + Duration::from_secs_f64(self.config.grace);
         let mut jobs = self.jobs();
-        while jobs.values().any(|e| e.session.is_some()) && Instant::now() < until {
+        let serves = || self.services().values().any(|serving| serving.now().running);
+        while (jobs.values().any(|e| e.session.is_some()) || serves()) && Instant::now() < until {
             (jobs, _) = self.changed.wait_timeout(jobs, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner);
         }
     }

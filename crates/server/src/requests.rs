@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::record::{Record, State, Status};
 use crate::server::{Here, JOBS, Server};
+use crate::service::{self, ServiceHere};
 use crate::{Error, Result, approvals, checkpoint, links, records, runner, share, start_model, uploads};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,6 +38,9 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
         // The connection stays with the session.
         return links::take(&Here::at(server, *job), stream, from);
     }
+    if let Request::LinkService { service } = request {
+        return service::link(server, stream, from, service);
+    }
     let result = answer(server, &mut stream, from, request);
     match result {
         Ok(()) => {}
@@ -59,7 +63,7 @@ fn about(request: &Request) -> Value {
     let text = |key: &str| {
         value.get(key).or_else(|| inner.get(key)).and_then(Value::as_str).map(|t| t.chars().take(64).collect::<String>())
     };
-    json!({ "request": text("request"), "job": text("job"), "upload": text("upload") })
+    json!({ "request": text("request"), "job": text("job"), "service": text("service"), "upload": text("upload") })
 }
 
 fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request: Request) -> Result<()> {
@@ -140,7 +144,20 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             Ok(request::accept(stream, &new)?)
         }
         Request::Fetch { job, approval } => give_model(&at(job), stream, from, approval),
-        Request::Link { .. } => Ok(()),
+        Request::ApproveService { service, approval } => {
+            only_operator("approving a service")?;
+            Ok(request::accept(stream, &service::approve(server, service, approval)?)?)
+        }
+        Request::EndService { service } => {
+            only_operator("ending a service")?;
+            service::end(server, service, from)?;
+            Ok(request::accept(stream, &())?)
+        }
+        Request::Services { service } => Ok(request::accept(stream, &service::statuses(server, from, service.as_deref()))?),
+        Request::Ask { service, conversation } => {
+            service::converse(&ServiceHere::at(server, service)?, stream, from, &conversation)
+        }
+        Request::Link { .. } | Request::LinkService { .. } => Ok(()),
     }
 }
 
@@ -175,7 +192,8 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
         return Err(Error::Refused(why));
     }
     if jobs.len() >= MOST_JOBS {
-        let Some(old) = makes_room(&jobs) else {
+        let served = |job: JobHash| server.services().values().any(|s| s.service.model.job == job && !s.now().ended);
+        let Some(old) = makes_room(&jobs, served) else {
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
         server.database.delete(JOBS, &old.to_string())?;
@@ -195,13 +213,14 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
 
 /// What is over makes room: first what was cancelled before the operator had approved it, so that who proposes and cancels without end makes
 /// this party forget nothing else; then the cancelled, then the trained whose owner has the model.
-fn makes_room(jobs: &BTreeMap<JobHash, Entry>) -> Option<JobHash> {
+/// One whose model a service answers from makes none.
+fn makes_room(jobs: &BTreeMap<JobHash, Entry>, served: impl Fn(JobHash) -> bool) -> Option<JobHash> {
     let rank = |r: &Record| match r.state {
         State::Cancelled { .. } => Some(u8::from(r.approved)),
         State::Trained if r.delivered => Some(2),
         _ => None,
     };
-    let over = jobs.iter().filter_map(|(hash, e)| Some((rank(&e.record)?, hash)));
+    let over = jobs.iter().filter(|(hash, _)| !served(**hash)).filter_map(|(hash, e)| Some((rank(&e.record)?, hash)));
     over.min().map(|(_, hash)| *hash)
 }
 
@@ -272,7 +291,7 @@ fn cancel(here: &Here, record: &Record, from: Fingerprint) -> Result<()> {
 fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
     let r = &entry.record;
     let mut missing = if r.state.is_final() { vec![] } else { r.missing() };
-    missing.extend(entry.waiting_for.clone().filter(|_| !r.state.is_final()));
+    missing.extend(entry.meeting.waiting_for.clone().filter(|_| !r.state.is_final()));
     Status {
         hash,
         name: r.job.name.clone(),
@@ -353,12 +372,14 @@ mod tests {
         add(2, true, State::Trained, true);
         add(3, true, cancelled(), false);
         add(4, false, cancelled(), false);
+        // Its model is served.
+        add(5, true, State::Trained, true);
         let order: Vec<u8> = std::iter::from_fn(|| {
-            let hash = makes_room(&jobs)?;
+            let hash = makes_room(&jobs, |job| job.0[0] == 5)?;
             jobs.remove(&hash).map(|_| hash.0[0])
         })
         .collect();
         assert_eq!(order, [4, 3, 2]);
-        assert_eq!(jobs.len(), 2);
+        assert_eq!(jobs.len(), 3);
     }
 }

@@ -35,7 +35,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let here = &self.0;
         // The job may have been forgotten.
-        let _ = here.live(|e| (e.running, e.session, e.gathering) = (false, None, false));
+        let _ = here.live(|e| (e.running, e.session, e.meeting.gathering) = (false, None, false));
         if std::thread::panicking() {
             let failed = here.advance(|r| r.state = State::Failed { why: "internal error; see this party's log".into() });
             if let Err(e) = failed {

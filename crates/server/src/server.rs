@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::entry::Entry;
 use crate::record::{Record, State};
+use crate::service::{Quotas, Serving};
 use crate::{Error, Event, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
-use trefoil_job::JobHash;
+use trefoil_job::{JobHash, ServiceHash};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::Listener;
 use trefoil_store::{Database, Folder, StorageKey, audit};
@@ -33,6 +34,8 @@ pub struct Server {
     pub aside: BTreeMap<String, String>,
     /// Something about a job has changed.
     pub changed: Condvar,
+    pub services: Mutex<BTreeMap<ServiceHash, Arc<Serving>>>,
+    pub quotas: Mutex<Quotas>,
     pub stop: &'static AtomicBool,
     pub emit: Mutex<Box<dyn FnMut(Event) + Send>>,
     /// Connections by caller.
@@ -63,7 +66,15 @@ impl Server {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets in the operator, the peers of the peers file, and everybody who is in a job that the operator has approved.
+    pub fn services(&self) -> MutexGuard<'_, BTreeMap<ServiceHash, Arc<Serving>>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn quotas(&self) -> MutexGuard<'_, Quotas> {
+        self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets in the operator, the peers of the peers file, and everybody who is in a job or a service that the operator has approved.
     pub fn admit(&self) -> Result<()> {
         let mut allowed = BTreeSet::from([self.identity.fingerprint()]);
         allowed.extend(Peers::load(&self.config.peers)?.iter().map(|(_, peer)| peer.fingerprint));
@@ -71,6 +82,11 @@ impl Server {
             if record.approved && !matches!(record.state, State::Cancelled { .. }) {
                 allowed.extend(record.job.members());
             }
+        }
+        let own = self.identity.fingerprint();
+        for serving in self.services().values().filter(|serving| serving.is_live(own)) {
+            let service = &serving.service;
+            allowed.extend(service.party.iter().chain(&service.client).map(|m| m.fingerprint));
         }
         self.listener.allow(allowed);
         Ok(())

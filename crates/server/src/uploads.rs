@@ -77,10 +77,11 @@ pub fn forget(here: &Here) {
 /// The job is cancelled: what a session may have trained goes too.
 pub fn abandon(here: &Here) {
     forget(here);
-    let model = here.folder().join("model.sealed");
-    match std::fs::remove_file(&model) {
-        Err(e) if e.kind() != ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", model.display()),
-        _ => {}
+    for model in ["model.sealed", "served.sealed"].map(|file| here.folder().join(file)) {
+        match std::fs::remove_file(&model) {
+            Err(e) if e.kind() != ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", model.display()),
+            _ => {}
+        }
     }
 }
 

@@ -8,16 +8,16 @@ use crate::handshake::{agreed, compare, exchange, keys, name_words};
 use crate::record::{Figures, State};
 use crate::report::Tally;
 use crate::server::Here;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::verdict;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, start_model, uploads};
+use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, served, start_model, uploads};
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Seeds, Suite};
-use trefoil_net::{Id, Net, recorded, shaped};
+use trefoil_net::{Id, Net};
 use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
 
 /// Runs one session.
@@ -33,11 +33,11 @@ pub fn run(here: &Here) -> Result<()> {
     let training = job.training(train_rows, test_rows);
     let trainer = start_model::begin(here, &job, training.trainer()?)?;
     here.update(|r| r.steps = trainer.total_steps())?;
-    let net = match links::gather(here, &job, me)? {
+    let net = match links::gather(here, &job.addresses(), me)? {
         links::Gathered::Net(net) => *net,
         links::Gathered::Trained(model) => return finished_without_us(here, &model),
     };
-    here.live(|e| (e.session, e.waiting_for) = (Some(e.record.checkpoint), None))?;
+    here.live(|e| (e.session, e.meeting.waiting_for) = (Some(e.record.checkpoint), None))?;
     here.advance(|r| r.state = State::Running)?;
     let session = Session { here, job, me, training };
     session.job.chosen().with(Work { session: &session, trainer: &trainer, net })
@@ -102,7 +102,7 @@ impl Session<'_> {
         // Before anything shapes the network: who shapes it differently is told so.
         compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
         approvals::exchange(self, &mut net, until)?;
-        let (mut net, seen) = Witness::new(self.decorated(net)?);
+        let (mut net, seen) = Witness::new(session::decorated(here, me, net)?);
         let own = Standing::of(self.here)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(here.hash, &theirs)?;
@@ -149,6 +149,7 @@ impl Session<'_> {
         })?;
         let model = checkpoint::id(here.hash, &start.session, run.step);
         checkpoint::write_model(self, &mut e, &mut state, &model)?;
+        served::write(self, &mut e, &state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
         self.not_cancelled()?;
         e.party().meet("node.trained", &name_words(&model))?;
@@ -304,24 +305,6 @@ impl Session<'_> {
             config.links.as_deref(),
             &uploads,
         )
-    }
-
-    /// The network with the decorators that the configuration asks for.
-    fn decorated(&self, net: impl Net + 'static) -> Result<Box<dyn Net>> {
-        let mut net: Box<dyn Net> = Box::new(net);
-        if let Some(links) = &self.here.config.links {
-            let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
-            net = Box::new(shaped::Shaped::new(net, profile));
-        }
-        if let Some(dir) = &self.here.config.insecure.record {
-            std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
-            // Every session has a file of its own: P0.jsonl, P0-2.jsonl, ...
-            let name = |n: u32| if n == 1 { format!("{}.jsonl", self.me) } else { format!("{}-{n}.jsonl", self.me) };
-            let free = (1..).map(|n| dir.join(name(n))).find(|path| !path.exists());
-            let recorder = recorded::Recorder::create(&free.unwrap_or_else(|| dir.join(name(1))))?;
-            net = Box::new(recorded::Recorded::new(net, recorder));
-        }
-        Ok(net)
     }
 }
 

@@ -1,15 +1,23 @@
-//! `trefoil predict MODEL FILE`: what a model says of records, in the clear or on shares.
+//! `trefoil predict`: what a model says of records. `MODEL FILE` in the clear or on shares in this process; `--service SERVICE FILE` asks a
+//! model that nobody has.
 
+use super::keygen::PassphraseArgs;
 use crate::output::{json, note};
 use crate::table::bytes;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use trefoil_client::Patience;
+use trefoil_client::keys::KeySource;
+use trefoil_client::peers::Peers;
 use trefoil_job::predict::{Predictions, Trial};
+use trefoil_job::service::Asking;
 use trefoil_job::suites::Chosen;
-use trefoil_job::{SuiteName, evaluate};
+use trefoil_job::{Service, SuiteName, evaluate};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Model, Task};
+use trefoil_nn::Task;
 use trefoil_server::{Error, Result};
 
 /// Records at a time.
@@ -18,13 +26,28 @@ const ROWS: usize = 4096;
 /// Options of `trefoil predict`.
 #[derive(Args)]
 pub struct Predict {
-    /// The model's file
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    /// The model's file, but with --service; then records as they are: CSV, Parquet, NumPy (.npy) or IDX images; a label column is ignored
+    #[arg(value_names = ["MODEL", "FILE"], num_args = 1..=2, required = true)]
+    files: Vec<PathBuf>,
 
-    /// Records as they are: CSV, Parquet, NumPy (.npy) or IDX images; a label column is ignored
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Ask this service: nobody has the model, and nobody but you sees records and answers
+    #[arg(long, value_name = "SERVICE", requires = "key", conflicts_with_all = ["on_shares", "label"])]
+    service: Option<PathBuf>,
+
+    /// Who is who, for members that the service calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml", requires = "service")]
+    peers: PathBuf,
+
+    /// The private key of a client of the service: a file, env:NAME or fd:N
+    #[arg(long, value_name = "SOURCE", requires = "service")]
+    key: Option<KeySource>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+
+    /// Seconds to try to reach a party of the service, and to ask again what a fault has left without an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "service", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
 
     /// A column to leave out, where the model does not know columns by name
     #[arg(long, value_name = "COLUMN")]
@@ -54,17 +77,43 @@ pub struct Predict {
 impl Predict {
     /// A line a record: the class and the probability of each, or the value.
     pub fn run(self) -> Result<()> {
-        let model = evaluate::load(&self.model)?;
-        let (rows, label) = (if self.on_shares { self.batch as usize } else { ROWS }, self.label.as_deref());
-        let (mut records, trial) = if self.on_shares {
-            let chosen = Chosen { suite: self.suite, truncation: Truncation::Dealer };
-            let (records, trial) = Predictions::open_on_shares(&model, &self.file, label, chosen)?;
-            (records, Some(trial))
-        } else {
-            (Predictions::open(&model, &self.file, label)?, None)
-        };
+        match (&self.service, &self.files[..]) {
+            (Some(service), [file]) => self.ask(service, file),
+            (None, [model, file]) => self.compute(model, file),
+            (Some(_), _) => Err(Error::config("predict", "two files", "FILE alone: the model is the service's")),
+            (None, _) => Err(Error::config("predict", "one file", "MODEL FILE, or --service SERVICE FILE")),
+        }
+    }
+
+    fn ask(&self, service: &Path, file: &Path) -> Result<()> {
+        let service = Service::load(service, &Peers::load(&self.peers)?)?;
+        let Some(key) = &self.key else { return Err(Error::config("key", "none", "a client's, by --key")) };
+        let identity = key.load(&self.passphrase.source(), false)?;
+        let timeout = Duration::from_secs(self.timeout);
+        let asking = Asking::open(&service, &identity, Patience { connect: timeout, answer: timeout })?;
+        let rows = service.limits.records_a_question as usize;
+        self.tell(&mut Predictions::ask(asking, file)?, rows)
+    }
+
+    fn compute(&self, model: &Path, file: &Path) -> Result<()> {
+        let model = evaluate::load(model)?;
+        let label = self.label.as_deref();
+        if !self.on_shares {
+            return self.tell(&mut Predictions::open(&model, file, label)?, ROWS);
+        }
+        let chosen = Chosen { suite: self.suite, truncation: Truncation::Dealer };
+        let (mut records, trial) = Predictions::open_on_shares(&model, file, label, chosen)?;
+        self.tell(&mut records, self.batch as usize)?;
+        if !self.json {
+            told(&records, &trial, self.suite);
+        }
+        Ok(())
+    }
+
+    /// Prints or writes what is said of all records, so many at a time.
+    fn tell(&self, records: &mut Predictions<'_>, rows: usize) -> Result<()> {
         if self.json {
-            return as_json(&model, &mut records, rows, self.suite);
+            return as_json(records, rows, self.suite);
         }
         let name = self.out.as_ref().map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
         let io = |e: std::io::Error| Error::config(&name, e, "a place to write the CSV to");
@@ -72,22 +121,17 @@ impl Predict {
             Some(path) => Box::new(std::fs::File::create(path).map_err(io)?),
             None => Box::new(std::io::stdout().lock()),
         };
-        let written = write(&model, &mut records, rows, &mut out)?;
-        match written {
+        match write(records, rows, &mut out)? {
             // Who reads has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe && self.out.is_none() => {}
-            other => other.map_err(io)?,
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe && self.out.is_none() => Ok(()),
+            other => other.map_err(io),
         }
-        if let Some(trial) = trial {
-            told(&model, &records, &trial, self.suite);
-        }
-        Ok(())
     }
 }
 
 /// What it took on shares, and how near that is to what the model says in the clear.
-fn told(model: &Model, records: &Predictions<'_>, trial: &Trial, suite: SuiteName) {
-    let (Some((spent, batches)), compared) = (records.spent(), records.compared()) else { return };
+fn told(records: &Predictions<'_>, trial: &Trial, suite: SuiteName) {
+    let Some((spent, batches, compared)) = records.spent() else { return };
     let (public, input) = (&trial.prediction, trial.prediction.input());
     let weights = public.params().iter().map(|weight| weight.bits - weight.frac).max().unwrap_or_default();
     note(format_args!(
@@ -105,7 +149,7 @@ fn told(model: &Model, records: &Predictions<'_>, trial: &Trial, suite: SuiteNam
         public.fraction_bits(),
         trial.bound,
     ));
-    let same = match model.task() {
+    let same = match records.task() {
         Task::Classification(_) => format!("{} of {} in the same class, ", compared.same, compared.records),
         Task::Regression => String::new(),
     };
@@ -113,8 +157,9 @@ fn told(model: &Model, records: &Predictions<'_>, trial: &Trial, suite: SuiteNam
 }
 
 /// The outer error is the records', the inner one that of writing.
-fn write(model: &Model, records: &mut Predictions<'_>, rows: usize, out: &mut dyn Write) -> Result<std::io::Result<()>> {
-    let head = match model.task() {
+fn write(records: &mut Predictions<'_>, rows: usize, out: &mut dyn Write) -> Result<std::io::Result<()>> {
+    let head = match records.task() {
+        Task::Classification(_) if records.tells_class_alone() => "class\n".to_owned(),
         Task::Classification(names) => {
             let names: Vec<String> = names.iter().map(|n| quoted(&format!("probability {n}"))).collect();
             format!("class,{}\n", names.join(","))
@@ -124,11 +169,17 @@ fn write(model: &Model, records: &mut Predictions<'_>, rows: usize, out: &mut dy
     if let Err(e) = out.write_all(head.as_bytes()) {
         return Ok(Err(e));
     }
+    // Drawn on a terminal alone, and where it takes longer than a moment.
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{pos} records, {per_sec}") {
+        bar.set_style(style);
+    }
     while let Some(answers) = records.next(rows)? {
+        bar.inc(answers.len() as u64);
         let mut text = String::new();
         for answer in &answers {
             let numbers: Vec<String> = answer.numbers.iter().map(|p| format!("{p:.7}")).collect();
-            let fields = match answer.class {
+            let fields = match &answer.class {
                 Some(class) => [quoted(class)].into_iter().chain(numbers).collect(),
                 None => answer.numbers.iter().map(ToString::to_string).collect::<Vec<_>>(),
             };
@@ -139,23 +190,24 @@ fn write(model: &Model, records: &mut Predictions<'_>, rows: usize, out: &mut dy
             return Ok(Err(e));
         }
     }
+    bar.finish_and_clear();
     Ok(out.flush())
 }
 
-fn as_json(model: &Model, records: &mut Predictions<'_>, rows: usize, suite: SuiteName) -> Result<()> {
+fn as_json(records: &mut Predictions<'_>, rows: usize, suite: SuiteName) -> Result<()> {
     let mut all = Vec::new();
     while let Some(answers) = records.next(rows)? {
         all.extend(answers.into_iter().map(|a| match a.class {
+            Some(class) if a.numbers.is_empty() => serde_json::json!({ "class": class }),
             Some(class) => serde_json::json!({ "class": class, "probabilities": a.numbers }),
             None => serde_json::json!({ "value": a.numbers.first() }),
         }));
     }
-    let mut out = match model.task() {
+    let mut out = match records.task() {
         Task::Classification(names) => serde_json::json!({ "classes": names, "records": all }),
         Task::Regression => serde_json::json!({ "records": all }),
     };
-    if let Some((spent, batches)) = records.spent() {
-        let compared = records.compared();
+    if let Some((spent, batches, compared)) = records.spent() {
         out["on_shares"] = serde_json::json!({
             "suite": suite, "batches": batches, "batch": spent, "same_class": compared.same, "farthest_output": compared.farthest,
         });

@@ -89,7 +89,9 @@ impl<'a> Asking<'a> {
         let words = fixed::encode(&filled, self.prediction.input()).map_err(trefoil_nn::Error::Engine)?;
         let conversation = match &mut self.conversation {
             Some(conversation) => conversation,
-            none => none.insert(Conversation::open(&self.service.addresses(), self.identity, self.service.hash(), self.patience)?.0),
+            none => {
+                none.insert(Conversation::open(&self.service.addresses(), self.identity, self.service.hash(), self.patience)?.0)
+            }
         };
         let answer = self.job.chosen().with(Ask { conversation, x: &words, answer: pass * outputs })?;
         let answer = Tensor::from_shape_vec((pass, outputs), answer).map_err(|e| Error::config("answer", e, "whole rows"))?;

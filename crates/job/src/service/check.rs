@@ -13,7 +13,9 @@ impl Service {
     /// `file` is its name in errors.
     pub(super) fn check(&self, file: &str) -> Result<()> {
         let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: {what}"), found, expected));
-        for (what, name) in [("name", &self.name)].into_iter().chain(self.party.iter().chain(&self.client).map(|m| ("name", &m.name))) {
+        for (what, name) in
+            [("name", &self.name)].into_iter().chain(self.party.iter().chain(&self.client).map(|m| ("name", &m.name)))
+        {
             if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
                 return refuse(what, format!("{name:?}"), "1 to 64 characters");
             }
@@ -47,22 +49,39 @@ impl Service {
     /// # Errors
     /// It does not: what exceeds it, and what it says.
     pub fn check_against(&self, job: &Job) -> Result<()> {
-        let refuse = |what: &str, found: String, expected: String| Err(Error::config(format!("service: {what}"), found, expected));
+        let refuse =
+            |what: &str, found: String, expected: String| Err(Error::config(format!("service: {what}"), found, expected));
         job.is_the_one(self.model.job)?;
         let Some(serve) = &job.serve else {
-            return refuse("job", format!("{} without [serve]", job.name), "a job whose members have agreed that its model is served".into());
+            return refuse(
+                "job",
+                format!("{} without [serve]", job.name),
+                "a job whose members have agreed that its model is served".into(),
+            );
         };
         if let Some((own, of_job)) = self.party.iter().zip(&job.party).find(|(a, b)| a.fingerprint != b.fingerprint) {
-            return refuse("parties", format!("{} {}", own.name, own.fingerprint), format!("{} {}, the job's", of_job.name, of_job.fingerprint));
+            return refuse(
+                "parties",
+                format!("{} {}", own.name, own.fingerprint),
+                format!("{} {}, the job's", of_job.name, of_job.fingerprint),
+            );
         }
         if !self.reveal.is_within(serve.reveal) {
             return refuse("reveal", self.reveal.to_string(), format!("{}, as the job has it, or less", serve.reveal));
         }
         if let Some(client) = self.client.iter().find(|c| !serve.client.iter().any(|may| may.fingerprint == c.fingerprint)) {
-            return refuse("client", format!("{} {}", client.name, client.fingerprint), "one of those in the job's [serve]".into());
+            return refuse(
+                "client",
+                format!("{} {}", client.name, client.fingerprint),
+                "one of those in the job's [serve]".into(),
+            );
         }
         if self.limits.records > serve.records {
-            return refuse("limits.records", self.limits.records.to_string(), format!("at most {}, as the job has it", serve.records));
+            return refuse(
+                "limits.records",
+                self.limits.records.to_string(),
+                format!("at most {}, as the job has it", serve.records),
+            );
         }
         Ok(())
     }
@@ -76,10 +95,13 @@ impl Service {
 impl Serve {
     /// That a job on records of this task can be served so. `file` is the job's name in errors.
     pub(crate) fn check(&self, task: Task, file: &str) -> Result<()> {
-        let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: serve.{what}"), found, expected));
+        let refuse =
+            |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: serve.{what}"), found, expected));
         match (task, self.reveal) {
             (Task::Classification, Reveal::Value) => return refuse("reveal", "value".into(), "class or probabilities"),
-            (Task::Regression, Reveal::Class | Reveal::Probabilities) => return refuse("reveal", self.reveal.to_string(), "value"),
+            (Task::Regression, Reveal::Class | Reveal::Probabilities) => {
+                return refuse("reveal", self.reveal.to_string(), "value");
+            }
             _ => {}
         }
         let mut seen = BTreeSet::new();

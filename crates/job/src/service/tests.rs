@@ -34,7 +34,9 @@ fn text(job: &Job) -> String {
     let parties: Vec<String> = job
         .party
         .iter()
-        .map(|p| format!("{{ name = {:?}, address = {:?}, fingerprint = \"{}\" }}", p.name, p.address.clone().unwrap(), p.fingerprint))
+        .map(|p| {
+            format!("{{ name = {:?}, address = {:?}, fingerprint = \"{}\" }}", p.name, p.address.clone().unwrap(), p.fingerprint)
+        })
         .collect();
     format!(
         "name = \"ward\"\nmodel = {{ job = \"{}\" }}\nparty = [{}]\nclient = [{{ name = \"c\", fingerprint = \"{CLIENT}\" }}]\n\

@@ -127,7 +127,12 @@ fn close(found: &[f64], want: &[f64], within: f64) -> std::result::Result<(), St
 
 fn on_ring(model: &Prepared, x: &Array2<f64>) -> std::result::Result<Array2<f64>, trefoil_engine::Error> {
     let (e, public) = (&mut Fixed::default(), &model.prediction);
-    let params = model.params.iter().zip(public.params()).map(|(p, format)| e.public(p, *format)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let params = model
+        .params
+        .iter()
+        .zip(public.params())
+        .map(|(p, format)| e.public(p, *format))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
     let x = e.public(x, public.input())?;
     let z = public.forward(e, &params, &x)?;
     Ok(e.open(&z)?.unwrap_or_default())

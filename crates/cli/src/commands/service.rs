@@ -1,0 +1,198 @@
+//! `trefoil service`: a job's model that stays on shares, and answers.
+
+use super::job::{JobArgs, KeyArgs};
+use crate::output::{json, note, print};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use trefoil_client::Address;
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::peers::Peers;
+use trefoil_client::request::{self, Request};
+use trefoil_job::{Job, Service, ServiceHash};
+use trefoil_net::identity::Identity;
+use trefoil_server::{Error, Result, ServiceStatus};
+
+/// Options of `trefoil service`.
+#[derive(Args)]
+pub struct ServiceCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print a service's file to start from, for the model of a job that says that it may be served
+    Template(JobArgs),
+    /// Show what a service's file says, and its hash
+    Show {
+        #[command(flatten)]
+        service: ServiceArgs,
+        /// Print the text that is hashed, and nothing else: its SHA-256 is the service's hash
+        #[arg(long)]
+        canonical: bool,
+    },
+    /// Operators: agree to a service with a signature, for one's own party
+    Approve(ServiceWithKey),
+    /// Operators: end a service, for good
+    End(ServiceWithKey),
+    /// How a service stands, at each party that may be asked
+    Status {
+        #[command(flatten)]
+        service: ServiceWithKey,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A service's file.
+#[derive(Args)]
+pub struct ServiceArgs {
+    /// The service's file
+    #[arg(value_name = "SERVICE")]
+    file: PathBuf,
+
+    /// Who is who, for members that the service calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
+}
+
+impl ServiceArgs {
+    fn load(&self) -> Result<Service> {
+        Ok(Service::load(&self.file, &Peers::load(&self.peers)?)?)
+    }
+}
+
+#[derive(Args)]
+struct ServiceWithKey {
+    #[command(flatten)]
+    service: ServiceArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+impl ServiceCommand {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Template(job) => template(&job.load()?),
+            Command::Show { service, canonical: true } => {
+                print(service.load()?.canonical());
+                Ok(())
+            }
+            Command::Show { service, canonical: false } => show(&service.load()?),
+            Command::Approve(args) => {
+                let (service, identity) = (args.service.load()?, args.key.identity()?);
+                let (party, role) = own(&service, &identity)?;
+                let approval = Approval::sign_service(&identity, service.model.job, service.hash(), role)?;
+                let value = serde_json::to_value(&service).map_err(|e| Error::config("service", e, "a service"))?;
+                let request = Request::ApproveService { service: value, approval };
+                let found: ServiceHash = request::call(&party, &identity, args.key.patience(), &request)?;
+                if found != service.hash() {
+                    return Err(Error::config(format!("service's hash at {}", party.id), found, service.hash()));
+                }
+                print(format_args!(
+                    "{} has the approval of {} for service {found}\n",
+                    party.id,
+                    service.role(identity.fingerprint())
+                ));
+                Ok(())
+            }
+            Command::End(args) => {
+                let (service, identity) = (args.service.load()?, args.key.identity()?);
+                let (party, _) = own(&service, &identity)?;
+                request::call::<()>(&party, &identity, args.key.patience(), &Request::EndService { service: service.hash() })?;
+                print(format_args!("{} has ended service {}\n", party.id, service.hash()));
+                Ok(())
+            }
+            Command::Status { service: args, json } => status(&args, json),
+        }
+    }
+}
+
+/// The operator's own party.
+fn own(service: &Service, identity: &Identity) -> Result<(Address, Role)> {
+    let me = identity.fingerprint();
+    match service.party_of(me) {
+        Some(id) => Ok((service.addresses()[id.index()].clone(), Role::from(id))),
+        None => Err(Error::config("key", service.role(me), "one of the service's parties")),
+    }
+}
+
+fn show(service: &Service) -> Result<()> {
+    let text = toml::to_string(service).map_err(|e| Error::config("service", e, "a service that TOML can hold"))?;
+    print(format_args!("{text}\n# SHA-256 of the service: {}\n", service.hash()));
+    note(format_args!(
+        "{}: the model of job {} answers {} clients until {}, and tells them the {}; {} records in all, {} an hour a client",
+        service.name,
+        service.model.job.short(),
+        service.client.len(),
+        service.until,
+        service.reveal,
+        service.limits.records,
+        service.limits.records_an_hour,
+    ));
+    Ok(())
+}
+
+/// A service with all that the job allows.
+fn template(job: &Job) -> Result<()> {
+    let Some(serve) = &job.serve else {
+        return Err(Error::config(
+            "job",
+            format!("{} without [serve]", job.name),
+            "a job whose members have agreed that its model is served",
+        ));
+    };
+    let names = |members: &[trefoil_job::Member]| members.iter().map(|m| format!("{:?}", m.name)).collect::<Vec<_>>().join(", ");
+    print(format_args!(
+        "name = {:?}\n# Of job {:?}. The job allows no more than what stands here: other clients, a larger limit.\n\
+         model = {{ job = \"{}\" }}\n# By their names in peers.toml.\nparty = [{}]\nclient = [{}]\n\
+         # What answers tell: class, probabilities or value.\nreveal = \"{}\"\n# The last day, in UTC.\nuntil = \"2099-12-31\"\n\n\
+         # In records; those that fill up a pass of 1, 8, 32 or 128 count.\n[limits]\nrecords_a_question = 128\nrecords_an_hour = {}\nrecords = {}\n",
+        job.name,
+        job.name,
+        job.hash(),
+        names(&job.party),
+        names(&serve.client),
+        serve.reveal,
+        serve.records,
+        serve.records,
+    ));
+    Ok(())
+}
+
+fn status(args: &ServiceWithKey, as_json: bool) -> Result<()> {
+    let (service, identity) = (args.service.load()?, args.key.identity()?);
+    let (hash, me) = (service.hash(), identity.fingerprint());
+    let mut all = vec![];
+    for party in service.addresses().into_iter().filter(|p| service.party_of(me).is_none_or(|id| id == p.id)) {
+        let request = Request::Services { service: Some(hash.to_string()) };
+        let found: Vec<ServiceStatus> = request::call(&party, &identity, args.key.patience(), &request)?;
+        all.push((party.id, found.into_iter().next()));
+    }
+    if as_json {
+        let all = all.iter().map(|(id, status)| serde_json::json!({ "party": id, "status": status }));
+        return json(&all.collect::<Vec<_>>());
+    }
+    for (id, status) in all {
+        let Some(s) = status else {
+            print(format_args!("{id}: not known there\n"));
+            continue;
+        };
+        let approved: Vec<String> = s.approved.iter().map(ToString::to_string).collect();
+        let waits = s.waiting_for.map_or_else(String::new, |why| format!(" ({why})"));
+        print(format_args!(
+            "{id}: {}{waits}, approved by {}; {} questions answered, {} refused, {} waiting; {} of {} records used\n",
+            s.state,
+            approved.join(", "),
+            s.answered,
+            s.refused,
+            s.waiting,
+            s.records,
+            service.limits.records,
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! A client's connection: a question on its way in, and its answer on its way out. Whoever gets here has shown a certificate that is known.
+
+use super::ServiceHere;
+use super::entry::{Name, Question};
+use crate::{Error, Result};
+use std::sync::mpsc::sync_channel;
+use trefoil_client::{AGAIN, ask, request};
+use trefoil_job::Job;
+use trefoil_job::service::PASSES;
+use trefoil_job::suites::WithSuite;
+use trefoil_mpc::{Party, Suite};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+use trefoil_net::{Id, Part};
+
+/// Questions that wait at a time.
+const MOST_WAITING: usize = 256;
+
+/// Today in UTC, as in 2027-12-31.
+pub fn today() -> String {
+    trefoil_store::time::now().chars().take(10).collect()
+}
+
+/// Takes a client's questions until it hangs up.
+///
+/// # Errors
+/// What a question, or the conversation, is refused for.
+pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conversation: &str) -> Result<()> {
+    let refuse = |why: String| Err(Error::Refused(why));
+    let (own, service) = (here.server.identity.fingerprint(), &here.service);
+    if service.client_of(from).is_none() {
+        return refuse(format!("questions are for the service's clients; this is {}", service.role(from)));
+    }
+    if !here.is_live(own) {
+        return refuse("the service is not approved by this party, or was ended".into());
+    }
+    if service.is_over(&today()) {
+        return refuse(format!("the service's last day was {}", service.until));
+    }
+    let Some(conversation) = words(conversation) else {
+        return refuse("name of a conversation: expected 32 hexadecimal digits".into());
+    };
+    let job = here.server.jobs().get(&service.model.job).map(|e| e.record.job.clone());
+    let job = job.ok_or_else(|| Error::Refused(format!("job {} is not known here", service.model.job.short())))?;
+    if !here.change(|now| now.conversations.insert((from, conversation))) {
+        return refuse("found a conversation of this name, expected a new one".into());
+    }
+    let _place = Place { here, of: (from, conversation) };
+    let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
+    request::accept(stream, &ask::Opened { job: value })?;
+    let me = here.me()?;
+    let inputs = job.network()?.input.len();
+    let mut expected = 1;
+    while let Some((number, rows, parts)) = ask::question(stream)? {
+        if number != expected {
+            return refuse(format!("number of a question: found {number}, expected {expected}; each serves one question"));
+        }
+        expected += 1;
+        if !PASSES.contains(&rows) || rows as u64 > service.limits.records_a_question {
+            let most = service.limits.records_a_question;
+            return refuse(format!("records of a question: found {rows}, expected 1, 8, 32 or 128, at most {most}"));
+        }
+        // Before a seed is expanded to what it promises.
+        if let Err(found) = job.chosen().with(Fits { id: me, n: rows * inputs, parts: &parts }) {
+            return refuse(format!("question: {found}"));
+        }
+        let name = Name { by: from, conversation, number };
+        let answer = wait_for_answer(here, me, stream, Question { name, rows, parts, answer: sync_channel(1).0 });
+        here.change(|now| match &answer {
+            Ok(_) => now.answered += 1,
+            Err(_) => now.refused += 1,
+        });
+        ask::answer(stream, answer?)?;
+    }
+    Ok(())
+}
+
+/// This party's part of the answer.
+fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question) -> Result<Vec<Part>> {
+    let ((answer, answered), name) = (sync_channel(1), question.name.clone());
+    let full = here.change(|now| match (now.open, now.questions.len()) {
+        (false, _) => Some(format!("the parties of the service have not met yet{AGAIN}")),
+        (true, MOST_WAITING..) => Some(format!("busy: {MOST_WAITING} questions wait{AGAIN}")),
+        _ => {
+            now.questions.push_back(Question { answer, ..question });
+            None
+        }
+    });
+    if let Some(why) = full {
+        return Err(Error::Refused(why));
+    }
+    if me != Id::P0 {
+        ask::acknowledge(stream)?;
+    }
+    let patience = here.server.config.timeout();
+    let answer = answered.recv_timeout(patience);
+    here.change(|now| now.questions.retain(|waiting| waiting.name != name));
+    match answer {
+        Ok(Ok(parts)) => Ok(parts),
+        Ok(Err(why)) => Err(Error::Refused(why)),
+        Err(_) => Err(Error::Refused(format!("not answered within {} s{AGAIN}", patience.as_secs()))),
+    }
+}
+
+/// 32 hexadecimal digits.
+fn words(name: &str) -> Option<[u64; 2]> {
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(name, &mut bytes).ok()?;
+    let word = |half: &[u8]| half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    Some([word(&bytes[..8]), word(&bytes[8..])])
+}
+
+/// A conversation's place, which is free again however it ends.
+struct Place<'a> {
+    here: &'a ServiceHere,
+    of: (Fingerprint, [u64; 2]),
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.here.change(|now| {
+            now.conversations.remove(&self.of);
+            now.questions.retain(|waiting| (waiting.name.by, waiting.name.conversation) != self.of);
+        });
+    }
+}
+
+/// Whether parts are those of a question, as the job's suite has them.
+struct Fits<'a> {
+    id: Id,
+    n: usize,
+    parts: &'a [Part],
+}
+
+impl WithSuite for Fits<'_> {
+    type Out = std::result::Result<(), String>;
+
+    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
+        S::fits(self.id, self.n, self.parts)
+    }
+}
+
+/// The job whose model answers, if it is trained here, and its model's name.
+///
+/// # Errors
+/// It is not known, or not trained.
+pub fn trained(here: &ServiceHere) -> Result<(Job, String)> {
+    let record = here.server.jobs().get(&here.service.model.job).map(|e| e.record.clone());
+    match record {
+        Some(record) => match record.model.filter(|_| record.state == crate::record::State::Trained) {
+            Some(model) => Ok((record.job, model)),
+            None => Err(Error::Refused(format!("job {} has no model yet: {}", here.service.model.job.short(), record.state))),
+        },
+        None => Err(Error::Refused(format!("job {} is not known here", here.service.model.job.short()))),
+    }
+}

@@ -1,0 +1,242 @@
+//! A service at this party: what is on disk of it, and what is going on with it.
+
+use crate::links::{Meeting, Meets};
+use crate::record::Withdrawn;
+use crate::server::Server;
+use crate::{Error, Result, approvals};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Deref;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use trefoil_client::approval::{Approval, Role};
+use trefoil_client::request::Request;
+use trefoil_job::service::SERVICE_SEMANTICS;
+use trefoil_job::{JobHash, Service, ServiceHash};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::{Id, Part};
+use trefoil_store::Database;
+
+/// The table of services.
+pub const SERVICES: &str = "services";
+
+/// What is on disk of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The version of what its fields mean.
+    pub semantics: u32,
+    /// The service.
+    pub service: Service,
+    /// Whether this party's operator has ended it.
+    pub ended: bool,
+}
+
+/// What a question is known by: its client, its conversation and its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub by: Fingerprint,
+    pub conversation: [u64; 2],
+    pub number: u64,
+}
+
+/// A question that waits for its pass.
+pub struct Question {
+    pub name: Name,
+    pub rows: usize,
+    pub parts: Vec<Part>,
+    /// This party's part of the answer, or why there is none.
+    pub answer: SyncSender<std::result::Result<Vec<Part>, String>>,
+}
+
+/// What is going on.
+#[derive(Default)]
+pub struct Now {
+    pub ended: bool,
+    pub approvals: BTreeMap<Role, Approval>,
+    /// Whether the service has its thread.
+    pub running: bool,
+    /// Whether questions are taken.
+    pub open: bool,
+    pub meeting: Meeting,
+    pub questions: VecDeque<Question>,
+    /// Conversations that are going on.
+    pub conversations: BTreeSet<(Fingerprint, [u64; 2])>,
+    /// Questions answered and refused since the party was started.
+    pub answered: u64,
+    pub refused: u64,
+}
+
+/// A service at this party.
+pub struct Serving {
+    pub hash: ServiceHash,
+    pub service: Service,
+    pub now: Mutex<Now>,
+    pub changed: Condvar,
+}
+
+/// A service, and the party that it is at.
+#[derive(Clone)]
+pub struct ServiceHere {
+    pub server: Arc<Server>,
+    pub serving: Arc<Serving>,
+}
+
+impl Deref for ServiceHere {
+    type Target = Serving;
+    fn deref(&self) -> &Serving {
+        &self.serving
+    }
+}
+
+impl Serving {
+    pub fn new(service: Service, ended: bool) -> Serving {
+        let now = Now { ended, ..Now::default() };
+        Serving { hash: service.hash(), service, now: Mutex::new(now), changed: Condvar::new() }
+    }
+
+    pub fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is going on, and wakes who waits for that.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Now) -> T) -> T {
+        let out = change(&mut self.now());
+        self.changed.notify_all();
+        out
+    }
+
+    /// Whether this party's operator, with this certificate, has approved it and has not ended it.
+    pub fn is_live(&self, own: Fingerprint) -> bool {
+        let now = self.now();
+        !now.ended && now.approvals.values().any(|approval| approval.by == own)
+    }
+
+    pub fn wait(&self, time: Duration) {
+        drop(self.changed.wait_timeout(self.now(), time).unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl ServiceHere {
+    /// The service with this hash.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn at(server: &Arc<Server>, hash: ServiceHash) -> Result<ServiceHere> {
+        let serving = server.services().get(&hash).cloned();
+        let serving = serving.ok_or_else(|| Error::Refused(format!("service {} is not known here", hash.short())))?;
+        Ok(ServiceHere { server: server.clone(), serving })
+    }
+
+    /// Which party this is.
+    pub fn me(&self) -> Result<Id> {
+        let own = self.server.identity.fingerprint();
+        self.service.party_of(own).ok_or_else(|| Error::Refused(format!("this party, {own}, is none of the service's three")))
+    }
+
+    /// Keeps an approval that was checked, on disk first.
+    pub fn keep(&self, approval: Approval) -> Result<()> {
+        let role = approval.role;
+        let known = self.now().approvals.get(&role).cloned();
+        if known.is_some_and(|known| !approval.is_before(&known)) {
+            return Ok(());
+        }
+        let mut event = serde_json::to_value(&approval).unwrap_or_default();
+        event["what"] = "approved service".into();
+        self.server.note(event)?;
+        self.server.database.put(&table(self.hash), &role.to_string(), &approval)?;
+        self.change(|now| now.approvals.insert(role, approval));
+        Ok(())
+    }
+}
+
+impl Meets for ServiceHere {
+    fn server(&self) -> &Server {
+        &self.server
+    }
+    fn request(&self) -> Request {
+        Request::LinkService { service: self.hash }
+    }
+    fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T> {
+        Ok(self.change(|now| change(&mut now.meeting)))
+    }
+    fn wait(&self, time: Duration) {
+        self.serving.wait(time);
+    }
+    fn heard(&self, _: Id, _: &[Withdrawn]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The table of a service's approvals.
+fn table(hash: ServiceHash) -> String {
+    approvals::table(JobHash(hash.0))
+}
+
+/// What the database has of services: those that are what they were, with the approvals that are true, and why the others are set aside.
+///
+/// # Errors
+/// It cannot be read.
+pub fn load(database: &Database) -> Result<(BTreeMap<ServiceHash, Arc<Serving>>, Vec<(String, String)>)> {
+    let (mut services, mut aside) = (BTreeMap::new(), vec![]);
+    for (name, value) in database.all::<Value>(SERVICES)? {
+        let record = match record(&name, value) {
+            Ok(record) => record,
+            Err(e) => {
+                aside.push((name.clone(), format!("service {name} as it is stored here: {e}")));
+                continue;
+            }
+        };
+        let serving = Serving::new(record.service, record.ended);
+        for (role, value) in database.all::<Value>(&table(serving.hash))? {
+            let checked = serde_json::from_value(value)
+                .map_err(|e| Error::config("approval", e, "its fields"))
+                .and_then(|approval| serving.service.check_approval(&approval).map(|()| approval).map_err(Error::from));
+            match checked {
+                Ok(approval) => drop(serving.now().approvals.insert(approval.role, approval)),
+                Err(e) => aside.push((name.clone(), format!("approval of {role} of service {name} as it is stored here: {e}"))),
+            }
+        }
+        services.insert(serving.hash, Arc::new(serving));
+    }
+    Ok((services, aside))
+}
+
+fn record(name: &str, value: Value) -> Result<Record> {
+    let record: Record = serde_json::from_value(value).map_err(|e| Error::config("record", e, "a service's"))?;
+    let (found, hash) = (record.service.hash(), record.service.hash().to_string());
+    if record.semantics != SERVICE_SEMANTICS {
+        return Err(Error::config("version of its fields' meaning", record.semantics, SERVICE_SEMANTICS));
+    }
+    if hash != name {
+        return Err(Error::config("hash", found, name));
+    }
+    Ok(record)
+}
+
+/// How a service stands at a party.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// The service's hash.
+    pub hash: ServiceHash,
+    /// Its name.
+    pub name: String,
+    /// The job whose model answers.
+    pub job: JobHash,
+    /// Parties whose approvals are here.
+    pub approved: Vec<Role>,
+    /// In a few words: serving, waiting, ended or over.
+    pub state: String,
+    /// What this party waits for at its peers.
+    pub waiting_for: Option<String>,
+    /// Questions answered and refused since the party was started, and those that wait.
+    pub answered: u64,
+    /// See above.
+    pub refused: u64,
+    /// See above.
+    pub waiting: usize,
+    /// Records that were asked about in all, those that filled up passes included; after a restart up to a 64th of the limit more.
+    pub records: u64,
+}

@@ -1,0 +1,133 @@
+//! A service is approved, ended, and asked how it stands.
+
+use super::entry::{Record, SERVICES, ServiceHere, ServiceStatus, Serving};
+use super::runner;
+use crate::links::{self, Answer};
+use crate::server::Server;
+use crate::{Error, Result};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use trefoil_client::approval::Approval;
+use trefoil_client::refuse;
+use trefoil_job::service::SERVICE_SEMANTICS;
+use trefoil_job::{Service, ServiceHash};
+use trefoil_net::identity::Fingerprint;
+use trefoil_net::tls::Stream;
+
+/// Services that are remembered.
+const MOST: usize = 1000;
+
+/// The operator brings a service with its approval: nothing is done with one that no operator has approved here.
+pub fn approve(server: &Arc<Server>, service: Value, approval: Approval) -> Result<ServiceHash> {
+    let service = Service::from_json(service)?;
+    let (hash, own) = (service.hash(), server.identity.fingerprint());
+    if service.party_of(own).is_none() {
+        return Err(Error::Refused(format!("this party, {own}, is none of the service's three")));
+    }
+    if approval.by != own {
+        return Err(Error::Refused(format!("found an approval of {}, expected this party's, {own}", approval.by)));
+    }
+    service.check_approval(&approval)?;
+    let job = server.jobs().get(&service.model.job).map(|e| e.record.job.clone());
+    let job = job.ok_or_else(|| Error::Refused(format!("job {} is not known here", service.model.job.short())))?;
+    service.check_against(&job)?;
+    if server.config.insecure.mask_seed.is_some() {
+        return Err(Error::Refused("found masks from an insecure seed in this party's configuration, expected none: every session of a service has its own".into()));
+    }
+    let known = server.services().get(&hash).cloned();
+    match &known {
+        Some(known) if known.now().ended => {
+            return Err(Error::Refused("the service was ended here; another one needs another name or limits".into()));
+        }
+        // The same with other addresses.
+        Some(known) if known.service != service && known.now().running => {
+            return Err(Error::Refused(
+                "the service is running with other addresses of its parties; stop this party first".into(),
+            ));
+        }
+        None if server.services().len() >= MOST => return Err(Error::Refused(format!("{MOST} services are remembered here"))),
+        _ => {}
+    }
+    if known.as_ref().is_none_or(|known| known.service != service) {
+        let record = Record { semantics: SERVICE_SEMANTICS, service: service.clone(), ended: false };
+        server.database.put(SERVICES, &hash.to_string(), &record)?;
+        let serving = Serving::new(service, false);
+        if let Some(known) = known {
+            serving.now().approvals.clone_from(&known.now().approvals);
+        }
+        server.services().insert(hash, Arc::new(serving));
+    }
+    let here = ServiceHere::at(server, hash)?;
+    here.keep(approval)?;
+    server.admit()?;
+    runner::ensure(&here);
+    Ok(hash)
+}
+
+/// No more questions, for good.
+pub fn end(server: &Arc<Server>, hash: ServiceHash, by: Fingerprint) -> Result<()> {
+    let here = ServiceHere::at(server, hash)?;
+    let record = Record { semantics: SERVICE_SEMANTICS, service: here.service.clone(), ended: true };
+    server.database.put(SERVICES, &hash.to_string(), &record)?;
+    server.note(json!({ "what": "ended service", "service": hash, "by": by }))?;
+    here.change(|now| (now.ended, now.open) = (true, false));
+    server.admit()
+}
+
+/// A peer calls for a session.
+pub fn link(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: ServiceHash) {
+    let peer = ServiceHere::at(server, hash).and_then(|here| {
+        let id = here.service.party_of(from).filter(|_| from != server.identity.fingerprint());
+        let id = id
+            .ok_or_else(|| Error::Refused(format!("links are for the service's parties; this is {}", here.service.role(from))))?;
+        Ok((here, id))
+    });
+    match peer {
+        Ok((here, id)) => {
+            let answer = match here.now().ended {
+                true => Answer::Over { why: "its operator has ended the service".into() },
+                false => Answer::Linked,
+            };
+            let answer = if matches!(answer, Answer::Linked) { links::if_gathering(&here) } else { answer };
+            links::reply(&here, stream, id, answer, vec![]);
+        }
+        Err(e) => {
+            server.refusal(json!({ "request": "link service", "service": hash }), from, &e.to_string());
+            refuse(&mut stream, &e.to_string());
+        }
+    }
+}
+
+/// How services stand whose hashes begin so, those that the caller has to do with.
+pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -> Vec<ServiceStatus> {
+    let operator = from == server.identity.fingerprint();
+    let all: Vec<Arc<Serving>> = server.services().values().cloned().collect();
+    let theirs = |s: &&Arc<Serving>| {
+        let asked = prefix.is_none_or(|prefix| s.hash.to_string().starts_with(prefix));
+        asked && (operator || s.service.party_of(from).is_some() || s.service.client_of(from).is_some())
+    };
+    all.iter().filter(theirs).map(|serving| status(&ServiceHere { server: server.clone(), serving: serving.clone() })).collect()
+}
+
+fn status(here: &ServiceHere) -> ServiceStatus {
+    let records = here.server.quotas().used(here);
+    let now = here.now();
+    let state = match (now.ended, here.service.is_over(&super::ask::today()), now.open) {
+        (true, ..) => "ended",
+        (_, true, _) => "over",
+        (.., true) => "serving",
+        _ => "waiting",
+    };
+    ServiceStatus {
+        hash: here.hash,
+        name: here.service.name.clone(),
+        job: here.service.model.job,
+        approved: now.approvals.keys().copied().collect(),
+        state: state.to_owned(),
+        waiting_for: now.meeting.waiting_for.clone(),
+        answered: now.answered,
+        refused: now.refused,
+        waiting: now.questions.len(),
+        records,
+    }
+}
