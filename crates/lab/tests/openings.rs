@@ -161,6 +161,7 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
         // Every second epoch ends in one, so that epochs are done again whose figures are known, too.
         // Where the best epoch is followed a session must go on from it.
         checkpoint: if train.follows_best() { Checkpoint { steps: STEPS } } else { Checkpoint::default() },
+        serve: None,
     }
 }
 

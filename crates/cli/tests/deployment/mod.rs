@@ -46,6 +46,12 @@ impl Deployment {
         d
     }
 
+    /// Somebody more, with a key, in the peers file.
+    pub fn member(&self, name: &str) {
+        let fingerprint = self.ok(&["keygen", "--quiet", "--dir", "keys", name]);
+        self.ok(&["peers", "add", name, "-", fingerprint.trim()]);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

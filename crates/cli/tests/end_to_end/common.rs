@@ -112,6 +112,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
         train: TrainSpec { hidden: vec![8], epochs: 1, batch: 8, ..TrainSpec::default() },
         open: Opened::default(),
         checkpoint: Checkpoint::default(),
+        serve: None,
     }
 }
 

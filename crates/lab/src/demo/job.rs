@@ -82,6 +82,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         // All owners are one user here, who is shown every figure.
         open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1 },
         checkpoint: Checkpoint::default(),
+        serve: None,
     }
 }
 
