@@ -4,35 +4,86 @@ use super::{LONG, entries, ready_without_approval, shared};
 use crate::deployment::{Deployment, records, trained};
 use serde_json::Value;
 use std::fs;
+use std::time::Duration;
+use trefoil_client::ask::{Conversation, Question};
+use trefoil_client::peers::Peers;
+use trefoil_client::request::{self, Request};
+use trefoil_client::{Patience, share::dial};
+use trefoil_job::Service;
+use trefoil_mpc::Suite;
+use trefoil_mpc::masked::Masked;
+use trefoil_net::identity::Identity;
+use trefoil_net::{At, Frame, Part};
+use trefoil_ring::Tensor;
 
 /// Three parties with a trained job whose model may be asked by `ward`; all three have approved `service.toml`.
 fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
     let d = ready_without_approval(300);
     d.member("ward");
     d.ok(&["keygen", "stranger", "--dir", "keys", "--quiet"]);
-    let serve = "[serve]\nreveal = \"probabilities\"\nclient = [\"ward\"]\nrecords = 100000\n[train]\nhidden = [8]\nepochs = 3\n";
-    d.job("job.toml", "a job", suite, serve);
+    serve(&d, suite, "ward", &format!("reveal = \"{reveal}\""), limits);
+    d
+}
+
+fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
+    let serve = block("toml").replace("\"ward\"", &format!("{client:?}"));
+    d.job("job.toml", "a job", suite, &format!("{serve}[train]\nhidden = [8]\nepochs = 3\n"));
     for party in ["p0", "p1", "p2"] {
         d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
     }
-    ["north", "south"].iter().for_each(|owner| shared(&d, owner));
+    ["north", "south"].iter().for_each(|owner| shared(d, owner));
     d.until("job.toml", LONG, "trained", trained);
-    let text = d.ok(&["service", "template", "job.toml"]);
-    let text = text.replace("reveal = \"probabilities\"", &format!("reveal = \"{reveal}\""));
+    let commands = commands();
+    let text = d.ok(&words(&commands[0])).replace("reveal = \"probabilities\"", reveal);
     let begin = text.find("[limits]").unwrap();
     d.write("service.toml", &format!("{}[limits]\n{limits}\n", &text[..begin]));
     // Some records to ask about.
-    records(&d.path("ask.csv"), 150, 7);
-    for party in ["p0", "p1", "p2"] {
-        d.ok(&["service", "approve", "service.toml", "--key", &format!("keys/{party}.pem")]);
-    }
-    d
+    records(&d.path("records.csv"), 150, 7);
+    approve(d, "service.toml");
+}
+
+fn approve(d: &Deployment, service: &str) {
+    commands()[1..4].iter().for_each(|command| drop(d.ok(&words(&command.replace("service.toml", service)))));
+}
+
+/// The page that is followed here.
+const PAGE: &str = include_str!("../../../../docs/serving.md");
+
+/// The page's block of this kind.
+fn block(info: &str) -> String {
+    let (_, rest) = PAGE.split_once(&format!("```{info}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// The page's commands: what stands behind `trefoil`, without where it is written to.
+fn commands() -> Vec<String> {
+    let command = |line: &str| line.split_once("$ trefoil ").unwrap().1.split(" > ").next().unwrap().to_owned();
+    let all: Vec<String> = block("console").lines().map(command).collect();
+    assert!(all.len() == 5 && all[0].starts_with("service template") && all[4].starts_with("predict"), "{all:?}");
+    all
+}
+
+fn words(command: &str) -> Vec<&str> {
+    command.split(' ').collect()
 }
 
 const ENOUGH: &str = "records_an_hour = 100000\nrecords = 100000";
 
-fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["predict", "--service", "service.toml", "ask.csv", "--key", "keys/ward.pem"][..], more].concat()
+/// The page's question.
+fn ask(d: &Deployment, more: &[&str]) -> std::process::Output {
+    let commands = commands();
+    d.run(&[&words(&commands[4])[..], more].concat())
+}
+
+fn told(d: &Deployment, more: &[&str]) -> String {
+    let out = ask(d, more);
+    assert!(out.status.success(), "{}\n{}", String::from_utf8_lossy(&out.stderr), d.logs());
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn not_told(d: &Deployment, more: &[&str]) -> String {
+    let commands = commands();
+    d.refused(&[&words(&commands[4])[..], more].concat())
 }
 
 fn classes(csv: &str) -> Vec<String> {
@@ -49,8 +100,8 @@ fn answers_are_the_models() {
     for suite in ["masked", "securenn"] {
         let d = serving(suite, "probabilities", ENOUGH);
         d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
-        let clear = d.ok(&["predict", "m.safetensors", "ask.csv"]);
-        let told = d.ok(&ask(&[]));
+        let clear = d.ok(&["predict", "m.safetensors", "records.csv"]);
+        let told = told(&d, &[]);
         assert_eq!((classes(&told), classes(&told).len()), (classes(&clear), 150), "{suite}");
         for (a, b) in probabilities(&told).iter().zip(probabilities(&clear)) {
             assert!((a - b).abs() < 2e-3, "{suite}: {a} {b}");
@@ -78,10 +129,8 @@ fn answers_are_the_models() {
         // Of a class nothing but the class: the job allows more, the service less.
         let text = fs::read_to_string(d.path("service.toml")).unwrap();
         d.write("class.toml", &text.replace("reveal = \"probabilities\"", "reveal = \"class\""));
-        for party in ["p0", "p1", "p2"] {
-            d.ok(&["service", "approve", "class.toml", "--key", &format!("keys/{party}.pem")]);
-        }
-        let told = d.ok(&["predict", "--service", "class.toml", "ask.csv", "--key", "keys/ward.pem"]);
+        approve(&d, "class.toml");
+        let told = d.ok(&["predict", "--service", "class.toml", "records.csv", "--key", "keys/ward.pem"]);
         assert!(told.starts_with("class\n") && !told.contains(','), "{told}");
         assert_eq!(classes(&told), classes(&clear), "{suite}");
     }
@@ -91,13 +140,14 @@ fn answers_are_the_models() {
 fn who_may_not_ask_is_refused() {
     let d = serving("masked", "class", "records_a_question = 32\nrecords_an_hour = 64\nrecords = 100000");
     // Somebody that no party has heard of.
-    let line = d.refused(&["predict", "--service", "service.toml", "ask.csv", "--key", "keys/stranger.pem", "--timeout", "2"]);
+    let line =
+        d.refused(&["predict", "--service", "service.toml", "records.csv", "--key", "keys/stranger.pem", "--timeout", "2"]);
     assert!(line.contains("wrong certificate") || line.contains("refused") || line.contains("closed"), "{line}");
     // Somebody who is known, and no client.
-    let line = d.refused(&["predict", "--service", "service.toml", "ask.csv", "--key", "keys/north.pem"]);
+    let line = d.refused(&["predict", "--service", "service.toml", "records.csv", "--key", "keys/north.pem"]);
     assert!(line.contains("questions are for the service's clients"), "{line}");
     // A client beyond its quota: 150 records are five passes of 32, and two are allowed.
-    let line = d.refused(&ask(&[]));
+    let line = not_told(&d, &[]);
     assert!(
         line.contains("limit of a client in an hour: found 32 records, expected at most the 0 that are left of 64"),
         "{line}"
@@ -105,7 +155,7 @@ fn who_may_not_ask_is_refused() {
     // What was not approved here: another limit is another service.
     let text = fs::read_to_string(d.path("service.toml")).unwrap();
     d.write("other.toml", &text.replace("records_an_hour = 64", "records_an_hour = 65"));
-    let line = d.refused(&["predict", "--service", "other.toml", "ask.csv", "--key", "keys/ward.pem"]);
+    let line = d.refused(&["predict", "--service", "other.toml", "records.csv", "--key", "keys/ward.pem"]);
     assert!(line.contains("is not known here"), "{line}");
     // What exceeds the job is not approved, by whoever; and nobody but an operator approves.
     d.write("more.toml", &text.replace("records = 100000", "records = 100001"));
@@ -114,19 +164,17 @@ fn who_may_not_ask_is_refused() {
     let line = d.refused(&["service", "approve", "service.toml", "--key", "keys/ward.pem"]);
     assert!(line.contains("one of the service's parties"), "{line}");
     d.write("over.toml", &text.replace("until = \"2099-12-31\"", "until = \"2020-01-01\""));
-    for party in ["p0", "p1", "p2"] {
-        d.ok(&["service", "approve", "over.toml", "--key", &format!("keys/{party}.pem")]);
-    }
-    let line = d.refused(&["predict", "--service", "over.toml", "ask.csv", "--key", "keys/ward.pem"]);
+    approve(&d, "over.toml");
+    let line = d.refused(&["predict", "--service", "over.toml", "records.csv", "--key", "keys/ward.pem"]);
     assert!(line.contains("the service's last day was 2020-01-01"), "{line}");
     // Another schema: the records' columns are the job's.
-    d.write("ask.csv", "a,b\n1,2\n");
-    let line = d.refused(&ask(&[]));
-    assert!(line.contains("ask.csv") && line.contains("column"), "{line}");
+    d.write("records.csv", "a,b\n1,2\n");
+    let line = not_told(&d, &[]);
+    assert!(line.contains("records.csv") && line.contains("column"), "{line}");
     // One operator ends it, for all.
     d.ok(&["service", "end", "service.toml", "--key", "keys/p1.pem"]);
-    records(&d.path("ask.csv"), 5, 1);
-    let line = d.refused(&ask(&["--timeout", "2"]));
+    records(&d.path("records.csv"), 5, 1);
+    let line = not_told(&d, &["--timeout", "2"]);
     assert!(line.contains("was ended") || line.contains("have not met"), "{line}");
     assert!(d.refused(&["service", "approve", "service.toml", "--key", "keys/p1.pem"]).contains("was ended here"));
 }
@@ -135,20 +183,79 @@ fn who_may_not_ask_is_refused() {
 #[test]
 fn a_service_survives_its_parties() {
     let mut d = serving("masked", "class", "records_an_hour = 1024\nrecords = 1024");
-    let before = d.ok(&ask(&[]));
+    let before = told(&d, &[]);
     for party in [1, 0, 2] {
         d.signal(party, "KILL");
         d.start(party, None);
-        assert_eq!(d.ok(&ask(&["--timeout", "120"])), before, "after P{party} came back");
+        assert_eq!(told(&d, &["--timeout", "120"]), before, "after P{party} came back");
     }
     // 160 records a time, of 1024; what a party had reserved counts as used after its restart.
     let mut more = 0;
     let line = loop {
-        let out = d.run(&ask(&["--timeout", "5"]));
+        let out = ask(&d, &["--timeout", "5"]);
         if !out.status.success() {
             break String::from_utf8(out.stderr).unwrap();
         }
         more += 1;
     };
     assert!((1..=2).contains(&more) && line.contains("limit"), "{more} more: {line}");
+}
+
+/// What a client hands to two parties must be the same where both hold it, and a number serves one question.
+#[test]
+fn a_client_that_lies_is_told_nothing() {
+    let d = ready_without_approval(300);
+    let liar = Identity::generate("liar").unwrap();
+    d.ok(&["peers", "add", "liar", "-", &liar.fingerprint().to_string()]);
+    serve(&d, "masked", "liar", "reveal = \"class\"", ENOUGH);
+    let service = Service::load(&d.path("service.toml"), &Peers::load(&d.path("peers.toml")).unwrap()).unwrap();
+    let patience = Patience { connect: Duration::from_secs(60), answer: Duration::from_secs(60) };
+    let x = Tensor::from_elem((1, 4), 1 << 12);
+    let ask = |deal: &dyn Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3]| loop {
+        let (mut conversation, _) = Conversation::open(&service.addresses(), &liar, service.hash(), patience).unwrap();
+        match conversation.ask(Question { x: &x, answer: 2 }, deal, Masked::reconstruct) {
+            // The parties are meeting still.
+            Err(e) if e.may_pass() => std::thread::sleep(Duration::from_millis(100)),
+            other => break other.map_err(|e| e.to_string()),
+        }
+    };
+    let honest = ask(&Masked::deal).unwrap();
+    assert_eq!(honest.iter().sum::<u64>(), 1, "{honest:?}");
+    // The same masks, another m at one of the two that hold it; other masks at one of the two that hold them.
+    let other_m = |party: usize| {
+        move |x: &Tensor, seed| {
+            let mut parts = Masked::deal(x, seed);
+            parts[party] = Masked::deal(&(x + 1), seed).swap_remove(party);
+            parts
+        }
+    };
+    let other_masks = |party: usize| {
+        move |x: &Tensor, seed: [u8; 32]| {
+            let mut parts = Masked::deal(x, seed);
+            parts[party] = Masked::deal(x, seed.map(|byte| byte ^ 1)).swap_remove(party);
+            parts
+        }
+    };
+    for e in [ask(&other_m(0)), ask(&other_m(1)), ask(&other_masks(2)), ask(&other_masks(0))] {
+        let e = e.unwrap_err();
+        assert!(e.contains("were handed different shares"), "{e}");
+    }
+    // The service goes on.
+    assert_eq!(ask(&Masked::deal).unwrap(), honest);
+    // A number that was used, and a number that is not its turn.
+    let raw = |numbers: &[u64]| {
+        let party = &service.addresses()[1];
+        let mut stream = dial(party, &liar, patience).unwrap();
+        let conversation = format!("{:032x}", numbers.iter().sum::<u64>());
+        request::ask::<Value>(&mut stream, &Request::Ask { service: service.hash(), conversation }).unwrap();
+        for &step in numbers {
+            let parts = Masked::deal(&x, [7; 32]).swap_remove(1);
+            stream.write_frame(&Frame { at: At { step, op: 1 }, depth: 0, label: "client.question".into(), parts }).unwrap();
+        }
+        let said = stream.read_frame(1 << 16).unwrap().unwrap();
+        let text = said.parts[0].to_bits(said.parts[0].len(), 8).unwrap();
+        String::from_utf8(text.into_iter().map(|byte| byte as u8).collect::<Vec<u8>>()).unwrap()
+    };
+    assert_eq!(raw(&[2]), "number of a question: found 2, expected 1; each serves one question");
+    assert_eq!(raw(&[0]), "number of a question: found 0, expected 1; each serves one question");
 }
