@@ -6,7 +6,7 @@
 
 use crate::request::{self, Request};
 use crate::share::dial;
-use crate::{ACKNOWLEDGED, ANSWER, Address, Error, MAX_FRAME, Patience, QUESTION, Result, ServiceHash, expect, frame};
+use crate::{ACKNOWLEDGED, ANSWER, Address, Error, Patience, QUESTION, Result, ServiceHash, expect, frame};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trefoil_net::identity::Identity;
@@ -94,12 +94,13 @@ impl Conversation {
     }
 }
 
-/// A party's half: the next question, as its number, its rows and the parts that came; `None` where the client has hung up.
+/// A party's half: the next question, of at most so many bytes, as its number, its rows and the parts that came; `None` where the client has
+/// hung up.
 ///
 /// # Errors
 /// The client is gone, or sent something else.
-pub fn question(stream: &mut Stream) -> Result<Option<(u64, usize, Vec<Part>)>> {
-    match stream.read_frame(MAX_FRAME)? {
+pub fn question(stream: &mut Stream, most: usize) -> Result<Option<(u64, usize, Vec<Part>)>> {
+    match stream.read_frame(most)? {
         None => Ok(None),
         Some(f) if f.label == QUESTION => Ok(Some((f.at.step, f.at.op as usize, f.parts))),
         Some(f) => Err(Error::Unexpected {

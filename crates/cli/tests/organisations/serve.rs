@@ -225,14 +225,14 @@ fn a_client_that_lies_is_told_nothing() {
     let other_m = |party: usize| {
         move |x: &Tensor, seed| {
             let mut parts = Masked::deal(x, seed);
-            parts[party] = Masked::deal(&(x + 1), seed).swap_remove(party);
+            parts[party] = Masked::deal(&(x + 1), seed)[party].clone();
             parts
         }
     };
     let other_masks = |party: usize| {
         move |x: &Tensor, seed: [u8; 32]| {
             let mut parts = Masked::deal(x, seed);
-            parts[party] = Masked::deal(x, seed.map(|byte| byte ^ 1)).swap_remove(party);
+            parts[party] = Masked::deal(x, seed.map(|byte| byte ^ 1))[party].clone();
             parts
         }
     };
@@ -249,7 +249,7 @@ fn a_client_that_lies_is_told_nothing() {
         let conversation = format!("{:032x}", numbers.iter().sum::<u64>());
         request::ask::<Value>(&mut stream, &Request::Ask { service: service.hash(), conversation }).unwrap();
         for &step in numbers {
-            let parts = Masked::deal(&x, [7; 32]).swap_remove(1);
+            let parts = Masked::deal(&x, [7; 32])[1].clone();
             stream.write_frame(&Frame { at: At { step, op: 1 }, depth: 0, label: "client.question".into(), parts }).unwrap();
         }
         let said = stream.read_frame(1 << 16).unwrap().unwrap();

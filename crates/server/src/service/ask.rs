@@ -16,6 +16,9 @@ use trefoil_net::{Id, Part};
 /// Questions that wait at a time.
 const MOST_WAITING: usize = 256;
 
+/// What a question has beside eight bytes a value: seeds.
+const AROUND: usize = 4096;
+
 /// Today in UTC, as in 2027-12-31.
 pub fn today() -> String {
     trefoil_store::time::now().chars().take(10).collect()
@@ -50,8 +53,9 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     request::accept(stream, &ask::Opened { job: value })?;
     let me = here.me()?;
     let inputs = job.network()?.input.len();
+    let most = service.limits.records_a_question as usize * inputs * size_of::<u64>() + AROUND;
     let mut expected = 1;
-    while let Some((number, rows, parts)) = ask::question(stream)? {
+    while let Some((number, rows, parts)) = ask::question(stream, most)? {
         if number != expected {
             return refuse(format!("number of a question: found {number}, expected {expected}; each serves one question"));
         }

@@ -44,24 +44,24 @@ fn close(here: &ServiceHere, why: &str) {
 }
 
 fn run(here: &ServiceHere) {
-    let mut pause = PAUSES[0];
+    let (mut pause, mut last) = (PAUSES[0], String::new());
     while !here.server.stopping() && !here.now().ended {
         let began = Instant::now();
-        let error = match session::run(here) {
+        let result = session::run(here);
+        close(here, "the parties of the service have lost one another");
+        let why = match result {
             Ok(()) | Err(Error::Interrupted) => continue,
             Err(e) => e.to_string(),
         };
-        close(here, "the parties of the service have lost one another");
-        if began.elapsed() > PAUSES[1] {
-            pause = PAUSES[0];
+        here.change(|now| now.meeting.waiting_for = Some(why.clone()));
+        if last != why {
+            tracing::warn!(service = %here.hash, "{why}");
+            here.server.noted(json!({ "what": "service session ended", "service": here.hash, "why": why }));
+            last = why;
         }
-        let new = here.change(|now| now.meeting.waiting_for.replace(error.clone()).is_none_or(|old| old != error));
-        if new {
-            tracing::warn!(service = %here.hash, "{error}");
-            here.server.noted(json!({ "what": "service session ended", "service": here.hash, "why": error }));
-        }
+        // A session that went well for a while was no try in vain.
+        pause = if began.elapsed() > 2 * here.server.config.timeout() { PAUSES[0] } else { (2 * pause).min(PAUSES[1]) };
         let until = Instant::now() + pause;
-        pause = (2 * pause).min(PAUSES[1]);
         while !here.server.stopping() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }
