@@ -27,8 +27,8 @@ pub struct Predictions<'a> {
 /// Who says it.
 enum Asked<'a> {
     Clear(&'a Model),
-    OnShares { model: &'a Model, shares: OnShares, compared: Compared },
-    Service(Asking<'a>),
+    OnShares { model: &'a Model, shares: Box<OnShares>, compared: Compared },
+    Service(Box<Asking<'a>>),
 }
 
 /// What was found where records were predicted on shares and in the clear.
@@ -107,7 +107,8 @@ impl<'a> Predictions<'a> {
         let power = (0..=u8::MAX).find(|power| f64::from(*power).exp2() > largest).unwrap_or(u8::MAX);
         // Grey levels need no more than 8 fraction bits, whatever else is there may have more.
         let prepared = model.prepare(power, fine.then_some(8))?;
-        let asked = Asked::OnShares { model, shares: OnShares::start(&prepared, chosen)?, compared: Compared::default() };
+        let asked =
+            Asked::OnShares { model, shares: Box::new(OnShares::start(&prepared, chosen)?), compared: Compared::default() };
         Ok((
             Predictions { asked, ..Predictions::open(model, file, label)? },
             Trial { prediction: prepared.prediction, bound: prepared.bound },
@@ -126,7 +127,7 @@ impl<'a> Predictions<'a> {
             schema::Task::Regression => Task::Regression,
         };
         let target = input.target;
-        Ok(Predictions { records: Unlabelled::open(input, file, None)?, task, target, asked: Asked::Service(asking) })
+        Ok(Predictions { records: Unlabelled::open(input, file, None)?, task, target, asked: Asked::Service(Box::new(asking)) })
     }
 
     /// What is said of records.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::entry::Entry;
 use crate::record::{Record, State};
-use crate::service::{Quotas, Serving};
+use crate::service::{Quotas, Services};
 use crate::{Error, Event, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
-use trefoil_job::{JobHash, ServiceHash};
+use trefoil_job::JobHash;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::Listener;
 use trefoil_store::{Database, Folder, StorageKey, audit};
@@ -34,7 +34,7 @@ pub struct Server {
     pub aside: BTreeMap<String, String>,
     /// Something about a job has changed.
     pub changed: Condvar,
-    pub services: Mutex<BTreeMap<ServiceHash, Arc<Serving>>>,
+    pub services: Mutex<Services>,
     pub quotas: Mutex<Quotas>,
     pub stop: &'static AtomicBool,
     pub emit: Mutex<Box<dyn FnMut(Event) + Send>>,
@@ -66,7 +66,7 @@ impl Server {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn services(&self) -> MutexGuard<'_, BTreeMap<ServiceHash, Arc<Serving>>> {
+    pub fn services(&self) -> MutexGuard<'_, Services> {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,7 +17,7 @@ mod runner;
 mod session;
 
 pub use ask::converse;
-pub use entry::{ServiceHere, ServiceStatus, Serving, load};
+pub use entry::{ServiceHere, ServiceStatus, Services, load};
 pub use quota::Quotas;
 pub use requests::{approve, end, link, statuses};
 pub use runner::ensure;

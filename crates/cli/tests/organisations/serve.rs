@@ -201,6 +201,9 @@ fn a_service_survives_its_parties() {
     assert!((1..=2).contains(&more) && line.contains("limit"), "{more} more: {line}");
 }
 
+/// How a client splits a question.
+type Deal = dyn Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3];
+
 /// What a client hands to two parties must be the same where both hold it, and a number serves one question.
 #[test]
 fn a_client_that_lies_is_told_nothing() {
@@ -211,7 +214,7 @@ fn a_client_that_lies_is_told_nothing() {
     let service = Service::load(&d.path("service.toml"), &Peers::load(&d.path("peers.toml")).unwrap()).unwrap();
     let patience = Patience { connect: Duration::from_secs(60), answer: Duration::from_secs(60) };
     let x = Tensor::from_elem((1, 4), 1 << 12);
-    let ask = |deal: &dyn Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3]| loop {
+    let ask = |deal: &Deal| loop {
         let (mut conversation, _) = Conversation::open(&service.addresses(), &liar, service.hash(), patience).unwrap();
         match conversation.ask(Question { x: &x, answer: 2 }, deal, Masked::reconstruct) {
             // The parties are meeting still.

@@ -77,6 +77,9 @@ pub struct Serving {
     pub changed: Condvar,
 }
 
+/// All of a party.
+pub type Services = BTreeMap<ServiceHash, Arc<Serving>>;
+
 /// A service, and the party that it is at.
 #[derive(Clone)]
 pub struct ServiceHere {
@@ -179,7 +182,7 @@ fn table(hash: ServiceHash) -> String {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn load(database: &Database) -> Result<(BTreeMap<ServiceHash, Arc<Serving>>, Vec<(String, String)>)> {
+pub fn load(database: &Database) -> Result<(Services, Vec<(String, String)>)> {
     let (mut services, mut aside) = (BTreeMap::new(), vec![]);
     for (name, value) in database.all::<Value>(SERVICES)? {
         let record = match record(&name, value) {
