@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
-use trefoil_job::Job;
+use trefoil_job::{Job, Service};
 use trefoil_server::config::Config;
 
 type Parsed = Result<(), String>;
@@ -19,6 +19,12 @@ fn job(text: &str) -> Parsed {
     let mut again = Job::from_json(serde_json::to_value(&job).unwrap()).unwrap();
     again.party[0].address = Some("moved.example:1".into());
     assert_eq!(job.hash(), again.hash());
+    Ok(())
+}
+
+fn service(text: &str) -> Parsed {
+    let service = Service::parse(text, "fuzz", &Peers::default()).map_err(|e| e.to_string())?;
+    assert_eq!(Service::from_json(serde_json::to_value(&service).unwrap()).unwrap().hash(), service.hash());
     Ok(())
 }
 
@@ -49,6 +55,7 @@ fn replay(folder: &str, parse: fn(&str) -> Parsed) {
 #[test]
 fn the_corpus() {
     replay("job", job);
+    replay("service", service);
     replay("config", config);
     replay("request", request);
 }
@@ -79,7 +86,7 @@ proptest! {
 
     #[test]
     fn arbitrary_text(text in "[ -~\n]{0,300}") {
-        let _ = (job(&text), config(&text), request(&text));
+        let _ = (job(&text), service(&text), config(&text), request(&text));
     }
 
     #[test]
