@@ -30,6 +30,18 @@ pub struct At {
     pub step: u64,
 }
 
+/// What a step changes, and by what.
+pub struct Change<'a, N> {
+    /// The trained parameters.
+    pub params: &'a mut [N],
+    /// What the optimiser keeps from step to step: see [`Optimiser::keeps`].
+    pub kept: &'a mut [N],
+    /// A gradient for each parameter, as [`Optimiser::cuts`] has it truncated.
+    pub gradients: Vec<N>,
+    /// When the step is.
+    pub at: At,
+}
+
 /// An optimiser.
 pub trait Optimiser {
     /// What costs are booked to.
@@ -61,14 +73,7 @@ pub trait Optimiser {
     ///
     /// # Errors
     /// Those of the engine.
-    fn apply<E: Engine>(
-        &self,
-        e: &mut E,
-        params: &mut [E::Num],
-        kept: &mut [E::Num],
-        gradients: Vec<E::Num>,
-        at: At,
-    ) -> EngineResult<()>;
+    fn apply<E: Engine>(&self, e: &mut E, change: Change<'_, E::Num>) -> EngineResult<()>;
 }
 
 /// The optimiser of a training.
@@ -129,15 +134,8 @@ impl Optimiser for Chosen {
     fn cuts<E: Engine>(&self, e: &E, params: &[E::Num], kept: &[E::Num], at: At) -> EngineResult<Vec<Cut<E::Num>>> {
         each!(self, o => o.cuts(e, params, kept, at))
     }
-    fn apply<E: Engine>(
-        &self,
-        e: &mut E,
-        params: &mut [E::Num],
-        kept: &mut [E::Num],
-        gradients: Vec<E::Num>,
-        at: At,
-    ) -> EngineResult<()> {
-        each!(self, o => o.apply(e, params, kept, gradients, at))
+    fn apply<E: Engine>(&self, e: &mut E, change: Change<'_, E::Num>) -> EngineResult<()> {
+        each!(self, o => o.apply(e, change))
     }
 }
 
@@ -149,6 +147,14 @@ fn rate(spec: &TrainSpec, scales: &Scales, epoch: u64, batch: usize) -> Result<R
         true => scales.rate(lr, batch),
         false => scales.rate(lr.max(scales.least_rate(batch)), batch),
     }
+}
+
+/// Takes a change off each parameter, which stays in the range of weights. Local.
+fn take_off<E: Engine>(e: &E, params: &mut [E::Num], changes: &[E::Num], scales: &Scales) -> EngineResult<()> {
+    for (w, change) in params.iter_mut().zip(changes) {
+        *w = e.claim(&e.sub(w, change)?, scales.weight.bits);
+    }
+    Ok(())
 }
 
 /// A rate that a trainer has tried before.

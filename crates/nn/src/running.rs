@@ -2,7 +2,7 @@
 
 use crate::graph::Param;
 use crate::network::Cut;
-use crate::optimisers::{At, Optimiser};
+use crate::optimisers::{At, Change, Optimiser};
 use crate::train::State;
 use trefoil_engine::{Engine, Result};
 
@@ -35,7 +35,7 @@ pub(crate) fn apply<E: Engine>(
 ) -> Result<()> {
     let (mut trained, _) = split(params, std::mem::take(&mut state.params));
     let (gradients, next) = split(params, gradients);
-    optimiser.apply(e, &mut trained, &mut state.kept, gradients, at)?;
+    optimiser.apply(e, Change { params: &mut trained, kept: &mut state.kept, gradients, at })?;
     let (mut trained, mut next) = (trained.into_iter(), next.into_iter());
     state.params = params.iter().filter_map(|p| if p.trained { trained.next() } else { next.next() }).collect();
     Ok(())

@@ -24,7 +24,7 @@
 //! 16 for the root's range (12 with eps from G / 2^8 on), 6 for quotient and update; four more for AMSGrad.
 
 use super::sgd::{DECAY, check_decay};
-use super::{At, Optimiser, OptimiserKind, amsgrad, clip, rows, tried};
+use super::{At, Change, Optimiser, OptimiserKind, amsgrad, clip, rows, take_off, tried};
 use crate::network::Cut;
 use crate::scales::{Rate, Scales};
 use crate::{Error, Result, TrainSpec};
@@ -150,14 +150,8 @@ impl Optimiser for Adam {
         Ok(params.iter().map(|_| Cut { format: self.gradient(), join: None }).collect())
     }
 
-    fn apply<E: Engine>(
-        &self,
-        e: &mut E,
-        params: &mut [E::Num],
-        kept: &mut [E::Num],
-        mut gradients: Vec<E::Num>,
-        at: At,
-    ) -> EngineResult<()> {
+    fn apply<E: Engine>(&self, e: &mut E, change: Change<'_, E::Num>) -> EngineResult<()> {
+        let Change { params, kept, mut gradients, at } = change;
         let [m, v, largest @ ..] = kept else {
             return Err(EngineError::Shape { what: "sums that Adam keeps", left: [2, 1], right: [kept.len(), 1] });
         };
@@ -180,11 +174,7 @@ impl Optimiser for Adam {
         }
         let u = self.quotient(e, params, [m, squares], at)?;
         e.settle(&[&u])?;
-        for (w, u) in params.iter_mut().zip(rows::matrices(e, &u, &shapes)) {
-            let next = e.sub(w, &u)?;
-            *w = e.claim(&next, self.scales.weight.bits);
-        }
-        Ok(())
+        take_off(e, params, &rows::matrices(e, &u, &shapes), &self.scales)
     }
 }
 

@@ -5,7 +5,8 @@
 //! added to the velocity: (rate / batch) dW = u' - mu u. So w' = w - ((1 + mu) u' - mu u), which is local but for its 16 fraction bits too
 //! many: one truncation more than `sgd.rs`, in all parameters at once, and the round that finishes it.
 
-use super::{At, Optimiser, Sgd, rows};
+use super::sgd::keep;
+use super::{At, Change, Optimiser, Sgd, rows, take_off};
 use crate::network::Cut;
 use crate::scales::{MOMENTUM, Rate, Scales};
 use crate::{Result, TrainSpec};
@@ -49,14 +50,8 @@ impl Optimiser for Nesterov {
         self.0.cuts(e, params, kept, at)
     }
 
-    fn apply<E: Engine>(
-        &self,
-        e: &mut E,
-        params: &mut [E::Num],
-        kept: &mut [E::Num],
-        gradients: Vec<E::Num>,
-        at: At,
-    ) -> EngineResult<()> {
+    fn apply<E: Engine>(&self, e: &mut E, change: Change<'_, E::Num>) -> EngineResult<()> {
+        let Change { params, kept, gradients, at } = change;
         let velocity = self.0.updates(e, params, kept, gradients, at)?;
         let (mu, scales) = (self.0.momentum(), self.0.scales());
         let shapes: Vec<_> = velocity.iter().map(|u| e.shape(u)).collect();
@@ -64,13 +59,8 @@ impl Optimiser for Nesterov {
         let ahead = e.sub(&e.times(&new, 1.0 + mu, MOMENTUM)?, &e.times(&old, mu, MOMENTUM)?)?;
         let [ahead] = e.truncate([(&ahead, Format { bits: scales.step.bits + 2, ..scales.step })])?;
         e.settle(&[&ahead])?;
-        for (w, change) in params.iter_mut().zip(rows::matrices(e, &ahead, &shapes)) {
-            let next = e.sub(w, &change)?;
-            *w = e.claim(&next, scales.weight.bits);
-        }
-        for (old, u) in kept.iter_mut().zip(velocity) {
-            *old = u;
-        }
+        take_off(e, params, &rows::matrices(e, &ahead, &shapes), scales)?;
+        keep(kept, velocity);
         Ok(())
     }
 }

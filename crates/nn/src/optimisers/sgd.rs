@@ -9,7 +9,7 @@
 //! No round and no truncation of its own: the gradient by the outputs is multiplied by rate / batch, locally, and mu u joins the
 //! truncation that dW needs in any case. Only where gradients are clipped does mu u have to wait until they are, and takes a second one.
 
-use super::{At, Optimiser, clip, rows, tried};
+use super::{At, Change, Optimiser, clip, rows, take_off, tried};
 use crate::network::Cut;
 use crate::scales::{MOMENTUM, Rate, Scales};
 use crate::{Error, Result, TrainSpec};
@@ -27,6 +27,11 @@ pub struct Sgd {
     spec: TrainSpec,
     momentum: f64,
     scales: Scales,
+}
+
+/// Keeps the updates as velocities, if there is momentum.
+pub(super) fn keep<N>(kept: &mut [N], updates: Vec<N>) {
+    kept.iter_mut().zip(updates).for_each(|(old, u)| *old = u);
 }
 
 /// Refuses a weight decay that is none, or that is too small to be represented.
@@ -171,22 +176,11 @@ impl Optimiser for Sgd {
     }
 
     /// Takes the updates off the parameters, and keeps them as velocities if there is momentum.
-    fn apply<E: Engine>(
-        &self,
-        e: &mut E,
-        params: &mut [E::Num],
-        kept: &mut [E::Num],
-        gradients: Vec<E::Num>,
-        at: At,
-    ) -> EngineResult<()> {
+    fn apply<E: Engine>(&self, e: &mut E, change: Change<'_, E::Num>) -> EngineResult<()> {
+        let Change { params, kept, gradients, at } = change;
         let update = self.updates(e, params, kept, gradients, at)?;
-        for (w, u) in params.iter_mut().zip(&update) {
-            let next = e.sub(w, u)?;
-            *w = e.claim(&next, self.scales.weight.bits);
-        }
-        for (old, u) in kept.iter_mut().zip(update) {
-            *old = u;
-        }
+        take_off(e, params, &update, &self.scales)?;
+        keep(kept, update);
         Ok(())
     }
 }
