@@ -7,7 +7,7 @@
 //! | [`guessed`] | a CSV or Parquet file, by a schema that is guessed from it |
 //! | [`schema`] | what the records of a job look like, and how they become fixed-point numbers |
 //! | [`records`] | an owner's file, whatever its format, as such numbers, chunk by chunk |
-//! | [`shuffle`] | permutations that a public seed fixes: splits, batch order |
+//! | [`shuffle`] | which records are held out and which are whose, by a public seed |
 //!
 //! All of them end in what [`records`] makes of them. The loaders of whole files keep it in memory, as a [`Dataset`].
 

@@ -1,12 +1,6 @@
-//! Permutations that a **public** seed fixes: splits between owners, train and test, batch order.
-//!
-//! This is not secret randomness and must never make a share, mask or key. All parties and owners compute it for
-//! themselves and must agree, so the algorithm is part of the format and does not change:
-//!
-//! - The generator is SplitMix64 (Steele, Lea, Flood 2014): `s += 0x9e3779b97f4a7c15`, the output is `mix(s)`.
-//! - It starts at `s = mix(mix(mix(seed) ^ kind) ^ index)`, where [`Stream`] gives kind and index.
-//! - A number below `n` is `next mod n`, where outputs at or above the largest multiple of `n` in 2^64 are drawn anew.
-//! - The permutation is Fisher-Yates from the top: for `i = n-1, ..., 1`, swap `i` with a number below `i + 1`.
+//! Which records are held out and which are whose, by a seed that is public ([`trefoil_ring::public`]).
+
+use trefoil_ring::public::Public;
 
 /// What a permutation is for. Different uses of one seed are independent of one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,117 +9,26 @@ pub enum Stream {
     Test,
     /// Which records belong to which data owner.
     Owners,
-    /// The order of the records in a training epoch, counted from 0.
-    Epoch(u64),
 }
 
-impl Stream {
-    fn address(self) -> (u64, u64) {
-        match self {
-            Stream::Test => (1, 0),
-            Stream::Owners => (2, 0),
-            Stream::Epoch(e) => (3, e),
-        }
-    }
-}
-
-/// A permutation of `0..n`, the same on every platform and in every version: see the module's text.
+/// A permutation of `0..n`, the same on every platform and in every version.
 #[must_use]
 pub fn shuffle(n: usize, seed: u64, stream: Stream) -> Vec<usize> {
-    let mut rng = SplitMix64::new(seed, stream);
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in (1..n).rev() {
-        order.swap(i, rng.below(i as u64 + 1) as usize);
-    }
-    order
-}
-
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn new(seed: u64, stream: Stream) -> Self {
-        let (kind, index) = stream.address();
-        SplitMix64(mix(mix(mix(seed) ^ kind) ^ index))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// Uniform below `n`, which is not 0.
-    fn below(&mut self, n: u64) -> u64 {
-        // 2^64 mod n: that many outputs at the top would make small results more likely.
-        let excess = (u64::MAX % n + 1) % n;
-        loop {
-            let r = self.next();
-            if r <= u64::MAX - excess {
-                return r % n;
-            }
-        }
-    }
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    let kind = match stream {
+        Stream::Test => 1,
+        Stream::Owners => 2,
+    };
+    Public::new(seed, &[kind, 0]).permutation(n)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The published first outputs of SplitMix64 from state 1234567.
+    /// A change here changes every split.
     #[test]
-    fn splitmix64_known_answers() {
-        let mut rng = SplitMix64(1_234_567);
-        let got: Vec<u64> = (0..3).map(|_| rng.next()).collect();
-        assert_eq!(got, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
-    }
-
-    /// Computed apart, from the module's text. A change here changes every split and batch order.
-    #[test]
-    fn permutations_are_stable() {
+    fn splits_are_stable() {
         assert_eq!(shuffle(10, 0, Stream::Test), [7, 4, 3, 8, 5, 9, 2, 0, 6, 1]);
-        assert_eq!(shuffle(10, 7, Stream::Epoch(3)), [5, 8, 6, 2, 0, 4, 1, 7, 3, 9]);
-    }
-
-    #[test]
-    fn every_result_is_a_permutation() {
-        for n in [0, 1, 2, 3, 100, 1797] {
-            let mut p = shuffle(n, 42, Stream::Owners);
-            p.sort_unstable();
-            assert!(p.iter().copied().eq(0..n));
-        }
-    }
-
-    #[test]
-    fn streams_and_seeds_differ() {
-        let all = [
-            shuffle(50, 1, Stream::Test),
-            shuffle(50, 1, Stream::Owners),
-            shuffle(50, 1, Stream::Epoch(0)),
-            shuffle(50, 1, Stream::Epoch(1)),
-            shuffle(50, 2, Stream::Epoch(0)),
-        ];
-        for (i, a) in all.iter().enumerate() {
-            assert!(all[..i].iter().all(|b| a != b));
-        }
-    }
-
-    /// Each element lands in each place about equally often: chi-square with 16 degrees of freedom for n = 5.
-    #[test]
-    fn places_are_uniform() {
-        let (n, runs) = (5, 20_000_u64);
-        let mut count = [[0.0_f64; 5]; 5];
-        for seed in 0..runs {
-            for (place, &i) in shuffle(n, seed, Stream::Epoch(0)).iter().enumerate() {
-                count[i][place] += 1.0;
-            }
-        }
-        let want = runs as f64 / n as f64;
-        let chi: f64 = count.iter().flatten().map(|c| (c - want).powi(2) / want).sum();
-        assert!(chi < 60.0, "{chi}");
+        assert_ne!(shuffle(10, 0, Stream::Owners), shuffle(10, 0, Stream::Test));
     }
 }

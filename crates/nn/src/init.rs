@@ -5,12 +5,12 @@
 
 use crate::choice::choice;
 use crate::layers::Start;
-use crate::order::Public;
 use crate::{Error, Result};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use trefoil_engine::Format;
+use trefoil_ring::public::Public;
 
 /// How wide the initial weights are spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Init {
         };
         let bound = (6.0 / fan as f64).sqrt();
         let unit = f64::from(format.frac).exp2();
-        let mut public = Public::new(seed, 5, layer as u64);
+        let mut public = Public::new(seed, &[5, layer as u64]);
         Array2::from_shape_simple_fn(shape, || (public.signed_unit() * bound * unit).round() / unit)
     }
 }

@@ -1,6 +1,6 @@
 //! Arithmetic in the clear: the rings, fixed point, tensors, bit packing and the wrapping matrix product.
 //!
-//! No input or output, no randomness and no notion of a party. [`odd`] and [`residue`] run on
+//! No input or output, no secret randomness and no notion of a party. [`odd`] and [`residue`] run on
 //! secrets, so they neither branch on values nor index tables by them.
 
 pub mod bits;
@@ -9,6 +9,7 @@ pub mod fixed;
 pub mod matrix;
 pub mod odd;
 pub mod planes;
+pub mod public;
 pub mod residue;
 pub mod words;
 

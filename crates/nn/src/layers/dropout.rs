@@ -6,10 +6,10 @@
 
 use super::{Constant, Mode, Onward, Place, Through};
 use crate::graph::Shape;
-use crate::order::Public;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Index, Result};
+use trefoil_ring::public::Public;
 
 /// The layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Dropout {
     fn apply<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<E::Num> {
         let Mode::Train { seed, step } = at.mode else { return Ok(x.clone()) };
         let ([rows, columns], format) = (e.shape(x), e.format(x));
-        let mut public = Public::of_node(seed, step, at.node);
+        let mut public = Public::new(seed, &[7, step, at.node as u64]);
         // A column of zeros behind the others is what is taken in place of an element.
         let index: Vec<usize> = (0..rows * columns)
             .map(|i| (i / columns * (columns + 1), i % columns))
