@@ -111,7 +111,7 @@ pub struct Owner {
 }
 
 /// What is opened to P0 and P1 after each epoch. The number of blocks of weights that have left their range, which should be 0, is
-/// opened in any case.
+/// opened in any case; and that of activations, unless the loss sample has fewer records than `least_records`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Opened {
@@ -184,7 +184,7 @@ impl Job {
     /// A training on as many records as a batch has, with all that the job may open: what hyper-parameters are tried on.
     pub fn trial(&self) -> Training {
         let training = self.training(self.train.batch, self.train.batch.min(1));
-        Training { open: Open { loss: self.open.loss, metric: self.metric() }, ..training }
+        Training { open: Open { loss: self.open.loss, activations: true, metric: self.metric() }, ..training }
     }
 
     /// The network, whose inputs and outputs are those of the records.
@@ -203,8 +203,10 @@ impl Job {
     /// What is opened of so many records: figures of fewer than `least_records` are not.
     pub fn opened(&self, train_rows: usize, test_rows: usize) -> Open {
         let enough = |records: usize| records >= self.open.least_records;
+        let activations = enough(train_rows.min(LOSS_ROWS));
         Open {
-            loss: self.open.loss && enough(train_rows.min(LOSS_ROWS)),
+            loss: self.open.loss && activations,
+            activations,
             metric: self.metric().filter(|metric| enough(metric.records(test_rows))),
         }
     }
@@ -212,12 +214,14 @@ impl Job {
     /// Why figures that the job names are not opened of so many records: a line each.
     pub fn not_opened(&self, train_rows: usize, test_rows: usize) -> Vec<String> {
         let opened = self.opened(train_rows, test_rows);
+        let sample = train_rows.min(LOSS_ROWS);
         let line = |figure: &str, records: usize, kind: &str| {
             format!("{figure}: of {records} {kind} records, and open.least_records is {}", self.open.least_records)
         };
-        let loss = (self.open.loss && !opened.loss).then(|| line("loss", train_rows.min(LOSS_ROWS), "training"));
+        let loss = (self.open.loss && !opened.loss).then(|| line("loss", sample, "training"));
+        let activations = (!opened.activations).then(|| line("activations out of range", sample, "training"));
         let metric = self.metric().filter(|_| opened.metric.is_none());
-        loss.into_iter().chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
+        loss.into_iter().chain(activations).chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
     }
 
     /// The figure that the job names.

@@ -16,6 +16,12 @@ pub enum Error {
          expected none; a smaller learning rate may help"
     )]
     Weights { epoch: u64, blocks: u64, size: usize, bound: f64 },
+    /// Activations have left the range that their format promises, or are about to.
+    #[error(
+        "epoch {epoch}: activations out of range: found {blocks} blocks of {size} neighbouring outputs of a layer with a norm of twice \
+         their bound ({bound}) or more, expected none; a smaller learning rate, weight decay or batch normalisation may help"
+    )]
+    Activations { epoch: u64, blocks: u64, size: usize, bound: f64 },
     /// An opened figure is what no records that keep their promise can give. Nothing of it is told.
     #[error("{figure}: opened was a figure outside of its bound, {bound}; it is not told, and nothing is trained any more")]
     Bound { figure: &'static str, bound: String },

@@ -5,6 +5,7 @@
 //! the same.
 
 use crate::evaluate::LOSS_ROWS;
+use crate::monitor::Seen;
 use crate::optimisers::{Chosen, Optimiser};
 use crate::train::{Data, State};
 use crate::{Best, ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
@@ -121,9 +122,10 @@ impl Trainer {
             }
         }
         // Formats must not depend on how many records there are: who fetches a model does not know.
-        self.loss(e, &state, &of(LOSS_ROWS))?;
+        let mut seen = Seen::default();
+        self.mean_loss(e, "loss", &state, &of(LOSS_ROWS), Some(&mut seen))?;
         self.metric(e, &state, &of(2))?;
-        self.weights_out_of_range(e, &state)?;
+        self.out_of_range(e, &state, Some(seen))?;
         Ok(step_wraps)
     }
 }

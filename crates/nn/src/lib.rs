@@ -14,7 +14,7 @@
 //! | [`scales`] | how many bits each quantity has |
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
-//! | [`evaluate`], [`auc`] | loss, metrics and range monitor on shares |
+//! | [`evaluate`], [`auc`], [`monitor`] | loss, metrics and range monitor on shares |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
 //! | [`prediction`] | a model's forward pass on hidden records |
@@ -36,6 +36,7 @@ pub mod init;
 pub mod layers;
 pub mod loss;
 pub mod model;
+pub mod monitor;
 pub mod network;
 pub mod open;
 pub mod optimisers;

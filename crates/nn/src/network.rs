@@ -109,6 +109,19 @@ impl Network {
         x: &E::Num,
         mode: Mode,
     ) -> EngineResult<(E::Num, Tape<'a, E>)> {
+        self.forward_seen(e, params, formats, x, mode, |_, _| ())
+    }
+
+    /// The same, and `seen` is shown each node's output.
+    pub(crate) fn forward_seen<'a, E: Engine + 'a>(
+        &'a self,
+        e: &mut E,
+        params: &'a [E::Num],
+        formats: &[Formats],
+        x: &E::Num,
+        mode: Mode,
+        mut seen: impl FnMut(usize, &E::Num),
+    ) -> EngineResult<(E::Num, Tape<'a, E>)> {
         let mut uses = self.uses.clone();
         let (mut values, mut tape): (Vec<Option<E::Num>>, _) = (Vec::new(), Tape(Vec::new()));
         if params.len() != self.params.len() || formats.len() != self.graph.nodes.len() {
@@ -138,6 +151,7 @@ impl Network {
                 }
                 Ok((y, back))
             })?;
+            seen(i, &y);
             values.push(Some(y));
             tape.0.push(back);
         }

@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is opened after each epoch. Whatever is said here, the check of the weights opens one count an epoch: the blocks of
-/// weights that are out of range.
+/// What is opened after each epoch. Whatever is said here, one count is opened an epoch of the blocks of weights that are
+/// [out of range](crate::monitor).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     /// The mean loss of a fixed sample of training records. Without it, a training that diverges is noticed by its weights only.
     pub loss: bool,
+    /// The number of blocks of activations that are out of range, of that sample. Without it, activations that leave their range are noticed
+    /// by the loss only.
+    pub activations: bool,
     /// A figure of the test records.
     pub metric: Option<Metric>,
 }

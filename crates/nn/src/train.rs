@@ -53,7 +53,7 @@ pub enum Event<'a, N> {
         /// After the step.
         state: &'a State<N>,
     },
-    /// Asked before anything of an epoch is opened. Whoever puts `open` to false keeps its loss, its metric and the check of its weights
+    /// Asked before anything of an epoch is opened. Whoever puts `open` to false keeps its loss, its metric and the check of its ranges
     /// closed; all parties must decide alike.
     Figures {
         /// Counted from 1.
@@ -86,7 +86,7 @@ pub enum Event<'a, N> {
         loss: Option<f64>,
         /// [`Metric`](crate::Metric) of the test records; `None` likewise, without test records, and where it is undefined.
         metric: Option<f64>,
-        /// Whether its figures were opened: loss and weights are in their range.
+        /// Whether its figures were opened: loss, weights and activations are in their range.
         checked: bool,
         /// Whether no epoch follows.
         last: bool,
@@ -249,8 +249,8 @@ impl Trainer {
     /// given with an epoch that was checked is a good one.
     ///
     /// # Errors
-    /// [`Error::Config`] if the data is not of the configured shape; [`Error::Diverged`] or [`Error::Weights`] naming
-    /// the epoch; those of the engine; those of `report`.
+    /// [`Error::Config`] if the data is not of the configured shape; [`Error::Diverged`], [`Error::Weights`] or
+    /// [`Error::Activations`] naming the epoch; those of the engine; those of `report`.
     pub fn train<E: Engine, X: From<Error>>(
         &self,
         e: &mut E,
@@ -270,7 +270,7 @@ impl Trainer {
         };
         let Training { spec, records, open } = &self.training;
         let sample = order(records.train_rows, spec.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
-        let sample = open.loss.then(|| data.select(e, &sample.collect::<Vec<_>>()));
+        let sample = (open.loss || open.activations).then(|| data.select(e, &sample.collect::<Vec<_>>()));
 
         report(e, Event::Start)?;
         let per_epoch = self.steps_per_epoch();
@@ -304,15 +304,16 @@ impl Trainer {
                 report(e, Event::Epoch { epoch, loss: None, metric: None, checked, last, state: &state })?;
                 continue;
             }
-            let loss = sample.as_ref().map(|sample| self.mean_loss(e, "loss", &state, sample)).transpose()?;
-            let blocks = self.blocks_out_of_range(e, &state)?;
+            let seen = sample.as_ref().map(|sample| self.seen_of_sample(e, &state, sample)).transpose()?;
+            let (loss, activations) = seen.unwrap_or_default();
+            let out_of_range = self.out_of_range(e, &state, activations)?;
             let metric = test.as_ref().map_or(Ok(None), |test| self.hidden_metric(e, &state, test))?;
             report(e, Event::Opening { epoch })?;
             let loss = loss.map_or(Ok(None), |loss| loss.open(e))?;
             if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
                 return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
             }
-            self.check_weights(e, blocks, epoch)?;
+            self.check_ranges(e, out_of_range, epoch)?;
             let metric = metric.map_or(Ok(None), |metric| metric.open(e))?;
             let (figure, follows) = (self.training.figure(loss, metric), spec.follows_best());
             let mut better = figure.map(|figure| self.training.is_better(figure, state.best.figure));

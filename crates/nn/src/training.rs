@@ -118,7 +118,7 @@ const MOST_OF_BATCH: usize = 1 << 25;
 const MOST_EPOCHS: u64 = 1_000_000;
 
 impl Training {
-    /// By the default settings: a network on so many records such as it is made for, with the loss and its metric opened.
+    /// By the default settings: a network on so many records such as it is made for, with all that can be opened.
     ///
     /// # Errors
     /// [`Error::Config`] if it is no network.
@@ -126,7 +126,7 @@ impl Training {
         let records = Records { train_rows, ..Records::of(&network)? };
         let metric = if records.outputs == Outputs::Value { Metric::SquaredError } else { Metric::Accuracy };
         let spec = TrainSpec { network: Some(Form::Graph(network)), ..TrainSpec::default() };
-        Ok(Training { spec, records, open: Open { loss: true, metric: Some(metric) } })
+        Ok(Training { spec, records, open: Open { loss: true, activations: true, metric: Some(metric) } })
     }
 
     /// The same with a change.

@@ -44,7 +44,7 @@ pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
     let (features, outputs) = (data.schema.features(), spec.outputs(Outputs::Classes(data.schema.outputs())));
     let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
     let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
-    Training { spec, records, open: Open { loss: true, metric: Some(Metric::Accuracy) } }
+    Training { spec, records, open: Open { loss: true, activations: true, metric: Some(Metric::Accuracy) } }
 }
 
 /// The job of a demo whose parties listen at `addresses`.

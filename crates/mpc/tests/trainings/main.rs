@@ -10,4 +10,5 @@ mod lying_owners;
 mod owners;
 mod plan;
 mod range;
+mod ranges;
 mod training;

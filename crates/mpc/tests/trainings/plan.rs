@@ -135,10 +135,11 @@ fn losses_and_metrics_take_what_is_planned() {
     let three = config(Graph::perceptron(&[8, 6, 3]), 48, 16);
     let weighed = three.clone().with(|t| t.spec.class_weights = vec![0.5, 2.0, 1.0]);
     let silent = three.clone().with(|t| t.open = Open::default());
+    let watched = three.clone().with(|t| t.open = Open { activations: true, ..Open::default() });
     let approximate = three.with(|t| t.spec.softmax = trefoil_nn::SoftmaxKind::Asm);
     let value = config(Graph::perceptron(&[8, 6, 1]), 48, 16);
     let binary = value.clone().with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(Metric::Auc)));
-    for c in [weighed, silent, approximate, value, binary] {
+    for c in [weighed, silent, watched, approximate, value, binary] {
         compare(&c, usize::MAX);
     }
 }

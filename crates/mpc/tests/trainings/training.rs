@@ -218,7 +218,7 @@ fn figures<E: Engine>(
 
 fn opens_what_fixed_opens<S: Tested>() {
     let auc = config(Graph::perceptron(&[8, 6, 2]), 96, 2, 1).with(|t| {
-        t.open = Open { loss: false, metric: Some(Metric::Auc) };
+        t.open = Open { loss: false, activations: true, metric: Some(Metric::Auc) };
     });
     let silent = auc.clone().with(|t| {
         t.open = Open::default();
@@ -254,7 +254,7 @@ fn what_is_opened_is_what_fixed_opens() {
 }
 
 /// All that is computed of an epoch's figures is computed before the first of them is opened: from then on each server sends its part of a
-/// word for the loss, for the blocks of weights and for the correct records, and nothing else.
+/// word for the loss, two for the blocks of weights and of activations, one for the correct records, and nothing else.
 fn opens_when_all_is_computed<S: Tested>() {
     let t = Trainer::new(config(three_classes(), 48, 2, 1)).unwrap();
     let (x, _) = blobs(48, 3);
@@ -277,7 +277,7 @@ fn opens_when_all_is_computed<S: Tested>() {
         })
     });
     let sent = sent.map(|party| party.unwrap().0);
-    assert_eq!(sent, [vec![Some(24); 2], vec![Some(24); 2], vec![Some(0); 2]], "{}", S::NAME);
+    assert_eq!(sent, [vec![Some(32); 2], vec![Some(32); 2], vec![Some(0); 2]], "{}", S::NAME);
 }
 
 #[test]

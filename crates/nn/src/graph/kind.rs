@@ -88,6 +88,17 @@ impl Kind {
         }
     }
 
+    /// Whether the range of its output is promised: more could come of what it is given. Others give no more than they are given, or no
+    /// more than the mathematics lets them.
+    pub(crate) fn is_promised(&self) -> bool {
+        match self {
+            Kind::Linear(_) | Kind::Conv2d(_) | Kind::BatchNorm(_) | Kind::Add => true,
+            Kind::Relu | Kind::LeakyRelu(_) | Kind::Sigmoid | Kind::Tanh | Kind::Flatten => false,
+            // Dropout gives as much as it is given in evaluation; what it gives in training is promised, and seen by nobody.
+            Kind::MaxPool2d(_) | Kind::AvgPool2d(_) | Kind::GlobalAvgPool2d | Kind::Dropout(_) => false,
+        }
+    }
+
     /// The short name that nodes are called by.
     pub(super) fn short(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ mod layers;
 mod layers_of_pytorch;
 mod losses;
 mod optimisers_of_pytorch;
+mod ranges;
 #[path = "../reference/mod.rs"]
 mod reference;
 mod tasks;
