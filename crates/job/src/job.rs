@@ -221,7 +221,10 @@ impl Job {
         let loss = (self.open.loss && !opened.loss).then(|| line("loss", sample, "training"));
         let activations = (!opened.activations).then(|| line("activations out of range", sample, "training"));
         let metric = self.metric().filter(|_| opened.metric.is_none());
-        loss.into_iter().chain(activations).chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out"))).collect()
+        loss.into_iter()
+            .chain(activations)
+            .chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out")))
+            .collect()
     }
 
     /// The figure that the job names.

@@ -18,8 +18,8 @@ pub enum Error {
     Weights { epoch: u64, blocks: u64, size: usize, bound: f64 },
     /// Activations have left the range that their format promises, or are about to.
     #[error(
-        "epoch {epoch}: activations out of range: found {blocks} blocks of {size} neighbouring outputs of a layer with a norm of twice \
-         their bound ({bound}) or more, expected none; a smaller learning rate, weight decay or batch normalisation may help"
+        "epoch {epoch}: activations out of range: found {blocks} blocks of {size} neighbouring outputs of a layer whose mean \
+         square is that of their bound ({bound}) or more, expected none; a smaller learning rate, weight decay or batch normalisation may help"
     )]
     Activations { epoch: u64, blocks: u64, size: usize, bound: f64 },
     /// An opened figure is what no records that keep their promise can give. Nothing of it is told.

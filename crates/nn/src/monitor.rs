@@ -5,12 +5,13 @@
 //! | | a block | it counts as out of range where its norm is |
 //! |---|---|---|
 //! | weights | 8 neighbours of a parameter; a running value is alone | what one weight must stay below, 16, or more |
-//! | activations | 4 neighbours of a record's outputs of a node | twice what one of them must stay below, so 2^9, or more |
+//! | activations | 4 neighbours of a record's outputs of a node, or what is left of them | as if each were at what it must stay below, so 2^9 for four, or more |
 //!
 //! The weights of a healthy training are far below 16, so eight of them are held to what holds for one. Activations may come near to
-//! their bound, 2^8, in a training in which nothing wraps. Four that are below it have a norm below twice of it: a block in which
-//! all keep their promise never counts. A single one of twice its bound always does. Between the two lies what the ring has to spare: formats
-//! keep a product of what is promised below 2^61, and comparisons and truncations are right up to 2^62.
+//! their bound, 2^8, in a training in which nothing wraps. So a block in which all keep their promise never counts, and one of four in which a
+//! single one is at twice its bound always does. A single one between the two may go unseen. A product with it is at most a bit larger than what formats keep
+//! below 2^61, and truncations are right up to 2^62; but the masked suite compares as many bits as the format promises, so that there a ReLU or a
+//! max-pooling may take the wrong side of it.
 //!
 //! Watched are the outputs that are promised and not proven ([`Kind::is_promised`](crate::graph::Kind)): of products and of sums of several
 //! nodes, on the loss sample, with the weights at the end of an epoch. Other layers give no more than they are given.
@@ -30,8 +31,6 @@ use trefoil_engine::{Engine, Format, Index, Opened, Product, Result as EngineRes
 pub const BLOCK: usize = 8;
 /// Activations of a record in a block.
 pub const ACTIVATIONS: usize = 4;
-/// The norm of a block of activations over what each is promised to stay below: the root of their number.
-const FACTOR: f64 = 2.0;
 /// Bits of what is squared, at most: the squares of a block and a limit for them stay in the ring.
 const ROOM: u8 = 28;
 /// Of a limit: the squares of eight elements of so many bits, and a bit.
@@ -76,7 +75,9 @@ impl<N: Clone> Seen<N> {
             for y in outputs {
                 let (Format { bits, .. }, [records, width]) = (e.format(y), e.shape(y));
                 places.extend((0..width).map(|j| limits.len() + j / ACTIVATIONS));
-                limits.extend(repeat_n(FACTOR * f64::from(bits).exp2(), width.div_ceil(ACTIVATIONS)));
+                // The root of a block's elements, each of which is promised to be smaller than the bound.
+                let limit = |at: usize| ((width - at).min(ACTIVATIONS) as f64).sqrt() * f64::from(bits).exp2();
+                limits.extend((0..width).step_by(ACTIVATIONS).map(limit));
                 rows = records;
             }
             let (blocks, scatter) = (rows * limits.len(), Scatter::rows(rows, limits.len(), places));
@@ -125,8 +126,8 @@ impl Trainer {
         Ok(found.open(e)?.map(|counts| counts[0]))
     }
 
-    /// The number of blocks of [`ACTIVATIONS`] neighbouring outputs of a node, of all records of `data` and all watched nodes, whose norm is twice what a single
-    /// output must stay below or more; `None` at a party to which nothing is opened, and for no records.
+    /// The number of blocks of [`ACTIVATIONS`] neighbouring outputs of a node, of all records of `data` and all watched nodes, whose mean square is as
+    /// large as that of what a single output must stay below; `None` at a party to which nothing is opened, and for no records.
     ///
     /// # Errors
     /// Those of the engine.
@@ -254,7 +255,7 @@ fn below(format: Format) -> f64 {
     f64::from(format.bits - format.frac).exp2()
 }
 
-/// How far the sum of each block's squares lies above the square of its limit, which is told as an integer: one row, not negative where the norm is as
+/// How far the sum of each block's squares lies above the square of its limit, which is told in units: one row, not negative where the norm is as
 /// large as the limit. The blocks are where `scatter` adds up what `parts` hold side by side.
 ///
 /// Where there is no room for the squares, the last bits of all elements are cut off first.

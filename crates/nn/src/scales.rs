@@ -40,8 +40,9 @@ const VALUE: i8 = 6;
 const ERROR: i8 = 7;
 /// Running values have as many bits as weights, and so many more of them before the point: they are below 2^8.
 pub const RUNNING: u8 = 4;
-/// Most fraction bits that weights have more than activations.
+/// Most fraction bits that weights have more than activations, and most bits in all: the square of a weight fits into the ring.
 const EXTRA: u8 = 8;
+const WEIGHT_BITS: u8 = 30;
 /// Significant bits of the learning rate: at most, and at least.
 const RATE: [u8; 2] = [10, 8];
 /// Fraction bits of the momentum.
@@ -97,7 +98,8 @@ impl Scales {
             Scales { input, activation, weight, step, output, error, widen, rate }
         };
         let rates = |extra| (RATE[1]..=RATE[0]).rev().map(move |rate| (extra, rate));
-        Ok((0..=EXTRA).rev().flat_map(rates).map(choice))
+        let most = EXTRA.min(WEIGHT_BITS - f - WEIGHT.cast_unsigned());
+        Ok((0..=most).rev().flat_map(rates).map(choice))
     }
 
     /// The format of a parameter: that of weights, or of running values.

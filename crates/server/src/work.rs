@@ -270,7 +270,8 @@ impl Session<'_> {
             Metric::SquaredError => "squared error",
         });
         let activations = open.activations.then_some("blocks of activations out of range");
-        let opened: Vec<&str> = loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).chain(activations).collect();
+        let opened: Vec<&str> =
+            loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).chain(activations).collect();
         let told = self.job.is_shown_figures(self.job.model_owner.fingerprint).then_some("model owner");
         let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
         if self.training.spec.follows_best() {
