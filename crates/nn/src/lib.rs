@@ -15,6 +15,7 @@
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
 //! | [`evaluate`], [`auc`], [`monitor`] | loss, metrics and range monitor on shares |
+//! | [`held`] | what keeps each quantity in its range |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
 //! | [`prediction`] | a model's forward pass on hidden records |
@@ -32,6 +33,7 @@ pub mod evaluate;
 mod fit;
 pub mod fold;
 pub mod graph;
+pub mod held;
 pub mod init;
 pub mod layers;
 pub mod loss;
@@ -57,6 +59,7 @@ pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
 pub use fold::fold;
 pub use graph::{Graph, NAMED, Shape};
+pub use held::{Bounded, Held, Quantity};
 pub use init::Init;
 pub use loss::{LABEL, Loss, LossKind, TARGET};
 pub use model::{Model, ModelError, Task};

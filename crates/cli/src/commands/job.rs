@@ -16,7 +16,7 @@ use trefoil_client::{Address, Patience};
 use trefoil_data::schema::{self, Column, Task};
 use trefoil_job::{Job, JobHash, StartModel, sharing};
 use trefoil_net::identity::Identity;
-use trefoil_nn::Metric;
+use trefoil_nn::{Bounded, Held, Metric, Quantity};
 use trefoil_server::{Error, Result, logs};
 
 /// Options of `trefoil job`.
@@ -264,7 +264,18 @@ fn show(job: &Job) -> Result<()> {
         if job.open.loss { "loss, " } else { "" },
         job.model_owner.name,
     ));
+    let bounds = job.trial().trainer()?.bounds()?;
+    Held::ALL.into_iter().filter_map(|held| ranges(&bounds, held)).for_each(note);
     Ok(())
+}
+
+/// One line on what is kept in its range in this way, if there is something. Parameters are told by their number.
+fn ranges(bounds: &[Bounded], held: Held) -> Option<String> {
+    let (parameters, others): (Vec<_>, Vec<_>) =
+        bounds.iter().filter(|b| b.held == held).partition(|b| b.quantity == Quantity::Parameter);
+    let parameters = (!parameters.is_empty()).then(|| format!("all {} parameters", parameters.len()));
+    let names: Vec<&str> = others.iter().map(|b| b.name.as_str()).chain(parameters.as_deref()).collect();
+    (!names.is_empty()).then(|| format!("ranges {}: {}", held.name(), names.join(", ")))
 }
 
 impl Template {

@@ -37,7 +37,7 @@ impl Default for BatchNorm {
 }
 
 /// Variances are below 2^this, and have this many fraction bits at most.
-const VARIANCE: [u8; 2] = [8, 24];
+pub(crate) const VARIANCE: [u8; 2] = [8, 24];
 /// Fraction bits of 1 / sqrt(var + eps) at most, and of the momentum.
 const INVERSE: u8 = 20;
 const MOMENTUM: u8 = 16;
