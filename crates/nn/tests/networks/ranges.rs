@@ -1,6 +1,6 @@
 //! The range monitor: activations that leave what is promised of them while all weights are in range.
 
-use crate::common::{blobs, config, one_hot};
+use crate::common::{blobs, config, one_hot, regression};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node, Shape};
@@ -124,5 +124,17 @@ fn the_monitor_has_room_with_any_fraction_bits() {
         assert_eq!(t.activations_out_of_range(e, &state, &data).unwrap(), Some(0), "{bits}");
         assert_eq!(e.format(&data.x), Format::new(8, 0));
         assert!(bits <= 20 || t.scales().activation.bits > 28);
+    }
+}
+
+/// What is alone in its block is held to its own bound: 2^6 in a regression.
+#[test]
+fn an_output_alone_is_held_to_its_own_bound() {
+    let t = regression(&[], RECORDS).trainer().unwrap();
+    let data = t.data(&Float, &Array2::from_elem((RECORDS, 4), 1.75), &Array2::zeros((RECORDS, 1))).unwrap();
+    let mut state = t.initial(&Float).unwrap();
+    for (weight, found) in [(9.0, 0), (9.25, RECORDS as u64)] {
+        state.params[0] = Float.public(&Array2::from_elem((1, 4), weight), t.scales().weight).unwrap();
+        assert_eq!(t.activations_out_of_range(&mut Float, &state, &data).unwrap(), Some(found), "{}", 7.0 * weight);
     }
 }
