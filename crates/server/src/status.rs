@@ -1,4 +1,5 @@
-//! `/healthz`, `/readyz` and `/metrics`, for those who watch over the machine. They tell of jobs by hash, and nothing of what was opened.
+//! `/healthz`, `/readyz` and `/metrics`, for those who watch over the machine. They tell of jobs and services by hash, and nothing of what was
+//! opened, asked or answered.
 
 use crate::record::State;
 use crate::server::Server;
@@ -85,6 +86,25 @@ fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
         }
         uploads.with_label_values(&[job.as_str(), "complete"]).set(record.uploads.len() as i64);
         uploads.with_label_values(&[job.as_str(), "all"]).set(record.job.owner.len() as i64);
+    }
+    let services = gauge("trefoil_service_open", "Whether the parties of a service have met and take questions", &["service"])?;
+    let questions = gauge(
+        "trefoil_service_questions",
+        "Questions since the start: answered, refused; and those that wait",
+        &["service", "which"],
+    )?;
+    let asked = gauge("trefoil_service_records", "Records asked about in all, and how many may be", &["service", "which"])?;
+    for serving in server.services().values() {
+        let (now, hash) = (serving.now(), serving.hash.short());
+        services.with_label_values(&[hash.as_str()]).set(now.open.into());
+        let waiting = now.questions.len() as u64;
+        for (which, value) in [("answered", now.answered), ("refused", now.refused), ("waiting", waiting)] {
+            questions.with_label_values(&[hash.as_str(), which]).set(value as i64);
+        }
+        let used = server.quotas().used(serving);
+        for (which, value) in [("used", used), ("limit", serving.service.limits.records)] {
+            asked.with_label_values(&[hash.as_str(), which]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
     process.with_label_values(&["clients"]).set(server.connections() as i64);
     process.with_label_values(&["refused_handshakes"]).set(server.refused.load(Ordering::Relaxed) as i64);

@@ -216,7 +216,7 @@ impl Drop for Deployment {
 
 /// An address of this machine that nobody listens at: below the ports that the system gives to callers, so that a party that is
 /// started again finds its own free.
-fn free_address() -> String {
+pub fn free_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let port = 20_000 + (std::process::id() * 37 + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;

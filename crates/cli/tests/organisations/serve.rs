@@ -1,9 +1,10 @@
 //! A job's model that answers from its shares: nobody has it, and whoever asks sees the answer alone.
 
 use super::{LONG, entries, ready_without_approval, shared};
-use crate::deployment::{Deployment, records, trained};
+use crate::deployment::{Deployment, free_address, records, trained};
 use serde_json::Value;
 use std::fs;
+use std::io::{Read, Write};
 use std::time::Duration;
 use trefoil_client::ask::{Conversation, Question};
 use trefoil_client::peers::Peers;
@@ -179,15 +180,40 @@ fn who_may_not_ask_is_refused() {
     assert!(d.refused(&["service", "approve", "service.toml", "--key", "keys/p1.pem"]).contains("was ended here"));
 }
 
+/// What a party tells those who watch over its machine.
+fn metrics(status: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(status).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// Parties die and come back: the service answers again without its owner, and what was used of the limits stays used.
 #[test]
 fn a_service_survives_its_parties() {
     let mut d = serving("masked", "class", "records_an_hour = 1024\nrecords = 1024");
     let before = told(&d, &[]);
+    let status = free_address();
     for party in [1, 0, 2] {
         d.signal(party, "KILL");
+        if party == 0 {
+            let config = fs::read_to_string(d.path("p0.toml")).unwrap();
+            d.write("p0.toml", &format!("{config}status = {status:?}\n"));
+        }
         d.start(party, None);
         assert_eq!(told(&d, &["--timeout", "120"]), before, "after P{party} came back");
+    }
+    let metrics = metrics(&status);
+    for (name, value) in [
+        ("trefoil_service_open{", "1"),
+        ("trefoil_service_questions{which=answered", "4"),
+        ("trefoil_service_records{which=limit", "1024"),
+    ] {
+        let (name, label) = name.split_once('{').unwrap();
+        let label = label.split_once('=').map_or_else(String::new, |(which, of)| format!("{which}=\"{of}\""));
+        let line = metrics.lines().find(|l| l.starts_with(name) && l.contains(&label));
+        assert!(line.is_some_and(|l| l.ends_with(&format!(" {value}"))), "{name} {label} {value}: {metrics}");
     }
     // 160 records a time, of 1024; what a party had reserved counts as used after its restart.
     let mut more = 0;

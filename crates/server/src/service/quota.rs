@@ -3,7 +3,7 @@
 //! What is used up is on the disk before a pass begins, so that no restart gives any of it back. To write each pass down would take longer
 //! than the pass: a party reserves some on the disk, uses that up in memory, and counts all of it as used after a restart.
 
-use super::ServiceHere;
+use super::entry::{ServiceHere, Serving};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ impl Quotas {
     }
 
     /// Records of a service that were asked about.
-    pub fn used(&self, service: &ServiceHere) -> u64 {
+    pub fn used(&self, service: &Serving) -> u64 {
         self.0.get(&of_service(service)).map_or(0, |count| count.used)
     }
 
@@ -95,7 +95,7 @@ struct Limit {
     text: &'static str,
 }
 
-fn of_service(service: &ServiceHere) -> String {
+fn of_service(service: &Serving) -> String {
     format!("service {}", service.hash)
 }
 
