@@ -93,6 +93,9 @@ impl<N: Clone> Seen<N> {
     }
 }
 
+/// The mean loss of the loss sample, not opened yet, and what was seen of its activations, where these are wanted.
+type OfSample<N> = (Option<Hidden<N>>, Option<Seen<N>>);
+
 /// How many blocks are out of range, not opened yet: whoever computes it has to remember that it is opened.
 pub(crate) struct OutOfRange<N> {
     /// One row: of weights, and of activations if any were watched.
@@ -152,7 +155,7 @@ impl Trainer {
         e: &mut E,
         state: &State<E::Num>,
         sample: &Data<E::Num>,
-    ) -> Result<(Option<Hidden<E::Num>>, Option<Seen<E::Num>>)> {
+    ) -> Result<OfSample<E::Num>> {
         let open = self.training().open;
         let mut seen = open.activations.then(Seen::default);
         let loss = match (open.loss, &mut seen) {
