@@ -80,8 +80,8 @@ impl Conversation {
             let own = std::mem::take(&mut parts[id.index()]);
             self.streams[id.index()].write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, own) })?;
             if id == Id::P2 {
-                for helper in [Id::P1, Id::P2] {
-                    expect(&mut self.streams[helper.index()], ACKNOWLEDGED)?;
+                for first in [Id::P1, Id::P2] {
+                    expect(&mut self.streams[first.index()], ACKNOWLEDGED)?;
                 }
             }
         }

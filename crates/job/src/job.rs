@@ -12,6 +12,8 @@ mod hash;
 mod members;
 
 pub use file::{load_text, parse_table, resolve_members};
+#[cfg(test)]
+pub use hash::tests::JOB;
 pub use hash::{SEMANTICS, canonical};
 
 use crate::Result;

@@ -7,8 +7,10 @@
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
 //! | `quota` | how much may still be asked, also after a restart |
 //! | `runner` | one thread a service: sessions, one after the other |
-//! | `session` | from two links to answers: which question is next, whether all three have it, the pass |
+//! | `session` | from two links to answers: which question is next, and its pass |
+//! | `agreement` | whether all three take a question, and each pair was handed the same of it |
 
+mod agreement;
 mod ask;
 mod entry;
 mod quota;

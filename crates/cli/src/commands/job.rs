@@ -256,7 +256,8 @@ fn show(job: &Job) -> Result<()> {
     print(format_args!("{text}\n# SHA-256 of the job: {hash}\n"));
     let metric = metric(job);
     note(format_args!(
-        "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}; the model goes to {}",
+        "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}, and how many weights and \
+         activations are out of range; the model goes to {}",
         job.name,
         job.suite,
         job.owner.len(),
@@ -266,6 +267,18 @@ fn show(job: &Job) -> Result<()> {
     ));
     let bounds = job.trial().trainer()?.bounds()?;
     Held::ALL.into_iter().filter_map(|held| ranges(&bounds, held)).for_each(note);
+    note(format_args!(
+        "activations are watched on a sample of the training records, unless it has fewer than {}",
+        job.open.least_records
+    ));
+    if let Some(serve) = &job.serve {
+        note(format_args!(
+            "the model may answer from its shares: {} clients, who are told the {}, {} records in all",
+            serve.client.len(),
+            serve.reveal,
+            serve.records,
+        ));
+    }
     Ok(())
 }
 

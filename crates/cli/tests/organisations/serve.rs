@@ -16,6 +16,7 @@ use trefoil_mpc::masked::Masked;
 use trefoil_net::identity::Identity;
 use trefoil_net::{At, Frame, Part};
 use trefoil_ring::Tensor;
+use trefoil_server::ServiceStatus;
 
 /// Three parties with a trained job whose model may be asked by `ward`; all three have approved `service.toml`.
 fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
@@ -268,6 +269,12 @@ fn a_client_that_lies_is_told_nothing() {
     for e in [ask(&other_m(0)), ask(&other_m(1)), ask(&other_masks(2)), ask(&other_masks(0))] {
         let e = e.unwrap_err();
         assert!(e.contains("were handed different shares"), "{e}");
+    }
+    // Nobody has given a part of an answer, the third neither: it holds nothing of what differs.
+    for party in service.addresses() {
+        let request = Request::Services { service: Some(service.hash().to_string()) };
+        let status: Vec<ServiceStatus> = request::call(&party, &liar, patience, &request).unwrap();
+        assert_eq!(status[0].answered, 1, "{}: {status:?}", party.id);
     }
     // The service goes on.
     assert_eq!(ask(&Masked::deal).unwrap(), honest);

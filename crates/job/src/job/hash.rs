@@ -110,13 +110,14 @@ fn number(x: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::job::Owner;
     use trefoil_client::peers::Peers;
     use trefoil_net::identity::Fingerprint;
 
-    const JOB: &str = r#"
+    /// A regression's, of one owner.
+    pub const JOB: &str = r#"
         name = "hours, \"traffic\" \\ café"
         party = [
           { name = "p0", address = "a:1", fingerprint = "0000000000000000000000000000000000000000000000000000000000000000" },

@@ -1,15 +1,8 @@
 use super::*;
 use crate::Job;
+use crate::job::JOB;
 
-const JOB: &str = r#"
-    name = "ward"
-    party = [
-      { name = "p0", address = "a:1", fingerprint = "0000000000000000000000000000000000000000000000000000000000000000" },
-      { name = "p1", address = "b:1", fingerprint = "0101010101010101010101010101010101010101010101010101010101010101" },
-      { name = "p2", address = "c:1", fingerprint = "0202020202020202020202020202020202020202020202020202020202020202" },
-    ]
-    owner = [{ name = "o", fingerprint = "0303030303030303030303030303030303030303030303030303030303030303" }]
-    model_owner = { name = "m", fingerprint = "0404040404040404040404040404040404040404040404040404040404040404" }
+const DATA: &str = r#"
     [data]
     task = "classification"
     label = "ill"
@@ -27,7 +20,8 @@ const SERVE: &str = r#"
 const CLIENT: &str = "0505050505050505050505050505050505050505050505050505050505050505";
 
 fn job(more: &str) -> Result<Job> {
-    Job::parse(&format!("{JOB}{more}"), "job.toml", &Peers::default())
+    let (members, _) = JOB.split_once("[data]").unwrap();
+    Job::parse(&format!("{members}{DATA}{more}"), "job.toml", &Peers::default())
 }
 
 fn text(job: &Job) -> String {

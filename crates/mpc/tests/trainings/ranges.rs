@@ -1,49 +1,26 @@
 //! The range monitor on shares: what it counts is what it counts in the clear, and a training whose activations have left their range ends
 //! while its weights are in range.
 
-use crate::common::networks::{graph, linear};
 use crate::common::{Tested, blobs, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Format};
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::graph::Kind;
-use trefoil_nn::{Data, Error, LABEL, Schedule, State, Trainer, Training};
+use trefoil_nn::{Data, Error, LABEL, Schedule, Training};
+
+#[path = "../../../nn/tests/networks/astray.rs"]
+mod astray;
+use astray::{giving, network};
 
 const ROWS: usize = 24;
 
-/// Three layers of four outputs that are added up, at a rate of zero: no product leaves its range where the sum does.
+/// At a rate of zero, which leaves weights as they are.
 fn training() -> Training {
-    let sum: &[&str] = &["fc2", "fc3", "fc4"];
-    let network = graph(vec![
-        (linear(16), &[]),
-        (linear(4), &["fc1"]),
-        (linear(4), &["fc1"]),
-        (linear(4), &["fc1"]),
-        (Kind::Add, sum),
-        (linear(3), &["add1"]),
-    ]);
-    Training::of(network, ROWS).unwrap().with(|t| {
+    Training::of(network(), ROWS).unwrap().with(|t| {
         (t.spec.batch, t.spec.epochs, t.spec.momentum) = (12, 1, 0.0);
         (t.spec.lr, t.spec.lr_schedule) = (0.0, Schedule::Constant);
     })
-}
-
-/// Weights with which the sum is this, whatever the record is. None is above 4.
-fn giving<E: Engine>(e: &E, t: &Trainer, sum: [f64; 4]) -> State<E::Num> {
-    let mut state = t.initial(e).unwrap();
-    for (param, value) in t.network().params().iter().zip(&mut state.params) {
-        let of = |i: usize| match param.name.as_str() {
-            "fc1.bias" => 4.0,
-            "fc2.weight" | "fc3.weight" | "fc4.weight" => sum[i] / 192.0,
-            "fc5.weight" => (-8f64).exp2(),
-            _ => 0.0,
-        };
-        let ([rows, columns], format) = (e.shape(value), e.format(value));
-        *value = e.public(&Array2::from_shape_fn((rows, columns), |(i, _)| of(i)), format).unwrap();
-    }
-    state
 }
 
 /// What is counted of weights and of activations, and how the training ends.

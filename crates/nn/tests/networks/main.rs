@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod astray;
 mod common;
 mod layers;
 mod layers_of_pytorch;

@@ -1,28 +1,12 @@
 //! The range monitor: activations that leave what is promised of them while all weights are in range.
 
+use crate::astray::{giving, network};
 use crate::common::{blobs, config, one_hot, regression};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
-use trefoil_nn::graph::{Kind, Node, Shape};
-use trefoil_nn::layers::Linear;
-use trefoil_nn::{Data, Error, Graph, Open, Schedule, State, Trainer, Training};
+use trefoil_nn::{Data, Error, Open, Schedule, Trainer, Training};
 
 const RECORDS: usize = 60;
-
-/// Three layers of four outputs that are added up. No product leaves its range where the sum does.
-fn network() -> Graph {
-    let linear = |outputs| Kind::Linear(Linear { outputs });
-    let nodes: [(Kind, &[&str]); 6] = [
-        (linear(16), &[]),
-        (linear(4), &["fc1"]),
-        (linear(4), &["fc1"]),
-        (linear(4), &["fc1"]),
-        (Kind::Add, &["fc2", "fc3", "fc4"]),
-        (linear(3), &["add1"]),
-    ];
-    let node = |(op, from): (Kind, &[&str])| Node { from: from.iter().map(|n| (*n).into()).collect(), ..Node::new(op) };
-    Graph { input: Shape::Flat(8), nodes: nodes.into_iter().map(node).collect() }
-}
 
 /// At a rate of zero, which leaves weights as they are.
 fn training() -> Training {
@@ -31,23 +15,6 @@ fn training() -> Training {
         (t.spec.lr, t.spec.lr_schedule, t.spec.momentum) = (0.0, Schedule::Constant, 0.0);
         t.spec.epochs = 2;
     })
-}
-
-/// Weights with which the sum is this, whatever the record is. None is above 4.
-fn giving<E: Engine>(e: &E, t: &Trainer, sum: [f64; 4]) -> State<E::Num> {
-    let mut state = t.initial(e).unwrap();
-    for (param, value) in t.network().params().iter().zip(&mut state.params) {
-        let of = |i: usize| match param.name.as_str() {
-            "fc1.bias" => 4.0,
-            "fc2.weight" | "fc3.weight" | "fc4.weight" => sum[i] / 192.0,
-            "fc5.weight" => (-8f64).exp2(),
-            _ => 0.0,
-        };
-        let [rows, columns] = e.shape(value);
-        let format = e.format(value);
-        *value = e.public(&Array2::from_shape_fn((rows, columns), |(i, _)| of(i)), format).unwrap();
-    }
-    state
 }
 
 fn records<E: Engine>(e: &E, t: &Trainer) -> Data<E::Num> {

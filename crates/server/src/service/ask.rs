@@ -5,7 +5,6 @@ use super::entry::{Name, Question};
 use crate::{Error, Result};
 use std::sync::mpsc::sync_channel;
 use trefoil_client::{AGAIN, ask, request};
-use trefoil_job::Job;
 use trefoil_job::service::PASSES;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Suite};
@@ -18,11 +17,6 @@ const MOST_WAITING: usize = 256;
 
 /// What a question has beside eight bytes a value: seeds.
 const AROUND: usize = 4096;
-
-/// Today in UTC, as in 2027-12-31.
-pub fn today() -> String {
-    trefoil_store::time::now().chars().take(10).collect()
-}
 
 /// Takes a client's questions until it hangs up.
 ///
@@ -37,14 +31,13 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     if !here.is_live(own) {
         return refuse("the service is not approved by this party, or was ended".into());
     }
-    if service.is_over(&today()) {
+    if here.is_over() {
         return refuse(format!("the service's last day was {}", service.until));
     }
     let Some(conversation) = words(conversation) else {
         return refuse("name of a conversation: expected 32 hexadecimal digits".into());
     };
-    let job = here.server.jobs().get(&service.model.job).map(|e| e.record.job.clone());
-    let job = job.ok_or_else(|| Error::Refused(format!("job {} is not known here", service.model.job.short())))?;
+    let job = here.job()?.job;
     if !here.change(|now| now.conversations.insert((from, conversation))) {
         return refuse("found a conversation of this name, expected a new one".into());
     }
@@ -110,8 +103,7 @@ fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Qu
 fn words(name: &str) -> Option<[u64; 2]> {
     let mut bytes = [0; 16];
     hex::decode_to_slice(name, &mut bytes).ok()?;
-    let word = |half: &[u8]| half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    Some([word(&bytes[..8]), word(&bytes[8..])])
+    Some([0, 8].map(|at| u64::from_be_bytes(std::array::from_fn(|i| bytes[at + i]))))
 }
 
 /// A conversation's place, which is free again however it ends.
@@ -141,20 +133,5 @@ impl WithSuite for Fits<'_> {
 
     fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
         S::fits(self.id, self.n, self.parts)
-    }
-}
-
-/// The job whose model answers, if it is trained here, and its model's name.
-///
-/// # Errors
-/// It is not known, or not trained.
-pub fn trained(here: &ServiceHere) -> Result<(Job, String)> {
-    let record = here.server.jobs().get(&here.service.model.job).map(|e| e.record.clone());
-    match record {
-        Some(record) => match record.model.filter(|_| record.state == crate::record::State::Trained) {
-            Some(model) => Ok((record.job, model)),
-            None => Err(Error::Refused(format!("job {} has no model yet: {}", here.service.model.job.short(), record.state))),
-        },
-        None => Err(Error::Refused(format!("job {} is not known here", here.service.model.job.short()))),
     }
 }

@@ -1,8 +1,8 @@
 //! A service at this party: what is on disk of it, and what is going on with it.
 
 use crate::links::{Meeting, Meets};
-use crate::record::Withdrawn;
-use crate::server::Server;
+use crate::record::{self, Withdrawn};
+use crate::server::{Here, Server};
 use crate::{Error, Result, approvals};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::Request;
 use trefoil_job::service::SERVICE_SEMANTICS;
-use trefoil_job::{JobHash, Service, ServiceHash};
+use trefoil_job::{Job, JobHash, Service, ServiceHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::{Id, Part};
 use trefoil_store::Database;
@@ -117,6 +117,12 @@ impl Serving {
         !now.ended && now.approvals.values().any(|approval| approval.by == own)
     }
 
+    /// Whether its last day is over.
+    pub fn is_over(&self) -> bool {
+        let now = trefoil_store::time::now();
+        self.service.is_over(now.get(..10).unwrap_or_default())
+    }
+
     pub fn wait(&self, time: Duration) {
         drop(self.changed.wait_timeout(self.now(), time).unwrap_or_else(PoisonError::into_inner));
     }
@@ -131,6 +137,26 @@ impl ServiceHere {
         let serving = server.services().get(&hash).cloned();
         let serving = serving.ok_or_else(|| Error::Refused(format!("service {} is not known here", hash.short())))?;
         Ok(ServiceHere { server: server.clone(), serving })
+    }
+
+    /// The job whose model answers.
+    ///
+    /// # Errors
+    /// It is not known here.
+    pub fn job(&self) -> Result<record::Record> {
+        Here::at(&self.server, self.service.model.job).record()
+    }
+
+    /// The same, if it is trained, with its model's name.
+    ///
+    /// # Errors
+    /// It is not known here, or not trained.
+    pub fn trained(&self) -> Result<(Job, String)> {
+        let record::Record { job, model, state, .. } = self.job()?;
+        match (state, model) {
+            (record::State::Trained, Some(model)) => Ok((job, model)),
+            (state, _) => Err(Error::Refused(format!("job {} has no model yet: {state}", self.service.model.job.short()))),
+        }
     }
 
     /// Which party this is.

@@ -3,7 +3,7 @@
 use super::entry::{Record, SERVICES, ServiceHere, ServiceStatus, Serving};
 use super::runner;
 use crate::links::{self, Answer};
-use crate::server::Server;
+use crate::server::{Here, Server};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,11 +28,10 @@ pub fn approve(server: &Arc<Server>, service: Value, approval: Approval) -> Resu
         return Err(Error::Refused(format!("found an approval of {}, expected this party's, {own}", approval.by)));
     }
     service.check_approval(&approval)?;
-    let job = server.jobs().get(&service.model.job).map(|e| e.record.job.clone());
-    let job = job.ok_or_else(|| Error::Refused(format!("job {} is not known here", service.model.job.short())))?;
-    service.check_against(&job)?;
+    service.check_against(&Here::at(server, service.model.job).record()?.job)?;
     if server.config.insecure.mask_seed.is_some() {
-        return Err(Error::Refused("found masks from an insecure seed in this party's configuration, expected none: every session of a service has its own".into()));
+        let why = "found masks from an insecure seed in this party's configuration, expected none: each session of a service draws its own";
+        return Err(Error::Refused(why.into()));
     }
     let known = server.services().get(&hash).cloned();
     match &known {
@@ -84,11 +83,11 @@ pub fn link(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: S
     });
     match peer {
         Ok((here, id)) => {
-            let answer = match here.now().ended {
+            let ended = here.now().ended;
+            let answer = match ended {
                 true => Answer::Over { why: "its operator has ended the service".into() },
-                false => Answer::Linked,
+                false => links::if_gathering(&here),
             };
-            let answer = if matches!(answer, Answer::Linked) { links::if_gathering(&here) } else { answer };
             links::reply(&here, stream, id, answer, vec![]);
         }
         Err(e) => {
@@ -112,7 +111,7 @@ pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -
 fn status(here: &ServiceHere) -> ServiceStatus {
     let records = here.server.quotas().used(here);
     let now = here.now();
-    let state = match (now.ended, here.service.is_over(&super::ask::today()), now.open) {
+    let state = match (now.ended, here.is_over(), now.open) {
         (true, ..) => "ended",
         (_, true, _) => "over",
         (.., true) => "serving",

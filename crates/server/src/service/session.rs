@@ -1,25 +1,22 @@
 //! A service's session: the parties meet, compare what must be equal, make fresh keys, and answer one question after the other.
 //!
-//! P0 says which question is next. P1 and P2 have it already, since its client brings it to P0 last; all three tell one another whether
-//! they have it and its quota allows it, and each pair whether the client has handed both the same of what both must hold. That last comparison is what keeps
-//! a client that stands in with a party from learning shares: with two different m it would be told sums of P0's share of the weights,
-//! which only an honest party knows. Then the pass runs, and each party gives the client its part of the answer.
+//! P0 says which question is next. P1 and P2 have it already, since its client brings it to P0 last; whether they all take it they
+//! [agree](super::agreement) in one round. Then the pass runs, and each party gives the client its part of the answer.
 //!
 //! A pass is a step of the session, under keys of this session, and a question is shared by its client under a seed of its own: no mask
 //! serves two questions, whatever is asked again after a fault.
 
-use super::ask;
+use super::agreement::{self, Common, Finding, agree};
 use super::entry::{Name, Question, ServiceHere};
 use crate::handshake::{compare, exchange, hello, keys};
 use crate::{Error, Result, links, served, session};
 use serde_json::json;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use trefoil_client::AGAIN;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_job::Job;
 use trefoil_job::suites::WithSuite;
-use trefoil_mpc::{Kept, Part, Party, Suite};
+use trefoil_mpc::{Kept, Party, Suite};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::{Id, Net};
 use trefoil_nn::Prediction;
@@ -37,7 +34,7 @@ const NEXT: u64 = 2;
 /// What ended it.
 pub fn run(here: &ServiceHere) -> Result<()> {
     let me = here.me()?;
-    let (job, model) = ask::trained(here)?;
+    let (job, model) = here.trained()?;
     here.service.check_against(&job)?;
     let prediction = job.trial().trainer()?.prediction()?;
     let net = match links::gather(here, &here.service.addresses(), me)? {
@@ -110,31 +107,6 @@ fn approved(here: &ServiceHere, me: Id, net: &mut dyn Net, until: Instant) -> Re
     }
 }
 
-/// Why a question has no pass. What one party finds all three hear.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Why {
-    Good,
-    NotHere,
-    Quota,
-    Over,
-    Unfit,
-}
-
-impl Why {
-    const ALL: [Why; 5] = [Why::Good, Why::NotHere, Why::Quota, Why::Over, Why::Unfit];
-
-    /// As others hear it.
-    fn text(self) -> String {
-        match self {
-            Why::Good => String::new(),
-            Why::NotHere => format!("the question is not here{AGAIN}"),
-            Why::Quota => "the limit of the service or of its client is reached".into(),
-            Why::Over => "the service is over".into(),
-            Why::Unfit => "found something else than a party's parts of a question".into(),
-        }
-    }
-}
-
 /// What a session works on.
 struct Passes<'a, N> {
     here: &'a ServiceHere,
@@ -172,14 +144,16 @@ impl<N: Clone> Passes<'_, N> {
             let at = now.questions.iter().position(|q| q.name == name && q.rows == rows)?;
             now.questions.remove(at)
         });
-        let told = match self.agree(e, question.as_ref(), &name, rows)? {
-            Verdict::Refused(why) => Err(why),
-            Verdict::Pass(kept, differs) => {
+        let found = self.look_at::<S>(question.as_ref(), &name, rows)?;
+        let refused = agree(e.party(), found.finding, &found.common)?;
+        let told = match (refused, found.kept) {
+            (None, Some(kept)) => {
                 let x = e.input([rows, self.prediction.network().width()], self.prediction.input(), kept);
                 let answer = self.prediction.answer(e, &self.params, &x, self.here.service.reveal)?;
-                let parts = e.export(&answer)?;
-                differs.map_or(Ok(parts), Err)
+                Ok(e.export(&answer)?)
             }
+            // What this party finds itself it can say more of.
+            (refused, _) => Err(found.text.or(refused).unwrap_or_else(|| Finding::Unfit.text())),
         };
         if let Some(question) = question {
             // A client that is gone has no use for it.
@@ -212,12 +186,10 @@ impl<N: Clone> Passes<'_, N> {
     fn order(&self, party: &mut Party, own: Option<&Question>) -> Result<Order> {
         let mut words = [0; 9];
         if let Some(question) = own {
-            let name = &question.name;
+            let Name { by, conversation: [a, b], number } = question.name;
             words[0] = NEXT;
-            for (word, bytes) in words[1..5].iter_mut().zip(name.by.0.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            words[5..].copy_from_slice(&[name.conversation[0], name.conversation[1], name.number, question.rows as u64]);
+            words[1..5].copy_from_slice(&agreement::words(&by.0));
+            words[5..].copy_from_slice(&[a, b, number, question.rows as u64]);
         }
         if self.ends() {
             words[0] = END;
@@ -229,81 +201,38 @@ impl<N: Clone> Passes<'_, N> {
         }
         let of_p0 = told.iter().find(|(id, _)| *id == Id::P0).map(|(_, words)| words.as_slice());
         Ok(match of_p0 {
-            Some([NEXT, by @ .., a, b, number, rows]) => {
-                let mut fingerprint = [0; 32];
-                for (bytes, word) in fingerprint.chunks_mut(8).zip(by) {
-                    bytes.copy_from_slice(&word.to_le_bytes());
-                }
-                Order::Next(Name { by: Fingerprint(fingerprint), conversation: [*a, *b], number: *number }, *rows as usize)
+            Some(&[NEXT, w0, w1, w2, w3, a, b, number, rows]) => {
+                let by = Fingerprint(agreement::bytes([w0, w1, w2, w3]));
+                Order::Next(Name { by, conversation: [a, b], number }, rows as usize)
             }
             _ => Order::Idle,
         })
     }
 
-    /// Whether all three have the question, and its quota allows it. Where a pair was handed different shares all three run the pass all the
-    /// same, since the third cannot know: nothing of it is seen that is not masked, and both of the pair keep their parts of the answer.
-    fn agree<S: Suite<Num = N>>(&self, e: &mut S, question: Option<&Question>, name: &Name, rows: usize) -> Result<Verdict> {
-        let own = self.look_at::<S>(question, name, rows)?;
-        let party = e.party();
-        let op = party.op();
-        let mut round = party.round(op, "service.verdict");
-        for peer in self.me.others() {
-            let words = [&[own.why as u64], &hash_words(own.common[peer.index()])[..]].concat();
-            round = round.send(peer, Part::words(&words));
-        }
-        let mut heard = round.then()?;
-        let (mut refused, mut differs) = ((own.why != Why::Good).then_some(own.text), None);
-        for peer in self.me.others() {
-            let words = heard.words(peer, 5)?;
-            let theirs = Why::ALL.get(words[0] as usize).copied().unwrap_or(Why::Unfit);
-            if theirs != Why::Good {
-                refused = refused.or_else(|| Some(format!("{peer}: {}", theirs.text())));
-            } else if words[1..] != hash_words(own.common[peer.index()]) {
-                differs = Some(format!("{} and {peer} were handed different shares of what both must hold", self.me));
-            }
-        }
-        Ok(match (refused, own.kept) {
-            (None, Some(kept)) => Verdict::Pass(kept, differs),
-            (refused, _) => Verdict::Refused(refused.unwrap_or_else(|| Why::Unfit.text())),
-        })
-    }
-
+    /// Whether this party takes a question: it is here, fits, and its limits allow it.
     fn look_at<S: Suite>(&self, question: Option<&Question>, name: &Name, rows: usize) -> Result<Found> {
-        let refuse = |why: Why, text: String| Ok(Found { why, text, kept: None, common: [None; 3] });
-        let Some(question) = question else { return refuse(Why::NotHere, Why::NotHere.text()) };
-        if self.here.service.is_over(&ask::today()) {
-            return refuse(Why::Over, Why::Over.text());
+        let refuse = |finding, text| Ok(Found { finding, text, kept: None, common: [None; 3] });
+        let Some(question) = question else { return refuse(Finding::NotHere, None) };
+        if self.here.is_over() {
+            return refuse(Finding::Over, None);
         }
         let n = rows * self.prediction.network().width();
-        let Ok(kept) = S::accept(self.me, n, &question.parts) else { return refuse(Why::Unfit, Why::Unfit.text()) };
+        let Ok(kept) = S::accept(self.me, n, &question.parts) else { return refuse(Finding::Unfit, None) };
         match self.here.server.quotas().take(self.here, self.of_job, name.by, rows as u64)? {
             Ok(()) => {
                 let common = S::common(self.me, &question.parts);
-                Ok(Found { why: Why::Good, text: String::new(), kept: Some(kept), common })
+                Ok(Found { finding: Finding::Good, text: None, kept: Some(kept), common })
             }
-            Err(text) => refuse(Why::Quota, text),
+            Err(text) => refuse(Finding::Limit, Some(text)),
         }
     }
 }
 
 /// What a party finds of a question.
 struct Found {
-    why: Why,
-    /// As its own client hears it.
-    text: String,
+    finding: Finding,
+    /// More of it than the others hear, for its client.
+    text: Option<String>,
     kept: Option<Kept>,
-    /// Hashes of what P0, P1 and P2 must hold too.
-    common: [Option<[u8; 32]>; 3],
-}
-
-/// What becomes of a question.
-enum Verdict {
-    /// A pass, and why this party keeps its part of the answer, if it does.
-    Pass(Kept, Option<String>),
-    Refused(String),
-}
-
-fn hash_words(hash: Option<[u8; 32]>) -> [u64; 4] {
-    let bytes = hash.unwrap_or_default();
-    std::array::from_fn(|i| bytes[8 * i..8 * i + 8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+    common: Common,
 }
