@@ -2,9 +2,9 @@
 
 use crate::{DataError, Result};
 use flate2::bufread::GzDecoder;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 /// Bytes that any one file may have, before and after decompression.
 pub(crate) const CAP: u64 = 1 << 30;
@@ -69,22 +69,85 @@ pub(crate) fn inflate(bytes: &[u8], name: &str, cap: u64) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Writes `bytes` beside `path` and renames: the file is there whole or not at all.
+/// A file that is written beside its place and renamed when it is whole. Dropped before that, it leaves nothing.
+pub struct Part {
+    file: File,
+    path: PathBuf,
+    /// None for a device or a pipe, which is written to as it stands.
+    beside: Option<PathBuf>,
+}
+
+impl Part {
+    /// Begins a file for `path`; behind a link, for what it leads to. A file that is there keeps its permissions.
+    ///
+    /// # Errors
+    /// A folder is there, or nothing can be written beside it.
+    pub fn create(path: &Path) -> io::Result<Part> {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let there = fs::metadata(&path).ok();
+        if there.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            return Ok(Part { file: OpenOptions::new().write(true).open(&path)?, path, beside: None });
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.part", std::process::id()));
+        let beside = PathBuf::from(beside);
+        let part = Part { file: File::create(&beside)?, path, beside: Some(beside) };
+        if let Some(there) = there {
+            part.file.set_permissions(there.permissions())?;
+        }
+        Ok(part)
+    }
+
+    /// Puts it into its place.
+    ///
+    /// # Errors
+    /// The operating system refuses; nothing is left then.
+    pub fn keep(mut self) -> io::Result<()> {
+        if let Some(beside) = &self.beside {
+            self.file.sync_all()?;
+            fs::rename(beside, &self.path)?;
+            self.beside = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    /// A part that cannot be removed changes nothing about why it is no whole.
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Part {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Writes `bytes` for `path`: the file is there whole or not at all.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = Path::new(&beside);
-    let write = || -> io::Result<()> {
-        let mut file = File::create(beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(beside, path)
+    let write = || {
+        let mut part = Part::create(path)?;
+        part.write_all(bytes)?;
+        part.keep()
     };
-    write().map_err(|source| {
-        // The first error is the one to report; a part that cannot be removed changes nothing about it.
-        let _ = fs::remove_file(beside);
-        DataError::Io { file: path.display().to_string(), source }
-    })
+    write().map_err(|source| DataError::Io { file: path.display().to_string(), source })
 }
 
 #[cfg(test)]
@@ -131,5 +194,26 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         assert!(replace(&folder, b"x").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        // Nor by one that was never finished.
+        let mut part = Part::create(&path).unwrap();
+        part.write_all(b"three").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+        drop(part);
+        assert_eq!((read(&path).unwrap(), fs::read_dir(dir.path()).unwrap().count()), (b"two".to_vec(), 2));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_devices_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let [path, link] = ["a", "b"].map(|name| dir.path().join(name));
+        replace(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&path, &link).unwrap();
+        replace(&link, b"two").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((read(&path).unwrap(), fs::metadata(&path).unwrap().permissions().mode() & 0o777), (b"two".to_vec(), 0o600));
+        replace(Path::new("/dev/null"), b"three").unwrap();
     }
 }

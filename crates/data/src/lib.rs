@@ -7,6 +7,7 @@
 //! | [`guessed`] | a CSV or Parquet file, by a schema that is guessed from it |
 //! | [`schema`] | what the records of a job look like, and how they become fixed-point numbers |
 //! | [`records`] | an owner's file, whatever its format, as such numbers, chunk by chunk |
+//! | [`table`] | names and numbers on their way into a Parquet or NumPy file |
 //! | [`shuffle`] | which records are held out and which are whose, by a public seed |
 //!
 //! All of them end in what [`records`] makes of them. The loaders of whole files keep it in memory, as a [`Dataset`].
@@ -21,8 +22,10 @@ pub mod mnist;
 pub mod records;
 pub mod schema;
 pub mod shuffle;
+pub mod table;
 
 pub use dataset::{Dataset, Samples};
 pub use error::{DataError, Result};
+pub use file::Part;
 pub use records::{Chunk, Records, Source};
 pub use schema::Schema;

@@ -1,12 +1,14 @@
 //! `trefoil predict`: what a model says of records. `MODEL FILE` in the clear or on shares in this process; `--service SERVICE FILE` asks a
 //! model that nobody has.
 
+mod out;
+
 use super::keygen::PassphraseArgs;
 use crate::output::{json, note};
 use crate::table::bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::Write;
+use out::Out;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trefoil_client::Patience;
@@ -53,7 +55,7 @@ pub struct Predict {
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
 
-    /// Write the CSV here [default: standard output]
+    /// Write here, whole or not at all: Parquet to .parquet, NumPy to .npy, CSV to any other [default: CSV to standard output]
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     out: Option<PathBuf>,
 
@@ -115,17 +117,20 @@ impl Predict {
         if self.json {
             return as_json(records, rows, self.suite);
         }
-        let name = self.out.as_ref().map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
-        let io = |e: std::io::Error| Error::config(&name, e, "a place to write the CSV to");
-        let mut out: Box<dyn Write> = match &self.out {
-            Some(path) => Box::new(std::fs::File::create(path).map_err(io)?),
-            None => Box::new(std::io::stdout().lock()),
-        };
-        match write(records, rows, &mut out)? {
-            // Who reads has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe && self.out.is_none() => Ok(()),
-            other => other.map_err(io),
+        // Drawn on a terminal alone, and where it takes longer than a moment.
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template("{pos} records, {per_sec}") {
+            bar.set_style(style);
         }
+        let mut out = Out::create(self.out.as_deref(), records)?;
+        while let Some(answers) = records.next(rows)? {
+            bar.inc(answers.len() as u64);
+            if !out.append(&answers)? {
+                return Ok(());
+            }
+        }
+        bar.finish_and_clear();
+        out.finish()
     }
 }
 
@@ -156,44 +161,6 @@ fn told(records: &Predictions<'_>, trial: &Trial, suite: SuiteName) {
     note(format_args!("against the clear: {same}outputs of the network at most {:.2e} apart", compared.farthest));
 }
 
-/// The outer error is the records', the inner one that of writing.
-fn write(records: &mut Predictions<'_>, rows: usize, out: &mut dyn Write) -> Result<std::io::Result<()>> {
-    let head = match records.task() {
-        Task::Classification(_) if records.tells_class_alone() => "class\n".to_owned(),
-        Task::Classification(names) => {
-            let names: Vec<String> = names.iter().map(|n| quoted(&format!("probability {n}"))).collect();
-            format!("class,{}\n", names.join(","))
-        }
-        Task::Regression => "value\n".to_owned(),
-    };
-    if let Err(e) = out.write_all(head.as_bytes()) {
-        return Ok(Err(e));
-    }
-    // Drawn on a terminal alone, and where it takes longer than a moment.
-    let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{pos} records, {per_sec}") {
-        bar.set_style(style);
-    }
-    while let Some(answers) = records.next(rows)? {
-        bar.inc(answers.len() as u64);
-        let mut text = String::new();
-        for answer in &answers {
-            let numbers: Vec<String> = answer.numbers.iter().map(|p| format!("{p:.7}")).collect();
-            let fields = match &answer.class {
-                Some(class) => [quoted(class)].into_iter().chain(numbers).collect(),
-                None => answer.numbers.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            };
-            text += &fields.join(",");
-            text.push('\n');
-        }
-        if let Err(e) = out.write_all(text.as_bytes()) {
-            return Ok(Err(e));
-        }
-    }
-    bar.finish_and_clear();
-    Ok(out.flush())
-}
-
 fn as_json(records: &mut Predictions<'_>, rows: usize, suite: SuiteName) -> Result<()> {
     let mut all = Vec::new();
     while let Some(answers) = records.next(rows)? {
@@ -213,9 +180,4 @@ fn as_json(records: &mut Predictions<'_>, rows: usize, suite: SuiteName) -> Resu
         });
     }
     json(&out)
-}
-
-/// A field of a CSV file.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -3,6 +3,7 @@
 use crate::common::{json, path, refused, run, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use trefoil_data::records::{Raw, RawColumn};
 
 fn reference(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/reference/onnx").join(name)
@@ -55,6 +56,85 @@ fn the_classes_are_those_of_onnx_runtime_on_shares_too() {
     assert!(clear.iter().zip(&on_shares).all(|(a, b)| (a - b).abs() < 0.1), "{clear:?} {on_shares:?}");
     let said = text(&shared.stderr);
     assert!(said.contains("on shares (masked)") && said.contains("rounds") && said.contains("ranges proven"), "{said}");
+}
+
+/// The values of a file, record by record: numbers, and of texts their places among these.
+fn values(file: &Path, columns: &[&str], texts: &[String]) -> Vec<f64> {
+    let column =
+        |name: &&str| RawColumn { name: (*name).to_owned(), texts: if *name == "class" { texts.to_vec() } else { vec![] } };
+    let columns: Vec<RawColumn> = columns.iter().map(column).collect();
+    let (mut raw, mut values) = (Raw::open(file, &columns, true, None).unwrap(), Vec::new());
+    while raw.next(&mut values).unwrap() {}
+    values
+}
+
+#[test]
+fn the_ending_of_out_says_how_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, csv, parquet, npy] = ["records.csv", "out.csv", "out.parquet", "out.NPY"].map(|name| dir.path().join(name));
+    for shares in [&[][..], &["--on-shares", "--batch", "5"]] {
+        let predict = |model: &Path, out: &Path| {
+            let done = run(&[&["predict", path(model), path(&file), "--out", path(out)][..], shares].concat());
+            assert!(done.status.success() && done.stdout.is_empty(), "{}", text(&done.stderr));
+            text(&done.stderr)
+        };
+        // Classes and probabilities: the same in all three.
+        let (model, labels) = (reference("digits.onnx"), records("digits.json", &file));
+        let said = [&csv, &parquet, &npy].map(|out| predict(&model, out));
+        assert!(!said[0].contains("0 = ") && !said[1].contains("0 = ") && said[2].contains("0 = \"0\", 1 = \"1\""), "{said:?}");
+        let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+        let columns: Vec<String> = names.iter().map(|name| format!("probability {name}")).collect();
+        let columns: Vec<&str> = ["class"].into_iter().chain(columns.iter().map(String::as_str)).collect();
+        let (csv, table, array) =
+            (values(&csv, &columns, &names), values(&parquet, &columns, &names), values(&npy, &columns[1..], &[]));
+        assert!(csv.len() == 11 * labels.len() && csv.len() == table.len() && array.len() == 10 * labels.len());
+        assert!(csv.chunks(11).zip(&labels).all(|(row, label)| row[0].to_string() == *label));
+        // Each run on shares rounds for itself.
+        let near =
+            |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < if shares.is_empty() { 1e-7 } else { 1e-2 });
+        assert!(near(&csv, &table), "{csv:?} {table:?}");
+        assert!(table.chunks(11).zip(array.chunks(10)).all(|(row, numbers)| near(&row[1..], numbers)), "{table:?} {array:?}");
+        assert!(table.chunks(11).all(|row| (row[1..].iter().sum::<f64>() - 1.0).abs() < 1e-12), "{table:?}");
+    }
+    // A value.
+    records("diabetes.json", &file);
+    let model = reference("diabetes.onnx");
+    let [one, two] = [&csv, &parquet].map(|out| {
+        assert!(run(&["predict", path(&model), path(&file), "--out", path(out)]).status.success());
+        values(out, &["value"], &[])
+    });
+    assert!(!one.is_empty() && one == two, "{one:?} {two:?}");
+    let out = run(&["predict", path(&model), path(&file), "--out", path(&npy)]);
+    assert!(out.status.success() && out.stderr.is_empty(), "{}", text(&out.stderr));
+    let bytes = std::fs::read(&npy).unwrap();
+    let shape = format!("'shape': ({},)", one.len());
+    assert!(text(&bytes[..128]).contains(&shape) && bytes.len() == 128 + 8 * one.len(), "{}", text(&bytes[..128]));
+    assert!(bytes[128..].chunks(8).zip(&one).all(|(bytes, value)| bytes == value.to_le_bytes()));
+}
+
+#[test]
+fn a_broken_run_leaves_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("records.csv");
+    records("cancer.json", &file);
+    let model = reference("cancer.onnx");
+    // Enough for several batches, and a last record that is none.
+    let all = std::fs::read_to_string(&file).unwrap();
+    let (head, rows) = all.split_once('\n').unwrap();
+    std::fs::write(&file, format!("{head}\n{}{}\n", rows.repeat(5000 / rows.lines().count()), ["x"; 30].join(","))).unwrap();
+    for name in ["out.csv", "out.parquet", "out.npy"] {
+        let out = dir.path().join(name);
+        for before in [None, Some("before")] {
+            if let Some(before) = before {
+                std::fs::write(&out, before).unwrap();
+            }
+            refused(&run(&["predict", path(&model), path(&file), "--out", path(&out)]), 3, &["records.csv", "\"x\""]);
+            assert_eq!(std::fs::read_to_string(&out).ok().as_deref(), before);
+        }
+        std::fs::remove_file(&out).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    refused(&run(&["predict", path(&model), path(&file), "--out", path(dir.path())]), 2, &[path(dir.path()), "directory"]);
 }
 
 #[test]
