@@ -45,8 +45,9 @@ pub struct Job {
     pub party: [Member; 3],
     /// Those who share records, in the order in which these are joined.
     pub owner: Vec<Owner>,
-    /// The only one who gets the model.
-    pub model_owner: Member,
+    /// The only one who gets the model. Where there is none nobody ever does: it stays in shares, and answers as `serve` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_owner: Option<Member>,
     /// The records.
     pub data: Schema,
     /// The training.

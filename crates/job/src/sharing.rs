@@ -140,7 +140,7 @@ impl Chunks for FileChunks<'_> {
 /// found, and there is no model.
 ///
 /// # Errors
-/// The identity is not the model owner's; a party refuses, cannot be reached, or contradicts another.
+/// The identity is not the model owner's, or nobody's is; a party refuses, cannot be reached, or contradicts another.
 pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result<Model> {
     crate::evaluate::model(&job.data, &job.network()?, &fetch_parameters(job, identity, patience)?)
 }
@@ -151,7 +151,7 @@ pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result
 /// As for [`fetch_model`].
 pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> Result<Vec<Array2<f64>>> {
     let me = identity.fingerprint();
-    if me != job.model_owner.fingerprint {
+    if me != job.model_owner()?.fingerprint {
         return Err(Error::config("key", job.role(me), "the job's model owner"));
     }
     let shapes = shapes(&job.network()?)?;

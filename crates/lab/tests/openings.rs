@@ -143,7 +143,7 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
         start: Start::Ready,
         party: Id::ALL.map(party),
         owner: keys.owners.iter().map(owner).collect(),
-        model_owner: member("model-owner", &keys.model_owner),
+        model_owner: Some(member("model-owner", &keys.model_owner)),
         data: schema::Schema {
             task: schema::Task::Classification,
             partition: schema::Partition::Horizontal,

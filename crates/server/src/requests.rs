@@ -192,8 +192,12 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
         return Err(Error::Refused(why));
     }
     if jobs.len() >= MOST_JOBS {
-        let served = |job: JobHash| server.services().values().any(|s| s.service.model.job == job && !s.now().ended);
-        let Some(old) = makes_room(&jobs, served) else {
+        let services = |job: JobHash| {
+            let services = server.services();
+            let of_job = services.values().filter(|s| s.service.model.job == job);
+            of_job.fold((0, 0), |(live, ended), s| if s.now().ended { (live, ended + 1) } else { (live + 1, ended) })
+        };
+        let Some(old) = makes_room(&jobs, services) else {
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
         server.database.delete(JOBS, &old.to_string())?;
@@ -212,15 +216,17 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
 }
 
 /// What is over makes room: first what was cancelled before the operator had approved it, so that who proposes and cancels without end makes
-/// this party forget nothing else; then the cancelled, then the trained whose owner has the model.
-/// One whose model a service answers from makes none.
-fn makes_room(jobs: &BTreeMap<JobHash, Entry>, served: impl Fn(JobHash) -> bool) -> Option<JobHash> {
-    let rank = |r: &Record| match r.state {
-        State::Cancelled { .. } => Some(u8::from(r.approved)),
-        State::Trained if r.delivered => Some(2),
+/// this party forget nothing else; then the cancelled, then the trained whose owner has the model, or whose model nobody gets and all of
+/// whose services have ended. `services` says of a job how many go on, and how many have ended; a job with one that goes on makes no room.
+fn makes_room(jobs: &BTreeMap<JobHash, Entry>, services: impl Fn(JobHash) -> (usize, usize)) -> Option<JobHash> {
+    let rank = |hash: JobHash, r: &Record| match (&r.state, services(hash)) {
+        (_, (1.., _)) => None,
+        (State::Cancelled { .. }, _) => Some(u8::from(r.approved)),
+        (State::Trained, _) if r.delivered => Some(2),
+        (State::Trained, (_, 1..)) if r.job.model_owner.is_none() => Some(2),
         _ => None,
     };
-    let over = jobs.iter().filter(|(hash, _)| !served(**hash)).filter_map(|(hash, e)| Some((rank(&e.record)?, hash)));
+    let over = jobs.iter().filter_map(|(hash, e)| Some((rank(*hash, &e.record)?, hash)));
     over.min().map(|(_, hash)| *hash)
 }
 
@@ -325,12 +331,9 @@ fn not_opened(record: &Record) -> Vec<String> {
 /// This party's share of the model, to its owner alone.
 fn give_model(here: &Here, stream: &mut Stream, from: Fingerprint, approval: Approval) -> Result<()> {
     let record = here.record()?;
-    if record.job.model_owner.fingerprint != from {
-        return Err(Error::Refused(format!(
-            "the model is for {}, not for {}",
-            record.job.model_owner.name,
-            record.job.role(from)
-        )));
+    let owner = record.job.model_owner()?;
+    if owner.fingerprint != from {
+        return Err(Error::Refused(format!("the model is for {}, not for {}", owner.name, record.job.role(from))));
     }
     if record.state != State::Trained {
         return Err(Error::Refused(format!("there is no model yet: {}", record.state)));
@@ -361,25 +364,32 @@ mod tests {
     #[test]
     fn who_proposes_and_cancels_makes_nobody_elses_job_forgotten() {
         let mut jobs = BTreeMap::new();
-        let mut add = |n: u8, approved, state, delivered| {
+        let add = |jobs: &mut BTreeMap<_, _>, n: u8, approved, state, delivered| {
             let job = crate::stored::tests::job();
-            let by = job.model_owner.fingerprint;
+            let by = job.owner[0].fingerprint;
             jobs.insert(JobHash([n; 32]), Entry::new(Record { approved, state, delivered, ..Record::new(job, by) }));
         };
         let cancelled = || State::Cancelled { by: "somebody".into() };
-        add(0, true, State::Waiting, false);
-        add(1, true, State::Trained, false);
-        add(2, true, State::Trained, true);
-        add(3, true, cancelled(), false);
-        add(4, false, cancelled(), false);
+        add(&mut jobs, 0, true, State::Waiting, false);
+        add(&mut jobs, 1, true, State::Trained, false);
+        add(&mut jobs, 2, true, State::Trained, true);
+        add(&mut jobs, 3, true, cancelled(), false);
+        add(&mut jobs, 4, false, cancelled(), false);
         // Its model is served.
-        add(5, true, State::Trained, true);
+        add(&mut jobs, 5, true, State::Trained, true);
+        // Models that nobody gets: not served yet, served, served once.
+        for n in 6..9 {
+            add(&mut jobs, n, true, State::Trained, false);
+            jobs.get_mut(&JobHash([n; 32])).unwrap().record.job.model_owner = None;
+        }
+        // A model that its owner has not fetched waits for that, whoever has asked it.
+        let services = |job: JobHash| (usize::from([5, 7].contains(&job.0[0])), usize::from([1, 8].contains(&job.0[0])));
         let order: Vec<u8> = std::iter::from_fn(|| {
-            let hash = makes_room(&jobs, |job| job.0[0] == 5)?;
+            let hash = makes_room(&jobs, services)?;
             jobs.remove(&hash).map(|_| hash.0[0])
         })
         .collect();
-        assert_eq!(order, [4, 3, 2]);
-        assert_eq!(jobs.len(), 3);
+        assert_eq!(order, [4, 3, 2, 8]);
+        assert_eq!(jobs.len(), 5);
     }
 }

@@ -38,21 +38,34 @@ pub fn write<S: Suite>(session: &Session<'_>, e: &mut S, state: &State<S::Num>, 
     Ok(())
 }
 
+/// The file, and what stands at its top.
+fn open(server: &Server, job: JobHash) -> Result<(About, sealed::Reader)> {
+    let path = path(server, job);
+    let reader = sealed::Reader::open(&path, &server.key)?;
+    let about: About =
+        serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a model on shares"))?;
+    match about.job == job {
+        true => Ok((about, reader)),
+        false => Err(Error::config(path.display(), format!("the model of job {}", about.job), job)),
+    }
+}
+
+/// The name of a job's model whose shares are here.
+///
+/// # Errors
+/// They are not here, or another job's.
+pub fn model(server: &Server, job: JobHash) -> Result<String> {
+    Ok(open(server, job)?.0.model)
+}
+
 /// The parameters of a job's model, which must have this name.
 ///
 /// # Errors
 /// They are not here, or another job's, or not those of this network.
 pub fn load<S: Suite>(server: &Server, job: JobHash, model: &str, prediction: &Prediction, e: &S) -> Result<Vec<S::Num>> {
-    let path = path(server, job);
-    let mut reader = sealed::Reader::open(&path, &server.key)?;
-    let about: About =
-        serde_json::from_slice(reader.about()).map_err(|e| Error::config(path.display(), e, "a model on shares"))?;
-    if (about.job, about.model.as_str()) != (job, model) {
-        return Err(Error::config(
-            path.display(),
-            format!("model {} of job {}", about.model, about.job),
-            format!("{model} of {job}"),
-        ));
+    let (path, (about, mut reader)) = (path(server, job), open(server, job)?);
+    if about.model != model {
+        return Err(Error::config(path.display(), format!("model {}", about.model), model));
     }
     let mut records = vec![];
     while let Some(record) = reader.next()? {

@@ -83,7 +83,7 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = Database::open(dir.path().join("jobs.redb")).unwrap();
         let (job, other) = (job(), trefoil_job::Job { name: "another".into(), ..job() });
-        let (by, own) = (job.model_owner.fingerprint, job.party[0].fingerprint);
+        let (by, own) = (job.owner[0].fingerprint, job.party[0].fingerprint);
         let good = Record::new(job.clone(), by);
         let put = |record: &Value| database.put(JOBS, &job.hash().to_string(), record).unwrap();
         database.put(JOBS, &other.hash().to_string(), &Record::new(other.clone(), by)).unwrap();

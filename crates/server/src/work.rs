@@ -5,7 +5,7 @@
 
 use crate::checkpoint::Standing;
 use crate::handshake::{agreed, compare, exchange, keys, name_words};
-use crate::record::{Figures, State};
+use crate::record::{Figures, Record, State};
 use crate::report::Tally;
 use crate::server::Here;
 use crate::session::{self, Session};
@@ -60,9 +60,13 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
 
 /// The peers were told by this party that its model is written, and finished, before this party died: it is written.
 fn finished_without_us(here: &Here, model: &str) -> Result<()> {
-    match checkpoint::model(here) {
-        Ok((own, _)) if own == model => finish(here, model),
-        Ok((own, _)) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
+    let own = match here.record()?.job.model_owner {
+        Some(_) => checkpoint::model(here).map(|(own, _)| own),
+        None => served::model(here, here.hash),
+    };
+    match own {
+        Ok(own) if own == model => finish(here, model),
+        Ok(own) => Err(Error::Handshake(format!("a peer has trained model {model}, expected {own}"))),
         Err(e) => Err(Error::Handshake(format!("a peer has trained model {model}; here: {e}"))),
     }
 }
@@ -71,14 +75,15 @@ fn finish(here: &Here, model: &str) -> Result<()> {
     // A training that ended early has no more steps than are in its last checkpoint.
     here.advance(|r| (r.state, r.model, r.steps) = (State::Trained, Some(model.to_owned()), r.checkpoint))?;
     uploads::forget(here);
-    let epoch = here.record()?.epoch;
+    let Record { job, epoch, .. } = here.record()?;
     let mut trained = json!({ "what": "trained", "job": here.hash, "model": model });
     if let Some(epoch) = epoch {
         trained["epoch"] = epoch.into();
     }
     here.note(trained)?;
     here.say(Event::Trained { epoch });
-    tracing::info!(job = %here.hash, "trained; the model waits for its owner, and the shares of the records are gone");
+    let model = if job.model_owner.is_some() { "waits for its owner" } else { "stays in shares" };
+    tracing::info!(job = %here.hash, "trained; the model {model}, and the shares of the records are gone");
     Ok(())
 }
 
@@ -148,7 +153,9 @@ impl Session<'_> {
             r.epoch = spec.follows_best().then_some(epoch);
         })?;
         let model = checkpoint::id(here.hash, &start.session, run.step);
-        checkpoint::write_model(self, &mut e, &mut state, &model)?;
+        if self.job.model_owner.is_some() {
+            checkpoint::write_model(self, &mut e, &mut state, &model)?;
+        }
         served::write(self, &mut e, &state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
         self.not_cancelled()?;
@@ -272,7 +279,7 @@ impl Session<'_> {
         let activations = open.activations.then_some("blocks of activations out of range");
         let opened: Vec<&str> =
             loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).chain(activations).collect();
-        let told = self.job.is_shown_figures(self.job.model_owner.fingerprint).then_some("model owner");
+        let told = self.job.model_owner.iter().filter(|m| self.job.is_shown_figures(m.fingerprint)).map(|_| "model owner");
         let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
         if self.training.spec.follows_best() {
             opens["told to P2"] = "whether the epoch was better than all before".into();

@@ -255,15 +255,16 @@ fn show(job: &Job) -> Result<()> {
     let text = toml::to_string(job).map_err(|e| Error::config("job", e, "a job that TOML can hold"))?;
     print(format_args!("{text}\n# SHA-256 of the job: {hash}\n"));
     let metric = metric(job);
+    let goes = job.model_owner.as_ref().map(|owner| format!("the model goes to {}", owner.name));
     note(format_args!(
         "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}, and how many weights and \
-         activations are out of range; the model goes to {}",
+         activations are out of range; {}",
         job.name,
         job.suite,
         job.owner.len(),
         job.data.features(),
         if job.open.loss { "loss, " } else { "" },
-        job.model_owner.name,
+        goes.as_deref().unwrap_or("nobody gets the model, which only answers from its shares"),
     ));
     let bounds = job.trial().trainer()?.bounds()?;
     Held::ALL.into_iter().filter_map(|held| ranges(&bounds, held)).for_each(note);
@@ -336,6 +337,7 @@ const HEAD: &str = r#"name = "CHANGE ME"
 # address and fingerprint here: { name = "bank", address = "host:port", fingerprint = "..." }.
 party = ["P0", "P1", "P2"]
 owner = ["owner-1", "owner-2"]
+# The only one who gets the model. Without this line nobody does: the model then only answers from its shares, as [serve] must say.
 model_owner = "model-owner"
 
 [train]

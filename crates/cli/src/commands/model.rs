@@ -75,7 +75,9 @@ impl ModelCommand {
 impl Fetch {
     fn run(self) -> Result<()> {
         check_names(&self.out)?;
-        let (job, identity) = (self.job.load()?, self.key.identity()?);
+        let job = self.job.load()?;
+        job.model_owner()?;
+        let identity = self.key.identity()?;
         let until = Instant::now() + Duration::from_secs(self.wait);
         while Instant::now() < until {
             let all = answered(statuses(&job, &identity, self.key.patience(), |_, _| ()))?;

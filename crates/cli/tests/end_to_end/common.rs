@@ -97,7 +97,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
         start: Start::Ready,
         party: Id::ALL.map(party),
         owner: keys.owners.iter().map(|key| owner("owner", key)).collect(),
-        model_owner: member("model-owner", &keys.model_owner),
+        model_owner: Some(member("model-owner", &keys.model_owner)),
         data: data::schema::Schema {
             task: data::schema::Task::Classification,
             partition: data::schema::Partition::Horizontal,

@@ -76,7 +76,9 @@ fn one_party_with_another_job() {
         ("opened", |j| j.open.loss = false),
         ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),
         ("owners", |j| j.owner.push(owner("one more", &Identity::generate("one more").unwrap()))),
-        ("model owner", |j| j.model_owner.fingerprint = Identity::generate("another").unwrap().fingerprint()),
+        ("model owner", |j| {
+            j.model_owner.iter_mut().for_each(|m| m.fingerprint = Identity::generate("another").unwrap().fingerprint())
+        }),
     ];
     let keys = Keys::generate(1).unwrap();
     let (servers, base) = parties(&keys, [TIMEOUT; 3]);

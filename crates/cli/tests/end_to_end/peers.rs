@@ -128,7 +128,7 @@ fn configurations_that_cannot_be() {
         ("batch: found 0", |j| j.train.batch = 0),
         ("expected a certificate of its own for each party and owner", |j| j.owner[0].fingerprint = j.party[2].fingerprint),
         ("expected a certificate of its own for each party and owner", |j| j.party[1].fingerprint = j.party[2].fingerprint),
-        ("a party must not get the model", |j| j.model_owner.fingerprint = j.party[1].fingerprint),
+        ("a party must not get the model", |j| j.model_owner = Some(j.party[1].clone())),
     ];
     for (words, change) in changes {
         let mut job = sound.clone();

@@ -11,6 +11,7 @@ mod serve;
 mod standing;
 mod start;
 mod stored;
+mod unowned;
 
 use deployment::{Deployment, records, trained};
 use serde_json::Value;

@@ -12,7 +12,7 @@ impl Job {
     pub fn roles(&self, fingerprint: Fingerprint) -> Vec<Role> {
         let party = self.party_of(fingerprint).map(Role::from);
         let owner = self.owner_of(fingerprint).map(|_| Role::DataOwner);
-        let model = (self.model_owner.fingerprint == fingerprint).then_some(Role::ModelOwner);
+        let model = self.is_model_owner(fingerprint).then_some(Role::ModelOwner);
         party.into_iter().chain(owner).chain(model).collect()
     }
 
@@ -41,8 +41,8 @@ impl Job {
     }
 
     /// Whether somebody is shown in clients' answers what is opened to P0 and P1: the model owner, unless it has records of its own in
-    /// the job. What it knows of these would help it to say more of the others'.
+    /// the job. What it knows of these would help it to say more of the others'. Where nobody gets the model, nobody is.
     pub fn is_shown_figures(&self, fingerprint: Fingerprint) -> bool {
-        self.model_owner.fingerprint == fingerprint && self.owner_of(fingerprint).is_none()
+        self.is_model_owner(fingerprint) && self.owner_of(fingerprint).is_none()
     }
 }

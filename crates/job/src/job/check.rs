@@ -11,7 +11,7 @@ impl Job {
     pub(super) fn check(&self, file: &str) -> Result<()> {
         let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: {what}"), found, expected));
         self.data.check().map_err(Error::Data)?;
-        let members = self.party.iter().chain([&self.model_owner]).map(|m| (&m.name, m.fingerprint));
+        let members = self.party.iter().chain(&self.model_owner).map(|m| (&m.name, m.fingerprint));
         for (name, _) in members.chain(self.owner.iter().map(|o| (&o.name, o.fingerprint))) {
             if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
                 return refuse("name", format!("{name:?}"), "1 to 64 characters");
@@ -24,8 +24,11 @@ impl Job {
                 return refuse("roles", format!("{fingerprint} twice"), "a certificate of its own for each party and owner");
             }
         }
-        if self.party.iter().any(|p| p.fingerprint == self.model_owner.fingerprint) {
+        if self.party.iter().any(|p| self.is_model_owner(p.fingerprint)) {
             return refuse("model_owner", "a party's certificate".into(), "another: a party must not get the model");
+        }
+        if self.model_owner.is_none() && self.serve.is_none() {
+            return refuse("model_owner", "none".into(), "one member, or [serve]: a model that nobody gets must answer");
         }
         if let Some(p) = self.party.iter().find(|p| p.address.as_deref().is_none_or(|a| !a.contains(':'))) {
             return refuse(&format!("party {}", p.name), format!("address {:?}", p.address), "host:port");
@@ -87,5 +90,57 @@ impl Job {
             Some(column) => refuse(format!("column {column:?}"), "no owner".into(), "an owner for each column"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::JOB;
+    use crate::sharing;
+    use std::time::Duration;
+    use trefoil_client::Patience;
+    use trefoil_client::approval::{Approval, Role};
+    use trefoil_client::peers::Peers;
+    use trefoil_net::identity::Identity;
+
+    const SERVE: &str = "[serve]\nreveal = \"value\"\nrecords = 1000\n\
+        client = [{ name = \"c\", fingerprint = \"0505050505050505050505050505050505050505050505050505050505050505\" }]\n";
+    const MODEL_OWNER: &str =
+        r#""model_owner":{"fingerprint":"0404040404040404040404040404040404040404040404040404040404040404","name":"m"},"#;
+
+    fn job(owned: bool, more: &str) -> Result<Job> {
+        let lines = JOB.lines().filter(|line| owned || !line.trim_start().starts_with("model_owner"));
+        Job::parse(&format!("{}\n{more}", lines.collect::<Vec<_>>().join("\n")), "job.toml", &Peers::default())
+    }
+
+    /// A model that nobody gets must be good for something; and then it is in nobody's reach, by no approval.
+    #[test]
+    fn without_a_model_owner_the_model_only_answers() {
+        let e = job(false, "").unwrap_err().to_string();
+        assert_eq!(e, "job.toml: model_owner: found none, expected one member, or [serve]: a model that nobody gets must answer");
+        let (owned, unowned) = (job(true, SERVE).unwrap(), job(false, SERVE).unwrap());
+        // What is absent is absent in the text that is hashed, and nothing else differs.
+        assert!(owned.canonical().contains(MODEL_OWNER));
+        assert_eq!(owned.canonical().replace(MODEL_OWNER, ""), unowned.canonical());
+        // As it travels, and as `job show` prints it.
+        assert_eq!(Job::from_json(serde_json::to_value(&unowned).unwrap()).unwrap(), unowned);
+        assert_eq!(Job::parse(&toml::to_string(&unowned).unwrap(), "again", &Peers::default()).unwrap(), unowned);
+
+        let [of_owner, of_nobody] = [&owned, &unowned].map(|job| job.deciders().collect::<Vec<_>>());
+        assert_eq!(of_owner, of_nobody);
+        assert_eq!(owned.members().count(), unowned.members().count() + 1);
+        let identity = Identity::generate("somebody").unwrap();
+        for who in owned.members().chain([identity.fingerprint()]) {
+            assert!(!unowned.roles(who).contains(&Role::ModelOwner) && !unowned.is_shown_figures(who), "{who}");
+        }
+        let hash = unowned.hash();
+        let approval = Approval::sign(&identity, hash, Role::ModelOwner).unwrap();
+        let e = unowned.check_approval(hash, &approval).unwrap_err().to_string();
+        assert!(e.ends_with("expected the job's model owner"), "{e}");
+        // Nobody is even called.
+        let patience = Patience { connect: Duration::ZERO, answer: Duration::ZERO };
+        let e = sharing::fetch_model(&unowned, &identity, patience).unwrap_err().to_string();
+        assert!(e.contains("has no model_owner: nobody gets its model") && !e.contains('\n'), "{e}");
     }
 }

@@ -38,7 +38,7 @@ impl Job {
     /// A server may move without a new job.
     pub(super) fn without_addresses(&self) -> Job {
         let mut job = self.clone();
-        job.party.iter_mut().chain([&mut job.model_owner]).for_each(|m| m.address = None);
+        job.party.iter_mut().chain(&mut job.model_owner).for_each(|m| m.address = None);
         job.owner.iter_mut().for_each(|o| o.address = None);
         job.serve.iter_mut().flat_map(|serve| &mut serve.client).for_each(|c| c.address = None);
         job
@@ -160,11 +160,12 @@ pub mod tests {
         assert_eq!(moved.hash(), hash);
         moved.is_the_one(hash).unwrap();
         type Change = fn(&mut Job);
-        let changes: [Change; 6] = [
+        let changes: [Change; 7] = [
             |j| j.name.push('!'),
             |j| j.train.seed -= 1,
             |j| j.train.lr += f64::EPSILON,
-            |j| j.model_owner.fingerprint = Fingerprint([9; 32]),
+            |j| j.model_owner.iter_mut().for_each(|m| m.fingerprint = Fingerprint([9; 32])),
+            |j| j.model_owner = None,
             |j| j.party.swap(0, 1),
             |j| j.owner.push(Owner { fingerprint: Fingerprint([9; 32]), ..j.owner[0].clone() }),
         ];

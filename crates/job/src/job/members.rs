@@ -1,6 +1,7 @@
 //! Who takes part in a job, and with what.
 
 use super::{Job, Member};
+use crate::{Error, Result};
 use trefoil_client::Address;
 use trefoil_data::schema::Partition;
 use trefoil_net::Id;
@@ -31,7 +32,7 @@ impl Job {
     /// Everybody's fingerprints.
     pub fn members(&self) -> impl Iterator<Item = Fingerprint> {
         let owners = self.owner.iter().map(|o| o.fingerprint);
-        self.party.iter().map(|p| p.fingerprint).chain(owners).chain([self.model_owner.fingerprint])
+        self.party.iter().map(|p| p.fingerprint).chain(owners).chain(self.model_owner.iter().map(|m| m.fingerprint))
     }
 
     /// Which of the three has this certificate.
@@ -44,6 +45,24 @@ impl Job {
         self.owner.iter().position(|o| o.fingerprint == fingerprint)
     }
 
+    /// Whether the model is for who has this certificate.
+    pub fn is_model_owner(&self, fingerprint: Fingerprint) -> bool {
+        self.model_owner.as_ref().is_some_and(|owner| owner.fingerprint == fingerprint)
+    }
+
+    /// Who gets the model.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub fn model_owner(&self) -> Result<&Member> {
+        self.model_owner.as_ref().ok_or_else(|| {
+            Error::Refused(format!(
+                "job {} has no model_owner: nobody gets its model, which only answers from its shares",
+                self.name
+            ))
+        })
+    }
+
     /// What somebody is called in this job, and what they are.
     pub fn role(&self, fingerprint: Fingerprint) -> String {
         if let Some(id) = self.party_of(fingerprint) {
@@ -52,9 +71,9 @@ impl Job {
         if let Some(i) = self.owner_of(fingerprint) {
             return format!("data owner {}", self.owner[i].name);
         }
-        match fingerprint == self.model_owner.fingerprint {
-            true => format!("model owner {}", self.model_owner.name),
-            false => format!("stranger {fingerprint}"),
+        match self.model_owner.iter().find(|m| m.fingerprint == fingerprint) {
+            Some(owner) => format!("model owner {}", owner.name),
+            None => format!("stranger {fingerprint}"),
         }
     }
 

@@ -76,7 +76,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
                 label: false,
             })
             .collect(),
-        model_owner: Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None },
+        model_owner: Some(Member { name: "model-owner".into(), fingerprint: keys.model_owner.fingerprint(), address: None }),
         data: data.schema.clone(),
         train: t.spec.clone(),
         // All owners are one user here, who is shown every figure.

@@ -243,7 +243,7 @@ pub fn job(file: &Path, peers: Option<&Peers>, tell: Tell) -> Option<Job> {
         }
     };
     tell(Finding::new(Kind::JobRead, file.display(), format!("{}, hash {}", job.name, job.hash())));
-    let parties = job.party.iter().chain([&job.model_owner]).map(|m| (&m.name, m.fingerprint, m.address.as_deref()));
+    let parties = job.party.iter().chain(&job.model_owner).map(|m| (&m.name, m.fingerprint, m.address.as_deref()));
     for (name, fingerprint, address) in parties.chain(job.owner.iter().map(|o| (&o.name, o.fingerprint, None))) {
         let Some((known, peer)) = peers.named(fingerprint) else { continue };
         if known != name {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{self as client, Address, Patience};
-use trefoil_job::Job;
+use trefoil_job::{Job, Member};
 use trefoil_net::Id;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_server::record::{State, Status};
@@ -50,11 +50,10 @@ impl StatusArgs {
         if self.approvals {
             return self.approvals(&job, &identity, patience);
         }
-        let metric = metric(&job);
         let mut last: [String; 3] = Default::default();
         loop {
             let all = statuses(&job, &identity, patience, |party, answer| {
-                let text = line(&name(&job, party), answer, metric);
+                let text = line(&job, party, answer);
                 if !self.json && text != last[party.id.index()] {
                     print(&text);
                     last[party.id.index()] = text;
@@ -113,25 +112,25 @@ impl StatusArgs {
     }
 }
 
-/// Prints a line for each who is to approve, and for the model owner; how many of the former have not.
+/// Prints a line for each who is to approve, and for the model owner, or that there is none; how many of the former have not.
 pub fn table<'a>(job: &Job, of: impl Fn(&(Role, Fingerprint)) -> Option<(&'a Approval, String)>) -> usize {
     let mut missing = 0;
-    let model_owner = (Role::ModelOwner, job.model_owner.fingerprint);
-    for who in job.deciders().chain([model_owner]) {
-        let called = match who.0 {
-            Role::ModelOwner => format!("model owner {}", job.model_owner.name),
-            _ => job.role(who.1),
-        };
+    let deciders = job.deciders().map(|who| (who, job.role(who.1)));
+    let owner = |owner: &Member| ((Role::ModelOwner, owner.fingerprint), format!("model owner {}", owner.name));
+    for (who, called) in deciders.chain(job.model_owner.as_ref().map(owner)) {
         match of(&who) {
             Some((approval, more)) => {
                 print(format_args!("{called}: approved {}{more}\n", time::rfc3339(approval.time.saturating_mul(1000))))
             }
-            None if who == model_owner => print(format_args!("{called}: approves when it fetches\n")),
+            None if who.0 == Role::ModelOwner => print(format_args!("{called}: approves when it fetches\n")),
             None => {
                 missing += 1;
                 print(format_args!("{called}: has not approved\n"));
             }
         }
+    }
+    if job.model_owner.is_none() {
+        print("no model owner: nobody gets the model\n");
     }
     missing
 }
@@ -194,7 +193,8 @@ fn ask<T: DeserializeOwned + Send>(
 }
 
 /// A job's standing at a party in a line.
-fn line(party: &str, answer: &Result<Option<Status>>, metric: &str) -> String {
+fn line(job: &Job, party: &Address, answer: &Result<Option<Status>>) -> String {
+    let party = name(job, party);
     let s = match answer {
         Ok(Some(status)) => status,
         Ok(None) => return format!("{party}: the job is not known\n"),
@@ -215,7 +215,11 @@ fn line(party: &str, answer: &Result<Option<Status>>, metric: &str) -> String {
             format!(
                 "trained, {} steps{epoch}{unchecked}{}",
                 s.steps[2],
-                if s.delivered { "; the model is delivered" } else { "" }
+                match (&job.model_owner, s.delivered) {
+                    (None, _) => "; the model stays in shares",
+                    (Some(_), true) => "; the model is delivered",
+                    (Some(_), false) => "",
+                }
             )
         }
     };
@@ -226,7 +230,7 @@ fn line(party: &str, answer: &Result<Option<Status>>, metric: &str) -> String {
     if let Some(last) = s.last {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
         let lost = if last.lost { ", not opened (fault)" } else { "" };
-        text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric, last.metric));
+        text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric(job), last.metric));
     }
     for why in &s.refused {
         text += &format!("\n    refused: the records of {why}");
