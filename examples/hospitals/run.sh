@@ -9,15 +9,17 @@ part() {
     printf '%s.csv: %s records\n' "$1" $(($3 - $2 + 1))
 }
 
-say "Who has what: four hospitals, and the institute's own records to try the model on"
+say "Who has what: four hospitals, the institute's own records to try the model on, and a ward's patients without a diagnosis"
 part north 1 160
 part south 161 300
 part east 301 420
 part west 421 500
-part institute 501 569
+part institute 501 561
+part patients 562 569
+cut -d , -f 1-30 patients.csv > ward.csv
 
 say "Keys, and who is who"
-introduce university registry foundation north south east west institute
+introduce university registry foundation north south east west institute ward
 
 say "The three parties, whose operators approve the job"
 cp "$here/job.toml" .
@@ -49,4 +51,14 @@ require "accuracy of model.onnx on raw records" "$right" "at least" 0.9
 if [ -n "${TREFOIL_PYTHON:-}" ]; then
     run "$TREFOIL_PYTHON" "$here/predict.py" model.onnx institute.csv said.csv
 fi
+
+say "A ward asks the three parties, and is told the answers alone: the model stays in shares"
+printf '$ trefoil service template job.toml > service.toml\n'
+trefoil service template job.toml > service.toml
+for party in $parties; do run trefoil service approve service.toml --key "keys/$party.pem"; done
+run trefoil predict --service service.toml ward.csv --key keys/ward.pem --out told.csv
+trefoil predict model.safetensors ward.csv --out clear.csv
+agree=$(paste -d , told.csv clear.csv | awk -F , 'NR > 1 { agree += $1 == $2 } END { print agree + 0 }')
+printf '%s of 8 answers are those of the model that the institute has fetched\n' "$agree"
+[ "$agree" -eq 8 ] || fail "answers that agree: found $agree, expected 8"
 stop_parties
