@@ -19,6 +19,7 @@ pub(crate) mod memory;
 mod npy;
 mod order;
 mod parquet;
+mod png;
 mod raw;
 mod stream;
 pub(crate) mod value;

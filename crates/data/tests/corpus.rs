@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
-use trefoil_data::records::idx_pixels;
+use trefoil_data::records::{Raw, RawColumn, idx_pixels};
 use trefoil_data::schema::{Column, Schema};
 use trefoil_data::{DataError, Records, Result, Samples, Source, guessed};
 
@@ -142,6 +142,22 @@ fn read_csv(bytes: &[u8], name: &str) -> Result<(), String> {
     read_records(bytes, &format!("{name}.csv"), &schema(false), true, 8 * bytes.len())
 }
 
+/// An image of 16 grey levels.
+fn read_png(bytes: &[u8], name: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("{name}.png"));
+    fs::write(&path, bytes).unwrap();
+    let columns: Vec<RawColumn> = (0..16).map(|i| RawColumn { name: format!("p{i}"), texts: vec![] }).collect();
+    let (result, peak) = measured(|| -> Result<()> {
+        let (mut raw, mut values) = (Raw::open(&path, &columns, false, None, Some([1, 4, 4]))?, Vec::new());
+        while raw.next(&mut values)? {}
+        assert!(values.len() == 16 && values.iter().all(|v| (0.0..256.0).contains(v)), "{name}: {values:?}");
+        Ok(())
+    });
+    assert!(peak <= (1 << 20) + 8 * bytes.len(), "{name}: {peak} bytes for {}", bytes.len());
+    result.map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
 fn read_schema(bytes: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
     let schema: Schema = toml::from_str(text).map_err(|e| e.to_string())?;
@@ -207,6 +223,11 @@ fn parquet_corpus() {
 }
 
 #[test]
+fn png_corpus() {
+    replay("png", |bytes, name| read_png(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.png"))).is_ok());
+}
+
+#[test]
 fn schema_corpus() {
     replay("schema", |bytes, _| read_schema(bytes).is_ok());
 }
@@ -251,6 +272,11 @@ proptest! {
     #[test]
     fn mutated_idx(bytes in mutated("idx")) {
         let _ = parse_idx(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_png(bytes in mutated("png")) {
+        let _ = read_png(&bytes, "f");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Trial {
 /// What a model says of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
+    /// The file that an image stands in, without its folder.
+    pub file: Option<String>,
     /// Classification: the name of the likeliest class.
     pub class: Option<String>,
     /// The probability of each class, unless a service tells no more than the class; or the value, in the target's own unit where the
@@ -81,7 +83,7 @@ impl<'a> Predictions<'a> {
     pub fn open(model: &'a Model, file: &Path, label: Option<&str>) -> Result<Predictions<'a>> {
         let input = input(model)?;
         let target = input.target;
-        let records = Unlabelled::open(input, file, label)?;
+        let records = Unlabelled::open(input, model.graph().input, file, label)?;
         Ok(Predictions { records, task: model.task().clone(), target, asked: Asked::Clear(model) })
     }
 
@@ -96,7 +98,7 @@ impl<'a> Predictions<'a> {
         label: Option<&str>,
         chosen: Chosen,
     ) -> Result<(Predictions<'a>, Trial)> {
-        let mut all = Unlabelled::open(input(model)?, file, label)?;
+        let mut all = Unlabelled::open(input(model)?, model.graph().input, file, label)?;
         let (mut largest, mut fine) = (0.0, true);
         while let Some(x) = all.next(1024)? {
             largest = x.iter().fold(largest, |most, v| f64::max(most, v.abs()));
@@ -127,7 +129,8 @@ impl<'a> Predictions<'a> {
             schema::Task::Regression => Task::Regression,
         };
         let target = input.target;
-        Ok(Predictions { records: Unlabelled::open(input, file, None)?, task, target, asked: Asked::Service(Box::new(asking)) })
+        let records = Unlabelled::open(input, asking.job().network()?.input, file, None)?;
+        Ok(Predictions { records, task, target, asked: Asked::Service(Box::new(asking)) })
     }
 
     /// What is said of records.
@@ -138,6 +141,11 @@ impl<'a> Predictions<'a> {
     /// Whether the class is told, and nothing of how likely it is.
     pub fn tells_class_alone(&self) -> bool {
         matches!(&self.asked, Asked::Service(asking) if asking.reveal() == Reveal::Class)
+    }
+
+    /// Whether each record is an image with a file of its own.
+    pub fn are_of_images(&self) -> bool {
+        self.records.is_images()
     }
 
     /// What a batch costs on shares, how many there were, and how near to the clear they were; `None` where the model is not run on shares
@@ -173,15 +181,19 @@ impl<'a> Predictions<'a> {
     pub fn next(&mut self, rows: usize) -> Result<Option<Vec<Answer>>> {
         let Some(x) = self.records.next(rows)? else { return Ok(None) };
         let z = self.outputs(&x)?;
-        let Task::Classification(names) = &self.task else {
-            let values = in_units(z, self.target);
-            return Ok(Some(values.rows().into_iter().map(|row| Answer { class: None, numbers: row.to_vec() }).collect()));
+        let files = self.records.images();
+        let (places, numbers) = match &self.task {
+            Task::Classification(_) => (classes(&z), (!self.tells_class_alone()).then(|| probabilities(z))),
+            Task::Regression => (vec![], Some(in_units(z, self.target))),
         };
-        let classes: Vec<Option<String>> = classes(&z).into_iter().map(|class| names.get(class).cloned()).collect();
-        let numbers: Vec<Vec<f64>> = match self.tells_class_alone() {
-            true => vec![vec![]; classes.len()],
-            false => probabilities(z).rows().into_iter().map(|row| row.to_vec()).collect(),
+        let answer = |row: usize| Answer {
+            file: files.get(row).cloned(),
+            class: match (&self.task, places.get(row)) {
+                (Task::Classification(names), Some(&place)) => names.get(place).cloned(),
+                _ => None,
+            },
+            numbers: numbers.as_ref().map(|numbers| numbers.row(row).to_vec()).unwrap_or_default(),
         };
-        Ok(Some(classes.into_iter().zip(numbers).map(|(class, numbers)| Answer { class, numbers }).collect()))
+        Ok(Some((0..x.nrows()).map(answer).collect()))
     }
 }

@@ -53,5 +53,5 @@ fn raw_records_are_prepared_as_the_job_says() {
     let value = value.with_input(evaluate::input(&serde_json::from_str(&text).unwrap())).unwrap();
     std::fs::write(&file, "dose,town,age\n0,here,60\n").unwrap();
     let answers = Predictions::open(&value, &file, None).unwrap().next(9).unwrap().unwrap();
-    assert_eq!(answers, [Answer { class: None, numbers: vec![10.0] }]);
+    assert_eq!(answers, [Answer { file: None, class: None, numbers: vec![10.0] }]);
 }

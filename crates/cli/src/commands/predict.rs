@@ -28,7 +28,7 @@ const ROWS: usize = 4096;
 /// Options of `trefoil predict`.
 #[derive(Args)]
 pub struct Predict {
-    /// The model's file, but with --service; then records as they are: CSV, Parquet, NumPy (.npy) or IDX images; a label column is ignored
+    /// The model's file, but with --service; then records as they are: CSV, Parquet, NumPy (.npy), IDX images, a PNG image or a folder of them; a label column is ignored
     #[arg(value_names = ["MODEL", "FILE"], num_args = 1..=2, required = true)]
     files: Vec<PathBuf>,
 
@@ -164,10 +164,16 @@ fn told(records: &Predictions<'_>, trial: &Trial, suite: SuiteName) {
 fn as_json(records: &mut Predictions<'_>, rows: usize, suite: SuiteName) -> Result<()> {
     let mut all = Vec::new();
     while let Some(answers) = records.next(rows)? {
-        all.extend(answers.into_iter().map(|a| match a.class {
-            Some(class) if a.numbers.is_empty() => serde_json::json!({ "class": class }),
-            Some(class) => serde_json::json!({ "class": class, "probabilities": a.numbers }),
-            None => serde_json::json!({ "value": a.numbers.first() }),
+        all.extend(answers.into_iter().map(|a| {
+            let mut one = match a.class {
+                Some(class) if a.numbers.is_empty() => serde_json::json!({ "class": class }),
+                Some(class) => serde_json::json!({ "class": class, "probabilities": a.numbers }),
+                None => serde_json::json!({ "value": a.numbers.first() }),
+            };
+            if let Some(file) = a.file {
+                one["file"] = file.into();
+            }
+            one
         }));
     }
     let mut out = match records.task() {

@@ -63,7 +63,7 @@ fn values(file: &Path, columns: &[&str], texts: &[String]) -> Vec<f64> {
     let column =
         |name: &&str| RawColumn { name: (*name).to_owned(), texts: if *name == "class" { texts.to_vec() } else { vec![] } };
     let columns: Vec<RawColumn> = columns.iter().map(column).collect();
-    let (mut raw, mut values) = (Raw::open(file, &columns, true, None).unwrap(), Vec::new());
+    let (mut raw, mut values) = (Raw::open(file, &columns, true, None, None).unwrap(), Vec::new());
     while raw.next(&mut values).unwrap() {}
     values
 }
@@ -110,6 +110,55 @@ fn the_ending_of_out_says_how_it_is_written() {
     let shape = format!("'shape': ({},)", one.len());
     assert!(text(&bytes[..128]).contains(&shape) && bytes.len() == 128 + 8 * one.len(), "{}", text(&bytes[..128]));
     assert!(bytes[128..].chunks(8).zip(&one).all(|(bytes, value)| bytes == value.to_le_bytes()));
+}
+
+/// Grey levels as a PNG image.
+fn image(file: &Path, [width, height]: [u32; 2], levels: &[u8]) {
+    let mut encoder = png::Encoder::new(std::fs::File::create(file).unwrap(), width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(levels).unwrap();
+}
+
+#[test]
+fn images_are_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, folder] = ["records.csv", "images"].map(|name| dir.path().join(name));
+    std::fs::create_dir(&folder).unwrap();
+    let (model, labels) = (reference("digits.onnx"), records("digits.json", &file));
+    for (row, line) in std::fs::read_to_string(&file).unwrap().lines().skip(1).enumerate() {
+        let levels: Vec<u8> = line.split(',').map(|level| level.parse().unwrap()).collect();
+        image(&folder.join(format!("{row:03}.png")), [8, 8], &levels);
+    }
+    // The same levels as in CSV: the same answers, and each says whose it is.
+    let csv = text(&run(&["predict", path(&model), path(&file)]).stdout);
+    let of_images = text(&run(&["predict", path(&model), path(&folder)]).stdout);
+    let named = |(row, line): (usize, &str)| if row == 0 { format!("file,{line}") } else { format!("{:03}.png,{line}", row - 1) };
+    assert_eq!(of_images.lines().collect::<Vec<_>>(), csv.lines().enumerate().map(named).collect::<Vec<_>>());
+    let out = json(&["predict", path(&model), path(&folder), "--on-shares", "--json"]);
+    assert_eq!((classes(&out), &out["records"][1]["file"]), (labels.clone(), &"001.png".into()));
+    let out = json(&["predict", path(&model), path(&folder.join("002.png")), "--json"]);
+    assert_eq!((classes(&out), &out["records"][0]["file"]), (vec![labels[2].clone()], &"002.png".into()));
+    let [table, array] = ["out.parquet", "out.npy"].map(|name| dir.path().join(name));
+    for out in [&table, &array] {
+        assert!(run(&["predict", path(&model), path(&folder), "--out", path(out)]).status.success());
+    }
+    let names: Vec<String> = (0..labels.len()).map(|row| format!("{row:03}.png")).collect();
+    let column = RawColumn { name: "file".to_owned(), texts: names };
+    let (mut raw, mut places) = (Raw::open(&table, &[column], true, None, None).unwrap(), Vec::new());
+    while raw.next(&mut places).unwrap() {}
+    assert_eq!(places, (0..labels.len()).map(|row| row as f64).collect::<Vec<_>>());
+    let columns: Vec<String> = (0..10).map(|digit| format!("probability {digit}")).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    assert_eq!(values(&table, &columns, &[]), values(&array, &columns, &[]));
+    // One that does not fit, behind some that do.
+    image(&folder.join("other.png"), [9, 8], &[0; 72]);
+    for shares in [&[][..], &["--on-shares"]] {
+        let out = run(&[&["predict", path(&model), path(&folder), "--out", path(&array)][..], shares].concat());
+        refused(&out, 3, &["other.png", "9 x 8 pixels", "64 pixels as the model has inputs"]);
+    }
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    refused(&run(&["predict", path(&model), path(&empty)]), 3, &["empty", "no images", ".png"]);
 }
 
 #[test]

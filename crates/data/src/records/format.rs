@@ -2,7 +2,7 @@
 
 use super::stream::{Progress, Stream};
 use super::value::Value;
-use super::{Source, array, csv, memory, parquet};
+use super::{Source, array, csv, memory, parquet, png};
 use crate::error::{Refusal, listed, mismatch, quote};
 use crate::schema::Schema;
 use crate::{DataError, Result};
@@ -14,6 +14,7 @@ pub(crate) enum Format {
     Parquet(parquet::Parquet),
     Arrays(array::Arrays),
     Images(memory::Images),
+    Png(png::Images),
 }
 
 impl Format {
@@ -24,6 +25,7 @@ impl Format {
             Format::Parquet(f) => f.row(each),
             Format::Arrays(f) => f.row(each),
             Format::Images(f) => f.row(each),
+            Format::Png(f) => f.row(each),
         }
     }
 
@@ -32,7 +34,7 @@ impl Format {
             Format::Csv(f) => f.progress(),
             Format::Parquet(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
-            Format::Images(_) => Progress::of(0),
+            Format::Images(_) | Format::Png(_) => Progress::of(0),
         }
     }
 
@@ -49,7 +51,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.columns(),
             Format::Parquet(f) => f.columns(),
-            Format::Arrays(_) | Format::Images(_) => &[],
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
         }
     }
 
@@ -58,7 +60,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.want(columns),
             Format::Parquet(f) => f.want(columns)?,
-            Format::Arrays(_) | Format::Images(_) => {}
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A file's values as they are, for a model that prepares them itself.
 
-use super::Source;
 use super::format::{Format, find};
 use super::value::{Encoding, Value};
+use super::{Source, png};
 use crate::Result;
 use crate::error::{Refusal, empty, listed, mismatch};
 use std::path::Path;
@@ -25,15 +25,24 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Opens a file of any format that [`Records`](super::Records) reads. Columns are found by their names if `named`, and else taken
-    /// in the file's order, the one called `without` left out; NumPy and IDX have no names.
+    /// Opens a file of any format that [`Records`](super::Records) reads, or PNG images: one, or a folder of them in the order of
+    /// their names, each a record of columns that are its pixels, as IDX images are. Columns are found by their names if `named`, and
+    /// else taken in the file's order, the one called `without` left out; NumPy and images have no names. `shape` is that of an image,
+    /// where one is known: channels, height and width.
     ///
     /// # Errors
     /// A file that cannot be read, is of no known format, or has other columns.
-    pub fn open(path: &Path, columns: &[RawColumn], named: bool, without: Option<&str>) -> Result<Raw> {
+    pub fn open(
+        path: &Path,
+        columns: &[RawColumn],
+        named: bool,
+        without: Option<&str>,
+        shape: Option<[usize; 3]>,
+    ) -> Result<Raw> {
         let file = path.display().to_string();
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         let format = match Format::open_named(path)? {
+            None if png::is_images(path) => Format::Png(png::Images::open(path, columns.len(), shape)?),
             Some(mut format) if named => {
                 format.want(find(&names, format.columns(), &file)?)?;
                 format
@@ -56,6 +65,15 @@ impl Raw {
         };
         let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
         Ok(Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 })
+    }
+
+    /// The file that the last record came from, where each has its own: an image's, without its folder.
+    #[must_use]
+    pub fn image(&self) -> Option<&str> {
+        match &self.format {
+            Format::Png(images) => Some(images.name()),
+            _ => None,
+        }
     }
 
     /// Appends the next record's values: a number as it is, of a text its place among those that the column may have. False at the end.
@@ -95,7 +113,7 @@ mod tests {
     }
 
     fn read(path: &Path, columns: &[RawColumn], named: bool, without: Option<&str>) -> Result<Vec<f64>> {
-        let (mut raw, mut out) = (Raw::open(path, columns, named, without)?, Vec::new());
+        let (mut raw, mut out) = (Raw::open(path, columns, named, without, None)?, Vec::new());
         while raw.next(&mut out)? {}
         Ok(out)
     }

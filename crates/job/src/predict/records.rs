@@ -4,20 +4,23 @@ use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
 use trefoil_data::records::{Raw, RawColumn};
+use trefoil_nn::Shape;
 use trefoil_nn::model::{Column, Input};
 
 /// A file's records without their labels, as many at a time as one likes.
 pub struct Unlabelled {
     input: Input,
     raw: Raw,
+    images: Vec<String>,
 }
 
 impl Unlabelled {
-    /// Opens a file of records. `label` is a column to leave out, where columns are not known by name.
+    /// Opens a file of records for a network that takes this shape. `label` is a column to leave out, where columns are not known by
+    /// name.
     ///
     /// # Errors
     /// The file cannot be read, or does not have the columns.
-    pub fn open(input: Input, file: &Path, label: Option<&str>) -> Result<Unlabelled> {
+    pub fn open(input: Input, shape: Shape, file: &Path, label: Option<&str>) -> Result<Unlabelled> {
         let mut columns = Vec::new();
         for column in &input.columns {
             match column {
@@ -30,8 +33,22 @@ impl Unlabelled {
                 }
             }
         }
-        let raw = Raw::open(file, &columns, input.named, label)?;
-        Ok(Unlabelled { input, raw })
+        let image = match shape {
+            Shape::Image(image) => Some(image),
+            Shape::Flat(_) => None,
+        };
+        let raw = Raw::open(file, &columns, input.named, label, image)?;
+        Ok(Unlabelled { input, raw, images: Vec::new() })
+    }
+
+    /// Whether each record is an image with a file of its own.
+    pub fn is_images(&self) -> bool {
+        self.raw.image().is_some()
+    }
+
+    /// The files of the records that came last, where each has its own.
+    pub fn images(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.images)
     }
 
     /// The network's inputs for the next records, at most so many; `None` after the last.
@@ -42,6 +59,7 @@ impl Unlabelled {
         let (mut values, mut count) = (Vec::new(), 0);
         while count < rows && self.raw.next(&mut values)? {
             count += 1;
+            self.images.extend(self.raw.image().map(str::to_owned));
         }
         if count == 0 {
             return Ok(None);

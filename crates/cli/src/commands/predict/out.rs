@@ -79,13 +79,18 @@ fn refused(name: &str, e: io::Error) -> Error {
 
 /// The columns of a table: of texts, and of numbers.
 fn columns(records: &Predictions<'_>) -> [Vec<String>; 2] {
-    match records.task() {
-        Task::Classification(_) if records.tells_class_alone() => [vec!["class".to_owned()], vec![]],
-        Task::Classification(names) => {
-            [vec!["class".to_owned()], names.iter().map(|name| format!("probability {name}")).collect()]
-        }
-        Task::Regression => [vec![], vec!["value".to_owned()]],
-    }
+    let (class, numbers) = match records.task() {
+        Task::Classification(_) if records.tells_class_alone() => (Some("class"), vec![]),
+        Task::Classification(names) => (Some("class"), names.iter().map(|name| format!("probability {name}")).collect()),
+        Task::Regression => (None, vec!["value".to_owned()]),
+    };
+    let file = records.are_of_images().then_some("file");
+    [file.into_iter().chain(class).map(str::to_owned).collect(), numbers]
+}
+
+/// What stands in the columns of texts.
+fn texts(answer: &Answer) -> impl Iterator<Item = &str> {
+    answer.file.iter().chain(&answer.class).map(String::as_str)
 }
 
 impl Sink {
@@ -126,10 +131,9 @@ impl Sink {
                 out.flush()
             }
             Sink::Csv(out) => out.write_all(csv(answers).as_bytes()),
-            Sink::Parquet(table) => answers.iter().try_for_each(|answer| {
-                let texts: Vec<&str> = answer.class.iter().map(String::as_str).collect();
-                table.append(&texts, &answer.numbers)
-            }),
+            Sink::Parquet(table) => {
+                answers.iter().try_for_each(|answer| table.append(&texts(answer).collect::<Vec<_>>(), &answer.numbers))
+            }
             Sink::Probabilities(array, _) | Sink::Values(array) => {
                 array.append(answers.iter().flat_map(|answer| answer.numbers.iter().copied()))
             }
@@ -148,7 +152,7 @@ fn csv(answers: &[Answer]) -> String {
     let one = |answer: &Answer| {
         let number = |n: &f64| if answer.class.is_some() { format!("{n:.7}") } else { n.to_string() };
         let numbers: Vec<String> = answer.numbers.iter().map(number).collect();
-        line(answer.class.iter().chain(&numbers).map(String::as_str))
+        line(texts(answer).chain(numbers.iter().map(String::as_str)))
     };
     answers.iter().map(one).collect()
 }
