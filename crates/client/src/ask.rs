@@ -1,8 +1,8 @@
-//! A client's conversation with a service: it shares a question among the three parties, and alone gets the answer.
+//! A client's conversation with a service: it splits a question between P0 and P1, and alone gets the answer.
 //!
-//! A conversation has a random name and is three connections. Its questions are numbered from 1. P1 and P2 get a question first, and say that
-//! they have it; then P0 does, which tells them to begin. So nobody waits for a question that its client keeps to itself. A question is
-//! shared under a fresh seed, and a number serves one question: what failed is asked again in a new conversation, under new masks.
+//! A conversation has a random name and is two connections: P2 hears of no question. Its questions are numbered from 1. P1 gets its part first,
+//! and says that it has it; then P0 does, which orders the pass. So nobody waits for a question that its client keeps to itself. A question
+//! is split under a fresh seed, and a number serves one question: what failed is asked again in a new conversation.
 
 use crate::request::{self, Request};
 use crate::share::dial;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
-use trefoil_net::{At, Id, Part};
+use trefoil_net::{At, Part};
 use trefoil_ring::Tensor;
 
 /// A party's answer to [`Request::Ask`].
@@ -26,18 +26,18 @@ pub struct Opened {
 pub struct Question<'a> {
     /// [rows, inputs], in the network's input format; rows are as many as a pass has.
     pub x: &'a Tensor,
-    /// Elements of the answer.
-    pub answer: usize,
+    /// Columns of the answer.
+    pub outputs: usize,
 }
 
-/// A client's connections to the three parties.
+/// A client's connections to P0 and P1.
 pub struct Conversation {
-    streams: [Stream; 3],
+    streams: [Stream; 2],
     asked: u64,
 }
 
 impl Conversation {
-    /// Connects to all three; what P0, P1 and P2 say of the job.
+    /// Connects to both; what they say of the job.
     ///
     /// # Errors
     /// A party cannot be reached, is not who it should be, or refuses; no randomness.
@@ -57,11 +57,11 @@ impl Conversation {
             jobs.push(request::ask::<Opened>(&mut stream, &request)?.job);
             Ok(stream)
         };
-        let streams = [to(&parties[0])?, to(&parties[1])?, to(&parties[2])?];
+        let streams = [to(&parties[0])?, to(&parties[1])?];
         Ok((Conversation { streams, asked: 0 }, jobs))
     }
 
-    /// Shares a question, and puts the answer together. After an error the conversation is of no use.
+    /// Splits a question, and puts the answer together: [rows, outputs], row by row. After an error the conversation is of no use.
     ///
     /// # Errors
     /// A party refuses, is gone, or sends something that does not fit; the parties contradict one another; no randomness.
@@ -69,28 +69,21 @@ impl Conversation {
         &mut self,
         question: Question<'_>,
         deal: impl Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3],
-        reconstruct: impl Fn(usize, &[Vec<Part>; 3]) -> std::result::Result<Vec<u64>, String>,
+        hear: impl Fn([usize; 2], &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String>,
     ) -> Result<Vec<u64>> {
         self.asked += 1;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(Error::NoRandomness)?;
-        let at = At { step: self.asked, op: question.x.nrows() as u32 };
-        let mut parts = deal(question.x, seed);
-        for id in [Id::P1, Id::P2, Id::P0] {
-            let own = std::mem::take(&mut parts[id.index()]);
-            self.streams[id.index()].write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, own) })?;
-            if id == Id::P2 {
-                for first in [Id::P1, Id::P2] {
-                    expect(&mut self.streams[first.index()], ACKNOWLEDGED)?;
-                }
-            }
-        }
-        let mut answers: [Vec<Part>; 3] = Default::default();
+        let rows = question.x.nrows();
+        let at = At { step: self.asked, op: rows as u32 };
+        let [of_p0, of_p1, _] = deal(question.x, seed);
+        let [p0, p1] = &mut self.streams;
+        p1.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, of_p1) })?;
+        expect(p1, ACKNOWLEDGED)?;
+        p0.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, of_p0) })?;
         // P0 knows first what is refused.
-        for (stream, answer) in self.streams.iter_mut().zip(&mut answers) {
-            *answer = expect(stream, ANSWER)?;
-        }
-        reconstruct(question.answer, &answers).map_err(Error::Answer)
+        let told = [expect(p0, ANSWER)?, expect(p1, ANSWER)?];
+        hear([rows, question.outputs], &told).map_err(Error::Answer)
     }
 }
 

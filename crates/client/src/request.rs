@@ -51,8 +51,8 @@ pub enum Request {
     EndService { service: ServiceHash },
     /// How the services stand whose hashes begin with this, or all of them.
     Services { service: Option<String> },
-    /// The connection becomes the caller's link to this party, for a session of the service.
-    LinkService { service: ServiceHash },
+    /// The connection becomes the caller's link to this party, for a session of the service whose passes have so many records.
+    LinkService { service: ServiceHash, pass: usize },
     /// Questions follow, of a conversation with this name: 128 random bits in hex.
     Ask { service: ServiceHash, conversation: String },
 }

@@ -15,6 +15,7 @@ mod input;
 pub mod lift;
 mod plan;
 pub mod product;
+pub mod question;
 pub mod range;
 pub mod select;
 pub mod share;

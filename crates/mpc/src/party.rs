@@ -102,29 +102,54 @@ impl Party {
     pub fn tell(&mut self, label: &'static str, words: &[u64]) -> Result<[(Id, Vec<u64>); 2]> {
         let op = self.op();
         let at = self.at(op);
-        let net = |source| Error::Net { at, label, source: Box::new(source) };
         for to in self.id.others() {
-            let frame = Frame { at, depth: 0, label: Cow::Borrowed(label), parts: vec![Part::words(words)] };
-            self.cost.sent(&self.layer, label, to, frame.payload());
-            self.net.send(to, frame).map_err(net)?;
+            self.send_words(at, to, label, words)?;
         }
+        let [a, b] = self.id.others();
         let mut theirs = |peer: Id| -> Result<(Id, Vec<u64>)> {
-            let frame = self.net.recv(peer).map_err(net)?;
-            let unexpected = |what, found: String, expected: String| Error::Unexpected { at, label, peer, what, found, expected };
-            if frame.at != at || frame.label != label {
-                let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
-                return Err(unexpected("message", name(frame.at, &frame.label), name(at, label)));
-            }
-            match &frame.parts[..] {
-                [part] => {
-                    let told = part.to_words(words.len());
-                    Ok((peer, told.map_err(|found| unexpected("words:", found, format!("{} words", words.len())))?))
-                }
-                parts => Err(unexpected("tensors", parts.len().to_string(), "one".into())),
+            let told = self.receive_words(at, peer, label)?;
+            let (found, expected) = (told.len().to_string(), format!("{} words", words.len()));
+            match told.len() == words.len() {
+                true => Ok((peer, told)),
+                false => Err(Error::Unexpected { at, label, peer, what: "words:", found, expected }),
             }
         };
-        let [a, b] = self.id.others();
         Ok([theirs(a)?, theirs(b)?])
+    }
+
+    /// Tells another party something between steps: what is next, say. It has no address, since the two may be at different steps. No round.
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub fn announce(&mut self, to: Id, label: &'static str, words: &[u64]) -> Result<()> {
+        self.send_words(At::default(), to, label, words)
+    }
+
+    /// What another party [announces](Party::announce).
+    ///
+    /// # Errors
+    /// The peer is gone or silent, or tells something else.
+    pub fn announced(&mut self, from: Id, label: &'static str) -> Result<Vec<u64>> {
+        self.receive_words(At::default(), from, label)
+    }
+
+    fn send_words(&mut self, at: At, to: Id, label: &'static str, words: &[u64]) -> Result<()> {
+        let frame = Frame { at, depth: 0, label: Cow::Borrowed(label), parts: vec![Part::words(words)] };
+        self.cost.sent(&self.layer, label, to, frame.payload());
+        self.net.send(to, frame).map_err(|source| Error::Net { at, label, source: Box::new(source) })
+    }
+
+    fn receive_words(&mut self, at: At, peer: Id, label: &'static str) -> Result<Vec<u64>> {
+        let frame = self.net.recv(peer).map_err(|source| Error::Net { at, label, source: Box::new(source) })?;
+        let unexpected = |what, found: String, expected: String| Error::Unexpected { at, label, peer, what, found, expected };
+        if frame.at != at || frame.label != label {
+            let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
+            return Err(unexpected("message", name(frame.at, &frame.label), name(at, label)));
+        }
+        match &frame.parts[..] {
+            [part] => part.to_words(part.len()).map_err(|found| unexpected("words:", found, "words".into())),
+            parts => Err(unexpected("tensors", parts.len().to_string(), "one".into())),
+        }
     }
 
     /// Length of the longest chain of dependent messages that ends here.

@@ -11,6 +11,7 @@ mod input;
 pub mod matmul;
 mod plan;
 pub mod private_compare;
+mod question;
 pub mod range;
 pub mod share;
 pub mod share_convert;

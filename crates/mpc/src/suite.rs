@@ -2,12 +2,12 @@
 
 use crate::masked::range::Piece;
 use crate::range::Block;
-use crate::{Id, Kept, Part, Party, Prg};
+use crate::{Id, Kept, Part, Party, Prg, Question};
 use trefoil_engine::{Engine, Format};
 use trefoil_ring::Tensor;
 
 /// A suite: an engine over a [`Party`], and the ways in and out for those who compute nothing.
-pub trait Suite: Engine {
+pub trait Suite: Engine + Question {
     /// The name on the command line and in the handshake.
     const NAME: &'static str;
 

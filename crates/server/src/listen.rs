@@ -168,7 +168,7 @@ impl Server {
         tracing::info!("stopping: sessions end after their next checkpoint, within {} s", self.config.grace);
         let until = Instant::now() + Duration::from_secs_f64(self.config.grace);
         let mut jobs = self.jobs();
-        let serves = || self.services().values().any(|serving| serving.now().running);
+        let serves = || self.services().values().any(|serving| serving.is_running());
         while (jobs.values().any(|e| e.session.is_some()) || serves()) && Instant::now() < until {
             (jobs, _) = self.changed.wait_timeout(jobs, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner);
         }

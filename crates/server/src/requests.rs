@@ -38,8 +38,8 @@ pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
         // The connection stays with the session.
         return links::take(&Here::at(server, *job), stream, from);
     }
-    if let Request::LinkService { service } = request {
-        return service::link(server, stream, from, service);
+    if let Request::LinkService { service, pass } = request {
+        return service::link(server, stream, from, service, pass);
     }
     let result = answer(server, &mut stream, from, request);
     match result {

@@ -6,13 +6,13 @@
 //! | `requests` | approved, ended, asked how it stands |
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
 //! | `quota` | how much may still be asked, also after a restart |
-//! | `runner` | one thread a service: sessions, one after the other |
-//! | `session` | from two links to answers: which question is next, and its pass |
-//! | `agreement` | whether all three take a question, and each pair was handed the same of it |
+//! | `runner` | passes of one size are a lane, and have a thread: sessions, one after the other |
+//! | `session` | from two links to what passes need |
+//! | `passes` | which questions are next, and their pass, as each of the three sees it |
 
-mod agreement;
 mod ask;
 mod entry;
+mod passes;
 mod quota;
 mod requests;
 mod runner;

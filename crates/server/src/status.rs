@@ -88,19 +88,20 @@ fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
         uploads.with_label_values(&[job.as_str(), "all"]).set(record.job.owner.len() as i64);
     }
     let services = gauge("trefoil_service_open", "Whether the parties of a service have met and take questions", &["service"])?;
-    let questions = gauge(
-        "trefoil_service_questions",
-        "Questions since the start: answered, refused; and those that wait",
-        &["service", "which"],
-    )?;
+    let questions =
+        gauge("trefoil_service_questions", "Questions answered since the start, and those that wait", &["service", "which"])?;
+    let refusals = gauge("trefoil_service_refused", "Questions refused since the start, by reason", &["service", "reason"])?;
     let asked = gauge("trefoil_service_records", "Records asked about in all, and how many may be", &["service", "which"])?;
     for serving in server.services().values() {
         let (now, hash) = (serving.now(), serving.hash.short());
-        services.with_label_values(&[hash.as_str()]).set(now.open.into());
-        let waiting = now.questions.len() as u64;
-        for (which, value) in [("answered", now.answered), ("refused", now.refused), ("waiting", waiting)] {
+        services.with_label_values(&[hash.as_str()]).set(now.open().into());
+        for (which, value) in [("answered", now.answered), ("waiting", now.questions.len() as u64)] {
             questions.with_label_values(&[hash.as_str(), which]).set(value as i64);
         }
+        for (reason, value) in &now.refused {
+            refusals.with_label_values(&[hash.as_str(), reason]).set(*value as i64);
+        }
+        serving.latency.iter().try_for_each(|latency| registry.register(Box::new(latency.clone())))?;
         let used = server.quotas().used(serving);
         for (which, value) in [("used", used), ("limit", serving.service.limits.records)] {
             asked.with_label_values(&[hash.as_str(), which]).set(i64::try_from(value).unwrap_or(i64::MAX));

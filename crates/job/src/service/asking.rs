@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_client::ask::{Conversation, Question};
 use trefoil_engine::{Format, fixed};
+use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Prediction, Reveal};
@@ -30,7 +31,7 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Connects to all three parties. What they say of the job is held against its hash.
+    /// Connects to P0 and P1. What they say of the job is held against its hash.
     ///
     /// # Errors
     /// A party cannot be reached, is not who it should be, refuses, or names another job; the service exceeds what the job allows.
@@ -93,7 +94,7 @@ impl<'a> Asking<'a> {
                 none.insert(Conversation::open(&self.service.addresses(), self.identity, self.service.hash(), self.patience)?.0)
             }
         };
-        let answer = self.job.chosen().with(Ask { conversation, x: &words, answer: pass * outputs })?;
+        let answer = self.job.chosen().with(Ask { conversation, x: &words, outputs })?;
         let answer = Tensor::from_shape_vec((pass, outputs), answer).map_err(|e| Error::config("answer", e, "whole rows"))?;
         let answer = fixed::decode(&answer, self.format).slice(s![..rows, ..]).to_owned();
         let sign = self.reveal() == Reveal::Class && outputs == 1;
@@ -101,18 +102,18 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// A question, shared and put together as the suite does it.
+/// A question, whose answer is put together as the suite does it.
 struct Ask<'a> {
     conversation: &'a mut Conversation,
     x: &'a Tensor,
-    answer: usize,
+    outputs: usize,
 }
 
 impl WithSuite for Ask<'_> {
     type Out = Result<Vec<u64>>;
 
     fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Vec<u64>> {
-        let question = Question { x: self.x, answer: self.answer };
-        Ok(self.conversation.ask(question, S::deal, S::reconstruct)?)
+        let question = Question { x: self.x, outputs: self.outputs };
+        Ok(self.conversation.ask(question, SecureNn::deal, S::hear)?)
     }
 }

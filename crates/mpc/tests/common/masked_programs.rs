@@ -5,7 +5,7 @@ use trefoil_engine::{Engine, Format, Index, Kind, functions};
 use trefoil_mpc::masked::range::{self, Piece, Sums};
 use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
 use trefoil_mpc::range::Range;
-use trefoil_mpc::{Id, Party, Result, Suite};
+use trefoil_mpc::{Id, Party, Question, Result, Suite};
 use trefoil_net::Ring;
 use trefoil_ring::Tensor;
 
@@ -35,7 +35,7 @@ impl Input {
 }
 
 /// All of them.
-pub const PROGRAMS: [Program; 7] = [
+pub const PROGRAMS: [Program; 8] = [
     Program { dealt: true, ..Program::of("product", products) },
     Program::of("truncate", truncations),
     Program::of("drelu", comparisons),
@@ -43,6 +43,7 @@ pub const PROGRAMS: [Program; 7] = [
     Program { given: Some(("masked.and.mu_0", "masked.and.masks")), ..Program::of("and of bits", ands) },
     Program { dealt: true, ..Program::of("relu", relu) },
     Program::of("range", ranges),
+    Program::of("question", questions),
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
@@ -89,6 +90,13 @@ fn comparisons(p: &mut Party, x: Input) -> Result<End> {
     let (a, b, c) = (x.masked(p, 62, 1), x.masked(p, 28, 2), x.masked(p, 19, 3));
     let bits = drelu::drelu(p, &[(&a, 64), (&b, 29), (&c, 20)], &[])?;
     Ok([a, b, c].iter().flat_map(given).chain(bits.iter().flat_map(|b| seen_bit(p, b))).collect())
+}
+
+/// A question whose words all lie open at one server.
+fn questions(p: &mut Party, x: Input) -> Result<End> {
+    let x_j = x.words(p, |v| v);
+    let num = super::with_engine::<Masked, _>(p, |e| Ok(e.ask([1, x.n], Format::new(8, 8), x_j)?))?;
+    Ok(seen(&num.share))
 }
 
 /// Two by one bit, one after the other, as forward and backward pass do.

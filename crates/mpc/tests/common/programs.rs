@@ -28,7 +28,7 @@ impl Input {
 }
 
 impl Input {
-    fn words(self, p: &Party, f: impl Fn(u64) -> u64) -> Vec<u64> {
+    pub fn words(self, p: &Party, f: impl Fn(u64) -> u64) -> Vec<u64> {
         match p.id {
             Id::P2 => vec![],
             id => vec![if id == self.holder { f(self.secret) } else { 0 }; self.n],

@@ -13,6 +13,7 @@ mod joint;
 mod masked_correct;
 mod masked_cost;
 mod masked_privacy;
+mod question;
 mod sabotage;
 mod securenn_correct;
 mod securenn_cost;

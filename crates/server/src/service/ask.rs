@@ -1,16 +1,17 @@
 //! A client's connection: a question on its way in, and its answer on its way out. Whoever gets here has shown a certificate that is known.
 
 use super::ServiceHere;
-use super::entry::{Name, Question};
+use super::entry::{Answered, Name, Question};
 use crate::{Error, Result};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Instant;
 use trefoil_client::{AGAIN, ask, request};
 use trefoil_job::service::PASSES;
-use trefoil_job::suites::WithSuite;
-use trefoil_mpc::{Party, Suite};
+use trefoil_mpc::Suite;
+use trefoil_mpc::securenn::SecureNn;
+use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
-use trefoil_net::{Id, Part};
 
 /// Questions that wait at a time.
 const MOST_WAITING: usize = 256;
@@ -34,6 +35,10 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     if here.is_over() {
         return refuse(format!("the service's last day was {}", service.until));
     }
+    let me = here.me()?;
+    if me == Id::P2 {
+        return refuse("questions are for P0 and P1; this is P2, which hears of none".into());
+    }
     let Some(conversation) = words(conversation) else {
         return refuse("name of a conversation: expected 32 hexadecimal digits".into());
     };
@@ -44,7 +49,6 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     let _place = Place { here, of: (from, conversation) };
     let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
     request::accept(stream, &ask::Opened { job: value })?;
-    let me = here.me()?;
     let inputs = job.network()?.input.len();
     let most = service.limits.records_a_question as usize * inputs * size_of::<u64>() + AROUND;
     let mut expected = 1;
@@ -58,45 +62,52 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
             return refuse(format!("records of a question: found {rows}, expected 1, 8, 32 or 128, at most {most}"));
         }
         // Before a seed is expanded to what it promises.
-        if let Err(found) = job.chosen().with(Fits { id: me, n: rows * inputs, parts: &parts }) {
+        if let Err(found) = SecureNn::fits(me, rows * inputs, &parts) {
             return refuse(format!("question: {found}"));
         }
-        let name = Name { by: from, conversation, number };
-        let answer = wait_for_answer(here, me, stream, Question { name, rows, parts, answer: sync_channel(1).0 });
+        let (name, since) = (Name { by: from, conversation, number }, Instant::now());
+        let answer = wait_for_answer(here, me, stream, Question { name, rows, parts, answer: sync_channel(1).0 })?;
         here.change(|now| match &answer {
             Ok(_) => now.answered += 1,
-            Err(_) => now.refused += 1,
+            Err((reason, _)) => *now.refused.entry(reason).or_default() += 1,
         });
-        ask::answer(stream, answer?)?;
+        match answer {
+            Ok(parts) => {
+                here.latency.iter().for_each(|seconds| seconds.observe(since.elapsed().as_secs_f64()));
+                ask::answer(stream, parts)?;
+            }
+            Err((_, why)) => return refuse(why),
+        }
     }
     Ok(())
 }
 
-/// This party's part of the answer.
-fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question) -> Result<Vec<Part>> {
+/// This party's part of the answer, or why there is none.
+fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question) -> Result<Answered> {
     let ((answer, answered), name) = (sync_channel(1), question.name.clone());
-    let full = here.change(|now| match (now.open, now.questions.len()) {
-        (false, _) => Some(format!("the parties of the service have not met yet{AGAIN}")),
-        (true, MOST_WAITING..) => Some(format!("busy: {MOST_WAITING} questions wait{AGAIN}")),
+    let full = here.change(|now| match (now.open(), now.questions.len()) {
+        (false, _) => Some(("not met", format!("the parties of the service have not met yet{AGAIN}"))),
+        (true, MOST_WAITING..) => Some(("busy", format!("busy: {MOST_WAITING} questions wait{AGAIN}"))),
         _ => {
             now.questions.push_back(Question { answer, ..question });
             None
         }
     });
     if let Some(why) = full {
-        return Err(Error::Refused(why));
+        return Ok(Err(why));
     }
-    if me != Id::P0 {
+    if me == Id::P1 {
         ask::acknowledge(stream)?;
     }
     let patience = here.server.config.timeout();
     let answer = answered.recv_timeout(patience);
     here.change(|now| now.questions.retain(|waiting| waiting.name != name));
-    match answer {
-        Ok(Ok(parts)) => Ok(parts),
-        Ok(Err(why)) => Err(Error::Refused(why)),
-        Err(_) => Err(Error::Refused(format!("not answered within {} s{AGAIN}", patience.as_secs()))),
-    }
+    Ok(answer.unwrap_or_else(|e| {
+        Err(match e {
+            RecvTimeoutError::Timeout => ("late", format!("not answered within {} s{AGAIN}", patience.as_secs())),
+            RecvTimeoutError::Disconnected => ("lost", format!("the parties of the service have lost one another{AGAIN}")),
+        })
+    }))
 }
 
 /// 32 hexadecimal digits.
@@ -118,20 +129,5 @@ impl Drop for Place<'_> {
             now.conversations.remove(&self.of);
             now.questions.retain(|waiting| (waiting.name.by, waiting.name.conversation) != self.of);
         });
-    }
-}
-
-/// Whether parts are those of a question, as the job's suite has them.
-struct Fits<'a> {
-    id: Id,
-    n: usize,
-    parts: &'a [Part],
-}
-
-impl WithSuite for Fits<'_> {
-    type Out = std::result::Result<(), String>;
-
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
-        S::fits(self.id, self.n, self.parts)
     }
 }

@@ -4,6 +4,7 @@ use crate::links::{Meeting, Meets};
 use crate::record::{self, Withdrawn};
 use crate::server::{Here, Server};
 use crate::{Error, Result, approvals};
+use prometheus::{Histogram, HistogramOpts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::Request;
-use trefoil_job::service::SERVICE_SEMANTICS;
+use trefoil_job::service::{PASSES, SERVICE_SEMANTICS};
 use trefoil_job::{Job, JobHash, Service, ServiceHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::{Id, Part};
@@ -21,6 +22,9 @@ use trefoil_store::Database;
 
 /// The table of services.
 pub const SERVICES: &str = "services";
+
+/// Of the histogram of answers.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// What is on disk of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,13 +46,53 @@ pub struct Name {
     pub number: u64,
 }
 
+impl Name {
+    /// As words of a message, with the question's rows.
+    pub fn words(&self, rows: usize) -> [u64; 8] {
+        let by = |i: usize| u64::from_be_bytes(std::array::from_fn(|j| self.by.0[8 * i + j]));
+        let [a, b] = self.conversation;
+        [by(0), by(1), by(2), by(3), a, b, self.number, rows as u64]
+    }
+
+    /// The name again, and the rows.
+    pub fn from_words(words: &[u64; 8]) -> (Name, usize) {
+        let [.., a, b, number, rows] = *words;
+        let by = Fingerprint(std::array::from_fn(|i| words[i / 8].to_be_bytes()[i % 8]));
+        (Name { by, conversation: [a, b], number }, usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+}
+
+/// This party's part of an answer, or in a word and in a line why there is none.
+pub type Answered = std::result::Result<Vec<Part>, (&'static str, String)>;
+
 /// A question that waits for its pass.
 pub struct Question {
     pub name: Name,
     pub rows: usize,
     pub parts: Vec<Part>,
-    /// This party's part of the answer, or why there is none.
-    pub answer: SyncSender<std::result::Result<Vec<Part>, String>>,
+    pub answer: SyncSender<Answered>,
+}
+
+impl Question {
+    /// Gives whoever waits this party's part of the answer. A client that is gone has no use for it.
+    pub fn answer(self, parts: Vec<Part>) {
+        let _ = self.answer.try_send(Ok(parts));
+    }
+
+    /// Tells whoever waits why there is none.
+    pub fn refuse(self, reason: &'static str, why: String) {
+        let _ = self.answer.try_send(Err((reason, why)));
+    }
+}
+
+/// Passes of one size have links, keys and a thread of their own.
+#[derive(Default)]
+pub struct Lane {
+    /// Whether it has its thread.
+    pub running: bool,
+    /// Whether the three have met.
+    pub open: bool,
+    pub meeting: Meeting,
 }
 
 /// What is going on.
@@ -56,17 +100,51 @@ pub struct Question {
 pub struct Now {
     pub ended: bool,
     pub approvals: BTreeMap<Role, Approval>,
-    /// Whether the service has its thread.
-    pub running: bool,
-    /// Whether questions are taken.
-    pub open: bool,
-    pub meeting: Meeting,
+    /// One for each of [`PASSES`].
+    pub lanes: [Lane; PASSES.len()],
     pub questions: VecDeque<Question>,
     /// Conversations that are going on.
     pub conversations: BTreeSet<(Fingerprint, [u64; 2])>,
-    /// Questions answered and refused since the party was started.
+    /// Questions answered since the party was started, and refused by reason.
     pub answered: u64,
-    pub refused: u64,
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+impl Now {
+    /// Whether questions are taken.
+    pub fn open(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.open)
+    }
+
+    /// Takes the questions of a lane's next pass out: those that wait longest, as far as they fit. The smallest pass that holds all who wait
+    /// is theirs, and while that is busy they wait for it, or for others to come that make a larger one worth its while.
+    pub fn batch(&mut self, lane: usize) -> Vec<Question> {
+        let open = || PASSES.iter().zip(&self.lanes).filter(|(_, lane)| lane.open).map(|(size, _)| *size);
+        let largest = open().max().unwrap_or(0);
+        let rows: usize = self.questions.iter().map(|question| question.rows).filter(|rows| *rows <= largest).sum();
+        let size = open().find(|size| *size >= rows.min(largest));
+        if rows == 0 || size != Some(PASSES[lane]) {
+            return vec![];
+        }
+        let (mut taken, mut left, mut room) = (vec![], VecDeque::new(), PASSES[lane]);
+        for question in std::mem::take(&mut self.questions) {
+            match room.checked_sub(question.rows) {
+                Some(rest) => {
+                    room = rest;
+                    taken.push(question);
+                }
+                None => left.push_back(question),
+            }
+        }
+        self.questions = left;
+        taken
+    }
+
+    /// Takes a question out.
+    pub fn remove(&mut self, name: &Name, rows: usize) -> Option<Question> {
+        let at = self.questions.iter().position(|question| question.name == *name && question.rows == rows)?;
+        self.questions.remove(at)
+    }
 }
 
 /// A service at this party.
@@ -75,6 +153,8 @@ pub struct Serving {
     pub service: Service,
     pub now: Mutex<Now>,
     pub changed: Condvar,
+    /// Seconds from a question's arrival at this party to its part of the answer.
+    pub latency: Option<Histogram>,
 }
 
 /// All of a party.
@@ -97,7 +177,11 @@ impl Deref for ServiceHere {
 impl Serving {
     pub fn new(service: Service, ended: bool) -> Serving {
         let now = Now { ended, ..Now::default() };
-        Serving { hash: service.hash(), service, now: Mutex::new(now), changed: Condvar::new() }
+        let hash = service.hash();
+        let help = "Seconds from a question's arrival at this party to its part of the answer";
+        let latency = HistogramOpts::new("trefoil_service_seconds", help).const_label("service", hash.short());
+        let latency = Histogram::with_opts(latency.buckets(BUCKETS.to_vec())).ok();
+        Serving { hash, service, now: Mutex::new(now), changed: Condvar::new(), latency }
     }
 
     pub fn now(&self) -> MutexGuard<'_, Now> {
@@ -115,6 +199,11 @@ impl Serving {
     pub fn is_live(&self, own: Fingerprint) -> bool {
         let now = self.now();
         !now.ended && now.approvals.values().any(|approval| approval.by == own)
+    }
+
+    /// Whether it has threads.
+    pub fn is_running(&self) -> bool {
+        self.now().lanes.iter().any(|lane| lane.running)
     }
 
     /// Whether its last day is over.
@@ -168,28 +257,60 @@ impl ServiceHere {
     /// Keeps an approval that was checked, on disk first.
     pub fn keep(&self, approval: Approval) -> Result<()> {
         let role = approval.role;
-        let known = self.now().approvals.get(&role).cloned();
-        if known.is_some_and(|known| !approval.is_before(&known)) {
+        // Lanes hear of it at the same time: it is kept once.
+        let mut now = self.now();
+        if now.approvals.get(&role).is_some_and(|known| !approval.is_before(known)) {
             return Ok(());
         }
         let mut event = serde_json::to_value(&approval).unwrap_or_default();
         event["what"] = "approved service".into();
         self.server.note(event)?;
         self.server.database.put(&table(self.hash), &role.to_string(), &approval)?;
-        self.change(|now| now.approvals.insert(role, approval));
+        now.approvals.insert(role, approval);
+        drop(now);
+        self.changed.notify_all();
         Ok(())
     }
 }
 
-impl Meets for ServiceHere {
+/// A lane of a service, and the party that it is at.
+#[derive(Clone)]
+pub struct LaneHere {
+    pub here: ServiceHere,
+    /// Which of [`PASSES`].
+    pub lane: usize,
+}
+
+impl Deref for LaneHere {
+    type Target = ServiceHere;
+    fn deref(&self) -> &ServiceHere {
+        &self.here
+    }
+}
+
+impl LaneHere {
+    /// Those that a service has: passes that hold more than a question may have are never needed.
+    pub fn all(here: &ServiceHere) -> impl Iterator<Item = LaneHere> + use<> {
+        let (here, most) = (here.clone(), here.service.limits.records_a_question);
+        let lanes = (0..PASSES.len()).filter(move |lane| PASSES[*lane] as u64 <= most);
+        lanes.map(move |lane| LaneHere { here: here.clone(), lane })
+    }
+
+    /// Records of a pass.
+    pub fn size(&self) -> usize {
+        PASSES[self.lane]
+    }
+}
+
+impl Meets for LaneHere {
     fn server(&self) -> &Server {
         &self.server
     }
     fn request(&self) -> Request {
-        Request::LinkService { service: self.hash }
+        Request::LinkService { service: self.hash, pass: self.size() }
     }
     fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T> {
-        Ok(self.change(|now| change(&mut now.meeting)))
+        Ok(self.change(|now| change(&mut now.lanes[self.lane].meeting)))
     }
     fn wait(&self, time: Duration) {
         self.serving.wait(time);

@@ -1,6 +1,6 @@
 //! A service is approved, ended, and asked how it stands.
 
-use super::entry::{Record, SERVICES, ServiceHere, ServiceStatus, Serving};
+use super::entry::{LaneHere, Record, SERVICES, ServiceHere, ServiceStatus, Serving};
 use super::runner;
 use crate::links::{self, Answer};
 use crate::server::{Here, Server};
@@ -39,7 +39,7 @@ pub fn approve(server: &Arc<Server>, service: Value, approval: Approval) -> Resu
             return Err(Error::Refused("the service was ended here; another one needs another name or limits".into()));
         }
         // The same with other addresses.
-        Some(known) if known.service != service && known.now().running => {
+        Some(known) if known.service != service && known.is_running() => {
             return Err(Error::Refused(
                 "the service is running with other addresses of its parties; stop this party first".into(),
             ));
@@ -69,26 +69,34 @@ pub fn end(server: &Arc<Server>, hash: ServiceHash, by: Fingerprint) -> Result<(
     let record = Record { semantics: SERVICE_SEMANTICS, service: here.service.clone(), ended: true };
     server.database.put(SERVICES, &hash.to_string(), &record)?;
     server.note(json!({ "what": "ended service", "service": hash, "by": by }))?;
-    here.change(|now| (now.ended, now.open) = (true, false));
+    here.change(|now| now.ended = true);
     server.admit()
 }
 
-/// A peer calls for a session.
-pub fn link(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: ServiceHash) {
+/// A peer calls for a session of the lane whose passes have so many records.
+pub fn link(server: &Arc<Server>, mut stream: Stream, from: Fingerprint, hash: ServiceHash, pass: usize) {
     let peer = ServiceHere::at(server, hash).and_then(|here| {
         let id = here.service.party_of(from).filter(|_| from != server.identity.fingerprint());
         let id = id
             .ok_or_else(|| Error::Refused(format!("links are for the service's parties; this is {}", here.service.role(from))))?;
-        Ok((here, id))
+        let lane = LaneHere::all(&here).find(|lane| lane.size() == pass);
+        Ok((
+            lane.ok_or_else(|| {
+                Error::Refused(format!(
+                    "passes of a service: found {pass} records, expected 1, 8, 32 or 128, at most those of a question"
+                ))
+            })?,
+            id,
+        ))
     });
     match peer {
-        Ok((here, id)) => {
-            let ended = here.now().ended;
+        Ok((lane, id)) => {
+            let ended = lane.now().ended;
             let answer = match ended {
                 true => Answer::Over { why: "its operator has ended the service".into() },
-                false => links::if_gathering(&here),
+                false => links::if_gathering(&lane),
             };
-            links::reply(&here, stream, id, answer, vec![]);
+            links::reply(&lane, stream, id, answer, vec![]);
         }
         Err(e) => {
             server.refusal(json!({ "request": "link service", "service": hash }), from, &e.to_string());
@@ -111,7 +119,8 @@ pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -
 fn status(here: &ServiceHere) -> ServiceStatus {
     let records = here.server.quotas().used(here);
     let now = here.now();
-    let state = match (now.ended, here.is_over(), now.open) {
+    let open = LaneHere::all(here).all(|lane| now.lanes[lane.lane].open);
+    let state = match (now.ended, here.is_over(), open) {
         (true, ..) => "ended",
         (_, true, _) => "over",
         (.., true) => "serving",
@@ -123,9 +132,9 @@ fn status(here: &ServiceHere) -> ServiceStatus {
         job: here.service.model.job,
         approved: now.approvals.keys().copied().collect(),
         state: state.to_owned(),
-        waiting_for: now.meeting.waiting_for.clone(),
+        waiting_for: now.lanes.iter().find_map(|lane| lane.meeting.waiting_for.clone()),
         answered: now.answered,
-        refused: now.refused,
+        refused: now.refused.values().sum(),
         waiting: now.questions.len(),
         records,
     }

@@ -1,6 +1,7 @@
-//! One thread a service: sessions, one after the other. Questions that wait when a session ends are refused, and may be asked again.
+//! One thread a lane: sessions, one after the other. Questions that wait when the last lane closes are refused, and may be asked again.
 
-use super::{ServiceHere, session};
+use super::entry::{LaneHere, ServiceHere};
+use super::session;
 use crate::Error;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -9,60 +10,61 @@ use trefoil_client::AGAIN;
 /// Pauses between sessions grow from the first to the second of these.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
-/// Starts the service's thread, where it is approved and none runs.
+/// Starts the threads of the service's lanes, where it is approved and they do not run.
 pub fn ensure(here: &ServiceHere) {
-    let own = here.server.identity.fingerprint();
-    if !here.is_live(own) || here.change(|now| std::mem::replace(&mut now.running, true)) {
+    if !here.is_live(here.server.identity.fingerprint()) {
         return;
     }
-    let place = Place(here.clone());
-    if let Err(e) = std::thread::Builder::new().name("service".into()).spawn(move || run(&place.0)) {
-        tracing::error!(service = %here.hash, "no thread: {e}");
+    for lane in LaneHere::all(here) {
+        if here.change(|now| std::mem::replace(&mut now.lanes[lane.lane].running, true)) {
+            continue;
+        }
+        let place = Place(lane);
+        if let Err(e) = std::thread::Builder::new().name("service".into()).spawn(move || run(&place.0)) {
+            tracing::error!(service = %here.hash, "no thread: {e}");
+        }
     }
 }
 
-/// A service's thread, whose place is free again however it ends.
-struct Place(ServiceHere);
+/// A lane's thread, whose place is free again however it ends.
+struct Place(LaneHere);
 
 impl Drop for Place {
     fn drop(&mut self) {
         close(&self.0, "this party's service has ended");
-        self.0.change(|now| now.running = false);
+        self.0.change(|now| now.lanes[self.0.lane].running = false);
     }
 }
 
-/// Takes no more questions, and refuses those that wait.
-fn close(here: &ServiceHere, why: &str) {
-    let waiting = here.change(|now| {
-        now.open = false;
-        std::mem::take(&mut now.questions)
+/// The lane takes no more questions; with the last one, those that wait are refused.
+fn close(lane: &LaneHere, why: &str) {
+    let waiting = lane.change(|now| {
+        now.lanes[lane.lane].open = false;
+        if now.open() { Default::default() } else { std::mem::take(&mut now.questions) }
     });
-    for question in waiting {
-        // Who asked may be gone.
-        let _ = question.answer.try_send(Err(format!("{why}{AGAIN}")));
-    }
+    waiting.into_iter().for_each(|question| question.refuse("lost", format!("{why}{AGAIN}")));
 }
 
-fn run(here: &ServiceHere) {
+fn run(lane: &LaneHere) {
     let (mut pause, mut last) = (PAUSES[0], String::new());
-    while !here.server.stopping() && !here.now().ended {
+    while !lane.server.stopping() && !lane.now().ended {
         let began = Instant::now();
-        let result = session::run(here);
-        close(here, "the parties of the service have lost one another");
+        let result = session::run(lane);
+        close(lane, "the parties of the service have lost one another");
         let why = match result {
             Ok(()) | Err(Error::Interrupted) => continue,
             Err(e) => e.to_string(),
         };
-        here.change(|now| now.meeting.waiting_for = Some(why.clone()));
+        lane.change(|now| now.lanes[lane.lane].meeting.waiting_for = Some(why.clone()));
         if last != why {
-            tracing::warn!(service = %here.hash, "{why}");
-            here.server.noted(json!({ "what": "service session ended", "service": here.hash, "why": why }));
+            tracing::warn!(service = %lane.hash, "{why}");
+            lane.server.noted(json!({ "what": "service session ended", "service": lane.hash, "pass": lane.size(), "why": why }));
             last = why;
         }
         // A session that went well for a while was no try in vain.
-        pause = if began.elapsed() > 2 * here.server.config.timeout() { PAUSES[0] } else { (2 * pause).min(PAUSES[1]) };
+        pause = if began.elapsed() > 2 * lane.server.config.timeout() { PAUSES[0] } else { (2 * pause).min(PAUSES[1]) };
         let until = Instant::now() + pause;
-        while !here.server.stopping() && Instant::now() < until {
+        while !lane.server.stopping() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
