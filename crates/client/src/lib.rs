@@ -11,7 +11,6 @@ pub mod fetch;
 mod hashes;
 pub mod keys;
 pub mod peers;
-pub mod query;
 pub mod receive;
 pub mod request;
 pub mod share;

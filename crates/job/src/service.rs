@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::peers::Peers;
-use trefoil_client::{Address, JobHash, ServiceHash};
+use trefoil_client::request::{self, Request};
+use trefoil_client::{Address, JobHash, Patience, ServiceHash};
 use trefoil_net::Id;
-use trefoil_net::identity::Fingerprint;
+use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_nn::Reveal;
 
 /// The version of what a service's fields mean, as [`SEMANTICS`](crate::SEMANTICS) is of a job's.
@@ -173,6 +174,31 @@ impl Service {
             )));
         }
         Ok(approval.verify()?)
+    }
+
+    /// Whose party this certificate's operator has.
+    ///
+    /// # Errors
+    /// None of the three.
+    pub fn own_party(&self, identity: &Identity) -> Result<Address> {
+        let me = identity.fingerprint();
+        let id = self.party_of(me).ok_or_else(|| Error::config("key", self.role(me), "one of the service's parties"))?;
+        Ok(self.addresses()[id.index()].clone())
+    }
+
+    /// Operator: brings the service to its own party, with a signed approval.
+    ///
+    /// # Errors
+    /// The identity is no party's; the party cannot be reached, refuses, or takes it for another service.
+    pub fn approve(&self, identity: &Identity, patience: Patience) -> Result<Address> {
+        let (party, hash) = (self.own_party(identity)?, self.hash());
+        let approval = Approval::sign_service(identity, self.model.job, hash, Role::from(party.id))?;
+        let service = serde_json::to_value(self).map_err(|e| Error::config("service", e, "a service"))?;
+        let found: ServiceHash = request::call(&party, identity, patience, &Request::ApproveService { service, approval })?;
+        match found == hash {
+            true => Ok(party),
+            false => Err(Error::config(format!("service's hash at {}", party.id), found, hash)),
+        }
     }
 
     /// The smallest pass that holds so many records.

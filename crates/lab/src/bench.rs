@@ -6,6 +6,7 @@ mod operation;
 mod pace;
 pub mod party;
 mod plan;
+mod service;
 mod settings;
 
 pub use names::names;
@@ -18,9 +19,6 @@ use crate::summary::{by_link, median};
 use pace::Pace;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use trefoil_client::{Address, Patience, query::Session};
-use trefoil_job::suites::WithSuite;
-use trefoil_mpc::{Party, Suite};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
 use trefoil_server::{Error, Result, machine};
@@ -39,7 +37,10 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     let operation = Operation::parse(name, bench.optimiser)?;
     let rate = gemm::rate()?;
     let (pace, asked) = match bench.in_process {
-        false => bench.chosen().with(Processes { operation: &operation, bench, stop })?,
+        false => match &operation {
+            Operation::Infer { network, batch } => service::ask(&operation, network, *batch, bench, stop)?,
+            _ => (processes(&operation, bench, stop)?, vec![]),
+        },
         true => (operation.in_process(bench)?, vec![]),
     };
     // A client's own clock counts where there is a client.
@@ -86,25 +87,9 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     })
 }
 
-/// Three processes over TLS, with whichever suite.
-struct Processes<'a> {
-    operation: &'a Operation,
-    bench: &'a Bench<'a>,
-    stop: &'a AtomicBool,
-}
-
-impl WithSuite for Processes<'_> {
-    type Out = Result<(Pace, Vec<f64>)>;
-
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
-        processes::<S>(self.operation, self.bench, self.stop)
-    }
-}
-
-/// Three processes, and a client where there is one: what the parties said, and the client's seconds.
-fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<(Pace, Vec<f64>)> {
+/// Three processes over TLS: what they said.
+fn processes(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Pace> {
     let keys = [Identity::generate("P0")?, Identity::generate("P1")?, Identity::generate("P2")?];
-    let client = Identity::generate("client")?;
     let timeout = Duration::from_secs(60);
     let training = operation.training()?;
     let start = |id: Id| -> Result<Start> {
@@ -112,14 +97,13 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
             id,
             key: keys[id.index()].to_pem().to_string(),
             parties: [0, 1, 2].map(|i: usize| keys[i].fingerprint()),
-            client: client.fingerprint(),
             operation: operation.clone(),
             suite: bench.chosen(),
             training: training.clone(),
             timeout: timeout.as_secs_f64(),
             queue_bytes: bench.queue_bytes,
             threads: bench.threads,
-            links: (bench.links != "local").then(|| bench.links.to_owned()),
+            links: bench.shaped(),
         };
         let line = serde_json::to_string(&config).map_err(|e| Error::config(id, e, "a configuration"))?;
         Ok(Start { id, args: vec!["bench-party".into()], env: vec![], first_line: Some(line) })
@@ -137,28 +121,6 @@ fn processes<S: Suite>(operation: &Operation, bench: &Bench<'_>, stop: &AtomicBo
             return Ok::<bool, Error>(pace.lap(id, lap));
         }
     };
-    let mut asked = vec![];
-    if let Operation::Infer { batch, network } = operation {
-        let addresses = Id::ALL.map(|id| Address {
-            id,
-            address: fleet.addresses[id.index()].clone(),
-            fingerprint: keys[id.index()].fingerprint(),
-        });
-        let patience = Patience { connect: timeout, answer: timeout };
-        let mut session = Session::open(&addresses, &client, patience)?;
-        let x = operation::records(*batch, network.input.len());
-        let outputs = batch * network.outputs()?;
-        let mut over = false;
-        while !over {
-            let started = Instant::now();
-            session.ask(&x, outputs, S::deal, S::reconstruct)?;
-            asked.push(started.elapsed().as_secs_f64());
-            for _ in Id::ALL {
-                over = next()?;
-            }
-        }
-    } else {
-        while !next()? {}
-    }
-    Ok((pace, asked))
+    while !next()? {}
+    Ok(pace)
 }

@@ -9,7 +9,7 @@
 //! | `watch` | what the parties say, followed |
 
 pub mod job;
-mod parties;
+pub(crate) mod parties;
 mod secure;
 mod settings;
 mod watch;

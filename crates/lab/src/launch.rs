@@ -4,7 +4,6 @@
 //! arguments nor on disk. It reports as JSON [`Line`]s on its standard output. When the launcher dies its standard input ends, and so
 //! does the party.
 
-use crate::lap::Lap;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_net::Id;
+use trefoil_server::lap::Lap;
 use trefoil_server::{Error, Event, Result};
 
 /// How one party is started. It may hold a private key, so it has no `Debug`.
@@ -93,16 +93,21 @@ impl<'s> Fleet<'s> {
             let stdout = stdout.ok_or_else(|| Error::config(party.id, "no pipe", "its standard output"))?;
             let (id, sender) = (party.id, sender.clone());
             std::thread::spawn(move || {
+                let mut told = false;
                 for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                     let line = serde_json::from_str(&line).unwrap_or_else(|e| {
                         Line::Event(Event::Failed { message: format!("said something that is no event: {e}"), code: 1 })
                     });
-                    let last = matches!(line, Line::Event(Event::Done(_) | Event::Failed { .. }));
+                    // What follows a report is a service's.
+                    told |= matches!(line, Line::Event(Event::Done(_)));
+                    let last = matches!(line, Line::Event(Event::Failed { .. }));
                     if sender.send((id, Said::Line(line))).is_err() || last {
                         return;
                     }
                 }
-                let _ = sender.send((id, Said::Ended));
+                if !told {
+                    let _ = sender.send((id, Said::Ended));
+                }
             });
         }
         let mut known = 0;

@@ -2,7 +2,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`launch`], [`lap`] | three party processes, and what they say |
+//! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
 //! | [`plain`] | the float baseline alone |
 //! | [`mod@bench`] | steps of a network on random records |
@@ -11,7 +11,6 @@
 
 pub mod bench;
 pub mod demo;
-pub mod lap;
 pub mod launch;
 pub mod plain;
 pub mod run_folder;

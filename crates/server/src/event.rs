@@ -1,5 +1,6 @@
 //! What a party says while it runs, for whoever has started it: one JSON object a line on its standard output.
 
+use crate::lap::Lap;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<u64>,
     },
+    /// A service's pass of so many records is done, or at P2 dealt.
+    Pass { records: usize, lap: Lap },
     /// This is what it all took.
     Done(Box<Report>),
     /// The party, or its job, failed for good: why, and the exit code that goes with it.

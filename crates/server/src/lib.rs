@@ -19,7 +19,7 @@
 //! | `stored` | what the database has of jobs, checked before it is believed |
 //! | `heads` | where the three audit logs stand, in each other |
 //! | [`openings`] | which epochs' figures have been opened, each at most once |
-//! | [`event`], [`report`], [`witness`] | what a party says while it runs; what a run took; what was received |
+//! | [`event`], [`lap`], [`report`], [`witness`] | what a party says while it runs; what an iteration and a run took; what was received |
 //! | `status`, [`machine`] | health and metrics; what a result was measured on |
 //! | [`logs`] | audit logs of several parties, and the signed approvals in them |
 //! | [`doctor`] | what is wrong with a configuration, a key, a job or the way to the parties |
@@ -34,6 +34,7 @@ mod error;
 pub mod event;
 pub mod handshake;
 mod heads;
+pub mod lap;
 mod links;
 mod listen;
 pub mod logs;

@@ -3,15 +3,17 @@
 //! | where | what |
 //! |---|---|
 //! | `entry` | a service at this party: what is on disk of it, and what is going on |
+//! | `lane` | passes of one size, and the questions that wait for them |
 //! | `requests` | approved, ended, asked how it stands |
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
 //! | `quota` | how much may still be asked, also after a restart |
-//! | `runner` | passes of one size are a lane, and have a thread: sessions, one after the other |
+//! | `runner` | a thread for each lane: sessions, one after the other |
 //! | `session` | from two links to what passes need |
 //! | `passes` | which questions are next, and their pass, as each of the three sees it |
 
 mod ask;
 mod entry;
+mod lane;
 mod passes;
 mod quota;
 mod requests;

@@ -4,12 +4,9 @@ use super::job::{JobArgs, KeyArgs};
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use trefoil_client::Address;
-use trefoil_client::approval::{Approval, Role};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
-use trefoil_job::{Job, Service, ServiceHash};
-use trefoil_net::identity::Identity;
+use trefoil_job::{Job, Service};
 use trefoil_server::{Error, Result, ServiceStatus};
 
 /// Options of `trefoil service`.
@@ -84,39 +81,20 @@ impl ServiceCommand {
             Command::Show { service, canonical: false } => show(&service.load()?),
             Command::Approve(args) => {
                 let (service, identity) = (args.service.load()?, args.key.identity()?);
-                let (party, role) = own(&service, &identity)?;
-                let approval = Approval::sign_service(&identity, service.model.job, service.hash(), role)?;
-                let value = serde_json::to_value(&service).map_err(|e| Error::config("service", e, "a service"))?;
-                let request = Request::ApproveService { service: value, approval };
-                let found: ServiceHash = request::call(&party, &identity, args.key.patience(), &request)?;
-                if found != service.hash() {
-                    return Err(Error::config(format!("service's hash at {}", party.id), found, service.hash()));
-                }
-                print(format_args!(
-                    "{} has the approval of {} for service {found}\n",
-                    party.id,
-                    service.role(identity.fingerprint())
-                ));
+                let party = service.approve(&identity, args.key.patience())?;
+                let (role, hash) = (service.role(identity.fingerprint()), service.hash());
+                print(format_args!("{} has the approval of {role} for service {hash}\n", party.id));
                 Ok(())
             }
             Command::End(args) => {
                 let (service, identity) = (args.service.load()?, args.key.identity()?);
-                let (party, _) = own(&service, &identity)?;
+                let party = service.own_party(&identity)?;
                 request::call::<()>(&party, &identity, args.key.patience(), &Request::EndService { service: service.hash() })?;
                 print(format_args!("{} has ended service {}\n", party.id, service.hash()));
                 Ok(())
             }
             Command::Status { service: args, json } => status(&args, json),
         }
-    }
-}
-
-/// The operator's own party.
-fn own(service: &Service, identity: &Identity) -> Result<(Address, Role)> {
-    let me = identity.fingerprint();
-    match service.party_of(me) {
-        Some(id) => Ok((service.addresses()[id.index()].clone(), Role::from(id))),
-        None => Err(Error::config("key", service.role(me), "one of the service's parties")),
     }
 }
 

@@ -28,7 +28,11 @@ fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
 }
 
 fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
-    let serve = block("toml").replace("\"ward\"", &format!("{client:?}"));
+    serve_all(d, suite, &format!("{client:?}"), reveal, limits);
+}
+
+fn serve_all(d: &Deployment, suite: &str, clients: &str, reveal: &str, limits: &str) {
+    let serve = block("toml").replace("\"ward\"", clients).replace("records = 100000", "records = 1000000");
     d.job("job.toml", "a job", suite, &format!("{serve}[train]\nhidden = [8]\nepochs = 3\n"));
     for party in ["p0", "p1", "p2"] {
         d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
@@ -162,9 +166,9 @@ fn who_may_not_ask_is_refused() {
     let line = d.refused(&["predict", "--service", "other.toml", "records.csv", "--key", "keys/ward.pem"]);
     assert!(line.contains("is not known here"), "{line}");
     // What exceeds the job is not approved, by whoever; and nobody but an operator approves.
-    d.write("more.toml", &text.replace("records = 100000", "records = 100001"));
+    d.write("more.toml", &text.replace("records = 100000", "records = 1000001"));
     let line = d.refused(&["service", "approve", "more.toml", "--key", "keys/p0.pem"]);
-    assert!(line.contains("limits.records: found 100001, expected at most 100000"), "{line}");
+    assert!(line.contains("limits.records: found 1000001, expected at most 1000000"), "{line}");
     let line = d.refused(&["service", "approve", "service.toml", "--key", "keys/ward.pem"]);
     assert!(line.contains("one of the service's parties"), "{line}");
     d.write("over.toml", &text.replace("until = \"2099-12-31\"", "until = \"2020-01-01\""));
@@ -304,4 +308,75 @@ fn clients_that_share_a_pass_get_their_own_rows() {
         let ask = &ask;
         std::thread::scope(|scope| (0..8).for_each(|i| drop(scope.spawn(move || ask(i)))));
     }
+}
+
+/// Clients and questions in all: `TREFOIL_LOAD=200,10000` for more than the suite has time for.
+fn load() -> (usize, usize) {
+    let of = std::env::var("TREFOIL_LOAD").unwrap_or_else(|_| "12,240".into());
+    let (clients, questions) = of.split_once(',').unwrap();
+    (clients.parse().unwrap(), questions.parse().unwrap())
+}
+
+/// While many ask, a party is killed and comes back. Each answer is its own client's and right; what fails says so, and is asked again.
+#[test]
+fn a_party_dies_while_many_ask() {
+    let (clients, questions) = load();
+    let mut d = ready_without_approval(300);
+    let identities: Vec<Identity> = (0..clients).map(|i| Identity::generate(&format!("client-{i}")).unwrap()).collect();
+    for (i, client) in identities.iter().enumerate() {
+        d.ok(&["peers", "add", &format!("client-{i}"), "-", &client.fingerprint().to_string()]);
+    }
+    let names: Vec<String> = (0..clients).map(|i| format!("\"client-{i}\"")).collect();
+    let limits = "records_an_hour = 1000000\nrecords = 1000000";
+    serve_all(&d, "masked", &names.join(", "), "reveal = \"probabilities\"", limits);
+    let service = loaded(&d);
+    let patience = Patience { connect: Duration::from_secs(60), answer: Duration::from_secs(120) };
+    // No two records are alike, and each client has its own.
+    let x = Array2::from_shape_fn((128, 4), |(i, j)| ((i * 37 + j * 101) % 512) as f64 / 256.0 - 1.0);
+    let expected = Asking::open(&service, &identities[0], patience).unwrap().answers(&x).unwrap();
+    let each = questions / clients;
+    let (done, patience) = (std::sync::atomic::AtomicUsize::new(0), &patience);
+    let mut seconds: Vec<f64> = std::thread::scope(|scope| {
+        let ask = |i: usize| {
+            let (service, expected, x, done, identity) = (&service, &expected, &x, &done, &identities[i]);
+            scope.spawn(move || {
+                let mut asking = loop {
+                    match Asking::open(service, identity, *patience) {
+                        Ok(asking) => break asking,
+                        // It is the party that dies.
+                        Err(_) => std::thread::sleep(Duration::from_millis(200)),
+                    }
+                };
+                let mut seconds = vec![];
+                for question in 0..each {
+                    let row = (i * 7 + question * 13) % 128;
+                    let started = std::time::Instant::now();
+                    let told = asking.answers(&x.slice(s![row..=row, ..]).to_owned()).unwrap();
+                    seconds.push(started.elapsed().as_secs_f64());
+                    let far = (&told - &expected.slice(s![row..=row, ..])).mapv(f64::abs).into_iter().fold(0.0, f64::max);
+                    assert!(far < 2e-3, "client {i}, record {row}: {told} instead of {}", expected.row(row));
+                    done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                seconds
+            })
+        };
+        let all: Vec<_> = (0..clients).map(ask).collect();
+        while done.load(std::sync::atomic::Ordering::Relaxed) < clients * each / 2 {
+            assert!(!all.iter().all(|client| client.is_finished()), "all have stopped");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        d.signal(1, "KILL");
+        d.start(1, None);
+        all.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(seconds.len(), clients * each);
+    seconds.sort_by(f64::total_cmp);
+    let at = |part: f64| seconds[((seconds.len() - 1) as f64 * part) as usize] * 1e3;
+    println!(
+        "{clients} clients, {} questions, P1 killed in the middle: all right; p50 {:.1} ms, p99 {:.1} ms, longest {:.0} ms",
+        seconds.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+    );
 }

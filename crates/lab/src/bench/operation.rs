@@ -1,24 +1,22 @@
 //! What can be measured, and a party's half of it.
 
 use super::names::names;
-use super::pace::{Clock, Pace};
+use super::pace::Pace;
 use super::settings::Bench;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_client::query;
 use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::{Id, Kept, Key, Party, Seeds, Suite, simulate_over};
-use trefoil_net::identity::Fingerprint;
 use trefoil_net::local;
-use trefoil_net::tls::Listener;
 use trefoil_nn::train::LABEL;
 use trefoil_nn::{Data, Graph, NAMED, Open, OptimiserKind, Schedule, Training};
 use trefoil_ring::Tensor;
+use trefoil_server::lap::Clock;
 use trefoil_server::{Error, Result};
 
 /// An operation that is done again and again.
@@ -103,26 +101,11 @@ impl Operation {
         }
     }
 
-    /// A party's half, by all three at once.
-    pub(crate) fn run<E: Suite>(
-        &self,
-        e: &mut E,
-        job: &Training,
-        from: (&Listener, Fingerprint),
-        timeout: Duration,
-        each: Each<'_, E>,
-    ) -> Result<()> {
-        match self {
-            Operation::Infer { batch, .. } => infer(e, job, *batch, from, timeout, each),
-            other => other.repeat(e, each),
-        }
-    }
-
-    /// Everything that needs no client.
-    fn repeat<E: Suite>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
+    /// A party's half, by all three at once, of all that needs no client.
+    pub(super) fn repeat<E: Suite>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
         match self {
             Operation::Train { .. } => train(e, &self.repeated()?, each),
-            Operation::Infer { .. } => Err(Error::config("inference", "no client", "three processes and a client")),
+            Operation::Infer { .. } => Err(Error::config("inference", "three threads", "three processes and a client")),
             Operation::Relu { elements } => {
                 // Pre-activations as the network promises them: 16 fraction bits, below 2^39.
                 let x = secret(e, &spread(1, *elements), Format { frac: 16, bits: 39 })?;
@@ -270,39 +253,6 @@ fn fraction_bits(network: &Graph) -> u8 {
     }
 }
 
-/// Answers a client's queries; the network's weights are masked like an owner's records.
-fn infer<E: Suite>(
-    e: &mut E,
-    job: &Training,
-    batch: usize,
-    (listener, client): (&Listener, Fingerprint),
-    timeout: Duration,
-    each: Each<'_, E>,
-) -> Result<()> {
-    let trainer = job.trainer()?;
-    let mut state = trainer.initial(e)?;
-    let clear = trainer.initial(&trefoil_engine::Float)?;
-    for ((w, clear), param) in state.params.iter_mut().zip(clear.params).zip(trainer.network().params()) {
-        *w = secret(e, &clear.value, trainer.scales().param(param))?;
-    }
-    let inputs = trainer.network().width();
-    let mut session = query::accept(listener, client, timeout)?;
-    let (id, shape) = (e.party().id, [batch, inputs]);
-    let (mut more, mut i) = (each(e, None), 0);
-    while more {
-        i += 1;
-        e.begin_step(i);
-        let kept = session.query(|parts| E::accept(id, batch * inputs, parts))?;
-        let started = Instant::now();
-        let x = e.input(shape, job.records.input(), kept);
-        let logits = trainer.forward(e, &state, &x)?;
-        let answer = e.export(&logits)?;
-        session.answer(answer)?;
-        more = each(e, Some(started.elapsed().as_secs_f64()));
-    }
-    Ok(())
-}
-
 /// A matrix as an owner would have shared it, from a fixed seed.
 fn secret<E: Suite>(e: &mut E, x: &Array2<f64>, format: Format) -> Result<E::Num> {
     let (shape, words) = kept(e, &fixed::encode(x, format)?)?;
@@ -324,13 +274,8 @@ fn spread(rows: usize, cols: usize) -> Array2<f64> {
 }
 
 /// Pixels p/256.
-fn images(rows: usize, cols: usize) -> Array2<f64> {
+pub(super) fn images(rows: usize, cols: usize) -> Array2<f64> {
     Array2::from_shape_fn((rows, cols), |(i, j)| ((i * 131 + j * 7) % 256) as f64 / 256.0)
-}
-
-/// A client's records: pixels with 8 fraction bits.
-pub(super) fn records(rows: usize, cols: usize) -> Tensor {
-    images(rows, cols).mapv(|v| (v * 256.0) as u64)
 }
 
 #[cfg(test)]

@@ -4,32 +4,9 @@
 //! its last iteration it takes none: a clock that runs over a helper's beginning or end shows something else than many iterations take.
 //! So the parties iterate until they are stopped; the clock starts when the lead has stopped growing, and stops while all three work.
 
-use crate::lap::{Lap, Usage};
 use std::time::{Duration, Instant};
-use trefoil_mpc::{Id, Party};
-
-/// A party's own clock.
-pub(super) struct Clock {
-    started: Instant,
-    asked: Option<Instant>,
-}
-
-impl Clock {
-    pub(super) fn start() -> Clock {
-        Clock { started: Instant::now(), asked: None }
-    }
-
-    /// After an iteration that took `seconds`.
-    pub(super) fn lap(&mut self, p: &Party, seconds: f64) -> Lap {
-        let often = self.asked.is_some_and(|at| at.elapsed() < Duration::from_millis(50));
-        let usage = (!often).then(|| {
-            self.asked = Some(Instant::now());
-            Usage::now()
-        });
-        let queued = Id::ALL.map(|peer| if peer == p.id { [0; 2] } else { p.peak_queued(peer) });
-        Lap { seconds, wall: self.started.elapsed().as_secs_f64(), sent: p.cost.sent, rounds: p.depth(), queued, usage }
-    }
-}
+use trefoil_mpc::Id;
+use trefoil_server::lap::{Lap, Usage};
 
 /// Iterations before the lead is looked at.
 const WARM_UP: usize = 3;

@@ -4,7 +4,6 @@
 //! addresses in a second line; and reports iterations until its standard input ends.
 
 use super::operation::Operation;
-use super::pace::Clock;
 use crate::launch::{emit, when_input_ends};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use trefoil_net::tls::{Listener, Options, mesh};
 use trefoil_net::{Id, Net, shaped};
 use trefoil_nn::Training;
 use trefoil_server::handshake::{compare, hello, keys};
+use trefoil_server::lap::Clock;
 use trefoil_server::{Error, Event, Result};
 
 /// Everything that a party is told. It holds its private key, so it has no `Debug`.
@@ -27,8 +27,6 @@ pub(super) struct Config {
     pub key: String,
     /// The fingerprints of P0, P1 and P2.
     pub parties: [Fingerprint; 3],
-    /// The fingerprint of the client who may ask for inference.
-    pub client: Fingerprint,
     /// What is measured, and how often.
     pub operation: Operation,
     /// The protocol suite.
@@ -73,7 +71,7 @@ fn run(config: &Config) -> Result<()> {
     let identity = Identity::from_pem(&config.key)?;
     let me = config.id;
     let [a, b] = me.others().map(|p| config.parties[p.index()]);
-    let listener = Listener::bind("127.0.0.1:0", &identity, &[a, b, config.client])?;
+    let listener = Listener::bind("127.0.0.1:0", &identity, &[a, b])?;
     emit(&Event::Listening { address: listener.local_addr().to_string() });
     let addresses: [String; 3] =
         serde_json::from_str(&line()?).map_err(|e| Error::config("addresses", e, "three texts in JSON"))?;
@@ -95,24 +93,22 @@ fn run(config: &Config) -> Result<()> {
     let seeds = keys(&mut *net, me, until)?;
     emit(&Event::Connected);
     let party = Party::new(me, net, seeds);
-    config.suite.with(Work { config, listener: &listener, party, timeout })
+    config.suite.with(Work { config, party })
 }
 
 /// A party's iterations, with whichever engine.
 struct Work<'a> {
     config: &'a Config,
-    listener: &'a Listener,
     party: Party,
-    timeout: Duration,
 }
 
 impl WithSuite for Work<'_> {
     type Out = Result<()>;
 
     fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
-        let Work { config, listener, party, timeout } = self;
+        let Work { config, party } = self;
         let (mut e, mut clock) = (engine(party), Clock::start());
-        config.operation.run(&mut e, &config.training, (listener, config.client), timeout, &mut |e, seconds| {
+        config.operation.repeat(&mut e, &mut |e: &mut S, seconds| {
             match seconds {
                 None => clock = Clock::start(),
                 Some(seconds) => emit(&clock.lap(e.party(), seconds)),

@@ -86,6 +86,11 @@ impl Bench<'_> {
         Chosen { suite: self.suite, truncation: Truncation::Dealer }
     }
 
+    /// The links' profile, where they are not as they are.
+    pub(super) fn shaped(&self) -> Option<String> {
+        (self.links != "local").then(|| self.links.to_owned())
+    }
+
     pub(super) fn pace(&self) -> Pace {
         Pace::new(self.iterations, self.most)
     }

@@ -1,7 +1,7 @@
 //! A client's connection: a question on its way in, and its answer on its way out. Whoever gets here has shown a certificate that is known.
 
 use super::ServiceHere;
-use super::entry::{Answered, Name, Question};
+use super::lane::{Answered, Name, Question};
 use crate::{Error, Result};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Instant;

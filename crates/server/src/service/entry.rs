@@ -1,7 +1,7 @@
 //! A service at this party: what is on disk of it, and what is going on with it.
 
-use crate::links::{Meeting, Meets};
-use crate::record::{self, Withdrawn};
+use super::lane::{Lane, Question};
+use crate::record;
 use crate::server::{Here, Server};
 use crate::{Error, Result, approvals};
 use prometheus::{Histogram, HistogramOpts};
@@ -9,15 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Deref;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
-use trefoil_client::request::Request;
 use trefoil_job::service::{PASSES, SERVICE_SEMANTICS};
 use trefoil_job::{Job, JobHash, Service, ServiceHash};
+use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
-use trefoil_net::{Id, Part};
 use trefoil_store::Database;
 
 /// The table of services.
@@ -36,63 +34,6 @@ pub struct Record {
     pub service: Service,
     /// Whether this party's operator has ended it.
     pub ended: bool,
-}
-
-/// What a question is known by: its client, its conversation and its number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    pub by: Fingerprint,
-    pub conversation: [u64; 2],
-    pub number: u64,
-}
-
-impl Name {
-    /// As words of a message, with the question's rows.
-    pub fn words(&self, rows: usize) -> [u64; 8] {
-        let by = |i: usize| u64::from_be_bytes(std::array::from_fn(|j| self.by.0[8 * i + j]));
-        let [a, b] = self.conversation;
-        [by(0), by(1), by(2), by(3), a, b, self.number, rows as u64]
-    }
-
-    /// The name again, and the rows.
-    pub fn from_words(words: &[u64; 8]) -> (Name, usize) {
-        let [.., a, b, number, rows] = *words;
-        let by = Fingerprint(std::array::from_fn(|i| words[i / 8].to_be_bytes()[i % 8]));
-        (Name { by, conversation: [a, b], number }, usize::try_from(rows).unwrap_or(usize::MAX))
-    }
-}
-
-/// This party's part of an answer, or in a word and in a line why there is none.
-pub type Answered = std::result::Result<Vec<Part>, (&'static str, String)>;
-
-/// A question that waits for its pass.
-pub struct Question {
-    pub name: Name,
-    pub rows: usize,
-    pub parts: Vec<Part>,
-    pub answer: SyncSender<Answered>,
-}
-
-impl Question {
-    /// Gives whoever waits this party's part of the answer. A client that is gone has no use for it.
-    pub fn answer(self, parts: Vec<Part>) {
-        let _ = self.answer.try_send(Ok(parts));
-    }
-
-    /// Tells whoever waits why there is none.
-    pub fn refuse(self, reason: &'static str, why: String) {
-        let _ = self.answer.try_send(Err((reason, why)));
-    }
-}
-
-/// Passes of one size have links, keys and a thread of their own.
-#[derive(Default)]
-pub struct Lane {
-    /// Whether it has its thread.
-    pub running: bool,
-    /// Whether the three have met.
-    pub open: bool,
-    pub meeting: Meeting,
 }
 
 /// What is going on.
@@ -114,36 +55,6 @@ impl Now {
     /// Whether questions are taken.
     pub fn open(&self) -> bool {
         self.lanes.iter().any(|lane| lane.open)
-    }
-
-    /// Takes the questions of a lane's next pass out: those that wait longest, as far as they fit. The smallest pass that holds all who wait
-    /// is theirs, and while that is busy they wait for it, or for others to come that make a larger one worth its while.
-    pub fn batch(&mut self, lane: usize) -> Vec<Question> {
-        let open = || PASSES.iter().zip(&self.lanes).filter(|(_, lane)| lane.open).map(|(size, _)| *size);
-        let largest = open().max().unwrap_or(0);
-        let rows: usize = self.questions.iter().map(|question| question.rows).filter(|rows| *rows <= largest).sum();
-        let size = open().find(|size| *size >= rows.min(largest));
-        if rows == 0 || size != Some(PASSES[lane]) {
-            return vec![];
-        }
-        let (mut taken, mut left, mut room) = (vec![], VecDeque::new(), PASSES[lane]);
-        for question in std::mem::take(&mut self.questions) {
-            match room.checked_sub(question.rows) {
-                Some(rest) => {
-                    room = rest;
-                    taken.push(question);
-                }
-                None => left.push_back(question),
-            }
-        }
-        self.questions = left;
-        taken
-    }
-
-    /// Takes a question out.
-    pub fn remove(&mut self, name: &Name, rows: usize) -> Option<Question> {
-        let at = self.questions.iter().position(|question| question.name == *name && question.rows == rows)?;
-        self.questions.remove(at)
     }
 }
 
@@ -269,53 +180,6 @@ impl ServiceHere {
         now.approvals.insert(role, approval);
         drop(now);
         self.changed.notify_all();
-        Ok(())
-    }
-}
-
-/// A lane of a service, and the party that it is at.
-#[derive(Clone)]
-pub struct LaneHere {
-    pub here: ServiceHere,
-    /// Which of [`PASSES`].
-    pub lane: usize,
-}
-
-impl Deref for LaneHere {
-    type Target = ServiceHere;
-    fn deref(&self) -> &ServiceHere {
-        &self.here
-    }
-}
-
-impl LaneHere {
-    /// Those that a service has: passes that hold more than a question may have are never needed.
-    pub fn all(here: &ServiceHere) -> impl Iterator<Item = LaneHere> + use<> {
-        let (here, most) = (here.clone(), here.service.limits.records_a_question);
-        let lanes = (0..PASSES.len()).filter(move |lane| PASSES[*lane] as u64 <= most);
-        lanes.map(move |lane| LaneHere { here: here.clone(), lane })
-    }
-
-    /// Records of a pass.
-    pub fn size(&self) -> usize {
-        PASSES[self.lane]
-    }
-}
-
-impl Meets for LaneHere {
-    fn server(&self) -> &Server {
-        &self.server
-    }
-    fn request(&self) -> Request {
-        Request::LinkService { service: self.hash, pass: self.size() }
-    }
-    fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T> {
-        Ok(self.change(|now| change(&mut now.lanes[self.lane].meeting)))
-    }
-    fn wait(&self, time: Duration) {
-        self.serving.wait(time);
-    }
-    fn heard(&self, _: Id, _: &[Withdrawn]) -> Result<()> {
         Ok(())
     }
 }

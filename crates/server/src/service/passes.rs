@@ -8,8 +8,9 @@
 //! A pass is a step of the lane's session, under keys of this session, and a question's rows get masks of the pass: no mask serves two
 //! questions, whatever is asked again after a fault.
 
-use super::entry::{LaneHere, Name, Question};
-use crate::{Error, Result};
+use super::lane::{LaneHere, Name, Question};
+use crate::lap::Clock;
+use crate::{Error, Event, Result};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::AGAIN;
@@ -80,6 +81,7 @@ pub struct Passes<'a, N> {
     pub params: Vec<N>,
     /// Passes that have begun.
     pub begun: u64,
+    pub clock: Clock,
 }
 
 impl<N: Clone> Passes<'_, N> {
@@ -208,7 +210,7 @@ impl<N: Clone> Passes<'_, N> {
     }
 
     /// The servers' half of a pass: these questions, each in its place; zeros where there is none.
-    fn pass<S: Suite<Num = N>>(&self, e: &mut S, all: &[Taken]) -> Result<Told> {
+    fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken]) -> Result<Told> {
         let (me, width) = (e.party().id, self.prediction.network().width());
         let mut x_j = Vec::with_capacity(self.lane.size() * width);
         for (rows, question) in all {
@@ -222,12 +224,16 @@ impl<N: Clone> Passes<'_, N> {
         self.pass_at(e, self.begun, x_j)
     }
 
-    fn pass_at<S: Suite<Num = N>>(&self, e: &mut S, step: u64, x_j: Vec<u64>) -> Result<Told> {
+    fn pass_at<S: Suite<Num = N>>(&mut self, e: &mut S, step: u64, x_j: Vec<u64>) -> Result<Told> {
+        let started = Instant::now();
         e.begin_step(step);
         let shape = [self.lane.size(), self.prediction.network().width()];
         let x = e.ask(shape, self.prediction.input(), x_j)?;
         let answer = self.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
-        Ok(e.tell(&answer)?)
+        let told = e.tell(&answer)?;
+        let lap = self.clock.lap(e.party(), started.elapsed().as_secs_f64());
+        self.lane.server.say(Event::Pass { records: self.lane.size(), lap });
+        Ok(told)
     }
 
     /// P0: the questions of this lane's next pass, if some come before the others must hear from this party.

@@ -1,6 +1,7 @@
 //! A service is approved, ended, and asked how it stands.
 
-use super::entry::{LaneHere, Record, SERVICES, ServiceHere, ServiceStatus, Serving};
+use super::entry::{Record, SERVICES, ServiceHere, ServiceStatus, Serving};
+use super::lane::LaneHere;
 use super::runner;
 use crate::links::{self, Answer};
 use crate::server::{Here, Server};

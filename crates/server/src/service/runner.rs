@@ -1,6 +1,7 @@
 //! One thread a lane: sessions, one after the other. Questions that wait when the last lane closes are refused, and may be asked again.
 
-use super::entry::{LaneHere, ServiceHere};
+use super::entry::ServiceHere;
+use super::lane::LaneHere;
 use super::session;
 use crate::Error;
 use serde_json::json;

@@ -1,8 +1,9 @@
 //! A lane's session: the parties meet, compare what must be equal, make fresh keys, and run one pass after the other.
 
-use super::entry::LaneHere;
+use super::lane::LaneHere;
 use super::passes::Passes;
 use crate::handshake::{compare, exchange, hello, keys};
+use crate::lap::Clock;
 use crate::{Error, Result, links, served, session};
 use serde_json::json;
 use std::time::Instant;
@@ -71,7 +72,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
             (own.open, own.meeting.waiting_for) = (true, None);
         });
         let of_job = job.serve.as_ref().map_or(0, |serve| serve.records);
-        Passes { lane, of_job, prediction, params, begun: 0 }.run(&mut e)
+        Passes { lane, of_job, prediction, params, begun: 0, clock: Clock::start() }.run(&mut e)
     }
 }
 

@@ -1,7 +1,9 @@
-//! What a party of a measurement says after each iteration.
+//! What a party says after each iteration of a measurement, or each pass of a service, for whoever has started it.
 
+use crate::machine;
 use serde::{Deserialize, Serialize};
-use trefoil_server::machine;
+use std::time::{Duration, Instant};
+use trefoil_mpc::{Id, Party};
 
 /// What a party has done since its first iteration began.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -33,7 +35,31 @@ pub struct Usage {
 
 impl Usage {
     /// This process's, so far.
-    pub(crate) fn now() -> Usage {
+    pub fn now() -> Usage {
         Usage { cpu: machine::cpu_seconds(), macs: trefoil_ring::matrix::multiplied(), peak_rss: machine::peak_rss() }
+    }
+}
+
+/// A party's own clock.
+pub struct Clock {
+    started: Instant,
+    asked: Option<Instant>,
+}
+
+impl Clock {
+    /// From now on.
+    pub fn start() -> Clock {
+        Clock { started: Instant::now(), asked: None }
+    }
+
+    /// After an iteration that took `seconds`.
+    pub fn lap(&mut self, p: &Party, seconds: f64) -> Lap {
+        let often = self.asked.is_some_and(|at| at.elapsed() < Duration::from_millis(50));
+        let usage = (!often).then(|| {
+            self.asked = Some(Instant::now());
+            Usage::now()
+        });
+        let queued = Id::ALL.map(|peer| if peer == p.id { [0; 2] } else { p.peak_queued(peer) });
+        Lap { seconds, wall: self.started.elapsed().as_secs_f64(), sent: p.cost.sent, rounds: p.depth(), queued, usage }
     }
 }
