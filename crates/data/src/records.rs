@@ -29,6 +29,7 @@ use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
 pub use array::idx_pixels;
 use format::{Format, find};
+pub use memory::Cells;
 use order::Order;
 pub use raw::{Raw, RawColumn};
 use std::path::PathBuf;

@@ -124,11 +124,7 @@ impl<'a> Predictions<'a> {
     pub fn ask(asking: Asking<'a>, file: &Path) -> Result<Predictions<'a>> {
         let data = &asking.job().data;
         let input = crate::evaluate::input(data);
-        let task = match data.task {
-            schema::Task::Classification => Task::Classification(data.classes.clone()),
-            schema::Task::Regression => Task::Regression,
-        };
-        let target = input.target;
+        let (task, target) = (task(data), input.target);
         let records = Unlabelled::open(input, asking.job().network()?.input, file, None)?;
         Ok(Predictions { records, task, target, asked: Asked::Service(Box::new(asking)) })
     }
@@ -182,18 +178,34 @@ impl<'a> Predictions<'a> {
         let Some(x) = self.records.next(rows)? else { return Ok(None) };
         let z = self.outputs(&x)?;
         let files = self.records.images();
-        let (places, numbers) = match &self.task {
-            Task::Classification(_) => (classes(&z), (!self.tells_class_alone()).then(|| probabilities(z))),
-            Task::Regression => (vec![], Some(in_units(z, self.target))),
-        };
-        let answer = |row: usize| Answer {
-            file: files.get(row).cloned(),
-            class: match (&self.task, places.get(row)) {
-                (Task::Classification(names), Some(&place)) => names.get(place).cloned(),
-                _ => None,
-            },
-            numbers: numbers.as_ref().map(|numbers| numbers.row(row).to_vec()).unwrap_or_default(),
-        };
-        Ok(Some((0..x.nrows()).map(answer).collect()))
+        let mut said = answers(&self.task, self.target, self.tells_class_alone(), z);
+        said.iter_mut().zip(files).for_each(|(answer, file)| answer.file = Some(file));
+        Ok(Some(said))
     }
+}
+
+/// What a job's records are put into.
+pub fn task(data: &schema::Schema) -> Task {
+    match data.task {
+        schema::Task::Classification => Task::Classification(data.classes.clone()),
+        schema::Task::Regression => Task::Regression,
+    }
+}
+
+/// What a network's outputs `z`, [records, outputs], say of each record; of a class nothing but the class, if that is all that is told.
+pub fn answers(task: &Task, target: Option<Target>, class_alone: bool, z: Array2<f64>) -> Vec<Answer> {
+    let rows = z.nrows();
+    let (places, numbers) = match task {
+        Task::Classification(_) => (classes(&z), (!class_alone).then(|| probabilities(z))),
+        Task::Regression => (vec![], Some(in_units(z, target))),
+    };
+    let answer = |row: usize| Answer {
+        file: None,
+        class: match (task, places.get(row)) {
+            (Task::Classification(names), Some(&place)) => names.get(place).cloned(),
+            _ => None,
+        },
+        numbers: numbers.as_ref().map(|numbers| numbers.row(row).to_vec()).unwrap_or_default(),
+    };
+    (0..rows).map(answer).collect()
 }

@@ -15,6 +15,7 @@ pub(crate) enum Format {
     Arrays(array::Arrays),
     Images(memory::Images),
     Png(png::Images),
+    Table(memory::Table),
 }
 
 impl Format {
@@ -26,6 +27,7 @@ impl Format {
             Format::Arrays(f) => f.row(each),
             Format::Images(f) => f.row(each),
             Format::Png(f) => f.row(each),
+            Format::Table(f) => f.row(each),
         }
     }
 
@@ -34,7 +36,7 @@ impl Format {
             Format::Csv(f) => f.progress(),
             Format::Parquet(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
-            Format::Images(_) | Format::Png(_) => Progress::of(0),
+            Format::Images(_) | Format::Png(_) | Format::Table(_) => Progress::of(0),
         }
     }
 
@@ -51,7 +53,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.columns(),
             Format::Parquet(f) => f.columns(),
-            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) | Format::Table(_) => &[],
         }
     }
 
@@ -60,7 +62,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.want(columns),
             Format::Parquet(f) => f.want(columns)?,
-            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) | Format::Table(_) => {}
         }
         Ok(())
     }

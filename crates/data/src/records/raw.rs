@@ -1,6 +1,7 @@
 //! A file's values as they are, for a model that prepares them itself.
 
 use super::format::{Format, find};
+use super::memory::{Cells, Table};
 use super::value::{Encoding, Value};
 use super::{Source, png};
 use crate::Result;
@@ -63,8 +64,22 @@ impl Raw {
             }
             None => Format::open_arrays(&Source { path: path.to_owned(), labels: None }, names)?,
         };
+        Ok(Raw::of(file, format, columns))
+    }
+
+    /// The same of so many records in memory, called `what` in messages. `cells` have the columns' values in their order, one column or
+    /// several alike in each.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`](crate::DataError::Mismatch) where there are more values, or fewer.
+    pub fn in_memory(what: &str, columns: &[RawColumn], records: usize, cells: Vec<Cells>) -> Result<Raw> {
+        let names = columns.iter().map(|c| c.name.clone()).collect();
+        Ok(Raw::of(what.to_owned(), Format::Table(Table::new(what, names, records, cells)?), columns))
+    }
+
+    fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
         let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
-        Ok(Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 })
+        Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 }
     }
 
     /// The file that the last record came from, where each has its own: an image's, without its folder.
@@ -134,5 +149,44 @@ mod tests {
         std::fs::write(&path, "town,age\nnowhere,1\n").unwrap();
         let error = read(&path, &columns(), true, None).err().unwrap().to_string();
         assert!(error.contains("nowhere") && error.contains("here") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn records_in_memory_mean_what_they_mean_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "age,town\n3, there\n-0.5,here\n").unwrap();
+        let in_memory = |records, cells| -> Result<Vec<f64>> {
+            let (mut raw, mut out) = (Raw::in_memory("inputs", &columns(), records, cells)?, Vec::new());
+            while raw.next(&mut out)? {}
+            Ok(out)
+        };
+        let texts = |texts: &[&str]| Cells::Texts(texts.iter().map(|t| t.as_bytes().to_vec()).collect());
+        let file = read(&path, &columns(), true, None).unwrap();
+        assert_eq!(in_memory(2, vec![Cells::Floats(vec![3.0, -0.5]), texts(&[" there", "here"])]).unwrap(), file);
+        assert_eq!(in_memory(2, vec![texts(&["3", "-0.5"]), texts(&["there", "here"])]).unwrap(), file);
+        assert_eq!(in_memory(1, vec![Cells::Integers(vec![3]), texts(&["there"])]).unwrap(), file[..2]);
+        // Two columns alike.
+        let numbers = [RawColumn { name: "x0".into(), texts: vec![] }, RawColumn { name: "x1".into(), texts: vec![] }];
+        let (mut raw, mut out) =
+            (Raw::in_memory("inputs", &numbers, 2, vec![Cells::Integers(vec![1, 2, 3, 4])]).unwrap(), Vec::new());
+        while raw.next(&mut out).unwrap() {}
+        assert_eq!(out, [1.0, 2.0, 3.0, 4.0]);
+        for (records, cells, why) in [
+            (
+                1,
+                vec![Cells::Floats(vec![f64::NAN]), texts(&["here"])],
+                "record 0, column \"age\": found NaN, expected a finite number",
+            ),
+            (1, vec![Cells::Floats(vec![1.0]), texts(&["nowhere"])], "column \"town\": found \"nowhere\", expected one of"),
+            (1, vec![Cells::Floats(vec![1.0]), texts(&[""])], "found a missing value"),
+            (2, vec![Cells::Floats(vec![1.0; 3]), texts(&["here"])], "found 4 values, expected 2 in each of 2 records"),
+            (2, vec![Cells::Floats(vec![1.0; 2])], "found 2 values, expected 2 in each of 2 records"),
+            (usize::MAX, vec![Cells::Floats(vec![])], "found 0 values"),
+            (0, vec![Cells::Floats(vec![]), texts(&[])], "found no records"),
+        ] {
+            let error = in_memory(records, cells).unwrap_err().to_string();
+            assert!(error.starts_with("inputs: ") && error.contains(why), "{error}");
+        }
     }
 }

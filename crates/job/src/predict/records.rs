@@ -1,13 +1,13 @@
-//! Records as they are in a file, prepared as a network takes them.
+//! Records as they are in a file or in memory, prepared as a network takes them.
 
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
-use trefoil_data::records::{Raw, RawColumn};
+use trefoil_data::records::{Cells, Raw, RawColumn};
 use trefoil_nn::Shape;
 use trefoil_nn::model::{Column, Input};
 
-/// A file's records without their labels, as many at a time as one likes.
+/// Records without their labels, as many at a time as one likes.
 pub struct Unlabelled {
     input: Input,
     raw: Raw,
@@ -21,23 +21,21 @@ impl Unlabelled {
     /// # Errors
     /// The file cannot be read, or does not have the columns.
     pub fn open(input: Input, shape: Shape, file: &Path, label: Option<&str>) -> Result<Unlabelled> {
-        let mut columns = Vec::new();
-        for column in &input.columns {
-            match column {
-                Column::Numbers { name, count: 1, .. } => columns.push(RawColumn { name: name.clone(), texts: vec![] }),
-                Column::Numbers { name, count, .. } => {
-                    columns.extend((0..*count).map(|i| RawColumn { name: format!("{name}{i}"), texts: vec![] }));
-                }
-                Column::Category { name, values } => {
-                    columns.push(RawColumn { name: name.clone(), texts: values.clone() });
-                }
-            }
-        }
         let image = match shape {
             Shape::Image(image) => Some(image),
             Shape::Flat(_) => None,
         };
-        let raw = Raw::open(file, &columns, input.named, label, image)?;
+        let raw = Raw::open(file, &columns(&input), input.named, label, image)?;
+        Ok(Unlabelled { input, raw, images: Vec::new() })
+    }
+
+    /// The same of so many records in memory: for each of the input's columns the values that a file would have. `what` is their name in
+    /// errors.
+    ///
+    /// # Errors
+    /// There are more values, or fewer.
+    pub fn in_memory(input: Input, what: &str, records: usize, cells: Vec<Cells>) -> Result<Unlabelled> {
+        let raw = Raw::in_memory(what, &columns(&input), records, cells)?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
@@ -68,4 +66,21 @@ impl Unlabelled {
             Array2::from_shape_vec((count, self.input.raw()), values).map_err(|e| Error::config("records", e, "whole rows"))?;
         Ok(Some(self.input.prepare(&x)?))
     }
+}
+
+/// As they stand in a file.
+fn columns(input: &Input) -> Vec<RawColumn> {
+    let mut columns = Vec::new();
+    for column in &input.columns {
+        match column {
+            Column::Numbers { name, count: 1, .. } => columns.push(RawColumn { name: name.clone(), texts: vec![] }),
+            Column::Numbers { name, count, .. } => {
+                columns.extend((0..*count).map(|i| RawColumn { name: format!("{name}{i}"), texts: vec![] }));
+            }
+            Column::Category { name, values } => {
+                columns.push(RawColumn { name: name.clone(), texts: values.clone() });
+            }
+        }
+    }
+    columns
 }
