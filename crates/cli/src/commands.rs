@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod doctor;
 mod evaluate;
+mod gateway;
 mod job;
 mod keygen;
 mod model;
@@ -64,6 +65,8 @@ pub enum Command {
     Job(job::JobCommand),
     /// Let a trained model answer from its shares: approve, follow and end services
     Service(service::ServiceCommand),
+    /// Let applications on this machine ask a service over HTTP, in the Open Inference Protocol
+    Gateway(gateway::GatewayCommand),
     /// Share a file's records with the parties of a job
     Share(share::Share),
     /// Fetch and show trained models
@@ -111,6 +114,7 @@ impl Command {
             Command::BenchParty => party::bench(),
             Command::Job(job) => job.run(),
             Command::Service(service) => service.run(),
+            Command::Gateway(gateway) => gateway.run(),
             Command::Share(share) => share.run(),
             Command::Model(model) => model.run(),
             Command::Doctor(doctor) => doctor.run(),

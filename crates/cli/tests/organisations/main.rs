@@ -7,6 +7,7 @@ mod approvals;
 #[path = "../deployment/mod.rs"]
 #[allow(dead_code)]
 mod deployment;
+mod gateway;
 mod serve;
 mod standing;
 mod start;

@@ -19,7 +19,7 @@ use trefoil_net::{At, Frame, Part};
 use trefoil_ring::Tensor;
 
 /// Three parties with a trained job whose model may be asked by `ward`; all three have approved `service.toml`.
-fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
+pub fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
     let d = ready_without_approval(300);
     d.member("ward");
     d.ok(&["keygen", "stranger", "--dir", "keys", "--quiet"]);
@@ -73,7 +73,7 @@ fn words(command: &str) -> Vec<&str> {
     command.split(' ').collect()
 }
 
-const ENOUGH: &str = "records_an_hour = 100000\nrecords = 100000";
+pub const ENOUGH: &str = "records_an_hour = 100000\nrecords = 100000";
 
 /// The page's question.
 fn ask(d: &Deployment, more: &[&str]) -> std::process::Output {
@@ -81,7 +81,7 @@ fn ask(d: &Deployment, more: &[&str]) -> std::process::Output {
     d.run(&[&words(&commands[4])[..], more].concat())
 }
 
-fn told(d: &Deployment, more: &[&str]) -> String {
+pub fn told(d: &Deployment, more: &[&str]) -> String {
     let out = ask(d, more);
     assert!(out.status.success(), "{}\n{}", String::from_utf8_lossy(&out.stderr), d.logs());
     String::from_utf8(out.stdout).unwrap()
@@ -92,11 +92,11 @@ fn not_told(d: &Deployment, more: &[&str]) -> String {
     d.refused(&[&words(&commands[4])[..], more].concat())
 }
 
-fn classes(csv: &str) -> Vec<String> {
+pub fn classes(csv: &str) -> Vec<String> {
     csv.lines().skip(1).map(|line| line.split(',').next().unwrap_or_default().to_owned()).collect()
 }
 
-fn probabilities(csv: &str) -> Vec<f64> {
+pub fn probabilities(csv: &str) -> Vec<f64> {
     csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect()
 }
 

@@ -1,0 +1,110 @@
+//! The local port. Nobody but this machine reaches it: an address that others could reach is refused.
+
+use crate::http::routes;
+use crate::model::Model;
+use crate::pool::{Client, Oracle};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use trefoil_client::Patience;
+use trefoil_job::{Error, Result, Service};
+use trefoil_net::identity::Identity;
+
+/// Connections at a time; what is beyond waits in the system's queue.
+const MOST_CONNECTIONS: usize = 64;
+
+/// For a request's head to arrive. An idle connection is closed after as long.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's head.
+const MOST_HEAD: usize = 64 << 10;
+
+/// Headers of a request.
+const MOST_HEADERS: usize = 64;
+
+/// A gateway that runs until it is dropped.
+pub struct Gateway {
+    at: SocketAddr,
+    model: String,
+    runtime: Option<Runtime>,
+}
+
+impl Gateway {
+    /// Asks the parties what the service answers, and listens. Port 0 is any that is free.
+    ///
+    /// # Errors
+    /// `at` is not this machine's alone, or taken; the parties cannot be reached, or refuse.
+    pub fn start(at: SocketAddr, service: Service, identity: Identity, patience: Patience) -> Result<Gateway> {
+        if !at.ip().is_loopback() {
+            return Err(Error::config("listen", at, "127.0.0.1 or [::1]: what is asked and answered there is in the clear"));
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(4)
+            .enable_all()
+            .build()
+            .map_err(|e| Error::config("gateway", e, "a thread"))?;
+        let bind = |source| trefoil_net::Error::Bind { address: at.to_string(), source };
+        let listener = runtime.block_on(TcpListener::bind(at)).map_err(|e| trefoil_client::Error::Net(bind(e)))?;
+        let at = listener.local_addr().map_err(|e| trefoil_client::Error::Net(bind(e)))?;
+        let client = Client { service, identity, patience };
+        let model = {
+            let asking = client.open(false)?;
+            Model::new(&client.service.name, &asking.job().data, asking.reveal())
+        };
+        let name = model.name.clone();
+        runtime.spawn(serve(listener, routes(at, model, client)));
+        Ok(Gateway { at, model: name, runtime: Some(runtime) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// What the model is called.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Accepts connections for ever.
+pub(crate) async fn serve(listener: TcpListener, routes: Router) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // Out of descriptors, or who has called is gone again.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // Without it answers are as right, and slower.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(routes.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_header_size(MOST_HEAD).max_headers(MOST_HEADERS);
+            // Who breaks off, or speaks something else, is gone.
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            drop(place);
+        });
+    }
+}
