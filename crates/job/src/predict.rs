@@ -12,6 +12,7 @@ use crate::suites::Chosen;
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
+use trefoil_data::records::STANDARD_INPUT;
 use trefoil_data::schema;
 use trefoil_nn::model::{Input, Target, classes, in_units, probabilities};
 use trefoil_nn::{Bound, Model, Prediction, Reveal, Task};
@@ -98,6 +99,13 @@ impl<'a> Predictions<'a> {
         label: Option<&str>,
         chosen: Chosen,
     ) -> Result<(Predictions<'a>, Trial)> {
+        if file == Path::new(STANDARD_INPUT) {
+            return Err(Error::config(
+                "standard input",
+                "records that come once",
+                "a file: on shares in this process it is read twice",
+            ));
+        }
         let mut all = Unlabelled::open(input(model)?, model.graph().input, file, label)?;
         let (mut largest, mut fine) = (0.0, true);
         while let Some(x) = all.next(1024)? {

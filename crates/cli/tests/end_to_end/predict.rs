@@ -1,8 +1,10 @@
 //! `trefoil predict` and `trefoil model import`, with a network of scikit-learn's.
 
-use crate::common::{json, path, refused, run, text};
+use crate::common::{json, path, refused, run, text, trefoil};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use trefoil_data::records::{Raw, RawColumn};
 
 fn reference(name: &str) -> PathBuf {
@@ -159,6 +161,45 @@ fn images_are_records() {
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     refused(&run(&["predict", path(&model), path(&empty)]), 3, &["empty", "no images", ".png"]);
+}
+
+#[test]
+fn standard_input_is_answered_as_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("records.csv");
+    records("digits.json", &file);
+    let model = reference("digits.onnx");
+    let want = text(&run(&["predict", path(&model), path(&file)]).stdout);
+    let all = std::fs::read_to_string(&file).unwrap();
+    let begun = || {
+        let mut command = trefoil(&["predict", path(&model), "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut child = begun();
+    let (mut to, mut from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    // The header and each record, and no more before its answer is there.
+    let mut told = String::new();
+    for (row, line) in all.lines().take(4).enumerate() {
+        to.write_all(format!("{line}\n").as_bytes()).unwrap();
+        from.read_line(&mut told).unwrap();
+        assert_eq!(told.lines().count(), row + 1, "{told}");
+    }
+    // The rest at once, without an end of the last line.
+    to.write_all(all.lines().skip(4).collect::<Vec<_>>().join("\n").as_bytes()).unwrap();
+    drop(to);
+    from.read_to_string(&mut told).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(told, want);
+    // What is wrong has its line.
+    let mut child = begun();
+    let head: Vec<&str> = all.lines().take(2).collect();
+    let broken = format!("{}\n{}\n", head.join("\n"), ["x"; 64].join(","));
+    child.stdin.take().unwrap().write_all(broken.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(3));
+    assert_eq!(text(&out.stderr), "error: standard input: line 3, column \"c0\": found \"x\", expected a number\n");
+    refused(&run(&["predict", path(&model), "-"]), 3, &["standard input", "no lines"]);
+    refused(&run(&["predict", path(&model), "-", "--on-shares"]), 2, &["standard input", "read twice"]);
 }
 
 #[test]

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const LONGEST: u64 = 16 << 20;
 
 pub(crate) struct Csv {
-    path: PathBuf,
+    /// None for a pipe.
+    path: Option<PathBuf>,
     file: String,
     gzip: bool,
     reader: ::csv::Reader<Limited>,
@@ -31,6 +32,8 @@ pub(crate) struct Csv {
 struct Limited {
     stream: Stream,
     since: Arc<AtomicU64>,
+    /// Bytes so far.
+    given: u64,
 }
 
 impl Read for Limited {
@@ -40,6 +43,7 @@ impl Read for Limited {
         }
         let n = self.stream.read(out)?;
         self.since.fetch_add(n as u64, Ordering::Relaxed);
+        self.given += n as u64;
         Ok(n)
     }
 }
@@ -47,16 +51,23 @@ impl Read for Limited {
 impl Csv {
     /// Reads the header.
     pub(super) fn open(path: &Path) -> Result<Csv> {
-        let stream = Stream::open(path)?;
+        Csv::of(Stream::open(path)?, Some(path.to_path_buf()))
+    }
+
+    /// Reads the header from a pipe; `name` is for messages.
+    pub(super) fn piped(name: &str, source: impl Read + Send + 'static) -> Result<Csv> {
+        Csv::of(Stream::piped(name, source)?, None)
+    }
+
+    fn of(stream: Stream, path: Option<PathBuf>) -> Result<Csv> {
         let (file, gzip, since) = (stream.file.clone(), stream.gzip, Arc::<AtomicU64>::default());
         // `flexible`: the number of fields is checked here, to say it in our words.
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(1 << 16)
-            .from_reader(Limited { stream, since: since.clone() });
-        let (path, record) = (path.to_path_buf(), ByteRecord::new());
-        let mut csv = Csv { path, file, gzip, reader, since, record, columns: Vec::new(), wanted: Vec::new() };
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(Limited {
+            stream,
+            since: since.clone(),
+            given: 0,
+        });
+        let mut csv = Csv { path, file, gzip, reader, since, record: ByteRecord::new(), columns: Vec::new(), wanted: Vec::new() };
         if !csv.advance()? {
             return Err(empty(&csv.file, "no lines", "a header and one record"));
         }
@@ -66,6 +77,13 @@ impl Csv {
 
     pub(super) fn progress(&self) -> Progress {
         self.reader.get_ref().stream.progress()
+    }
+
+    /// Whether records come through a pipe, all that came are read, and no more come for a moment.
+    pub(super) fn pauses(&self) -> bool {
+        let limited = self.reader.get_ref();
+        // The reader has a record before it has seen both bytes of the line's end.
+        limited.given.saturating_sub(self.reader.position().byte()) <= 1 && limited.stream.pauses()
     }
 
     pub(super) fn columns(&self) -> &[String] {
@@ -107,10 +125,10 @@ impl Csv {
         })
     }
 
-    /// The record's line, for a message: what precedes it is read once more.
+    /// The record's line, for a message: what precedes it is read once more. In a pipe blank lines before it are not counted.
     fn line(&self) -> u64 {
         line_of(&self.record, |at| {
-            let mut again = Stream::open(&self.path).ok();
+            let mut again = self.path.as_ref().and_then(|path| Stream::open(path).ok());
             if let Some(stream) = &mut again {
                 let _ = io::copy(&mut stream.take(at), &mut io::sink());
             }
@@ -126,4 +144,38 @@ fn header(record: &ByteRecord, name: &str) -> Result<Vec<String>> {
         return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
     }
     Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn records_of_a_pipe_are_there_when_they_have_come() {
+        let (source, mut to) = io::pipe().unwrap();
+        to.write_all(b"a,b\r\n1,2\r\n3,4\r\n").unwrap();
+        let mut csv = Csv::piped("a pipe", source).unwrap();
+        csv.want(vec![1]);
+        let row = |csv: &mut Csv| {
+            let mut found = 0.0;
+            let more = csv.row(|_, value| {
+                found = value.number()?;
+                Ok(())
+            });
+            more.map(|more| more.then_some(found))
+        };
+        assert_eq!(row(&mut csv).unwrap(), Some(2.0));
+        assert!(!csv.pauses());
+        assert_eq!(row(&mut csv).unwrap(), Some(4.0));
+        assert!(csv.pauses());
+        to.write_all(b"5,6\n7,x\n").unwrap();
+        assert!(!csv.pauses());
+        assert_eq!(row(&mut csv).unwrap(), Some(6.0));
+        let error = row(&mut csv).unwrap_err().to_string();
+        assert_eq!(error, "a pipe: line 5, column \"b\": found \"x\", expected a number");
+        drop(to);
+        assert!(!csv.pauses());
+        assert_eq!(row(&mut csv).unwrap(), None);
+    }
 }

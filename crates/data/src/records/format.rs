@@ -31,6 +31,11 @@ impl Format {
         }
     }
 
+    /// Whether records come through a pipe, all that came are read, and no more come for a moment.
+    pub(super) fn pauses(&self) -> bool {
+        matches!(self, Format::Csv(f) if f.pauses())
+    }
+
     pub(super) fn progress(&self) -> Progress {
         match self {
             Format::Csv(f) => f.progress(),

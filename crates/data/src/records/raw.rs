@@ -3,10 +3,13 @@
 use super::format::{Format, find};
 use super::memory::{Cells, Table};
 use super::value::{Encoding, Value};
-use super::{Source, png};
+use super::{Source, csv, png};
 use crate::Result;
 use crate::error::{Refusal, empty, listed, mismatch};
 use std::path::Path;
+
+/// The path that stands for standard input.
+pub const STANDARD_INPUT: &str = "-";
 
 /// A column that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +30,9 @@ pub struct Raw {
 
 impl Raw {
     /// Opens a file of any format that [`Records`](super::Records) reads, or PNG images: one, or a folder of them in the order of
-    /// their names, each a record of columns that are its pixels, as IDX images are. Columns are found by their names if `named`, and
-    /// else taken in the file's order, the one called `without` left out; NumPy and images have no names. `shape` is that of an image,
-    /// where one is known: channels, height and width.
+    /// their names, each a record of columns that are its pixels, as IDX images are; or CSV from [standard input](STANDARD_INPUT).
+    /// Columns are found by their names if `named`, and else taken in the file's order, the one called `without` left out; NumPy and
+    /// images have no names. `shape` is that of an image, where one is known: channels, height and width.
     ///
     /// # Errors
     /// A file that cannot be read, is of no known format, or has other columns.
@@ -40,9 +43,12 @@ impl Raw {
         without: Option<&str>,
         shape: Option<[usize; 3]>,
     ) -> Result<Raw> {
-        let file = path.display().to_string();
+        let piped = path == Path::new(STANDARD_INPUT);
+        let file = if piped { "standard input".to_string() } else { path.display().to_string() };
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-        let format = match Format::open_named(path)? {
+        let columned =
+            if piped { Some(Format::Csv(csv::Csv::piped(&file, std::io::stdin())?)) } else { Format::open_named(path)? };
+        let format = match columned {
             None if png::is_images(path) => Format::Png(png::Images::open(path, columns.len(), shape)?),
             Some(mut format) if named => {
                 format.want(find(&names, format.columns(), &file)?)?;
@@ -80,6 +86,12 @@ impl Raw {
     fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
         let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
         Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 }
+    }
+
+    /// Whether records come from standard input, all that came are read, and no more come for a moment.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.format.pauses()
     }
 
     /// The file that the last record came from, where each has its own: an image's, without its folder.

@@ -1,5 +1,6 @@
 //! A file, plain or gzip, read once from its beginning to its end.
 
+use super::pipe::Pipe;
 use crate::error::mismatch;
 use crate::{DataError, Result, file};
 use flate2::bufread::MultiGzDecoder;
@@ -18,6 +19,7 @@ pub(super) struct Stream {
     pub(super) gzip: bool,
     reader: Box<dyn BufRead + Send>,
     progress: Progress,
+    pipe: Option<Pipe>,
 }
 
 /// How much of a file has been read, before decompression.
@@ -61,15 +63,32 @@ impl Stream {
         let io = |source| DataError::Io { file: name.clone(), source };
         let handle = File::open(path).map_err(io)?;
         let progress = Progress::of(handle.metadata().map_err(io)?.len());
-        let mut plain = BufReader::with_capacity(BUFFER, Counted(handle, progress.read.clone()));
+        let counted = Counted(handle, progress.read.clone());
+        Stream::of(name, counted, progress, None)
+    }
+
+    /// What comes through a pipe, once; `name` is for messages.
+    pub(super) fn piped(name: &str, source: impl Read + Send + 'static) -> Result<Stream> {
+        let pipe = Pipe::new(source).map_err(|source| DataError::Io { file: name.to_string(), source })?;
+        Stream::of(name.to_string(), pipe.clone(), Progress::of(0), Some(pipe))
+    }
+
+    fn of(name: String, source: impl Read + Send + 'static, progress: Progress, pipe: Option<Pipe>) -> Result<Stream> {
+        let io = |source| DataError::Io { file: name.clone(), source };
+        let mut plain = BufReader::with_capacity(BUFFER, source);
         let gzip = file::is_gzip(plain.fill_buf().map_err(io)?);
         let reader: Box<dyn BufRead + Send> =
             if gzip { Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(plain))) } else { Box::new(plain) };
-        Ok(Stream { file: name, gzip, reader, progress })
+        Ok(Stream { file: name, gzip, reader, progress, pipe })
     }
 
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Whether it is a pipe, and nothing more comes through it for a moment.
+    pub(super) fn pauses(&self) -> bool {
+        self.pipe.as_ref().is_some_and(Pipe::pauses)
     }
 
     /// What comes next, without taking it; nothing means the end.

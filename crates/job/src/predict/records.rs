@@ -49,7 +49,8 @@ impl Unlabelled {
         std::mem::take(&mut self.images)
     }
 
-    /// The network's inputs for the next records, at most so many; `None` after the last.
+    /// The network's inputs for the next records, at most so many, and from standard input at most those that have come; `None` after
+    /// the last.
     ///
     /// # Errors
     /// What is wrong with the file and where.
@@ -58,6 +59,9 @@ impl Unlabelled {
         while count < rows && self.raw.next(&mut values)? {
             count += 1;
             self.images.extend(self.raw.image().map(str::to_owned));
+            if self.raw.pauses() {
+                break;
+            }
         }
         if count == 0 {
             return Ok(None);
