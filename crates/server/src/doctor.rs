@@ -1,4 +1,4 @@
-//! `trefoil doctor`: what is wrong with a configuration, a key, a job, or the way to the parties, each in a line with what to do.
+//! `trefoil doctor`: what is wrong with a configuration, a key, a job, a service, or the way to the parties, each in a line with what to do.
 //!
 //! A check that fails does not end the others, unless they need what it looked for. A party is reached in phases (resolve, connect,
 //! certificate, handshake, ping, version, clock); the first that fails is named.
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::{Error, Result};
 use std::path::PathBuf;
 use std::time::Duration;
-use there::Target;
+use there::{About, Target};
 use trefoil_client::keys::{KeySource, PassphraseSource};
 use trefoil_net::identity::Identity;
 
@@ -26,6 +26,8 @@ pub struct Examination {
     pub config: Option<PathBuf>,
     /// A job.
     pub job: Option<PathBuf>,
+    /// A service, which is asked about in place of the job; a job that is given must allow it.
+    pub service: Option<PathBuf>,
     /// The peers file; the configuration's, or `peers.toml`, by default.
     pub peers: Option<PathBuf>,
     /// The private key; the configuration's by default.
@@ -64,34 +66,38 @@ impl Examination {
         let own = identity.map(|i| i.fingerprint());
         let runs = config.as_ref().is_some_and(|c| here::machine(c, identity, self.patience, tell));
         let peers = self.peers.clone().or_else(|| config.as_ref().map(|c| c.peers.clone()));
-        let asked = peers.is_some() || self.job.is_none();
+        let named = self.job.is_some() || self.service.is_some();
+        let asked = peers.is_some() || !named;
         let peers = here::peers(&peers.unwrap_or_else(|| "peers.toml".into()), asked, tell);
         let job = self.job.as_ref().and_then(|file| here::job(file, peers.as_ref(), tell));
-        if let (Some(job), Some(own)) = (&job, own) {
-            here::role(job, own, config.is_some(), tell);
+        let service = self.service.as_ref().and_then(|file| here::service(file, peers.as_ref(), job.as_ref(), tell));
+        let about = match (&job, &service) {
+            (_, Some(service)) => About::Service(service),
+            (Some(job), None) => About::Job(job),
+            (None, None) => About::Nothing,
+        };
+        if let Some(own) = own {
+            here::role(about, own, config.is_some(), tell);
         }
 
-        let mut targets: Vec<Target> = match (&job, &peers) {
-            (Some(job), _) => Target::of_job(job),
-            (None, Some(peers)) => Target::of_peers(peers),
-            (None, None) => vec![],
+        let mut targets: Vec<Target> = match (about, &peers) {
+            (About::Job(job), _) => Target::of_parties(&job.party),
+            (About::Service(service), _) => Target::of_parties(&service.party),
+            (About::Nothing, Some(peers)) => Target::of_peers(peers),
+            (About::Nothing, None) => vec![],
         };
+        let known = !matches!(about, About::Nothing);
         // A party that does not run cannot be called, and where it runs it is called where it listens.
         if let (Some(config), Some(own)) = (&config, own) {
-            targets.retain(|t| t.fingerprint != own || runs && job.is_some());
+            targets.retain(|t| t.fingerprint != own || runs && known);
             targets.iter_mut().filter(|t| t.fingerprint == own).for_each(|t| t.address = here::local(&config.listen));
         }
-        if targets.is_empty() && (self.job.is_none() || job.is_some()) {
+        if targets.is_empty() && (known || !named) {
             tell(Finding::new(Kind::PeersNobody, "parties", "found none with an address, expected at least one"));
         }
         // All at once: a silent one holds nobody up.
         std::thread::scope(|scope| {
-            let look = |target| {
-                scope.spawn({
-                    let job = job.as_ref();
-                    move || there::examine(target, identity, job, self.patience)
-                })
-            };
+            let look = |target| scope.spawn(move || there::examine(target, identity, about, self.patience));
             let threads: Vec<_> = targets.iter().map(look).collect();
             threads.into_iter().filter_map(|t| t.join().ok()).flatten().for_each(tell);
         });

@@ -15,14 +15,18 @@ use trefoil_server::doctor::{Examination, Finding, Level};
 #[derive(Args)]
 pub struct Doctor {
     /// A party's configuration: checks this machine too
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["key", "job", "peers"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["key", "job", "service", "peers"])]
     config: Option<PathBuf>,
 
     /// A job: checks the way to its parties, and its standing there
     #[arg(long, value_name = "JOB")]
     job: Option<PathBuf>,
 
-    /// Who is who; without a job, those with an address are called [default: the configuration's, else peers.toml]
+    /// A service: checks the way to its parties, and whether it answers there; with --job also that the job allows it
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<PathBuf>,
+
+    /// Who is who; without a job or a service, those with an address are called [default: the configuration's, else peers.toml]
     #[arg(long, value_name = "FILE")]
     peers: Option<PathBuf>,
 
@@ -54,6 +58,7 @@ impl Doctor {
         let examination = Examination {
             config: self.config,
             job: self.job,
+            service: self.service,
             peers: self.peers,
             key: self.key,
             passphrase: self.passphrase.source(),

@@ -130,12 +130,15 @@ kinds! {
     JobOtherName: "job" Warn 0 "make sure that both names mean the same organisation"
     JobOtherAddress: "job" Warn 0 "the job's is used; correct the one that is out of date (addresses do not change the job's hash)"
     RoleFound: "role" Ok 0 ""
-    RoleStranger: "role" Fail 2 "use the key whose fingerprint the job has, or have the job changed"
-    RoleNoParty: "role" Fail 2 "use the configuration of one of the job's three parties, or check with --key alone"
+    RoleStranger: "role" Fail 2 "use the key whose fingerprint the file has, or have the file changed: it is another one then, to be approved anew"
+    RoleNoParty: "role" Fail 2 "use the configuration of one of the three parties, or check with --key alone"
+    ServiceRead: "service" Ok 0 ""
+    ServiceUnusable: "service" Fail 2 "correct the file; a change makes another service, which the operators must approve anew"
+    ServiceExceeds: "service" Fail 2 "narrow the service to what its job has in [serve], or name the job that it is of"
 
     PeerReady: "reach" Ok 0 ""
     PeerUnasked: "reach" Warn 0 "with a key, the doctor can shake hands"
-    PeersNobody: "reach" Warn 0 "give --job, or add peers with addresses"
+    PeersNobody: "reach" Warn 0 "give --job or --service, or add peers with addresses"
     ResolveFailed: "resolve" Fail 4 "correct the name in the job or in the peers file, or this machine's DNS"
     ConnectRefused: "connect" Fail 4 "their party does not run, or listens at another port"
     ConnectSilent: "connect" Fail 4 "a firewall drops the packets, or the machine is off: their port must be open to this machine"
@@ -162,6 +165,12 @@ kinds! {
     JobUnknown: "standing" Warn 0 "`trefoil job propose` sends it there"
     JobBroken: "standing" Warn 0 "see the party's log; `trefoil job resume` lets a failed job go on, a cancelled one stays so"
     JobUnasked: "standing" Fail 4 "look at their party's log"
+
+    ServiceAnswers: "standing" Ok 0 ""
+    ServiceWaits: "standing" Warn 0 "all three operators must approve it, and their parties find one another: look at the parties' logs"
+    ServiceUnknown: "standing" Warn 0 "their operator must look at it and run `trefoil service approve`"
+    ServiceEnded: "standing" Warn 0 "it answers no more; the operators may approve another one"
+    ServiceUnasked: "standing" Fail 4 "look at their party's log"
 }
 
 /// Text of somebody else, fit for a line.

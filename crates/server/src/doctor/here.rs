@@ -1,7 +1,7 @@
 //! The checks of this machine: files, folder and ports.
 
 use super::finding::{Finding, Kind};
-use super::there::{self, Pong};
+use super::there::{self, About, Pong};
 use crate::config::Config;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -11,7 +11,7 @@ use trefoil_client::Error as ClientError;
 use trefoil_client::keys::{KeyError, KeySource, PassphraseSource};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
-use trefoil_job::Job;
+use trefoil_job::{Job, Service};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_store::{Folder, StoreError, audit};
 
@@ -257,13 +257,41 @@ pub fn job(file: &Path, peers: Option<&Peers>, tell: Tell) -> Option<Job> {
     Some(job)
 }
 
-pub fn role(job: &Job, own: Fingerprint, party: bool, tell: Tell) {
-    let role = job.role(own);
-    tell(if !job.members().any(|m| m == own) {
-        Finding::new(Kind::RoleStranger, &job.name, format!("{own} is nobody in this job"))
-    } else if party && job.party_of(own).is_none() {
-        Finding::new(Kind::RoleNoParty, &job.name, format!("this party is {role}, expected one of the three parties"))
+/// A service, which its job must allow where that is given.
+pub fn service(file: &Path, peers: Option<&Peers>, job: Option<&Job>, tell: Tell) -> Option<Service> {
+    let nobody = Peers::default();
+    let service = match Service::load(file, peers.unwrap_or(&nobody)) {
+        Ok(service) => service,
+        Err(e) => {
+            tell(Finding::new(Kind::ServiceUnusable, file.display(), e));
+            return None;
+        }
+    };
+    tell(match job.map(|job| service.check_against(job)) {
+        Some(Err(e)) => Finding::new(Kind::ServiceExceeds, file.display(), e),
+        allowed => {
+            let allowed = if allowed.is_some() { "; its job allows it" } else { "" };
+            Finding::new(Kind::ServiceRead, file.display(), format!("{}, hash {}{allowed}", service.name, service.hash()))
+        }
+    });
+    Some(service)
+}
+
+/// Who has this certificate in a job or a service; `party` where it is a party's own machine that is looked at.
+pub fn role(about: About, own: Fingerprint, party: bool, tell: Tell) {
+    let (what, name, role, known, id) = match about {
+        About::Nothing => return,
+        About::Job(job) => ("job", &job.name, job.role(own), job.members().any(|m| m == own), job.party_of(own)),
+        About::Service(service) => {
+            let id = service.party_of(own);
+            ("service", &service.name, service.role(own), id.is_some() || service.client_of(own).is_some(), id)
+        }
+    };
+    tell(if !known {
+        Finding::new(Kind::RoleStranger, name, format!("{own} is nobody in this {what}"))
+    } else if party && id.is_none() {
+        Finding::new(Kind::RoleNoParty, name, format!("this party is {role}, expected one of the three parties"))
     } else {
-        Finding::new(Kind::RoleFound, &job.name, format!("this is {role}"))
+        Finding::new(Kind::RoleFound, name, format!("this is {role}"))
     });
 }

@@ -1,10 +1,10 @@
 //! Every finding, provoked. [`provoke`] has an arm for each kind: the compiler asks for one where a kind is new.
 
 use super::finding::{Finding, Kind, Level};
-use super::there::{self, Target};
+use super::there::{self, About, Target};
 use super::{Examination, here};
 use crate::record::{State, Status};
-use crate::{Error, PROTOCOL};
+use crate::{Error, PROTOCOL, ServiceStatus};
 use serde_json::json;
 use std::fs;
 use std::io::{Read, Write};
@@ -13,10 +13,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use trefoil_client::approval::Role;
 use trefoil_client::keys::{KeySource, PassphraseSource};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
-use trefoil_job::Job;
+use trefoil_job::{Job, Service};
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::{Listener, Stream};
 use trefoil_store::{Folder, audit};
@@ -73,6 +74,7 @@ impl Desk {
         let mut examination = Examination {
             config: Some(self.write("party.toml", &config)),
             job: None,
+            service: None,
             peers: None,
             key: None,
             passphrase: PassphraseSource::default(),
@@ -151,12 +153,12 @@ fn well() -> serde_json::Value {
 }
 
 fn call(own: &Identity, expect: &Identity, address: &str) -> Vec<Finding> {
-    call_about(own, expect, address, None)
+    call_about(own, expect, address, About::Nothing)
 }
 
-fn call_about(own: &Identity, expect: &Identity, address: &str, job: Option<&Job>) -> Vec<Finding> {
+fn call_about(own: &Identity, expect: &Identity, address: &str, about: About) -> Vec<Finding> {
     let target = Target { name: "P1 clinic".into(), address: address.into(), fingerprint: expect.fingerprint() };
-    there::examine(&target, Some(own), job, Duration::from_millis(500))
+    there::examine(&target, Some(own), about, Duration::from_millis(500))
 }
 
 /// A party with its own key, called by a party that it allows.
@@ -209,7 +211,50 @@ fn standing(status: impl Fn(&Job) -> Option<Status>) -> Vec<Finding> {
         Request::Ping => request::accept(stream, &well()).unwrap(),
         _ => request::accept(stream, &found).unwrap(),
     });
-    call_about(&own, &other, &address, Some(&job))
+    call_about(&own, &other, &address, About::Job(&job))
+}
+
+/// A job of `own`, as P0, whose model `client` may ask.
+fn served_job(own: &Identity, client: &Identity) -> String {
+    let client = format!("{{ name = \"ward\", fingerprint = \"{}\" }}", client.fingerprint());
+    format!("{}[serve]\nreveal = \"class\"\nclient = [{client}]\nrecords = 1000\n", job_of(own))
+}
+
+/// A service of its model with all that it allows.
+fn service_of(job: &str) -> String {
+    let job = Job::parse(job, "job.toml", &Peers::default()).unwrap();
+    let (party, client) = (&job.party, &job.serve.as_ref().unwrap().client);
+    let lines = [json!({ "party": party }), json!({ "client": client })].map(|members| toml::to_string(&members).unwrap());
+    format!(
+        "name = \"advice\"\nmodel = {{ job = \"{}\" }}\nreveal = \"class\"\nuntil = \"2099-12-31\"\n\
+         limits = {{ records_an_hour = 10, records = 1000 }}\n{}",
+        job.hash(),
+        lines.concat()
+    )
+}
+
+/// What is said to its client of a service that stands like this at a party, or is not known there.
+fn answering(state: Option<&str>) -> Vec<Finding> {
+    let [own, ward, clinic] = ["bank", "ward", "clinic"].map(identity);
+    let service = Service::parse(&service_of(&served_job(&own, &ward)), "service.toml", &Peers::default()).unwrap();
+    let status = |state: &str| ServiceStatus {
+        hash: service.hash(),
+        name: service.name.clone(),
+        job: service.model.job,
+        approved: vec![Role::P0, Role::P1],
+        state: state.into(),
+        waiting_for: (state == "waiting").then(|| "P2: does\nnot answer".into()),
+        answered: 3,
+        refused: 0,
+        waiting: 0,
+        records: 96,
+    };
+    let found: Vec<ServiceStatus> = state.map(status).into_iter().collect();
+    let address = party(&clinic, &ward, move |stream, request| match request {
+        Request::Ping => request::accept(stream, &well()).unwrap(),
+        _ => request::accept(stream, &found).unwrap(),
+    });
+    call_about(&ward, &clinic, &address, About::Service(&service))
 }
 
 fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
@@ -392,10 +437,35 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
             )
         }
 
+        Kind::ServiceRead => {
+            let job = served_job(&own, &identity("ward"));
+            let (service, job) = (desk.write("service.toml", &service_of(&job)), desk.write("job.toml", &job));
+            let found = desk.examine(|e| (e.job, e.service) = (Some(job), Some(service.clone())));
+            assert!(found.iter().any(|f| f.kind == Kind::RoleFound && f.message == "this is party bank (P0)"), "{found:?}");
+            assert!(found.iter().any(|f| f.message.ends_with("; its job allows it")), "{found:?}");
+            // Its parties are called; and who is none of its clients is nobody in it.
+            assert_eq!(found.iter().filter(|f| f.kind == Kind::ConnectRefused).count(), 2, "{found:?}");
+            desk.key(&identity("stranger").to_pem());
+            let found = desk.examine(|e| e.service = Some(service));
+            assert!(found.iter().any(|f| f.message.ends_with("is nobody in this service")), "{found:?}");
+            (found, &["service.toml: advice, hash "])
+        }
+        Kind::ServiceUnusable => {
+            let service = desk.write("service.toml", "name = \"advice\"\n");
+            (desk.examine(|e| e.service = Some(service)), &["missing field"])
+        }
+        Kind::ServiceExceeds => {
+            let job = served_job(&own, &identity("ward"));
+            let more = service_of(&job).replace("records = 1000", "records = 1001");
+            let (service, job) = (desk.write("service.toml", &more), desk.write("job.toml", &job));
+            let found = desk.examine(|e| (e.job, e.service) = (Some(job), Some(service)));
+            (found, &["limits.records: found 1001, expected at most 1000", "narrow the service"])
+        }
+
         Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 5"]),
         Kind::PeerUnasked => {
             let target = Target { name: "P1".into(), address: tcp(drop), fingerprint: own.fingerprint() };
-            (there::examine(&target, None, None, SHORT), &["something listens"])
+            (there::examine(&target, None, About::Nothing, SHORT), &["something listens"])
         }
         Kind::PeersNobody => (desk.found(), &["found none with an address"]),
         Kind::ResolveFailed => (call(&own, &own, "no..such..host:7001"), &["no address: ", "DNS"]),
@@ -460,6 +530,21 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
             let failed = |job: &Job| status(job, true, State::Failed { why: "loss:\nnot a number".into() });
             (standing(failed), &["trial is failed: loss: not a number", "trefoil job resume"])
         }
+        Kind::ServiceAnswers => (answering(Some("serving")), &["advice is serving, approved by P0, P1; 96 of 1000 records used"]),
+        Kind::ServiceWaits => {
+            (answering(Some("waiting")), &["advice is waiting (P2: does not answer), approved", "must approve it"])
+        }
+        Kind::ServiceUnknown => (answering(None), &["advice is not known there", "trefoil service approve"]),
+        Kind::ServiceEnded => (answering(Some("over")), &["advice is over, ", "another one"]),
+        Kind::ServiceUnasked => {
+            let ward = identity("ward");
+            let service = Service::parse(&service_of(&served_job(&own, &ward)), "service.toml", &Peers::default()).unwrap();
+            let address = party(&own, &ward, |stream, request| match request {
+                Request::Ping => request::accept(stream, &well()).unwrap(),
+                _ => trefoil_client::refuse(stream, "not now"),
+            });
+            (call_about(&ward, &own, &address, About::Service(&service)), &["the service's status: ", "refused: not now"])
+        }
         Kind::JobUnasked => {
             let other = identity("clinic");
             let job = Job::parse(&job_of(&own), "job.toml", &Peers::default()).unwrap();
@@ -467,7 +552,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
                 Request::Ping => request::accept(stream, &well()).unwrap(),
                 _ => trefoil_client::refuse(stream, "not now"),
             });
-            (call_about(&own, &other, &address, Some(&job)), &["the job's status: ", "refused: not now"])
+            (call_about(&own, &other, &address, About::Job(&job)), &["the job's status: ", "refused: not now"])
         }
     }
 }
@@ -514,6 +599,7 @@ fn in_order() {
     let e = Examination {
         config: None,
         job: None,
+        service: None,
         peers: Some(desk.write("peers.toml", "[x]\n")),
         key: None,
         passphrase: PassphraseSource::default(),

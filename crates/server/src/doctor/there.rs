@@ -1,8 +1,8 @@
 //! Reaching a party, phase by phase.
 
 use super::finding::{Finding, Kind, Level, clean};
-use crate::PROTOCOL;
 use crate::record::{State, Status};
+use crate::{PROTOCOL, ServiceStatus};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, ErrorKind};
@@ -11,13 +11,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use trefoil_client::Error as ClientError;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
-use trefoil_job::Job;
+use trefoil_job::{Job, Member, Service};
 use trefoil_net::Error as NetError;
+use trefoil_net::Id;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Stream, connect_over};
 
 /// Clocks may differ by so many seconds.
 const CLOCK: u64 = 60;
+
+/// What parties are asked about.
+#[derive(Clone, Copy)]
+pub enum About<'a> {
+    Nothing,
+    Job(&'a Job),
+    Service(&'a Service),
+}
 
 /// A party to call.
 #[derive(Clone)]
@@ -29,9 +38,13 @@ pub struct Target {
 
 impl Target {
     /// The three parties.
-    pub fn of_job(job: &Job) -> Vec<Target> {
-        let name = |p: &trefoil_client::Address| format!("{} {}", p.id, job.party[p.id.index()].name);
-        job.addresses().into_iter().map(|p| Target { name: name(&p), address: p.address, fingerprint: p.fingerprint }).collect()
+    pub fn of_parties(parties: &[Member; 3]) -> Vec<Target> {
+        let target = |(id, member): (Id, &Member)| Target {
+            name: format!("{id} {}", member.name),
+            address: member.as_party(id).address,
+            fingerprint: member.fingerprint,
+        };
+        Id::ALL.into_iter().zip(parties).map(target).collect()
     }
 
     /// Those with an address.
@@ -50,8 +63,8 @@ pub struct Pong {
     time: u64,
 }
 
-/// All phases, and the job's standing there.
-pub fn examine(target: &Target, identity: Option<&Identity>, job: Option<&Job>, patience: Duration) -> Vec<Finding> {
+/// All phases, and how the job or the service stands there.
+pub fn examine(target: &Target, identity: Option<&Identity>, about: About, patience: Duration) -> Vec<Finding> {
     let subject = format!("{} at {}", target.name, target.address);
     let Some(identity) = identity else {
         return vec![match dial(&target.address, patience) {
@@ -61,8 +74,10 @@ pub fn examine(target: &Target, identity: Option<&Identity>, job: Option<&Job>, 
     };
     let mut findings = greet(target, identity, patience);
     let same = !findings.iter().any(|f| f.level == Level::Fail);
-    if let (Some(job), true) = (job, same) {
-        findings.push(standing(target, identity, job, patience));
+    match about {
+        About::Job(job) if same => findings.push(standing(target, identity, job, patience)),
+        About::Service(service) if same => findings.push(answers(target, identity, service, patience)),
+        _ => {}
     }
     findings.into_iter().map(|f| Finding { subject: subject.clone(), ..f }).collect()
 }
@@ -122,6 +137,29 @@ fn standing(target: &Target, identity: &Identity, job: &Job, patience: Duration)
         State::Waiting | State::Interrupted { .. } => Kind::JobWaits,
     };
     Finding::new(kind, "", message)
+}
+
+/// Whether a service answers.
+fn answers(target: &Target, identity: &Identity, service: &Service, patience: Duration) -> Finding {
+    let hash = service.hash();
+    let request = Request::Services { service: Some(hash.to_string()) };
+    let found: Vec<ServiceStatus> = match ask(&target.address, identity, target.fingerprint, patience, &request) {
+        Ok(found) => found,
+        Err(e) => return Finding::new(Kind::ServiceUnasked, "", format!("the service's status: {}", e.message)),
+    };
+    let Some(s) = found.into_iter().find(|s| s.hash == hash) else {
+        return Finding::new(Kind::ServiceUnknown, "", format!("{} is not known there", service.name));
+    };
+    let approved: Vec<String> = s.approved.iter().map(ToString::to_string).collect();
+    let why = s.waiting_for.map_or_else(String::new, |why| format!(" ({why})"));
+    let (approved, most) = (approved.join(", "), service.limits.records);
+    let message = format!("{} is {}{why}, approved by {approved}; {} of {most} records used", service.name, s.state, s.records);
+    let kind = match s.state.as_str() {
+        "serving" => Kind::ServiceAnswers,
+        "ended" | "over" => Kind::ServiceEnded,
+        _ => Kind::ServiceWaits,
+    };
+    Finding::new(kind, "", clean(&message))
 }
 
 /// One request on a connection of its own. What failed is a finding without a subject.
