@@ -118,18 +118,29 @@ impl<N: Clone> Passes<'_, N> {
         };
         self.begun += u64::from(what == NEXT);
         order.splice(..0, [what, self.begun]);
-        e.party().announce(Id::P2, "service.begun", &order[..2])?;
         e.party().announce(Id::P1, "service.order", &order)?;
+        // P2 has dealt this pass: it hears of it when its turn to deal the next one does not take time from this one.
+        let later = S::AHEAD && what == NEXT;
+        if !later {
+            e.party().announce(Id::P2, "service.begun", &order[..2])?;
+        }
         if what == END {
             let lost = |question: Question| question.refuse("lost", format!("the service ends here{AGAIN}"));
             all.into_iter().filter_map(|(_, question)| question).for_each(lost);
             return Ok(false);
         }
-        let told = if what == NEXT { Some(self.pass(e, &all)?) } else { None };
-        let found = e.party().announced(Id::P1, "service.found")?;
-        if found.len() != 1 + all.len() {
-            return Err(Error::Handshake(format!("P1 said {} words of {} questions", found.len(), all.len())));
-        }
+        let mut found = vec![];
+        let mut hear = |e: &mut S| -> Result<()> {
+            found = e.party().announced(Id::P1, "service.found")?;
+            match found.len() == 1 + all.len() {
+                true => Ok(()),
+                false => Err(Error::Handshake(format!("P1 said {} words of {} questions", found.len(), all.len()))),
+            }
+        };
+        let told = match what {
+            NEXT => Some(self.pass(e, &all, &mut hear)?),
+            _ => hear(e).map(|()| None)?,
+        };
         let mut at = 0;
         for ((rows, question), found) in all.into_iter().zip(&found[1..]) {
             match (question, Finding::of(*found), &told) {
@@ -138,6 +149,9 @@ impl<N: Clone> Passes<'_, N> {
                 _ => {}
             }
             at += rows;
+        }
+        if later {
+            e.party().announce(Id::P2, "service.begun", &order[..2])?;
         }
         Ok(found[0] != END)
     }
@@ -179,8 +193,7 @@ impl<N: Clone> Passes<'_, N> {
             return Ok(own != END);
         }
         self.begun += 1;
-        let told = self.pass(e, &all)?;
-        e.party().announce(Id::P0, "service.found", &findings)?;
+        let told = self.pass(e, &all, &mut |e| Ok(e.party().announce(Id::P0, "service.found", &findings)?))?;
         let mut at = 0;
         for (rows, question) in all {
             question.into_iter().for_each(|question| question.answer(told.rows(at..at + rows)));
@@ -202,15 +215,15 @@ impl<N: Clone> Passes<'_, N> {
             dealt += 1;
             let sent = |e: &mut S| e.party().cost.total().payload_bytes;
             let before = sent(e);
-            self.pass_at(e, dealt, vec![])?;
+            self.pass_at(e, dealt, vec![], &mut |_| Ok(()))?;
             if S::AHEAD {
                 ahead = (BYTES_AHEAD / (sent(e) - before).max(1)).clamp(1, MOST_AHEAD);
             }
         }
     }
 
-    /// The servers' half of a pass: these questions, each in its place; zeros where there is none.
-    fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken]) -> Result<Told> {
+    /// The servers' half of a pass: these questions, each in its place; zeros where there is none. `asked` is done once they are in.
+    fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken], asked: &mut dyn FnMut(&mut S) -> Result<()>) -> Result<Told> {
         let (me, width) = (e.party().id, self.prediction.network().width());
         let mut x_j = Vec::with_capacity(self.lane.size() * width);
         for (rows, question) in all {
@@ -221,14 +234,21 @@ impl<N: Clone> Passes<'_, N> {
             }
         }
         x_j.resize(self.lane.size() * width, 0);
-        self.pass_at(e, self.begun, x_j)
+        self.pass_at(e, self.begun, x_j, asked)
     }
 
-    fn pass_at<S: Suite<Num = N>>(&mut self, e: &mut S, step: u64, x_j: Vec<u64>) -> Result<Told> {
+    fn pass_at<S: Suite<Num = N>>(
+        &mut self,
+        e: &mut S,
+        step: u64,
+        x_j: Vec<u64>,
+        asked: &mut dyn FnMut(&mut S) -> Result<()>,
+    ) -> Result<Told> {
         let started = Instant::now();
         e.begin_step(step);
         let shape = [self.lane.size(), self.prediction.network().width()];
         let x = e.ask(shape, self.prediction.input(), x_j)?;
+        asked(e)?;
         let answer = self.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
         let told = e.tell(&answer)?;
         let lap = self.clock.lap(e.party(), started.elapsed().as_secs_f64());
