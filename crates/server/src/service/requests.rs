@@ -120,8 +120,7 @@ pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -
 fn status(here: &ServiceHere) -> ServiceStatus {
     let records = here.server.quotas().used(here);
     let now = here.now();
-    let open = LaneHere::all(here).all(|lane| now.lanes[lane.lane].open);
-    let state = match (now.ended, here.is_over(), open) {
+    let state = match (now.ended, here.is_over(), now.open()) {
         (true, ..) => "ended",
         (_, true, _) => "over",
         (.., true) => "serving",
