@@ -72,4 +72,4 @@ pub use schedule::Schedule;
 pub use spec::TrainSpec;
 pub use start_model::ModelHash;
 pub use train::{Data, Event, Report, State, Trainer};
-pub use training::{Outputs, Records, Training};
+pub use training::{MOST_OF_BATCH, Outputs, Records, Training};

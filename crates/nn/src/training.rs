@@ -112,8 +112,8 @@ pub struct Training {
     pub open: Open,
 }
 
-/// Values of a batch at its widest, a convolution's columns included: 256 MiB as words.
-const MOST_OF_BATCH: usize = 1 << 25;
+/// Values of a batch, or of a service's pass, at its widest, a convolution's columns included: 256 MiB as words.
+pub const MOST_OF_BATCH: usize = 1 << 25;
 /// More epochs than this are taken for a mistake.
 const MOST_EPOCHS: u64 = 1_000_000;
 

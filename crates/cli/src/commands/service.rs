@@ -128,13 +128,14 @@ fn template(job: &Job) -> Result<()> {
         "name = {:?}\n# Of job {:?}. The job allows no more than what stands here: other clients, a larger limit.\n\
          model = {{ job = \"{}\" }}\n# By their names in peers.toml.\nparty = [{}]\nclient = [{}]\n\
          # What answers tell: class, probabilities or value.\nreveal = \"{}\"\n# The last day, in UTC.\nuntil = \"2099-12-31\"\n\n\
-         # In records; those that fill up a pass of 1, 8, 32 or 128 count.\n[limits]\nrecords_a_question = 128\nrecords_an_hour = {}\nrecords = {}\n",
+         # In records; those that fill up a pass of 1, 8, 32 or 128 count.\n[limits]\nrecords_a_question = {}\nrecords_an_hour = {}\nrecords = {}\n",
         job.name,
         job.name,
         job.hash(),
         names(&job.party),
         names(&serve.client),
         serve.reveal,
+        Service::largest_question(job)?,
         serve.records,
         serve.records,
     ));

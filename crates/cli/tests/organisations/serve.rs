@@ -142,6 +142,13 @@ fn answers_are_the_models() {
         let told = d.ok(&["predict", "--service", "class.toml", "records.csv", "--key", "keys/ward.pem"]);
         assert!(told.starts_with("class\n") && !told.contains(','), "{told}");
         assert_eq!(classes(&told), classes(&clear), "{suite}");
+        // As numbers, where a file has no names; whoever reads it is told which is which.
+        let ask = ["predict", "--service", "class.toml", "records.csv", "--key", "keys/ward.pem", "--out", "classes.npy"];
+        assert_eq!(d.ok(&ask), "");
+        let file = fs::read(d.path("classes.npy")).unwrap();
+        assert!(String::from_utf8_lossy(&file[..128]).contains("'descr': '<i8', 'fortran_order': False, 'shape': (150,)"));
+        let numbers: Vec<i64> = file[128..].chunks(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect();
+        assert_eq!(numbers.iter().map(ToString::to_string).collect::<Vec<_>>(), classes(&clear), "{suite}");
     }
 }
 

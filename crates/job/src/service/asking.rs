@@ -67,14 +67,19 @@ impl<'a> Asking<'a> {
         let most = self.service.limits.records_a_question as usize;
         for begin in (0..x.nrows()).step_by(most) {
             let rows = begin..x.nrows().min(begin + most);
-            let until = Instant::now() + self.patience.answer;
+            let (until, mut pause) = (Instant::now() + self.patience.answer, Duration::ZERO);
             let answered = loop {
                 match self.ask(&x.slice(s![rows.clone(), ..]).to_owned()) {
                     Err(Error::Client(e)) if e.may_pass() && Instant::now() < until => {
+                        // A conversation that was idle for long has ended: the first time it is only begun again.
                         self.conversation = None;
-                        std::thread::sleep(PAUSE);
+                        std::thread::sleep(std::mem::replace(&mut pause, PAUSE));
                     }
-                    other => break other?,
+                    Err(e) => {
+                        self.conversation = None;
+                        return Err(e);
+                    }
+                    Ok(answered) => break answered,
                 }
             };
             all.slice_mut(s![rows, ..]).assign(&answered);

@@ -4,10 +4,13 @@ use super::{PASSES, Serve, Service};
 use crate::{Error, Job, Result};
 use std::collections::BTreeSet;
 use trefoil_data::schema::Task;
-use trefoil_nn::Reveal;
+use trefoil_nn::{MOST_OF_BATCH, Reveal};
 
 /// More clients than this need a list that grows.
 const MOST_CLIENTS: usize = 10_000;
+
+/// Bytes of a question.
+const MOST_OF_QUESTION: usize = 32 << 20;
 
 impl Service {
     /// `file` is its name in errors.
@@ -76,6 +79,11 @@ impl Service {
                 "one of those in the job's [serve]".into(),
             );
         }
+        let (rows, most) = (self.limits.records_a_question, Service::largest_question(job)?);
+        if rows > most {
+            let expected = format!("at most {most} records of this network in a question");
+            return refuse("limits.records_a_question", rows.to_string(), expected);
+        }
         if self.limits.records > serve.records {
             return refuse(
                 "limits.records",
@@ -84,6 +92,18 @@ impl Service {
             );
         }
         Ok(())
+    }
+
+    /// The most records that a question to this job's model may have: a pass is held to what a batch of a training is, and a question is one
+    /// frame. 0 if not even one fits.
+    ///
+    /// # Errors
+    /// The job's network is none.
+    pub fn largest_question(job: &Job) -> Result<u64> {
+        let network = job.network()?;
+        let (inputs, widest) = (network.input.len().max(1), network.widest().max(1));
+        let most = (MOST_OF_BATCH / widest).min(MOST_OF_QUESTION / (inputs * size_of::<u64>()));
+        Ok(PASSES.into_iter().rfind(|pass| *pass <= most).unwrap_or(0) as u64)
     }
 
     /// Whether its last day is over; `today` as in 2027-12-31.

@@ -119,3 +119,16 @@ fn passes_are_filled_up() {
     assert_eq!(sizes, [Some(1), Some(8), Some(8), Some(32), Some(128)]);
     assert_eq!(Service::pass(129), None);
 }
+
+/// A pass is held to what a batch of a training is: a wide network answers fewer records at a time.
+#[test]
+fn a_pass_fits_into_memory() {
+    let narrow = job(SERVE).unwrap();
+    assert_eq!(Service::largest_question(&narrow).unwrap(), 128);
+    let wide = job(&format!("{SERVE}[train]\nhidden = [300000]\nbatch = 8\n")).unwrap();
+    assert_eq!(Service::largest_question(&wide).unwrap(), 32);
+    let e = service(&text(&wide)).unwrap().check_against(&wide).unwrap_err().to_string();
+    assert!(e.contains("limits.records_a_question: found 128, expected at most 32 records"), "{e}");
+    let fewer = text(&wide).replace("limits = {", "limits = { records_a_question = 32,");
+    service(&fewer).unwrap().check_against(&wide).unwrap();
+}

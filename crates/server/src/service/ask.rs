@@ -13,8 +13,9 @@ use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 
-/// Questions that wait at a time.
+/// Questions that wait at a time, and the bytes that they may have together.
 const MOST_WAITING: usize = 256;
+const MOST_BYTES: usize = 256 << 20;
 
 /// What a question has beside eight bytes a value: seeds.
 const AROUND: usize = 4096;
@@ -85,13 +86,16 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
 /// This party's part of the answer, or why there is none.
 fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question) -> Result<Answered> {
     let ((answer, answered), name) = (sync_channel(1), question.name.clone());
-    let full = here.change(|now| match (now.open(), now.questions.len()) {
-        (false, _) => Some(("not met", format!("the parties of the service have not met yet{AGAIN}"))),
-        (true, MOST_WAITING..) => Some(("busy", format!("busy: {MOST_WAITING} questions wait{AGAIN}"))),
-        _ => {
-            now.questions.push_back(Question { answer, ..question });
-            None
+    let full = here.change(|now| {
+        let (waiting, bytes) = (now.questions.len(), now.questions.iter().map(Question::bytes).sum::<usize>());
+        if !now.open() {
+            return Some(("not met", format!("the parties of the service have not met yet{AGAIN}")));
         }
+        if waiting >= MOST_WAITING || waiting > 0 && bytes + question.bytes() > MOST_BYTES {
+            return Some(("busy", format!("busy: {waiting} questions wait{AGAIN}")));
+        }
+        now.questions.push_back(Question { answer, ..question });
+        None
     });
     if let Some(why) = full {
         return Ok(Err(why));

@@ -50,6 +50,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes().len()).sum()
+    }
+
     /// Gives whoever waits this party's part of the answer. A client that is gone has no use for it.
     pub fn answer(self, parts: Vec<Part>) {
         let _ = self.answer.try_send(Ok(parts));

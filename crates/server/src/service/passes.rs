@@ -44,10 +44,12 @@ enum Finding {
     Limit,
     /// The service's last day is over.
     Over,
+    /// This party stops.
+    Stops,
 }
 
 impl Finding {
-    const ALL: [Finding; 4] = [Finding::Taken, Finding::NotHere, Finding::Limit, Finding::Over];
+    const ALL: [Finding; 5] = [Finding::Taken, Finding::NotHere, Finding::Limit, Finding::Over, Finding::Stops];
 
     fn of(word: u64) -> Finding {
         usize::try_from(word).ok().and_then(|i| Finding::ALL.get(i).copied()).unwrap_or(Finding::NotHere)
@@ -55,7 +57,7 @@ impl Finding {
 
     /// For those who watch.
     fn name(self) -> &'static str {
-        ["taken", "not here", "limit", "over"][self as usize]
+        ["taken", "not here", "limit", "over", "stops"][self as usize]
     }
 
     /// For the client.
@@ -65,6 +67,7 @@ impl Finding {
             Finding::NotHere => format!("the question is not there{AGAIN}"),
             Finding::Limit => "a limit of the service is reached".into(),
             Finding::Over => "the service is over".into(),
+            Finding::Stops => format!("the party stops{AGAIN}"),
         }
     }
 }
@@ -103,7 +106,7 @@ impl<N: Clone> Passes<'_, N> {
         let waiting = self.next();
         let (ends, mut all, mut order): (_, Vec<Taken>, Vec<u64>) = (self.ends(), vec![], vec![]);
         for question in waiting {
-            let (finding, text) = self.found(Some(&question))?;
+            let (finding, text) = self.found(Some(&question), ends)?;
             order.extend(question.name.words(question.rows));
             order.push(finding as u64);
             match finding {
@@ -125,8 +128,6 @@ impl<N: Clone> Passes<'_, N> {
             e.party().announce(Id::P2, "service.begun", &order[..2])?;
         }
         if what == END {
-            let lost = |question: Question| question.refuse("lost", format!("the service ends here{AGAIN}"));
-            all.into_iter().filter_map(|(_, question)| question).for_each(lost);
             return Ok(false);
         }
         let mut found = vec![];
@@ -166,6 +167,12 @@ impl<N: Clone> Passes<'_, N> {
             _ => return Err(Error::Handshake(format!("P0 ordered something else than pass {}", self.begun + 1))),
         };
         let own = if self.ends() { END } else { IDLE };
+        // Before anything is counted.
+        let taken = entries.iter().filter(|[.., of_p0]| Finding::of(*of_p0) == Finding::Taken);
+        let rows = taken.clone().try_fold(0u64, |sum, [.., rows, _]| sum.checked_add(*rows));
+        if rows.is_none_or(|rows| rows > self.lane.size() as u64) || (what == IDLE) != (taken.count() == 0) {
+            return Err(Error::Handshake(format!("P0 ordered other records than fit into a pass of {}", self.lane.size())));
+        }
         let (mut findings, mut all): (_, Vec<Taken>) = (vec![own], vec![]);
         for [name @ .., of_p0] in entries {
             let (name, rows) = Name::from_words(name);
@@ -175,7 +182,7 @@ impl<N: Clone> Passes<'_, N> {
                 question.into_iter().for_each(|question| question.refuse(of_p0.name(), format!("P0: {}", of_p0.text())));
                 continue;
             }
-            let (finding, text) = self.found(question.as_ref())?;
+            let (finding, text) = self.found(question.as_ref(), own == END)?;
             findings.push(finding as u64);
             if finding == Finding::Taken {
                 all.push((rows, question));
@@ -183,10 +190,6 @@ impl<N: Clone> Passes<'_, N> {
                 question.into_iter().for_each(|question| question.refuse(finding.name(), text.clone()));
                 all.push((rows, None));
             }
-        }
-        let rows = all.iter().try_fold(0usize, |sum, (rows, _)| sum.checked_add(*rows));
-        if rows.is_none_or(|rows| rows > self.lane.size()) || (what == IDLE) != all.is_empty() {
-            return Err(Error::Handshake(format!("P0 ordered other records than fit into a pass of {}", self.lane.size())));
         }
         if what == IDLE {
             e.party().announce(Id::P0, "service.found", &findings)?;
@@ -208,7 +211,7 @@ impl<N: Clone> Passes<'_, N> {
         loop {
             while dealt >= self.begun + ahead {
                 match e.party().announced(Id::P0, "service.begun")?[..] {
-                    [IDLE | NEXT, begun] if !self.ends() => self.begun = begun,
+                    [IDLE | NEXT, begun] if (self.begun..=self.begun + 1).contains(&begun) && !self.ends() => self.begun = begun,
                     _ => return Ok(()),
                 }
             }
@@ -274,10 +277,13 @@ impl<N: Clone> Passes<'_, N> {
         self.lane.server.stopping() || self.lane.now().ended
     }
 
-    /// Whether this party takes a question, and for its client why not: it is here, and its limits allow it.
-    fn found(&self, question: Option<&Question>) -> Result<(Finding, String)> {
+    /// Whether this party takes a question, and for its client why not: it is here, the session goes on, and its limits allow it.
+    fn found(&self, question: Option<&Question>, ends: bool) -> Result<(Finding, String)> {
         let finding = |finding: Finding| Ok((finding, finding.text()));
         let Some(question) = question else { return finding(Finding::NotHere) };
+        if ends {
+            return finding(Finding::Stops);
+        }
         if self.lane.is_over() {
             return finding(Finding::Over);
         }

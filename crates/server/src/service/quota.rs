@@ -67,7 +67,7 @@ impl Quotas {
         let mut taken = vec![];
         for Limit { of, hour, most, text } in limits {
             let count =
-                self.0.get(of).copied().filter(|count| count.hour == *hour).unwrap_or(Count { hour: *hour, ..Count::default() });
+                self.0.get(of).copied().filter(|count| count.hour >= *hour).unwrap_or(Count { hour: *hour, ..Count::default() });
             let used = count.used.saturating_add(records);
             if used > *most {
                 let left = most.saturating_sub(count.used);

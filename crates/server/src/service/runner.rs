@@ -53,7 +53,10 @@ fn run(lane: &LaneHere) {
         let result = session::run(lane);
         close(lane, "the parties of the service have lost one another");
         let why = match result {
-            Ok(()) | Err(Error::Interrupted) => continue,
+            Ok(()) | Err(Error::Interrupted) => {
+                std::thread::sleep(PAUSES[0]);
+                continue;
+            }
             Err(e) => e.to_string(),
         };
         lane.change(|now| now.lanes[lane.lane].meeting.waiting_for = Some(why.clone()));

@@ -64,6 +64,8 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
             // What every pass uses is paid for once.
             params.push(e.prepare(&param)?);
         }
+        // A party whose share cannot be read is found out before a question counts.
+        e.party().meet("service.ready", &[])?;
         let event = json!({ "what": "service session", "service": lane.hash, "pass": lane.size(), "model": model });
         lane.server.note(event)?;
         tracing::info!(service = %lane.hash, pass = lane.size(), "serving");
