@@ -61,4 +61,17 @@ trefoil predict model.safetensors ward.csv --out clear.csv
 agree=$(paste -d , told.csv clear.csv | awk -F , 'NR > 1 { agree += $1 == $2 } END { print agree + 0 }')
 printf '%s of 8 answers are those of the model that the institute has fetched\n' "$agree"
 [ "$agree" -eq 8 ] || fail "answers that agree: found $agree, expected 8"
+
+if [ -n "${TREFOIL_TRITON:-}" ]; then
+    say "A program beside the ward's gateway asks in the Open Inference Protocol"
+    printf '$ trefoil gateway --service service.toml --key keys/ward.pem --listen 127.0.0.1:0 &\n'
+    "$TREFOIL" gateway --service service.toml --key keys/ward.pem --listen 127.0.0.1:0 2> gateway.log &
+    pids="$pids $!"
+    until grep -q '^gateway: ' gateway.log; do
+        [ "$(jobs -pr | wc -l)" -eq 4 ] || fail "the gateway does not start"
+        sleep 0.05
+    done
+    name=$(sed -n 's/^name = "\(.*\)"$/\1/p' service.toml)
+    run "$TREFOIL_PYTHON" "$here/ask.py" "$(sed -n 's|^gateway: .* at http://\([^/]*\)/.*|\1|p' gateway.log)" "$name" ward.csv told.csv
+fi
 stop_parties

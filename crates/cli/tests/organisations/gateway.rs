@@ -69,11 +69,11 @@ fn names() -> std::iter::Zip<std::array::IntoIter<&'static str, 4>, std::ops::Ra
 
 #[test]
 fn a_program_is_told_what_predict_is_told() {
-    let d = serving("masked", "probabilities", ENOUGH);
+    let mut d = serving("masked", "probabilities", ENOUGH);
     let told = told(&d, &[]);
     let line = d.refused(&["gateway", "--service", "service.toml", "--key", "keys/ward.pem", "--listen", "0.0.0.0:0"]);
     assert!(line.contains("listen: found 0.0.0.0:0, expected 127.0.0.1"), "{line}");
-    let gateway = Gateway::start(&d, &["--timeout", "3"]);
+    let mut gateway = Gateway::start(&d, &["--timeout", "3"]);
     let (status, metadata) = gateway.ask("GET /v2/models/a%20job", "");
     assert_eq!((status, metadata["inputs"].as_array().unwrap().len()), (200, 4));
     assert_eq!(gateway.ask("GET /v2/health/ready", "").0, 200);
@@ -120,4 +120,26 @@ fn a_program_is_told_what_predict_is_told() {
         (status, answer["error"].as_str()),
         (400, Some("tensor \"a\": found none, expected one: it is a column of the records"))
     );
+
+    // A party that is away, and comes back.
+    let one = json!({ "inputs": names().map(|(name, i)| json!({ "name": name, "shape": [1], "datatype": "FP64", "data": [columns[i][0]] })).collect::<Vec<_>>() });
+    d.signal(1, "KILL");
+    let (status, answer) = gateway.infer(&one);
+    assert!(status == 503 && !answer["error"].as_str().unwrap().contains('\n'), "{status} {answer}");
+    assert_eq!(gateway.ask("GET /v2/health/ready", "").0, 503);
+    d.start(1, None);
+    let until = std::time::Instant::now() + super::LONG;
+    loop {
+        let (status, answer) = gateway.infer(&one);
+        if status == 200 {
+            assert_eq!(answer["outputs"][0]["data"], json!(classes(&told)[..1]));
+            break;
+        }
+        assert!(status == 503 && std::time::Instant::now() < until, "{status} {answer}");
+    }
+    assert_eq!(gateway.ask("GET /v2/models/a%20job/ready", "").0, 200);
+
+    // It ends when it is told to.
+    let stop = std::process::Command::new("kill").args(["-TERM", &gateway.process.id().to_string()]).status().unwrap();
+    assert!(stop.success() && gateway.process.wait().unwrap().success());
 }
