@@ -1,4 +1,6 @@
-//! Passes of one size are a lane: what waits for them, and what a lane is at this party.
+//! Passes of 1, 8, 32 and 128 records each have a lane: links between the parties, keys and a thread at each of them. A question with one
+//! record need not wait while 128 of somebody else's are computed, and P2, which deals ahead without knowing what comes, knows the size of
+//! each lane's next pass. Here is what waits for lanes, which of it goes into a lane's next pass, and a lane as the parties meet for it.
 
 use super::entry::{Now, ServiceHere};
 use crate::Result;

@@ -1,4 +1,5 @@
-//! One thread a lane: sessions, one after the other. Questions that wait when the last lane closes are refused, and may be asked again.
+//! Each lane of a service has a thread, which runs its sessions one after the other: what breaks a session, a peer that has gone or a link,
+//! does not end the service. Questions that wait when the last lane closes are refused, and may be asked again.
 
 use super::entry::ServiceHere;
 use super::lane::LaneHere;
