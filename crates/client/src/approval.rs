@@ -1,15 +1,12 @@
 //! A signed approval: who agreed to which job, or to which service of its model, as what, and when. It holds its signer's certificate, whose fingerprint is in the job, so
 //! that anybody who has the job can check it, and needs nobody's word for it.
 
-use crate::{Error, JobHash, Result, ServiceHash};
+use crate::{Error, JobHash, Result, ServiceHash, signed};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use trefoil_net::Id;
-use trefoil_net::identity::{Fingerprint, Identity, verify};
-
-/// The longest certificate and signature that are looked at, in bytes.
-const MOST: usize = 8192;
+use trefoil_net::identity::{Fingerprint, Identity};
 
 /// What somebody is in a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,9 +79,9 @@ impl Approval {
 
     fn sign_either(identity: &Identity, job: JobHash, service: Option<ServiceHash>, role: Role) -> Result<Approval> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        let (by, certificate) = (identity.fingerprint(), hex::encode(identity.certificate_der()));
-        let mut approval = Approval { job, service, role, by, time, certificate, signature: String::new() };
-        approval.signature = hex::encode(identity.sign(approval.words().as_bytes())?);
+        let by = identity.fingerprint();
+        let mut approval = Approval { job, service, role, by, time, certificate: String::new(), signature: String::new() };
+        (approval.certificate, approval.signature) = signed::sign(identity, &approval.words())?;
         approval.verify()?;
         Ok(approval)
     }
@@ -102,16 +99,7 @@ impl Approval {
     /// Something of it is not so.
     pub fn verify(&self) -> Result<()> {
         let fault = |why: String| Error::Approval { role: self.role, by: self.by, why };
-        let bytes = |what: &str, text: &str| match text.len() <= 2 * MOST {
-            true => hex::decode(text).map_err(|e| fault(format!("{what}: found no hexadecimal digits ({e}), expected some"))),
-            false => Err(fault(format!("{what}: found {} digits, expected at most {}", text.len(), 2 * MOST))),
-        };
-        let (certificate, signature) = (bytes("certificate", &self.certificate)?, bytes("signature", &self.signature)?);
-        let found = Fingerprint::of(&certificate);
-        if found != self.by {
-            return Err(fault(format!("found a certificate with fingerprint {found}, expected the signer's")));
-        }
-        verify(&certificate, self.words().as_bytes(), &signature, self.time).map_err(|e| fault(e.to_string()))
+        signed::check(self.by, (&self.certificate, &self.signature), &self.words(), self.time).map_err(fault)
     }
 
     /// What stays where somebody has signed twice: of all that hold both, each keeps the same.

@@ -15,6 +15,8 @@ pub enum Error {
     Upload { what: &'static str, found: String, expected: String },
     #[error("approval of {role} {by}: {why}")]
     Approval { role: crate::approval::Role, by: trefoil_net::identity::Fingerprint, why: String },
+    #[error("list of clients{}: {why}", if *.version == 0 { String::new() } else { format!(", version {version}") })]
+    Clients { version: u64, why: String },
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]

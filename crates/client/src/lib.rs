@@ -6,14 +6,17 @@
 
 pub mod approval;
 pub mod ask;
+pub mod clients;
 mod error;
 pub mod fetch;
 mod hashes;
 pub mod keys;
 pub mod peers;
+mod pieces;
 pub mod receive;
 pub mod request;
 pub mod share;
+mod signed;
 pub mod start_model;
 
 pub use error::{AGAIN, Error, Result};
@@ -70,6 +73,7 @@ const ROWS: &str = "client.rows";
 const FINISH: &str = "client.finish";
 const ACKNOWLEDGED: &str = "client.acknowledged";
 const ACCEPTED: &str = "client.accepted";
+const CLIENTS: &str = "client.clients";
 const MODEL: &str = "client.model";
 const QUESTION: &str = "client.question";
 const ANSWER: &str = "client.answer";

@@ -49,6 +49,10 @@ pub enum Request {
     ApproveService { service: Value, approval: Approval },
     /// The operator ends a service, for good.
     EndService { service: ServiceHash },
+    /// The list of a service's clients that this party holds.
+    Clients { service: ServiceHash },
+    /// A new version of that list, of so many bytes of JSON: who signs it brings it.
+    NewClients { service: ServiceHash, bytes: u64 },
     /// How the services stand whose hashes begin with this, or all of them.
     Services { service: Option<String> },
     /// The connection becomes the caller's link to this party, for a session of the service whose passes have so many records.

@@ -2,12 +2,9 @@
 
 use crate::request::{self, Request};
 use crate::share::dial;
-use crate::{Address, Error, JobHash, MODEL, Patience, Result, bytes, expect, frame};
+use crate::{Address, JobHash, MODEL, Patience, Result, pieces};
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
-
-/// Bytes of a file in a frame.
-const PIECE: usize = 1 << 20;
 
 /// Brings the file to a party, unless it is there already.
 ///
@@ -17,9 +14,7 @@ pub fn give(party: &Address, identity: &Identity, patience: Patience, job: JobHa
     let mut stream = dial(party, identity, patience)?;
     let wanted: bool = request::ask(&mut stream, &Request::StartModel { job, bytes: file.len() as u64 })?;
     if wanted {
-        for piece in file.chunks(PIECE) {
-            stream.write_frame(&frame(MODEL, vec![bytes(piece)]))?;
-        }
+        pieces::write(&mut stream, MODEL, file)?;
         request::answer::<()>(&mut stream)?;
     }
     // The party has it; whether it hears the farewell changes nothing.
@@ -33,21 +28,5 @@ pub fn give(party: &Address, identity: &Identity, patience: Patience, job: JobHa
 /// The caller is gone, or sends something else.
 pub fn take(stream: &mut Stream, announced: usize) -> Result<Vec<u8>> {
     request::accept(stream, &true)?;
-    let mut file = Vec::new();
-    while file.len() < announced {
-        let most = PIECE.min(announced - file.len());
-        let unexpected = |found: String, peer: &str| Error::Unexpected {
-            peer: peer.to_owned(),
-            found,
-            expected: format!("{most} bytes of a model's file"),
-        };
-        match &expect(stream, MODEL)?[..] {
-            [part] if part.len() == most => {
-                let piece = part.to_bits(most, 8).map_err(|found| unexpected(found, stream.address()))?;
-                file.extend(piece.into_iter().map(|b| b as u8));
-            }
-            parts => return Err(unexpected(format!("{} tensors of other lengths", parts.len()), stream.address())),
-        }
-    }
-    Ok(file)
+    pieces::read(stream, MODEL, announced)
 }

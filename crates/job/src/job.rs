@@ -11,7 +11,7 @@ mod file;
 mod hash;
 mod members;
 
-pub use file::{load_text, parse_table, resolve_members};
+pub use file::{load_text, parse_table, resolve_clients, resolve_members};
 #[cfg(test)]
 pub use hash::tests::JOB;
 pub use hash::{SEMANTICS, canonical};

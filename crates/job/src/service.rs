@@ -5,10 +5,12 @@
 
 mod asking;
 mod check;
+mod clients;
 
 pub use asking::Asking;
+pub use clients::{Clients, Growing};
 
-use crate::job::{canonical, load_text, parse_table, resolve_members};
+use crate::job::{canonical, load_text, parse_table, resolve_clients, resolve_members};
 use crate::{Error, Member, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,6 +29,9 @@ pub const SERVICE_SEMANTICS: u32 = 1;
 /// Records of a pass. A question has as many as one of these, filled up with zeros, so that its size says little.
 pub const PASSES: [usize; 4] = [1, 8, 32, 128];
 
+/// More clients than this need a list that grows.
+const MOST_CLIENTS: usize = 10_000;
+
 /// In a job: that its model may answer questions from its shares, and what all services of it together may do at most.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +39,7 @@ pub struct Serve {
     /// What answers tell: class, probabilities (which tell the class too) or, of a regression, value.
     pub reveal: Reveal,
     /// Who may ask.
-    pub client: Vec<Member>,
+    pub client: Clients,
     /// Records in all questions, those that fill up a pass included.
     pub records: u64,
 }
@@ -50,7 +55,7 @@ pub struct Service {
     /// P0, P1 and P2, those of the job.
     pub party: [Member; 3],
     /// Who may ask.
-    pub client: Vec<Member>,
+    pub client: Clients,
     /// What answers tell.
     pub reveal: Reveal,
     /// How much may be asked.
@@ -103,7 +108,8 @@ impl Service {
             if let Some(until) = table.get_mut("until").filter(|until| until.is_datetime()) {
                 *until = toml::Value::String(until.to_string());
             }
-            resolve_members(table, &["party", "client"], peers, file)
+            resolve_members(table, &["party"], peers, file)?;
+            resolve_clients(table, peers, file)
         })?;
         service.check(file)?;
         Ok(service)
@@ -128,7 +134,8 @@ impl Service {
     /// What is hashed: a line with a tag and the version of the meaning, then the service without addresses as RFC 8785 writes JSON.
     pub fn canonical(&self) -> String {
         let mut plain = self.clone();
-        plain.party.iter_mut().chain(&mut plain.client).for_each(|m| m.address = None);
+        plain.party.iter_mut().for_each(|m| m.address = None);
+        plain.client.forget_addresses();
         canonical("service", SERVICE_SEMANTICS, &plain)
     }
 
@@ -142,17 +149,13 @@ impl Service {
         Id::ALL.into_iter().find(|id| self.party[id.index()].fingerprint == fingerprint)
     }
 
-    /// The client with this certificate.
-    pub fn client_of(&self, fingerprint: Fingerprint) -> Option<&Member> {
-        self.client.iter().find(|client| client.fingerprint == fingerprint)
-    }
-
-    /// What somebody is called in this service, and what they are.
+    /// What somebody is called in this service, and what they are, as far as the service itself says so.
     pub fn role(&self, fingerprint: Fingerprint) -> String {
-        match (self.party_of(fingerprint), self.client_of(fingerprint)) {
-            (Some(id), _) => format!("party {} ({id})", self.party[id.index()].name),
-            (None, Some(client)) => format!("client {}", client.name),
-            (None, None) => format!("stranger {fingerprint}"),
+        match (self.party_of(fingerprint), self.client_of(fingerprint, None), self.client.signer()) {
+            (Some(id), ..) => format!("party {} ({id})", self.party[id.index()].name),
+            (_, Some(client), _) => format!("client {client}"),
+            (.., Some(signer)) if signer.fingerprint == fingerprint => format!("{}, who signs the list of clients", signer.name),
+            _ => format!("stranger {fingerprint}"),
         }
     }
 

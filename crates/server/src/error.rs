@@ -62,7 +62,11 @@ impl Error {
             Error::Data(_) | Error::File { .. } | Error::Store(_) | Error::Log { .. } => 3,
             Error::Client(trefoil_client::Error::Key(_) | trefoil_client::Error::Peers(_)) => 2,
             Error::Client(trefoil_client::Error::Source(_)) => 3,
-            Error::Client(trefoil_client::Error::Refused { .. } | trefoil_client::Error::Approval { .. }) => 5,
+            Error::Client(
+                trefoil_client::Error::Refused { .. }
+                | trefoil_client::Error::Approval { .. }
+                | trefoil_client::Error::Clients { .. },
+            ) => 5,
             Error::Net(_) | Error::Protocol(_) | Error::Client(_) | Error::Peer { .. } => 4,
             Error::Differs { .. } | Error::Handshake(_) | Error::Refused(_) => 5,
             Error::Training(trefoil_nn::Error::Config { .. }) => 2,

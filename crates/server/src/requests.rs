@@ -153,6 +153,8 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             service::end(server, service, from)?;
             Ok(request::accept(stream, &())?)
         }
+        Request::Clients { service } => service::give(&ServiceHere::at(server, service)?, stream, from),
+        Request::NewClients { service, bytes } => service::take(&ServiceHere::at(server, service)?, stream, from, bytes),
         Request::Services { service } => Ok(request::accept(stream, &service::statuses(server, from, service.as_deref()))?),
         Request::Ask { service, conversation } => {
             service::converse(&ServiceHere::at(server, service)?, stream, from, &conversation)

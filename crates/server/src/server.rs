@@ -85,8 +85,7 @@ impl Server {
         }
         let own = self.identity.fingerprint();
         for serving in self.services().values().filter(|serving| serving.is_live(own)) {
-            let service = &serving.service;
-            allowed.extend(service.party.iter().chain(&service.client).map(|m| m.fingerprint));
+            allowed.extend(serving.everybody());
         }
         self.listener.allow(allowed);
         Ok(())

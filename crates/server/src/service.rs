@@ -5,6 +5,7 @@
 //! | `entry` | a service at this party: what is on disk of it, and what is going on |
 //! | `lane` | passes of one size, and the questions that wait for them |
 //! | `requests` | approved, ended, asked how it stands |
+//! | `clients` | the list of a service's clients, where it grows |
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
 //! | `quota` | how much may still be asked, also after a restart |
 //! | `runner` | a thread for each lane: sessions, one after the other |
@@ -12,6 +13,7 @@
 //! | `passes` | which questions are next, and their pass, as each of the three sees it |
 
 mod ask;
+mod clients;
 mod entry;
 mod lane;
 mod passes;
@@ -21,6 +23,7 @@ mod runner;
 mod session;
 
 pub use ask::converse;
+pub use clients::{give, take};
 pub use entry::{ServiceHere, ServiceStatus, Services, load};
 pub use quota::Quotas;
 pub use requests::{approve, end, link, statuses};

@@ -6,9 +6,12 @@
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
+use trefoil_client::ServiceHash;
+use trefoil_client::clients::{ClientList, Listed};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
 use trefoil_job::{Job, Service};
+use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_server::config::Config;
 
 type Parsed = Result<(), String>;
@@ -36,6 +39,12 @@ fn request(text: &str) -> Parsed {
     serde_json::from_str::<Request>(text).map(drop).map_err(|e| e.to_string())
 }
 
+fn clients(text: &str) -> Parsed {
+    let list = ClientList::from_bytes(text.as_bytes()).map_err(|e| e.to_string())?;
+    assert_eq!(ClientList::from_bytes(&list.to_bytes()).unwrap(), list);
+    Ok(())
+}
+
 fn replay(folder: &str, parse: fn(&str) -> Parsed) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
     let mut count = 0;
@@ -58,6 +67,39 @@ fn the_corpus() {
     replay("service", service);
     replay("config", config);
     replay("request", request);
+    replay("clients", clients);
+}
+
+/// The corpus of lists of clients, anew: for another form of them.
+#[test]
+#[ignore = "writes the corpus anew, with another key"]
+fn write_the_lists() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/clients");
+    fs::create_dir_all(&folder).unwrap();
+    let key = Identity::generate("signer").unwrap();
+    let of = |names: &[&str]| {
+        let listed = |(n, name): (usize, &&str)| Listed { name: (*name).into(), fingerprint: Fingerprint([n as u8; 32]) };
+        ClientList::sign(&key, ServiceHash([0x0f; 32]), 7, names.iter().enumerate().map(listed).collect()).unwrap()
+    };
+    let save = |name: &str, text: String| fs::write(folder.join(format!("{name}.json")), text).unwrap();
+    let text = |list: &ClientList| String::from_utf8(list.to_bytes()).unwrap();
+    let good = of(&["ward", "clinic"]);
+    save("ok-empty", text(&of(&[])));
+    save("ok-two", text(&good));
+    save("ok-names", text(&of(&["a \"b\" \\", "caf\u{e9}"])));
+    save("bad-empty", String::new());
+    save("bad-array", "[]".into());
+    save("bad-cut", text(&good)[..200].into());
+    save("bad-version", text(&ClientList { version: 8, ..good.clone() }));
+    save("bad-version-0", text(&ClientList { version: 0, ..good.clone() }));
+    save("bad-negative", text(&good).replace("\"version\":7", "\"version\":-7"));
+    save("bad-field", text(&good).replace("{\"service\"", "{\"more\":1,\"service\""));
+    save("bad-twice", text(&good).replace(&"01".repeat(32), &"00".repeat(32)));
+    save("bad-order", text(&good).replace(&"00".repeat(32), &"02".repeat(32)));
+    save("bad-name", text(&good).replace("clinic", "ward"));
+    save("bad-line", text(&good).replace("clinic", "x\\ny"));
+    save("bad-signature", text(&ClientList { signature: "zz".into(), ..good.clone() }));
+    save("bad-certificate", text(&ClientList { certificate: "00".repeat(9000), ..good.clone() }));
 }
 
 /// Links and neural networks have both been called networks: who takes one for the other is told which is which.
@@ -86,7 +128,7 @@ proptest! {
 
     #[test]
     fn arbitrary_text(text in "[ -~\n]{0,300}") {
-        let _ = (job(&text), service(&text), config(&text), request(&text));
+        let _ = (job(&text), service(&text), config(&text), request(&text), clients(&text));
     }
 
     #[test]

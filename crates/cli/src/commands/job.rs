@@ -274,10 +274,8 @@ fn show(job: &Job) -> Result<()> {
     ));
     if let Some(serve) = &job.serve {
         note(format_args!(
-            "the model may answer from its shares: {} clients, who are told the {}, {} records in all",
-            serve.client.len(),
-            serve.reveal,
-            serve.records,
+            "the model may answer from its shares: {}, who are told the {}, {} records in all",
+            serve.client, serve.reveal, serve.records,
         ));
     }
     Ok(())

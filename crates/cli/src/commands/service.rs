@@ -1,5 +1,7 @@
 //! `trefoil service`: a job's model that stays on shares, and answers.
 
+mod clients;
+
 use super::job::{JobArgs, KeyArgs};
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
@@ -32,6 +34,8 @@ enum Command {
     Approve(ServiceWithKey),
     /// Operators: end a service, for good
     End(ServiceWithKey),
+    /// Who may ask, where that is a list that grows: show it; or, for who signs it, add clients and take some out
+    Clients(clients::Clients),
     /// How a service stands, at each party that may be asked
     Status {
         #[command(flatten)]
@@ -93,6 +97,7 @@ impl ServiceCommand {
                 print(format_args!("{} has ended service {}\n", party.id, service.hash()));
                 Ok(())
             }
+            Command::Clients(args) => args.run(),
             Command::Status { service: args, json } => status(&args, json),
         }
     }
@@ -102,10 +107,10 @@ fn show(service: &Service) -> Result<()> {
     let text = toml::to_string(service).map_err(|e| Error::config("service", e, "a service that TOML can hold"))?;
     print(format_args!("{text}\n# SHA-256 of the service: {}\n", service.hash()));
     note(format_args!(
-        "{}: the model of job {} answers {} clients until {}, and tells them the {}; {} records in all, {} an hour a client",
+        "{}: the model of job {} answers {} until {}, and tells them the {}; {} records in all, {} an hour a client",
         service.name,
         service.model.job.short(),
-        service.client.len(),
+        service.client,
         service.until,
         service.reveal,
         service.limits.records,
@@ -124,16 +129,19 @@ fn template(job: &Job) -> Result<()> {
         ));
     };
     let names = |members: &[trefoil_job::Member]| members.iter().map(|m| format!("{:?}", m.name)).collect::<Vec<_>>().join(", ");
+    let client = match serve.client.signer() {
+        Some(signer) => format!("{{ list = {:?} }}", signer.name),
+        None => format!("[{}]", names(serve.client.fixed())),
+    };
     print(format_args!(
         "name = {:?}\n# Of job {:?}. The job allows no more than what stands here: other clients, a larger limit.\n\
-         model = {{ job = \"{}\" }}\n# By their names in peers.toml.\nparty = [{}]\nclient = [{}]\n\
+         model = {{ job = \"{}\" }}\n# By their names in peers.toml.\nparty = [{}]\nclient = {client}\n\
          # What answers tell: class, probabilities or value.\nreveal = \"{}\"\n# The last day, in UTC.\nuntil = \"2099-12-31\"\n\n\
          # In records; those that fill up a pass of 1, 8, 32 or 128 count.\n[limits]\nrecords_a_question = {}\nrecords_an_hour = {}\nrecords = {}\n",
         job.name,
         job.name,
         job.hash(),
         names(&job.party),
-        names(&serve.client),
         serve.reveal,
         Service::largest_question(job)?,
         serve.records,
@@ -161,9 +169,12 @@ fn status(args: &ServiceWithKey, as_json: bool) -> Result<()> {
             continue;
         };
         let approved: Vec<String> = s.approved.iter().map(ToString::to_string).collect();
+        let list = s
+            .clients
+            .map_or_else(String::new, |(version, clients)| format!("; list of clients: version {version}, {clients} in it"));
         let waits = s.waiting_for.map_or_else(String::new, |why| format!(" ({why})"));
         print(format_args!(
-            "{id}: {}{waits}, approved by {}; {} questions answered, {} refused, {} waiting; {} of {} records used\n",
+            "{id}: {}{waits}, approved by {}; {} questions answered, {} refused, {} waiting; {} of {} records used{list}\n",
             s.state,
             approved.join(", "),
             s.answered,

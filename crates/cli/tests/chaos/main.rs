@@ -49,7 +49,10 @@ fn two_that_hang_at_once() {
     let (struck, mut noticed) = (Instant::now(), None);
     while noticed.is_none() && struck.elapsed() < Duration::from_secs(6 * timeout) {
         let log = d.log(2);
-        noticed = ["nothing arrived within 3 s", "took no data for 3 s"].iter().any(|said| log.contains(said)).then(|| struck.elapsed());
+        noticed = ["nothing arrived within 3 s", "took no data for 3 s"]
+            .iter()
+            .any(|said| log.contains(said))
+            .then(|| struck.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }
     (0..2).for_each(|party| d.signal(party, "CONT"));

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod approvals;
+mod clients;
 #[path = "../deployment/mod.rs"]
 #[allow(dead_code)]
 mod deployment;

@@ -28,11 +28,12 @@ pub fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
 }
 
 fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
-    serve_all(d, suite, &format!("{client:?}"), reveal, limits);
+    serve_all(d, suite, &format!("[{client:?}]"), reveal, limits);
 }
 
-fn serve_all(d: &Deployment, suite: &str, clients: &str, reveal: &str, limits: &str) {
-    let serve = block("toml").replace("\"ward\"", clients).replace("records = 100000", "records = 1000000");
+/// `client` as it stands in the job's `[serve]`.
+pub fn serve_all(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
+    let serve = block("toml").replace("[\"ward\"]", client).replace("records = 100000", "records = 1000000");
     d.job("job.toml", "a job", suite, &format!("{serve}[train]\nhidden = [8]\nepochs = 3\n"));
     for party in ["p0", "p1", "p2"] {
         d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
@@ -252,7 +253,7 @@ fn a_service_survives_its_parties() {
 }
 
 /// What the service's file says, for a client of these tests' own.
-fn loaded(d: &Deployment) -> Service {
+pub fn loaded(d: &Deployment) -> Service {
     Service::load(&d.path("service.toml"), &Peers::load(&d.path("peers.toml")).unwrap()).unwrap()
 }
 
@@ -345,7 +346,7 @@ fn a_party_dies_while_many_ask() {
     }
     let names: Vec<String> = (0..clients).map(|i| format!("\"client-{i}\"")).collect();
     let limits = "records_an_hour = 1000000\nrecords = 1000000";
-    serve_all(&d, "masked", &names.join(", "), "reveal = \"probabilities\"", limits);
+    serve_all(&d, "masked", &format!("[{}]", names.join(", ")), "reveal = \"probabilities\"", limits);
     let service = loaded(&d);
     let patience = Patience { connect: Duration::from_secs(60), answer: Duration::from_secs(120) };
     // No two records are alike, and each client has its own.

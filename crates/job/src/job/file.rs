@@ -26,7 +26,7 @@ impl Job {
         let job: Job = parse_table(text, file, "a job", |table| {
             resolve_members(table, &["party", "owner", "model_owner"], peers, file)?;
             match table.get_mut("serve").and_then(toml::Value::as_table_mut) {
-                Some(serve) => resolve_members(serve, &["client"], peers, file),
+                Some(serve) => resolve_clients(serve, peers, file),
                 None => Ok(()),
             }
         })?;
@@ -90,6 +90,17 @@ pub fn resolve_members(table: &mut toml::Table, names: &[&str], peers: &Peers, f
         }
     }
     Ok(())
+}
+
+/// Members under `client`, or who signs their list.
+///
+/// # Errors
+/// As for [`resolve_members`].
+pub fn resolve_clients(table: &mut toml::Table, peers: &Peers, file: &str) -> Result<()> {
+    match table.get_mut("client") {
+        Some(toml::Value::Table(growing)) => resolve_members(growing, &["list"], peers, file),
+        _ => resolve_members(table, &["client"], peers, file),
+    }
 }
 
 /// A member that is a name, or a table without a fingerprint, from the peers file.

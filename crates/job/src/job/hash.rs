@@ -40,7 +40,7 @@ impl Job {
         let mut job = self.clone();
         job.party.iter_mut().chain(&mut job.model_owner).for_each(|m| m.address = None);
         job.owner.iter_mut().for_each(|o| o.address = None);
-        job.serve.iter_mut().flat_map(|serve| &mut serve.client).for_each(|c| c.address = None);
+        job.serve.iter_mut().for_each(|serve| serve.client.forget_addresses());
         job
     }
 }

@@ -6,9 +6,6 @@ use std::collections::BTreeSet;
 use trefoil_data::schema::Task;
 use trefoil_nn::{MOST_OF_BATCH, Reveal};
 
-/// More clients than this need a list that grows.
-const MOST_CLIENTS: usize = 10_000;
-
 /// Bytes of a question.
 const MOST_OF_QUESTION: usize = 32 << 20;
 
@@ -17,17 +14,17 @@ impl Service {
     pub(super) fn check(&self, file: &str) -> Result<()> {
         let refuse = |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: {what}"), found, expected));
         for (what, name) in
-            [("name", &self.name)].into_iter().chain(self.party.iter().chain(&self.client).map(|m| ("name", &m.name)))
+            [("name", &self.name)].into_iter().chain(self.party.iter().chain(self.client.named()).map(|m| ("name", &m.name)))
         {
             if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
                 return refuse(what, format!("{name:?}"), "1 to 64 characters");
             }
         }
-        if self.client.is_empty() || self.client.len() > MOST_CLIENTS {
-            return refuse("clients", self.client.len().to_string(), "1 to 10000");
+        if let Err((found, expected)) = self.client.check() {
+            return refuse("client", found, expected);
         }
         let mut seen = BTreeSet::new();
-        if let Some(twice) = self.party.iter().chain(&self.client).find(|m| !seen.insert(m.fingerprint)) {
+        if let Some(twice) = self.party.iter().chain(self.client.fixed()).find(|m| !seen.insert(m.fingerprint)) {
             return refuse("roles", format!("{} twice", twice.fingerprint), "a certificate of its own for each party and client");
         }
         if let Some(p) = self.party.iter().find(|p| p.address.as_deref().is_none_or(|a| !a.contains(':'))) {
@@ -72,12 +69,8 @@ impl Service {
         if !self.reveal.is_within(serve.reveal) {
             return refuse("reveal", self.reveal.to_string(), format!("{}, as the job has it, or less", serve.reveal));
         }
-        if let Some(client) = self.client.iter().find(|c| !serve.client.iter().any(|may| may.fingerprint == c.fingerprint)) {
-            return refuse(
-                "client",
-                format!("{} {}", client.name, client.fingerprint),
-                "one of those in the job's [serve]".into(),
-            );
+        if let Some((found, expected)) = self.client.beyond(&serve.client) {
+            return refuse("client", found, expected);
         }
         let (rows, most) = (self.limits.records_a_question, Service::largest_question(job)?);
         if rows > most {
@@ -124,12 +117,8 @@ impl Serve {
             }
             _ => {}
         }
-        let mut seen = BTreeSet::new();
-        if self.client.is_empty() || self.client.len() > MOST_CLIENTS {
-            return refuse("client", self.client.len().to_string(), "1 to 10000 who may ask");
-        }
-        if let Some(twice) = self.client.iter().find(|c| !seen.insert(c.fingerprint)) {
-            return refuse("client", format!("{} twice", twice.fingerprint), "everybody once");
+        if let Err((found, expected)) = self.client.check() {
+            return refuse("client", found, expected);
         }
         if self.records == 0 {
             return refuse("records", "0".into(), "at least 1");

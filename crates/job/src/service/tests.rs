@@ -1,6 +1,7 @@
 use super::*;
 use crate::Job;
 use crate::job::JOB;
+use trefoil_client::clients::{ClientList, Listed};
 
 const DATA: &str = r#"
     [data]
@@ -65,6 +66,81 @@ fn a_service_may_not_exceed_its_job() {
     assert!(good.check_against(&unserved).unwrap_err().to_string().contains("expected"));
     let e = service(&text(&unserved)).unwrap().check_against(&unserved).unwrap_err().to_string();
     assert!(e.contains("without [serve]"), "{e}");
+}
+
+const SIGNER: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+
+/// `client` with whoever is in this member's list.
+fn listed(text: &str, signer: &str) -> String {
+    let (before, rest) = text.split_once("client = [").unwrap();
+    let (_, after) = rest.split_once(']').unwrap();
+    format!("{before}client = {{ list = {{ name = \"s\", fingerprint = \"{signer}\", address = \"a:1\" }} }}{after}")
+}
+
+/// Who signed the job has agreed to certain clients, or to whoever one of them lists: no service makes of the one the other.
+#[test]
+fn clients_are_those_of_the_job_or_of_its_list() {
+    let (fixed, growing) = (job(SERVE).unwrap(), job(&listed(SERVE, SIGNER)).unwrap());
+    let of_list = service(&listed(&text(&growing), SIGNER)).unwrap();
+    of_list.check_against(&growing).unwrap();
+    assert!(of_list.canonical().contains(&format!("\"client\":{{\"list\":{{\"fingerprint\":\"{SIGNER}\",\"name\":\"s\"}}}}")));
+    assert_ne!(fixed.hash(), growing.hash());
+    assert_eq!(Service::from_json(serde_json::to_value(&of_list).unwrap()).unwrap(), of_list);
+    assert_eq!(Job::from_json(serde_json::to_value(&growing).unwrap()).unwrap(), growing);
+    let again = Service::parse(&toml::to_string(&of_list).unwrap(), "again", &Peers::default()).unwrap();
+    assert_eq!(again, of_list);
+    for (service_text, job, why) in [
+        (text(&growing), &growing, "found 1 clients, expected { list = .. } of s 0707"),
+        (listed(&text(&growing), CLIENT), &growing, "found a list of s 0505"),
+        (listed(&text(&fixed), SIGNER), &fixed, "expected members of the job's [serve], which has no list"),
+    ] {
+        let e = service(&service_text).unwrap().check_against(job).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+    for (bad, why) in [
+        ("client = {}", "missing field `list`"),
+        ("client = { list = { name = \"s\" } }", "a name alone"),
+        ("client = { list = [] }", "invalid"),
+        (&format!("client = {{ list = {{ name = \"s\", fingerprint = \"{SIGNER}\" }}, more = 1 }}"), "unknown field `more`"),
+        ("client = 3", "members, or { list = who signs it }"),
+    ] {
+        let (before, rest) = SERVE.split_once("client = [").unwrap();
+        let e = self::job(&format!("{before}{bad}{}", rest.split_once(']').unwrap().1)).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{bad}: {e}");
+    }
+}
+
+/// A list is this service's, signed by the one whom it names, and has no party in it.
+#[test]
+fn whose_list_it_is() {
+    let [signer, other] = ["signer", "other"].map(|name| Identity::generate(name).unwrap());
+    let job = job(&listed(SERVE, &signer.fingerprint().to_string())).unwrap();
+    let service = service(&listed(&text(&job), &signer.fingerprint().to_string())).unwrap();
+    let client = |fingerprint| vec![Listed { name: "c".into(), fingerprint }];
+    let hash = service.hash();
+    let c = Fingerprint([5; 32]);
+    let good = ClientList::sign(&signer, hash, 1, client(c)).unwrap();
+    service.check_list(&good).unwrap();
+    assert_eq!((service.client_of(c, Some(&good)), service.client_of(c, None)), (Some("c"), None));
+    assert!(
+        service.is_signer(signer.fingerprint())
+            && !service.is_signer(c)
+            && service.client_of(signer.fingerprint(), Some(&good)).is_none()
+    );
+    for (list, why) in [
+        (ClientList::sign(&other, hash, 1, client(c)).unwrap(), "found one signed by "),
+        (ClientList::sign(&signer, ServiceHash([1; 32]), 1, client(c)).unwrap(), "found service 0101"),
+        (
+            ClientList::sign(&signer, hash, 1, client(service.party[1].fingerprint)).unwrap(),
+            "expected clients, which no party is",
+        ),
+        (ClientList { version: 2, ..good.clone() }, "not by this certificate's key"),
+    ] {
+        let e = service.check_list(&list).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+    let fixed = self::service(&text(&job)).unwrap();
+    assert!(fixed.check_list(&good).unwrap_err().to_string().contains("the service names its clients itself"));
 }
 
 #[test]

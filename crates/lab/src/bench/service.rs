@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_data::{Dataset, Samples};
-use trefoil_job::service::{Asking, Limits, Origin, Serve};
+use trefoil_job::service::{Asking, Clients, Limits, Origin, Serve};
 use trefoil_job::{Job, Member, Service, sharing};
 use trefoil_net::identity::Identity;
 use trefoil_nn::graph::Form;
@@ -87,7 +87,7 @@ pub(super) fn ask(
 
 /// A job is trained, and its model is served.
 fn serve(demo: &Demo, data: &Dataset, keys: &Keys, client: &Identity, fleet: &Fleet<'_>, patience: Patience) -> Result<Service> {
-    let client = vec![Member { name: "client".into(), fingerprint: client.fingerprint(), address: None }];
+    let client = Clients::Fixed(vec![Member { name: "client".into(), fingerprint: client.fingerprint(), address: None }]);
     let reveal = Reveal::Probabilities;
     let serve = Serve { reveal, client: client.clone(), records: ENOUGH };
     let job = Job { serve: Some(serve), ..job::job(demo, data, keys, &fleet.addresses) };

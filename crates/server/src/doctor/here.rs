@@ -284,7 +284,12 @@ pub fn role(about: About, own: Fingerprint, party: bool, tell: Tell) {
         About::Job(job) => ("job", &job.name, job.role(own), job.members().any(|m| m == own), job.party_of(own)),
         About::Service(service) => {
             let id = service.party_of(own);
-            ("service", &service.name, service.role(own), id.is_some() || service.client_of(own).is_some(), id)
+            let known = id.is_some() || service.client_of(own, None).is_some() || service.is_signer(own);
+            match service.client.signer().filter(|_| !known) {
+                // The list itself is at the parties.
+                Some(signer) => ("service", &service.name, format!("a client, if it is in {}'s list", signer.name), true, id),
+                None => ("service", &service.name, service.role(own), known, id),
+            }
         }
     };
     tell(if !known {

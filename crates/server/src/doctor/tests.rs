@@ -248,6 +248,7 @@ fn answering(state: Option<&str>) -> Vec<Finding> {
         refused: 0,
         waiting: 0,
         records: 96,
+        clients: None,
     };
     let found: Vec<ServiceStatus> = state.map(status).into_iter().collect();
     let address = party(&clinic, &ward, move |stream, request| match request {

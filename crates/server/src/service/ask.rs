@@ -20,6 +20,9 @@ const MOST_BYTES: usize = 256 << 20;
 /// What a question has beside eight bytes a value: seeds.
 const AROUND: usize = 4096;
 
+/// What a client is told that was taken out of the list.
+pub(super) const UNLISTED: &str = "questions are for the service's clients; the newest list of them has this one no more";
+
 /// Takes a client's questions until it hangs up.
 ///
 /// # Errors
@@ -27,7 +30,7 @@ const AROUND: usize = 4096;
 pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conversation: &str) -> Result<()> {
     let refuse = |why: String| Err(Error::Refused(why));
     let (own, service) = (here.server.identity.fingerprint(), &here.service);
-    if service.client_of(from).is_none() {
+    if !here.may_ask(from) {
         return refuse(format!("questions are for the service's clients; this is {}", service.role(from)));
     }
     if !here.is_live(own) {
@@ -88,6 +91,10 @@ fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Qu
     let ((answer, answered), name) = (sync_channel(1), question.name.clone());
     let full = here.change(|now| {
         let (waiting, bytes) = (now.questions.len(), now.questions.iter().map(Question::bytes).sum::<usize>());
+        // A list of clients may have changed since the conversation began.
+        if here.service.client_of(name.by, now.clients.as_deref()).is_none() {
+            return Some(("no client", UNLISTED.to_owned()));
+        }
         if !now.open() {
             return Some(("not met", format!("the parties of the service have not met yet{AGAIN}")));
         }

@@ -1,5 +1,6 @@
 //! A service at this party: what is on disk of it, and what is going on with it.
 
+use super::clients;
 use super::lane::{Lane, Question};
 use crate::record;
 use crate::server::{Here, Server};
@@ -12,6 +13,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
+use trefoil_client::clients::ClientList;
 use trefoil_job::service::{PASSES, SERVICE_SEMANTICS};
 use trefoil_job::{Job, JobHash, Service, ServiceHash};
 use trefoil_net::Id;
@@ -41,6 +43,8 @@ pub struct Record {
 pub struct Now {
     pub ended: bool,
     pub approvals: BTreeMap<Role, Approval>,
+    /// The newest list of clients that is held, of a service that has one.
+    pub clients: Option<Arc<ClientList>>,
     /// One for each of [`PASSES`].
     pub lanes: [Lane; PASSES.len()],
     pub questions: VecDeque<Question>,
@@ -63,6 +67,8 @@ pub struct Serving {
     pub hash: ServiceHash,
     pub service: Service,
     pub now: Mutex<Now>,
+    /// Held while a new list of clients goes to the disk.
+    pub relisting: Mutex<()>,
     pub changed: Condvar,
     /// Seconds from a question's arrival at this party to its part of the answer.
     pub latency: Option<Histogram>,
@@ -92,7 +98,7 @@ impl Serving {
         let help = "Seconds from a question's arrival at this party to its part of the answer";
         let latency = HistogramOpts::new("trefoil_service_seconds", help).const_label("service", hash.short());
         let latency = Histogram::with_opts(latency.buckets(BUCKETS.to_vec())).ok();
-        Serving { hash, service, now: Mutex::new(now), changed: Condvar::new(), latency }
+        Serving { hash, service, now: Mutex::new(now), relisting: Mutex::default(), changed: Condvar::new(), latency }
     }
 
     pub fn now(&self) -> MutexGuard<'_, Now> {
@@ -110,6 +116,18 @@ impl Serving {
     pub fn is_live(&self, own: Fingerprint) -> bool {
         let now = self.now();
         !now.ended && now.approvals.values().any(|approval| approval.by == own)
+    }
+
+    /// Whether this certificate's owner may ask now.
+    pub fn may_ask(&self, from: Fingerprint) -> bool {
+        self.service.client_of(from, self.now().clients.as_deref()).is_some()
+    }
+
+    /// Everybody who is let in for it: its parties, those who may ask, and who signs the list of them.
+    pub fn everybody(&self) -> Vec<Fingerprint> {
+        let list = self.now().clients.clone();
+        let listed = list.iter().flat_map(|list| list.clients.iter().map(|client| client.fingerprint));
+        self.service.party.iter().chain(self.service.client.named()).map(|m| m.fingerprint).chain(listed).collect()
     }
 
     /// Whether it has threads.
@@ -213,6 +231,9 @@ pub fn load(database: &Database) -> Result<(Services, Vec<(String, String)>)> {
                 Err(e) => aside.push((name.clone(), format!("approval of {role} of service {name} as it is stored here: {e}"))),
             }
         }
+        if let Err(e) = clients::load(database, &serving)? {
+            aside.push((name.clone(), format!("list of clients of service {name} as it is stored here: {e}")));
+        }
         services.insert(serving.hash, Arc::new(serving));
     }
     Ok((services, aside))
@@ -253,4 +274,6 @@ pub struct ServiceStatus {
     pub waiting: usize,
     /// Records that were asked about in all, those that filled up passes included; after a restart up to a 64th of the limit more.
     pub records: u64,
+    /// The version of the list of clients that is held here, and how many are in it; of a service that names them itself nothing.
+    pub clients: Option<(u64, usize)>,
 }

@@ -53,7 +53,10 @@ pub fn approve(server: &Arc<Server>, service: Value, approval: Approval) -> Resu
         server.database.put(SERVICES, &hash.to_string(), &record)?;
         let serving = Serving::new(service, false);
         if let Some(known) = known {
-            serving.now().approvals.clone_from(&known.now().approvals);
+            let known = known.now();
+            let mut now = serving.now();
+            now.approvals.clone_from(&known.approvals);
+            now.clients.clone_from(&known.clients);
         }
         server.services().insert(hash, Arc::new(serving));
     }
@@ -112,7 +115,7 @@ pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -
     let all: Vec<Arc<Serving>> = server.services().values().cloned().collect();
     let theirs = |s: &&Arc<Serving>| {
         let asked = prefix.is_none_or(|prefix| s.hash.to_string().starts_with(prefix));
-        asked && (operator || s.service.party_of(from).is_some() || s.service.client_of(from).is_some())
+        asked && (operator || s.service.party_of(from).is_some() || s.service.is_signer(from) || s.may_ask(from))
     };
     all.iter().filter(theirs).map(|serving| status(&ServiceHere { server: server.clone(), serving: serving.clone() })).collect()
 }
@@ -137,5 +140,10 @@ fn status(here: &ServiceHere) -> ServiceStatus {
         refused: now.refused.values().sum(),
         waiting: now.questions.len(),
         records,
+        clients: here
+            .service
+            .client
+            .signer()
+            .map(|_| now.clients.as_ref().map_or((0, 0), |list| (list.version, list.clients.len()))),
     }
 }

@@ -1,5 +1,6 @@
 //! A lane's session: the parties meet, compare what must be equal, make fresh keys, and run one pass after the other.
 
+use super::clients;
 use super::lane::LaneHere;
 use super::passes::Passes;
 use crate::handshake::{compare, exchange, hello, keys};
@@ -56,6 +57,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         }));
         compare(&mut net, &me.others(), "service.hello", &agreed, until)?;
         approved(lane, me, &mut net, until)?;
+        clients::exchange(lane, me, &mut net, until)?;
         let mut net = session::decorated(&lane.server, me, net)?;
         let seeds = keys(&mut net, me, until)?;
         let mut e = engine(Party::new(me, net, seeds));
