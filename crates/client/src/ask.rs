@@ -18,8 +18,8 @@ use trefoil_ring::Tensor;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opened {
-    /// The job whose model answers: its hash is in the service.
-    pub job: Value,
+    /// The job whose model answers, where it is a job's: its hash is in the service.
+    pub job: Option<Value>,
 }
 
 /// A question on its way.
@@ -37,7 +37,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Connects to both; what they say of the job.
+    /// Connects to both; what the first says of the job.
     ///
     /// # Errors
     /// A party cannot be reached, is not who it should be, or refuses; no randomness.
@@ -46,7 +46,7 @@ impl Conversation {
         identity: &Identity,
         service: ServiceHash,
         patience: Patience,
-    ) -> Result<(Conversation, Vec<Value>)> {
+    ) -> Result<(Conversation, Option<Value>)> {
         let mut name = [0; 16];
         getrandom::fill(&mut name).map_err(Error::NoRandomness)?;
         let conversation = hex::encode(name);
@@ -58,7 +58,7 @@ impl Conversation {
             Ok(stream)
         };
         let streams = [to(&parties[0])?, to(&parties[1])?];
-        Ok((Conversation { streams, asked: 0 }, jobs))
+        Ok((Conversation { streams, asked: 0 }, jobs.into_iter().flatten().next()))
     }
 
     /// Splits a question, and puts the answer together: [rows, outputs], row by row. After an error the conversation is of no use.

@@ -12,12 +12,11 @@ pub mod fetch;
 mod hashes;
 pub mod keys;
 pub mod peers;
-mod pieces;
+pub mod pieces;
 pub mod receive;
 pub mod request;
 pub mod share;
 mod signed;
-pub mod start_model;
 
 pub use error::{AGAIN, Error, Result};
 pub use hashes::{JobHash, NoHash, ServiceHash};

@@ -1,6 +1,9 @@
 //! What is too long for one frame travels in pieces, whose sum both sides know before.
 
-use crate::{Error, Result, bytes, expect, frame};
+use crate::request::{self, Request};
+use crate::share::dial;
+use crate::{Address, Error, MODEL, Patience, Result, bytes, expect, frame};
+use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 
 /// Bytes of a piece.
@@ -36,4 +39,30 @@ pub(crate) fn read(stream: &mut Stream, label: &'static str, announced: usize) -
         }
     }
     Ok(all)
+}
+
+/// Brings the model that `request` announces to a party, unless it is there already: the public file that a job starts from, or a party's
+/// share of one that is to answer.
+///
+/// # Errors
+/// The party cannot be reached, is not who it should be, or refuses.
+pub fn give(party: &Address, identity: &Identity, patience: Patience, request: &Request, all: &[u8]) -> Result<()> {
+    let mut stream = dial(party, identity, patience)?;
+    let wanted: bool = request::ask(&mut stream, request)?;
+    if wanted {
+        write(&mut stream, MODEL, all)?;
+        request::answer::<()>(&mut stream)?;
+    }
+    // The party has it; whether it hears the farewell changes nothing.
+    let _ = stream.close();
+    Ok(())
+}
+
+/// A party's half: as many bytes as were announced.
+///
+/// # Errors
+/// The caller is gone, or sends something else.
+pub fn take(stream: &mut Stream, announced: usize) -> Result<Vec<u8>> {
+    request::accept(stream, &true)?;
+    read(stream, MODEL, announced)
 }

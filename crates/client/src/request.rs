@@ -47,6 +47,9 @@ pub enum Request {
     Link { job: JobHash },
     /// The operator agrees to a service, as what its approval says.
     ApproveService { service: Value, approval: Approval },
+    /// A party's share of a model that is to answer, of so many bytes, from the model's owner; `sharing` is the same at all three parties, 128
+    /// random bits in hex.
+    ShareModel { service: ServiceHash, sharing: String, bytes: u64 },
     /// The operator ends a service, for good.
     EndService { service: ServiceHash },
     /// The list of a service's clients that this party holds.

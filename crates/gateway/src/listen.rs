@@ -57,7 +57,8 @@ impl Gateway {
         let client = Client { service, identity, patience };
         let model = {
             let asking = client.open(false)?;
-            Model::new(&client.service.name, &asking.job().data, asking.reveal())
+            let known = asking.known();
+            Model::new(&client.service.name, &known.input, &known.task, asking.reveal())
         };
         let name = model.name.clone();
         runtime.spawn(serve(listener, routes(at, model, client)));

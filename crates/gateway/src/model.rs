@@ -1,12 +1,10 @@
-//! A service as the protocol describes a model: what goes in is a tensor for each column of the job's records, what comes out is what the service
+//! A service as the protocol describes a model: what goes in is a tensor for each column of the model's records, what comes out is what the service
 //! reveals.
 
 use crate::tensors::Datatype;
 use serde::Serialize;
 use serde_json::{Value, json};
-use trefoil_data::schema::{Column, Schema};
-use trefoil_job::{evaluate, predict};
-use trefoil_nn::model::Input;
+use trefoil_nn::model::{Column, Input};
 use trefoil_nn::{Reveal, Task};
 
 /// The one version of a model: another is another service.
@@ -45,30 +43,37 @@ struct Declared {
 }
 
 impl Model {
-    /// Of a service of this name on records of this kind.
-    pub fn new(name: &str, data: &Schema, reveal: Reveal) -> Model {
+    /// Of a service of this name, on records that are prepared so, and put into this.
+    pub fn new(name: &str, input: &Input, task: &Task, reveal: Reveal) -> Model {
         let tensor = |name: &str, datatype, shape| Declared { name: name.to_owned(), datatype, shape, parameters: None };
-        let input = |column: &Column| match column {
-            Column::Number { name, .. } | Column::Range { name, .. } => tensor(name, Datatype::Fp64, vec![-1]),
+        let declared = |column: &Column| match column {
             Column::Category { name, .. } => tensor(name, Datatype::Bytes, vec![-1]),
-            Column::Pixels { name, count } => tensor(name, Datatype::Uint8, vec![-1, *count as i64]),
+            Column::Numbers { name, count: 1, .. } => tensor(name, Datatype::Fp64, vec![-1]),
+            Column::Numbers { name, count, .. } => {
+                let datatype = if column.is_pixels() { Datatype::Uint8 } else { Datatype::Fp64 };
+                tensor(name, datatype, vec![-1, *count as i64])
+            }
         };
-        let classes = Some(json!({ "classes": data.classes }));
+        let names = match task {
+            Task::Classification(names) => &names[..],
+            Task::Regression => &[],
+        };
+        let classes = Some(json!({ "classes": names }));
         let class = || Declared { parameters: classes.clone(), ..tensor(CLASS, Datatype::Bytes, vec![-1]) };
         let outputs = match reveal {
             Reveal::Class => vec![class()],
             Reveal::Probabilities => {
-                let shape = vec![-1, data.classes.len() as i64];
+                let shape = vec![-1, names.len() as i64];
                 vec![class(), Declared { parameters: classes.clone(), ..tensor(PROBABILITIES, Datatype::Fp64, shape) }]
             }
             Reveal::Value => vec![tensor(VALUE, Datatype::Fp64, vec![-1])],
         };
         Model {
             name: name.to_owned(),
-            input: evaluate::input(data),
-            task: predict::task(data),
+            input: input.clone(),
+            task: task.clone(),
             reveal,
-            inputs: data.columns.iter().map(input).collect(),
+            inputs: input.columns.iter().map(declared).collect(),
             outputs,
         }
     }

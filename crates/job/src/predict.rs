@@ -64,7 +64,7 @@ pub struct Answer {
 }
 
 /// How a model wants raw records.
-fn input(model: &Model) -> Result<Input> {
+pub(crate) fn input(model: &Model) -> Result<Input> {
     match model.prepared() {
         Some(input) => Ok(input.clone()),
         // What a file of another tool says nothing about goes in as it is.
@@ -125,15 +125,14 @@ impl<'a> Predictions<'a> {
         ))
     }
 
-    /// The same asked of a service. Records are prepared as the owners of its job have prepared theirs.
+    /// The same asked of a service. Records are prepared as the owners of its job have prepared theirs, or as its model says.
     ///
     /// # Errors
-    /// The file does not have the job's columns.
+    /// The file does not have the columns.
     pub fn ask(asking: Asking<'a>, file: &Path) -> Result<Predictions<'a>> {
-        let data = &asking.job().data;
-        let input = crate::evaluate::input(data);
-        let (task, target) = (task(data), input.target);
-        let records = Unlabelled::open(input, asking.job().network()?.input, file, None)?;
+        let known = asking.known();
+        let (task, target) = (known.task.clone(), known.input.target);
+        let records = Unlabelled::open(known.input.clone(), known.prediction.network().graph().input, file, None)?;
         Ok(Predictions { records, task, target, asked: Asked::Service(Box::new(asking)) })
     }
 

@@ -1,14 +1,17 @@
-//! A service: a job's model that stays on shares, and answers. Whether it may stands in the job ([`Serve`]), which all owners have signed;
-//! `service.toml` says who asks what, and is approved by the three parties. It may not exceed the job.
+//! A service: a model that stays on shares, and answers. `service.toml` says who asks what, and is approved by the three parties. Whether a
+//! job's model may stands in the job ([`Serve`]), which all owners have signed, and a service may not exceed it; a model that was trained
+//! elsewhere answers once its owner has shared it for the service ([`Shared`]).
 //!
 //! The hash is of everything but the addresses, as for jobs.
 
 mod asking;
 mod check;
 mod clients;
+mod model;
 
 pub use asking::Asking;
 pub use clients::{Clients, Growing};
+pub use model::{Known, Origin, Shared};
 
 use crate::job::{canonical, load_text, parse_table, resolve_clients, resolve_members};
 use crate::{Error, Member, Result};
@@ -45,14 +48,14 @@ pub struct Serve {
 }
 
 /// Everything that the parties of a service agree to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// For people.
     pub name: String,
     /// Whose shares answer.
     pub model: Origin,
-    /// P0, P1 and P2, those of the job.
+    /// P0, P1 and P2; those of the job, where there is one.
     pub party: [Member; 3],
     /// Who may ask.
     pub client: Clients,
@@ -62,14 +65,6 @@ pub struct Service {
     pub limits: Limits,
     /// The last day, in UTC: "2027-12-31".
     pub until: String,
-}
-
-/// Where a service's model comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// The job that has trained it: the shares stay where they are.
-    pub job: JobHash,
 }
 
 /// How much may be asked, in records; those that fill up a pass count.
@@ -109,7 +104,11 @@ impl Service {
                 *until = toml::Value::String(until.to_string());
             }
             resolve_members(table, &["party"], peers, file)?;
-            resolve_clients(table, peers, file)
+            resolve_clients(table, peers, file)?;
+            match table.get_mut("model").and_then(|model| model.get_mut("shared")).and_then(toml::Value::as_table_mut) {
+                Some(shared) => resolve_members(shared, &["owner"], peers, file),
+                None => Ok(()),
+            }
         })?;
         service.check(file)?;
         Ok(service)
@@ -134,7 +133,11 @@ impl Service {
     /// What is hashed: a line with a tag and the version of the meaning, then the service without addresses as RFC 8785 writes JSON.
     pub fn canonical(&self) -> String {
         let mut plain = self.clone();
-        plain.party.iter_mut().for_each(|m| m.address = None);
+        let owner = match &mut plain.model {
+            Origin::Shared(shared) => Some(&mut shared.owner),
+            Origin::Job(_) => None,
+        };
+        plain.party.iter_mut().chain(owner).for_each(|m| m.address = None);
         plain.client.forget_addresses();
         canonical("service", SERVICE_SEMANTICS, &plain)
     }
@@ -151,12 +154,21 @@ impl Service {
 
     /// What somebody is called in this service, and what they are, as far as the service itself says so.
     pub fn role(&self, fingerprint: Fingerprint) -> String {
-        match (self.party_of(fingerprint), self.client_of(fingerprint, None), self.client.signer()) {
+        let owner = self.model.shared().map(|shared| &shared.owner).filter(|owner| owner.fingerprint == fingerprint);
+        match (self.party_of(fingerprint), self.client_of(fingerprint, None), self.client.signer(), owner) {
             (Some(id), ..) => format!("party {} ({id})", self.party[id.index()].name),
-            (_, Some(client), _) => format!("client {client}"),
-            (.., Some(signer)) if signer.fingerprint == fingerprint => format!("{}, who signs the list of clients", signer.name),
+            (_, Some(client), ..) => format!("client {client}"),
+            (.., Some(owner)) => format!("model owner {}", owner.name),
+            (_, _, Some(signer), _) if signer.fingerprint == fingerprint => {
+                format!("{}, who signs the list of clients", signer.name)
+            }
             _ => format!("stranger {fingerprint}"),
         }
+    }
+
+    /// The job that an approval of this service names; zeros where the model is no job's.
+    fn job_of_approvals(&self) -> JobHash {
+        self.model.job().unwrap_or(JobHash([0; 32]))
     }
 
     /// That this is a signed approval of this service by the party that it says it is of.
@@ -166,7 +178,7 @@ impl Service {
     pub fn check_approval(&self, approval: &Approval) -> Result<()> {
         let Approval { job, service, role, by, .. } = approval;
         let hash = self.hash();
-        if (*job, *service) != (self.model.job, Some(hash)) {
+        if (*job, *service) != (self.job_of_approvals(), Some(hash)) {
             let found = service.map_or_else(|| format!("job {job}"), |service| format!("service {service}"));
             return Err(Error::Refused(format!("approval of {role} {by}: found {found}, expected service {hash}")));
         }
@@ -195,7 +207,7 @@ impl Service {
     /// The identity is no party's; the party cannot be reached, refuses, or takes it for another service.
     pub fn approve(&self, identity: &Identity, patience: Patience) -> Result<Address> {
         let (party, hash) = (self.own_party(identity)?, self.hash());
-        let approval = Approval::sign_service(identity, self.model.job, hash, Role::from(party.id))?;
+        let approval = Approval::sign_service(identity, self.job_of_approvals(), hash, Role::from(party.id))?;
         let service = serde_json::to_value(self).map_err(|e| Error::config("service", e, "a service"))?;
         let found: ServiceHash = request::call(&party, identity, patience, &Request::ApproveService { service, approval })?;
         match found == hash {

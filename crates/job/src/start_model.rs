@@ -4,7 +4,8 @@ use crate::evaluate::{input, prepared};
 use crate::{Error, Job, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use trefoil_client::{Address, Patience, start_model};
+use trefoil_client::request::Request;
+use trefoil_client::{Address, Patience, pieces};
 use trefoil_data::schema::{Schema, Task};
 use trefoil_net::identity::Identity;
 use trefoil_nn::model::{Scale, Target, near};
@@ -146,7 +147,8 @@ impl Job {
     /// It is not the job's, or does not fit it; the party refuses, or cannot be reached.
     pub fn give_start(&self, model: &StartModel, identity: &Identity, party: &Address, patience: Patience) -> Result<()> {
         model.begin(self.trial().trainer()?, &self.data)?;
-        Ok(start_model::give(party, identity, patience, self.hash(), model.bytes())?)
+        let request = Request::StartModel { job: self.hash(), bytes: model.bytes().len() as u64 };
+        Ok(pieces::give(party, identity, patience, &request, model.bytes())?)
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Prepared {
     pub prediction: Prediction,
     /// In the order of [`Network::params`] of its network, in the formats [`Prediction::params`].
     pub params: Vec<Array2<f64>>,
+    /// What the parties are told of the numbers' sizes.
+    pub ranges: Ranges,
     /// Whether the ranges are proven.
     pub bound: Bound,
 }
@@ -148,6 +150,15 @@ impl Trainer {
 }
 
 impl Model {
+    /// The network without its batch normalisations, which become part of the layers before them, and its parameters.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a batch normalisation that no layer can take up.
+    pub fn folded(&self) -> Result<(Graph, Vec<Array2<f64>>)> {
+        let params: Vec<Array2<f64>> = self.params().map(|(_, values)| values.mapv(f64::from)).collect();
+        fold::without_norms(self.graph(), &params)
+    }
+
     /// What it takes to predict with this model on hidden records whose values are below 2^`input` in magnitude, and of `input_frac`
     /// fraction bits where that is given.
     ///
@@ -157,20 +168,19 @@ impl Model {
     /// # Errors
     /// [`Error::Config`] if it does not fit into the ring.
     pub fn prepare(&self, input: u8, input_frac: Option<u8>) -> Result<Prepared> {
-        let params: Vec<Array2<f64>> = self.params().map(|(_, values)| values.mapv(f64::from)).collect();
-        let (graph, params) = fold::without_norms(self.graph(), &params)?;
+        let (graph, params) = self.folded()?;
         let proven = Ranges::of(&graph, &params, input, input_frac)?;
         let promised = |most: u8| Ranges { nodes: proven.nodes.iter().map(|n| *n.min(&most)).collect(), ..proven.clone() };
         let caps =
             [(Bound::Proven, proven.clone())].into_iter().chain([16, 12, 8].map(|most| (Bound::Promised(most), promised(most))));
-        let mut best: Option<(Prediction, Bound)> = None;
+        let mut best: Option<(Prediction, Ranges, Bound)> = None;
         let mut refused = None;
         for (bound, ranges) in caps {
             match Prediction::new(graph.clone(), &ranges) {
                 Ok(found) => {
-                    let (bits, before) = (found.fraction_bits(), best.as_ref().map_or(0, |(p, _)| p.fraction_bits()));
+                    let (bits, before) = (found.fraction_bits(), best.as_ref().map_or(0, |(p, ..)| p.fraction_bits()));
                     if before < bits {
-                        best = Some((found, bound));
+                        best = Some((found, ranges, bound));
                     }
                     if bits >= ENOUGH {
                         break;
@@ -180,7 +190,7 @@ impl Model {
             }
         }
         match (best, refused) {
-            (Some((prediction, bound)), _) => Ok(Prepared { prediction, params, bound }),
+            (Some((prediction, ranges, bound)), _) => Ok(Prepared { prediction, params, ranges, bound }),
             (None, Some(e)) => Err(e),
             (None, None) => Err(Error::config("scales", graph, "formats to try")),
         }

@@ -65,4 +65,4 @@ pub use listen::{Start, run};
 pub use service::ServiceStatus;
 
 /// The version of the conversation between parties; parties of another one are refused.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;

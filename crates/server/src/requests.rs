@@ -148,6 +148,9 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             only_operator("approving a service")?;
             Ok(request::accept(stream, &service::approve(server, service, approval)?)?)
         }
+        Request::ShareModel { service, sharing, bytes } => {
+            service::take_model(&ServiceHere::at(server, service)?, stream, from, &sharing, bytes)
+        }
         Request::EndService { service } => {
             only_operator("ending a service")?;
             service::end(server, service, from)?;
@@ -196,7 +199,7 @@ fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
     if jobs.len() >= MOST_JOBS {
         let services = |job: JobHash| {
             let services = server.services();
-            let of_job = services.values().filter(|s| s.service.model.job == job);
+            let of_job = services.values().filter(|s| s.service.model.job() == Some(job));
             of_job.fold((0, 0), |(live, ended), s| if s.now().ended { (live, ended + 1) } else { (live + 1, ended) })
         };
         let Some(old) = makes_room(&jobs, services) else {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `entry` | a service at this party: what is on disk of it, and what is going on |
 //! | `lane` | passes of one size, and the questions that wait for them |
+//! | `model` | the model that answers: a job's, or one that its owner brings |
 //! | `requests` | approved, ended, asked how it stands |
 //! | `clients` | the list of a service's clients, where it grows |
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
@@ -16,6 +17,7 @@ mod ask;
 mod clients;
 mod entry;
 mod lane;
+mod model;
 mod passes;
 mod quota;
 mod requests;
@@ -25,6 +27,7 @@ mod session;
 pub use ask::converse;
 pub use clients::{give, take};
 pub use entry::{ServiceHere, ServiceStatus, Services, load};
+pub use model::take as take_model;
 pub use quota::Quotas;
 pub use requests::{approve, end, link, statuses};
 pub use runner::ensure;

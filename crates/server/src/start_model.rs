@@ -7,7 +7,7 @@ use crate::{Error, Result, runner};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use trefoil_client::{request, start_model};
+use trefoil_client::{pieces, request};
 use trefoil_job::Job;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
@@ -40,7 +40,7 @@ pub fn take(here: &Here, stream: &mut Stream, from: Fingerprint, bytes: u64) -> 
     if record.start_model {
         return Ok(request::accept(stream, &false)?);
     }
-    let model = job.start_model(start_model::take(stream, bytes as usize)?)?;
+    let model = job.start_model(pieces::take(stream, bytes as usize)?)?;
     model.begin(job.training(job.train.batch, 0).trainer()?, &job.data)?;
     std::fs::create_dir_all(here.folder()).map_err(Error::file(&here.folder()))?;
     sealed::write_atomically(path(here), &here.key, b"", model.bytes().chunks(PIECE))?;

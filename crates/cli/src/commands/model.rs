@@ -1,11 +1,12 @@
-//! `trefoil model`: the trained model, at its owner.
+//! `trefoil model`: a model's file, at its owner.
 
 use super::job::{JobArgs, KeyArgs, answered, statuses};
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_job::{evaluate, sharing};
+use trefoil_client::peers::Peers;
+use trefoil_job::{Service, evaluate, sharing};
 use trefoil_nn::Model;
 use trefoil_server::{Error, Result};
 
@@ -29,6 +30,20 @@ enum Command {
         /// Files to write: .safetensors, .npz (NumPy) or .onnx; several with a comma between
         #[arg(long, value_name = "FILE", value_delimiter = ',', default_value = "model.safetensors")]
         out: Vec<PathBuf>,
+    },
+    /// Share a model with the parties of a service, which answer from the shares
+    Share {
+        /// The model's file
+        #[arg(value_name = "MODEL")]
+        file: PathBuf,
+        /// The service's file
+        #[arg(long, value_name = "SERVICE")]
+        service: PathBuf,
+        /// Who is who, for members that the service calls by their names alone
+        #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+        peers: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
     },
     /// Show what is in a model's file
     Show {
@@ -66,6 +81,12 @@ impl ModelCommand {
             Command::Import { file, out } => {
                 check_names(&out)?;
                 save(&evaluate::load(&file)?, &out)
+            }
+            Command::Share { file, service, peers, key } => {
+                let service = Service::load(&service, &Peers::load(&peers)?)?;
+                service.share_model(&evaluate::load(&file)?, &key.identity()?, key.patience())?;
+                print(format_args!("P0, P1 and P2 have their shares of the model for service {}\n", service.hash()));
+                Ok(())
             }
             Command::Show { file, json } => show(&file, json),
         }

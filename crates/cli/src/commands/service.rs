@@ -1,14 +1,16 @@
-//! `trefoil service`: a job's model that stays on shares, and answers.
+//! `trefoil service`: a model that stays on shares, and answers.
 
 mod clients;
+mod template;
 
-use super::job::{JobArgs, KeyArgs};
+use super::job::KeyArgs;
 use crate::output::{json, note, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
-use trefoil_job::{Job, Service};
+use trefoil_job::Service;
+use trefoil_job::service::Origin;
 use trefoil_server::{Error, Result, ServiceStatus};
 
 /// Options of `trefoil service`.
@@ -20,8 +22,8 @@ pub struct ServiceCommand {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print a service's file to start from, for the model of a job that says that it may be served
-    Template(JobArgs),
+    /// Print a service's file to start from, for the model of a job that says that it may be served, or for a model's file
+    Template(template::Template),
     /// Show what a service's file says, and its hash
     Show {
         #[command(flatten)]
@@ -59,7 +61,11 @@ pub struct ServiceArgs {
 }
 
 impl ServiceArgs {
-    fn load(&self) -> Result<Service> {
+    /// Reads the service.
+    ///
+    /// # Errors
+    /// A file that is missing or malformed.
+    pub fn load(&self) -> Result<Service> {
         Ok(Service::load(&self.file, &Peers::load(&self.peers)?)?)
     }
 }
@@ -77,7 +83,7 @@ impl ServiceCommand {
     /// Does what was asked for.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Template(job) => template(&job.load()?),
+            Command::Template(template) => template.run(),
             Command::Show { service, canonical: true } => {
                 print(service.load()?.canonical());
                 Ok(())
@@ -106,46 +112,13 @@ impl ServiceCommand {
 fn show(service: &Service) -> Result<()> {
     let text = toml::to_string(service).map_err(|e| Error::config("service", e, "a service that TOML can hold"))?;
     print(format_args!("{text}\n# SHA-256 of the service: {}\n", service.hash()));
+    let model = match &service.model {
+        Origin::Job(job) => format!("the model of job {}", job.short()),
+        Origin::Shared(shared) => format!("the model of {}, which it shares by `trefoil model share`,", shared.owner.name),
+    };
     note(format_args!(
-        "{}: the model of job {} answers {} until {}, and tells them the {}; {} records in all, {} an hour a client",
-        service.name,
-        service.model.job.short(),
-        service.client,
-        service.until,
-        service.reveal,
-        service.limits.records,
-        service.limits.records_an_hour,
-    ));
-    Ok(())
-}
-
-/// A service with all that the job allows.
-fn template(job: &Job) -> Result<()> {
-    let Some(serve) = &job.serve else {
-        return Err(Error::config(
-            "job",
-            format!("{} without [serve]", job.name),
-            "a job whose members have agreed that its model is served",
-        ));
-    };
-    let names = |members: &[trefoil_job::Member]| members.iter().map(|m| format!("{:?}", m.name)).collect::<Vec<_>>().join(", ");
-    let client = match serve.client.signer() {
-        Some(signer) => format!("{{ list = {:?} }}", signer.name),
-        None => format!("[{}]", names(serve.client.fixed())),
-    };
-    print(format_args!(
-        "name = {:?}\n# Of job {:?}. The job allows no more than what stands here: other clients, a larger limit.\n\
-         model = {{ job = \"{}\" }}\n# By their names in peers.toml.\nparty = [{}]\nclient = {client}\n\
-         # What answers tell: class, probabilities or value.\nreveal = \"{}\"\n# The last day, in UTC.\nuntil = \"2099-12-31\"\n\n\
-         # In records; those that fill up a pass of 1, 8, 32 or 128 count.\n[limits]\nrecords_a_question = {}\nrecords_an_hour = {}\nrecords = {}\n",
-        job.name,
-        job.name,
-        job.hash(),
-        names(&job.party),
-        serve.reveal,
-        Service::largest_question(job)?,
-        serve.records,
-        serve.records,
+        "{}: {model} answers {} until {}, and tells them the {}; {} records in all, {} an hour a client",
+        service.name, service.client, service.until, service.reveal, service.limits.records, service.limits.records_an_hour,
     ));
     Ok(())
 }

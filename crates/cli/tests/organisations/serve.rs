@@ -33,7 +33,7 @@ fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) 
 
 /// `client` as it stands in the job's `[serve]`.
 pub fn serve_all(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
-    let serve = block("toml").replace("[\"ward\"]", client).replace("records = 100000", "records = 1000000");
+    let serve = toml().replace("[\"ward\"]", client).replace("records = 100000", "records = 1000000");
     d.job("job.toml", "a job", suite, &format!("{serve}[train]\nhidden = [8]\nepochs = 3\n"));
     for party in ["p0", "p1", "p2"] {
         d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
@@ -49,28 +49,34 @@ pub fn serve_all(d: &Deployment, suite: &str, client: &str, reveal: &str, limits
     approve(d, "service.toml");
 }
 
-fn approve(d: &Deployment, service: &str) {
+pub fn approve(d: &Deployment, service: &str) {
     commands()[1..4].iter().for_each(|command| drop(d.ok(&words(&command.replace("service.toml", service)))));
 }
 
 /// The page that is followed here.
 const PAGE: &str = include_str!("../../../../docs/serving.md");
 
-/// The page's block of this kind.
-fn block(info: &str) -> String {
-    let (_, rest) = PAGE.split_once(&format!("```{info}\n")).unwrap();
+/// The page's job.
+fn toml() -> String {
+    let (_, rest) = PAGE.split_once("```toml\n").unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// The page's commands: the first or the second block of them.
+pub fn block(number: usize) -> String {
+    let rest = PAGE.split("```console\n").nth(1 + number).unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
 /// The page's commands: what stands behind `trefoil`, without where it is written to.
 fn commands() -> Vec<String> {
     let command = |line: &str| line.split_once("$ trefoil ").unwrap().1.split(" > ").next().unwrap().to_owned();
-    let all: Vec<String> = block("console").lines().map(command).collect();
+    let all: Vec<String> = block(0).lines().map(command).collect();
     assert!(all.len() == 5 && all[0].starts_with("service template") && all[4].starts_with("predict"), "{all:?}");
     all
 }
 
-fn words(command: &str) -> Vec<&str> {
+pub fn words(command: &str) -> Vec<&str> {
     command.split(' ').collect()
 }
 

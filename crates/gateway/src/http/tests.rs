@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use trefoil_data::Schema;
-use trefoil_job::Error;
+use trefoil_job::{Error, evaluate, predict};
 use trefoil_nn::Reveal;
 
 const SCHEMA: &str = r#"{"task": "classification", "label": "ill", "classes": ["no", "yes"], "holdout": 0, "columns": [
@@ -51,7 +51,10 @@ fn port(reveal: Reveal, sum: Sum) -> Port {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let at = listener.local_addr().unwrap();
-    runtime.spawn(crate::listen::serve(listener, routes(at, Model::new("a ward", &schema, reveal), sum)));
+    runtime.spawn(crate::listen::serve(
+        listener,
+        routes(at, Model::new("a ward", &evaluate::input(&schema), &predict::task(&schema), reveal), sum),
+    ));
     Port { at, _runtime: runtime }
 }
 

@@ -45,7 +45,7 @@ impl Job {
         }
         self.check_partition(file)?;
         if let Some(serve) = &self.serve {
-            serve.check(self.data.task, file)?;
+            serve.check(crate::predict::task(&self.data), file)?;
         }
         // What the hash is of says all of the job: a number that is none would be lost.
         let plain = self.without_addresses();

@@ -1,7 +1,7 @@
-//! A client of a service: it holds the job that the parties name against the service's hash, prepares records as the job's owners have, and
+//! A client of a service: it holds the job that the parties name against the service's hash, prepares records as the model wants them, and
 //! asks.
 
-use super::{PASSES, Service};
+use super::{Known, PASSES, Service};
 use crate::suites::WithSuite;
 use crate::{Error, Job, Result};
 use ndarray::{Array2, s};
@@ -12,7 +12,7 @@ use trefoil_engine::{Format, fixed};
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
-use trefoil_nn::{Prediction, Reveal};
+use trefoil_nn::Reveal;
 use trefoil_ring::Tensor;
 
 /// How long it takes before a question that failed is asked again.
@@ -24,8 +24,7 @@ pub struct Asking<'a> {
     identity: &'a Identity,
     patience: Patience,
     conversation: Option<Conversation>,
-    job: Job,
-    prediction: Prediction,
+    known: Known,
     /// Of answers.
     format: Format,
 }
@@ -36,18 +35,15 @@ impl<'a> Asking<'a> {
     /// # Errors
     /// A party cannot be reached, is not who it should be, refuses, or names another job; the service exceeds what the job allows.
     pub fn open(service: &'a Service, identity: &'a Identity, patience: Patience) -> Result<Asking<'a>> {
-        let (conversation, jobs) = Conversation::open(&service.addresses(), identity, service.hash(), patience)?;
-        let job = jobs.into_iter().next().ok_or_else(|| Error::config("job", "none", "the service's"))?;
-        let job = Job::from_json(job)?;
-        service.check_against(&job)?;
-        let prediction = job.trial().trainer()?.prediction()?;
-        let format = prediction.answer_format(service.reveal)?;
-        Ok(Asking { service, identity, patience, conversation: Some(conversation), job, prediction, format })
+        let (conversation, job) = Conversation::open(&service.addresses(), identity, service.hash(), patience)?;
+        let known = service.known(job.map(Job::from_json).transpose()?.as_ref())?;
+        let format = known.prediction.answer_format(service.reveal)?;
+        Ok(Asking { service, identity, patience, conversation: Some(conversation), known, format })
     }
 
-    /// The job whose model answers.
-    pub fn job(&self) -> &Job {
-        &self.job
+    /// What is known of the model that answers.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What answers tell.
@@ -62,7 +58,7 @@ impl<'a> Asking<'a> {
     /// # Errors
     /// A party refuses, is gone for longer than one waits, or changes the answer.
     pub fn answers(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
-        let outputs = self.prediction.network().outputs();
+        let outputs = self.known.prediction.network().outputs();
         let mut all = Array2::zeros((x.nrows(), outputs));
         let most = self.service.limits.records_a_question as usize;
         for begin in (0..x.nrows()).step_by(most) {
@@ -88,18 +84,18 @@ impl<'a> Asking<'a> {
     }
 
     fn ask(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
-        let (rows, outputs) = (x.nrows(), self.prediction.network().outputs());
+        let (rows, outputs) = (x.nrows(), self.known.prediction.network().outputs());
         let pass = Service::pass(rows).unwrap_or(PASSES[PASSES.len() - 1]);
         let mut filled = Array2::zeros((pass, x.ncols()));
         filled.slice_mut(s![..rows, ..]).assign(x);
-        let words = fixed::encode(&filled, self.prediction.input()).map_err(trefoil_nn::Error::Engine)?;
+        let words = fixed::encode(&filled, self.known.prediction.input()).map_err(trefoil_nn::Error::Engine)?;
         let conversation = match &mut self.conversation {
             Some(conversation) => conversation,
             none => {
                 none.insert(Conversation::open(&self.service.addresses(), self.identity, self.service.hash(), self.patience)?.0)
             }
         };
-        let answer = self.job.chosen().with(Ask { conversation, x: &words, outputs })?;
+        let answer = self.known.chosen.with(Ask { conversation, x: &words, outputs })?;
         let answer = Tensor::from_shape_vec((pass, outputs), answer).map_err(|e| Error::config("answer", e, "whole rows"))?;
         let answer = fixed::decode(&answer, self.format).slice(s![..rows, ..]).to_owned();
         let sign = self.reveal() == Reveal::Class && outputs == 1;

@@ -3,8 +3,7 @@
 use super::{PASSES, Serve, Service};
 use crate::{Error, Job, Result};
 use std::collections::BTreeSet;
-use trefoil_data::schema::Task;
-use trefoil_nn::{MOST_OF_BATCH, Reveal};
+use trefoil_nn::{MOST_OF_BATCH, Network, Reveal, Task};
 
 /// Bytes of a question.
 const MOST_OF_QUESTION: usize = 32 << 20;
@@ -22,6 +21,12 @@ impl Service {
         }
         if let Err((found, expected)) = self.client.check() {
             return refuse("client", found, expected);
+        }
+        if let Some(shared) = self.model.shared() {
+            shared.check(file)?;
+            shows(shared.task(), self.reveal).map_err(|expected| {
+                Error::config(format!("{file}: reveal"), self.reveal, format!("{expected}, as the model's task is"))
+            })?;
         }
         let mut seen = BTreeSet::new();
         if let Some(twice) = self.party.iter().chain(self.client.fixed()).find(|m| !seen.insert(m.fingerprint)) {
@@ -51,7 +56,10 @@ impl Service {
     pub fn check_against(&self, job: &Job) -> Result<()> {
         let refuse =
             |what: &str, found: String, expected: String| Err(Error::config(format!("service: {what}"), found, expected));
-        job.is_the_one(self.model.job)?;
+        let Some(hash) = self.model.job() else {
+            return refuse("model", "one that its owner shares".into(), job.hash().to_string());
+        };
+        job.is_the_one(hash)?;
         let Some(serve) = &job.serve else {
             return refuse(
                 "job",
@@ -72,11 +80,7 @@ impl Service {
         if let Some((found, expected)) = self.client.beyond(&serve.client) {
             return refuse("client", found, expected);
         }
-        let (rows, most) = (self.limits.records_a_question, Service::largest_question(job)?);
-        if rows > most {
-            let expected = format!("at most {most} records of this network in a question");
-            return refuse("limits.records_a_question", rows.to_string(), expected);
-        }
+        self.check_largest(&Network::new(job.network()?)?)?;
         if self.limits.records > serve.records {
             return refuse(
                 "limits.records",
@@ -87,16 +91,24 @@ impl Service {
         Ok(())
     }
 
-    /// The most records that a question to this job's model may have: a pass is held to what a batch of a training is, and a question is one
-    /// frame. 0 if not even one fits.
-    ///
-    /// # Errors
-    /// The job's network is none.
-    pub fn largest_question(job: &Job) -> Result<u64> {
-        let network = job.network()?;
-        let (inputs, widest) = (network.input.len().max(1), network.widest().max(1));
+    /// The most records that a question to a network may have whose answers tell this: a pass is held to what a batch of a training is, and a
+    /// question is one frame. 0 if not even one fits.
+    pub fn largest_question(network: &Network, reveal: Reveal) -> u64 {
+        let graph = network.graph();
+        // The class alone takes a comparison of each pair of outputs.
+        let pairs = if reveal == Reveal::Class { network.outputs() * (network.outputs() - 1) / 2 } else { 0 };
+        let (inputs, widest) = (graph.input.len().max(1), graph.widest().max(pairs).max(1));
         let most = (MOST_OF_BATCH / widest).min(MOST_OF_QUESTION / (inputs * size_of::<u64>()));
-        Ok(PASSES.into_iter().rfind(|pass| *pass <= most).unwrap_or(0) as u64)
+        PASSES.into_iter().rfind(|pass| *pass <= most).unwrap_or(0) as u64
+    }
+
+    pub(super) fn check_largest(&self, network: &Network) -> Result<()> {
+        let (rows, most) = (self.limits.records_a_question, Service::largest_question(network, self.reveal));
+        if rows > most {
+            let expected = format!("at most {most} records of this network in a question");
+            return Err(Error::config("service: limits.records_a_question", rows, expected));
+        }
+        Ok(())
     }
 
     /// Whether its last day is over; `today` as in 2027-12-31.
@@ -105,18 +117,21 @@ impl Service {
     }
 }
 
+/// Whether answers of this kind exist where records are put into that; else which do.
+fn shows(task: Task, reveal: Reveal) -> std::result::Result<(), &'static str> {
+    match (task, reveal) {
+        (Task::Classification(_), Reveal::Value) => Err("class or probabilities"),
+        (Task::Regression, Reveal::Class | Reveal::Probabilities) => Err("value"),
+        _ => Ok(()),
+    }
+}
+
 impl Serve {
     /// That a job on records of this task can be served so. `file` is the job's name in errors.
     pub(crate) fn check(&self, task: Task, file: &str) -> Result<()> {
         let refuse =
             |what: &str, found: String, expected: &str| Err(Error::config(format!("{file}: serve.{what}"), found, expected));
-        match (task, self.reveal) {
-            (Task::Classification, Reveal::Value) => return refuse("reveal", "value".into(), "class or probabilities"),
-            (Task::Regression, Reveal::Class | Reveal::Probabilities) => {
-                return refuse("reveal", self.reveal.to_string(), "value");
-            }
-            _ => {}
-        }
+        shows(task, self.reveal).or_else(|expected| refuse("reveal", self.reveal.to_string(), expected))?;
         if let Err((found, expected)) = self.client.check() {
             return refuse("client", found, expected);
         }

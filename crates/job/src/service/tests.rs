@@ -1,7 +1,15 @@
 use super::*;
 use crate::Job;
+use crate::SuiteName;
 use crate::job::JOB;
+use ndarray::Array2;
 use trefoil_client::clients::{ClientList, Listed};
+use trefoil_engine::fixed;
+use trefoil_mpc::securenn::SecureNn;
+use trefoil_mpc::{Part, Suite};
+use trefoil_nn::model::{Column, Input};
+use trefoil_nn::{Bound, Graph, Model, Network};
+use trefoil_ring::Tensor;
 
 const DATA: &str = r#"
     [data]
@@ -155,7 +163,7 @@ fn what_is_no_service_is_refused() {
         (CLIENT, &"01".repeat(32), "twice"),
         ("\"class\"", "\"weights\"", "unknown variant"),
         ("name = \"ward\"", "name = \"\"", "1 to 64 characters"),
-        ("model = {", "model = { file = \"m\",", "unknown field"),
+        ("model = { job", "model = { file", "unknown variant"),
     ] {
         let text = text(&job);
         assert!(text.contains(found), "{found}");
@@ -189,6 +197,92 @@ fn what_is_hashed() {
     assert!(!good.is_over("2027-12-31") && good.is_over("2028-01-01"));
 }
 
+/// A service of a model on two columns, one of them a text, that its owner shares.
+fn shared() -> (Model, Service) {
+    let columns = vec![
+        Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-8.0, 8.0]) },
+        Column::Category { name: "town".into(), values: vec!["here".into(), "there".into()] },
+    ];
+    let graph = Graph::perceptron(&[3, 4, 2]);
+    let params: Vec<_> = graph.params().unwrap().iter().map(|p| Array2::from_elem(p.shape(), 0.25)).collect();
+    let model = Model::new(&graph, &params, "by hand").unwrap();
+    let model = model.with_classes(&["no".into(), "yes".into()]).unwrap();
+    let model = model.with_input(Input { columns, named: true, target: None }).unwrap();
+    let owner = Member { name: "o".into(), fingerprint: Fingerprint([9; 32]), address: Some("of no use:1".into()) };
+    let (shared, bound) = Shared::of(&model, owner, SuiteName::Masked, 3).unwrap();
+    assert_eq!(bound, Bound::Proven);
+    let service = service(&text(&job(SERVE).unwrap())).unwrap();
+    (model, Service { model: Origin::Shared(Box::new(shared)), ..service })
+}
+
+/// Everything but the weights stands in the file, and what follows from it is what the owner encodes by.
+#[test]
+fn a_shared_model_is_public_but_for_its_weights() {
+    let (model, service) = shared();
+    let again = Service::parse(&toml::to_string(&service).unwrap(), "service.toml", &Peers::default()).unwrap();
+    assert_eq!(again.hash(), service.hash());
+    assert!(!service.canonical().contains("of no use") && !service.canonical().contains("0.25"), "{}", service.canonical());
+    assert!(service.role(Fingerprint([9; 32])) == "model owner o" && service.is_model_owner(Fingerprint([9; 32])));
+    let known = again.known(None).unwrap();
+    assert_eq!((known.most, known.task, known.chosen.suite), (None, model.task().clone(), SuiteName::Masked));
+    // Ages up to 8 deviations.
+    assert!(known.prediction.input().bits - known.prediction.input().frac == 4, "{:?}", known.prediction.input());
+    let bytes = Id::ALL.map(|id| service.bytes_of_model(id).unwrap());
+    assert_eq!(bytes, [Some(32), Some(8 * 26), Some(0)]);
+}
+
+#[test]
+fn what_describes_no_model_is_refused() {
+    let (_, service) = shared();
+    let text = toml::to_string(&service).unwrap();
+    for (found, instead, why) in [
+        ("classes = [\"no\", \"yes\"]", "classes = [\"no\"]", "model.classes: found 1 names, expected 2"),
+        ("classes = [\"no\", \"yes\"]", "classes = []", "model.classes: found 0 names"),
+        ("\"no\"", "\"\"", "1 to 200 characters"),
+        (
+            "reveal = \"class\"",
+            "reveal = \"value\"",
+            "reveal: found value, expected class or probabilities, as the model's task is",
+        ),
+        ("divide = 10.0", "divide = 0.0", "not divided by 0"),
+        ("suite = \"masked\"", "suite = \"other\"", "unknown variant"),
+        ("outputs = 4", "outputs = 0", "expected"),
+        ("named = true", "named = true\ntarget = { mean = 0.0, deviation = 1.0 }", "only a regression"),
+    ] {
+        assert!(text.contains(found), "{found}: {text}");
+        let e = Service::parse(&text.replacen(found, instead, 1), "service.toml", &Peers::default()).unwrap_err().to_string();
+        assert!(e.contains(why) && !e.contains('\n'), "{why}: {e}");
+    }
+    // Numbers that no ring holds; a job in place of the model.
+    let wide = text.replace("weights = 4", "weights = 60");
+    let e = Service::parse(&wide, "service.toml", &Peers::default()).unwrap().known(None).err().unwrap().to_string();
+    assert!(e.starts_with("scales: "), "{e}");
+    let e = service.check_against(&job(SERVE).unwrap()).unwrap_err().to_string();
+    assert!(e.starts_with("service: model: found one that its owner shares"), "{e}");
+}
+
+/// The parties' words are the weights, as one has only with both.
+#[test]
+fn the_weights_are_what_p0_and_p1_have_together() {
+    let (model, service) = shared();
+    let known = service.known(None).unwrap();
+    let w: Vec<u64> = known
+        .prediction
+        .params()
+        .iter()
+        .zip(model.params())
+        .flat_map(|(format, (_, values))| fixed::encode(&values.mapv(f64::from), *format).unwrap())
+        .collect();
+    let [of_p0, of_p1, _] = SecureNn::deal(&Tensor::from_shape_vec((1, w.len()), w.clone()).unwrap(), [5; 32]);
+    let words = |id, parts: &[Part]| service.words_of_model(id, parts[0].bytes().to_vec()).unwrap();
+    let (w_0, w_1) = (words(Id::P0, &of_p0), words(Id::P1, &of_p1));
+    let sum: Vec<u64> = w_0.iter().zip(&w_1).map(|(a, b)| a.wrapping_add(*b)).collect();
+    assert!(sum == w && w_0 != w && w_1 != w);
+    assert_eq!(service.words_of_model(Id::P2, vec![]).unwrap(), Vec::<u64>::new());
+    let e = service.words_of_model(Id::P1, vec![0; 8]).unwrap_err().to_string();
+    assert_eq!(e, "share of the model: found 8 bytes, expected 26 elements");
+}
+
 #[test]
 fn passes_are_filled_up() {
     let sizes = [1, 2, 8, 9, 128].map(Service::pass);
@@ -200,9 +294,13 @@ fn passes_are_filled_up() {
 #[test]
 fn a_pass_fits_into_memory() {
     let narrow = job(SERVE).unwrap();
-    assert_eq!(Service::largest_question(&narrow).unwrap(), 128);
+    let largest = |job: &Job, reveal| Service::largest_question(&Network::new(job.network().unwrap()).unwrap(), reveal);
+    assert_eq!(largest(&narrow, Reveal::Class), 128);
     let wide = job(&format!("{SERVE}[train]\nhidden = [300000]\nbatch = 8\n")).unwrap();
-    assert_eq!(Service::largest_question(&wide).unwrap(), 32);
+    assert_eq!(largest(&wide, Reveal::Probabilities), 32);
+    // The class alone takes a comparison of each pair of outputs.
+    let outputs = Network::new(Graph::perceptron(&[4, 2000])).unwrap();
+    assert_eq!([Reveal::Probabilities, Reveal::Class].map(|reveal| Service::largest_question(&outputs, reveal)), [128, 8]);
     let e = service(&text(&wide)).unwrap().check_against(&wide).unwrap_err().to_string();
     assert!(e.contains("limits.records_a_question: found 128, expected at most 32 records"), "{e}");
     let fewer = text(&wide).replace("limits = {", "limits = { records_a_question = 32,");

@@ -107,7 +107,7 @@ fn serve(demo: &Demo, data: &Dataset, keys: &Keys, client: &Identity, fleet: &Fl
     }
     let service = Service {
         name: job.name.clone(),
-        model: Origin { job: job.hash() },
+        model: Origin::Job(job.hash()),
         party: job.party.clone(),
         client,
         reveal,

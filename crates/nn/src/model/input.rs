@@ -67,6 +67,11 @@ impl Column {
         Column::Numbers { name: name.to_owned(), count, subtract: 0.0, divide: 1.0, clip: None }
     }
 
+    /// Whether it has grey levels p, each as p / 256.
+    pub fn is_pixels(&self) -> bool {
+        matches!(self, Column::Numbers { subtract: 0.0, divide: 256.0, clip: None, .. })
+    }
+
     /// In the file.
     pub fn name(&self) -> &str {
         match self {
@@ -177,8 +182,11 @@ impl Input {
         self.columns.iter().fold(0, |n, c| n.saturating_add(c.raw()))
     }
 
-    /// Refuses what prepares no records of `width` inputs.
-    pub(super) fn check(&self, width: usize, file: &str) -> Result<()> {
+    /// Refuses what prepares no records of `width` inputs; `file` is what has it.
+    ///
+    /// # Errors
+    /// [`ModelError::Content`](super::ModelError::Content) that says of which column what is not so.
+    pub fn check(&self, width: usize, file: &str) -> Result<()> {
         let found = self.columns.iter().fold(0_usize, |n, c| n.saturating_add(c.width()));
         if found != width || width > MOST_VALUES {
             return Err(content(file, "inputs that the columns make", found, format!("{width}, as the network has")));

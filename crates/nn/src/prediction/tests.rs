@@ -32,7 +32,7 @@ fn outputs_are_those_in_the_clear() {
         (NORMS, 0.5, 0, 1e-3),
     ] {
         let model = model(graph, size);
-        let Prepared { prediction, params, bound } = model.prepare(input, None).unwrap();
+        let Prepared { prediction, params, bound, .. } = model.prepare(input, None).unwrap();
         let x = noise([7, model.graph().input.len()], 99, f64::from(input).exp2() * 0.999);
         let e = &mut Fixed::default();
         let shared: Vec<_> = params.iter().zip(prediction.params()).map(|(p, format)| e.public(p, *format).unwrap()).collect();

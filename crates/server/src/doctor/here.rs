@@ -11,6 +11,7 @@ use trefoil_client::Error as ClientError;
 use trefoil_client::keys::{KeyError, KeySource, PassphraseSource};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
+use trefoil_job::service::Origin;
 use trefoil_job::{Job, Service};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_store::{Folder, StoreError, audit};
@@ -267,10 +268,16 @@ pub fn service(file: &Path, peers: Option<&Peers>, job: Option<&Job>, tell: Tell
             return None;
         }
     };
-    tell(match job.map(|job| service.check_against(job)) {
+    let allowed = match (&service.model, job) {
+        (Origin::Job(_), Some(job)) => Some(service.check_against(job)),
+        (Origin::Job(_), None) => None,
+        (Origin::Shared(_), _) => Some(service.known(None).map(drop)),
+    };
+    tell(match allowed {
         Some(Err(e)) => Finding::new(Kind::ServiceExceeds, file.display(), e),
         allowed => {
-            let allowed = if allowed.is_some() { "; its job allows it" } else { "" };
+            let by_job = service.model.job().is_some() && allowed.is_some();
+            let allowed = if by_job { "; its job allows it" } else { "" };
             Finding::new(Kind::ServiceRead, file.display(), format!("{}, hash {}{allowed}", service.name, service.hash()))
         }
     });
@@ -284,7 +291,8 @@ pub fn role(about: About, own: Fingerprint, party: bool, tell: Tell) {
         About::Job(job) => ("job", &job.name, job.role(own), job.members().any(|m| m == own), job.party_of(own)),
         About::Service(service) => {
             let id = service.party_of(own);
-            let known = id.is_some() || service.client_of(own, None).is_some() || service.is_signer(own);
+            let known =
+                id.is_some() || service.client_of(own, None).is_some() || service.is_signer(own) || service.is_model_owner(own);
             match service.client.signer().filter(|_| !known) {
                 // The list itself is at the parties.
                 Some(signer) => ("service", &service.name, format!("a client, if it is in {}'s list", signer.name), true, id),

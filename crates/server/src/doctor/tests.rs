@@ -240,7 +240,7 @@ fn answering(state: Option<&str>) -> Vec<Finding> {
     let status = |state: &str| ServiceStatus {
         hash: service.hash(),
         name: service.name.clone(),
-        job: service.model.job,
+        job: service.model.job(),
         approved: vec![Role::P0, Role::P1],
         state: state.into(),
         waiting_for: (state == "waiting").then(|| "P2: does\nnot answer".into()),
@@ -463,7 +463,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
             (found, &["limits.records: found 1001, expected at most 1000", "narrow the service"])
         }
 
-        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 5"]),
+        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 6"]),
         Kind::PeerUnasked => {
             let target = Target { name: "P1".into(), address: tcp(drop), fingerprint: own.fingerprint() };
             (there::examine(&target, None, About::Nothing, SHORT), &["something listens"])
@@ -516,7 +516,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
         }
         Kind::PingOther => (ping(json!("hello")), &["expected a message in JSON", "same release"]),
         Kind::VersionOther => (ping(pong("0.0.9\n", PROTOCOL, 0)), &["found version 0.0.9 , expected ", "same release"]),
-        Kind::ProtocolOther => (ping(pong(env!("CARGO_PKG_VERSION"), 7, 0)), &["found protocol 7, expected 5 as here"]),
+        Kind::ProtocolOther => (ping(pong(env!("CARGO_PKG_VERSION"), 7, 0)), &["found protocol 7, expected 6 as here"]),
         Kind::ClockOff => {
             let ahead = ping(pong(env!("CARGO_PKG_VERSION"), PROTOCOL, 3600));
             assert!(ahead[0].message.starts_with("their clock is ") && ahead[0].message.contains("ahead of"), "{ahead:?}");

@@ -46,14 +46,14 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     let Some(conversation) = words(conversation) else {
         return refuse("name of a conversation: expected 32 hexadecimal digits".into());
     };
-    let job = here.job()?.job;
+    let (job, model) = (here.job()?, here.model()?);
     if !here.change(|now| now.conversations.insert((from, conversation))) {
         return refuse("found a conversation of this name, expected a new one".into());
     }
     let _place = Place { here, of: (from, conversation) };
-    let value = serde_json::to_value(&job).map_err(|e| Error::config("job", e, "a job"))?;
-    request::accept(stream, &ask::Opened { job: value })?;
-    let inputs = job.network()?.input.len();
+    let job = job.map(serde_json::to_value).transpose().map_err(|e| Error::config("job", e, "a job"))?;
+    request::accept(stream, &ask::Opened { job })?;
+    let inputs = model.known.prediction.network().width();
     let most = service.limits.records_a_question as usize * inputs * size_of::<u64>() + AROUND;
     let mut expected = 1;
     while let Some((number, rows, parts)) = ask::question(stream, most)? {

@@ -2,8 +2,7 @@
 
 use super::clients;
 use super::lane::{Lane, Question};
-use crate::record;
-use crate::server::{Here, Server};
+use crate::server::Server;
 use crate::{Error, Result, approvals};
 use prometheus::{Histogram, HistogramOpts};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::clients::ClientList;
 use trefoil_job::service::{PASSES, SERVICE_SEMANTICS};
-use trefoil_job::{Job, JobHash, Service, ServiceHash};
+use trefoil_job::{JobHash, Service, ServiceHash};
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_store::Database;
@@ -27,7 +26,7 @@ pub const SERVICES: &str = "services";
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// What is on disk of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The version of what its fields mean.
@@ -123,11 +122,12 @@ impl Serving {
         self.service.client_of(from, self.now().clients.as_deref()).is_some()
     }
 
-    /// Everybody who is let in for it: its parties, those who may ask, and who signs the list of them.
+    /// Everybody who is let in for it: its parties, those who may ask, who signs the list of them, and who brings the model.
     pub fn everybody(&self) -> Vec<Fingerprint> {
         let list = self.now().clients.clone();
         let listed = list.iter().flat_map(|list| list.clients.iter().map(|client| client.fingerprint));
-        self.service.party.iter().chain(self.service.client.named()).map(|m| m.fingerprint).chain(listed).collect()
+        let owner = self.service.model.shared().map(|shared| &shared.owner);
+        self.service.party.iter().chain(self.service.client.named()).chain(owner).map(|m| m.fingerprint).chain(listed).collect()
     }
 
     /// Whether it has threads.
@@ -155,26 +155,6 @@ impl ServiceHere {
         let serving = server.services().get(&hash).cloned();
         let serving = serving.ok_or_else(|| Error::Refused(format!("service {} is not known here", hash.short())))?;
         Ok(ServiceHere { server: server.clone(), serving })
-    }
-
-    /// The job whose model answers.
-    ///
-    /// # Errors
-    /// It is not known here.
-    pub fn job(&self) -> Result<record::Record> {
-        Here::at(&self.server, self.service.model.job).record()
-    }
-
-    /// The same, if it is trained, with its model's name.
-    ///
-    /// # Errors
-    /// It is not known here, or not trained.
-    pub fn trained(&self) -> Result<(Job, String)> {
-        let record::Record { job, model, state, .. } = self.job()?;
-        match (state, model) {
-            (record::State::Trained, Some(model)) => Ok((job, model)),
-            (state, _) => Err(Error::Refused(format!("job {} has no model yet: {state}", self.service.model.job.short()))),
-        }
     }
 
     /// Which party this is.
@@ -258,8 +238,8 @@ pub struct ServiceStatus {
     pub hash: ServiceHash,
     /// Its name.
     pub name: String,
-    /// The job whose model answers.
-    pub job: JobHash,
+    /// The job whose model answers, where it is a job's.
+    pub job: Option<JobHash>,
     /// Parties whose approvals are here.
     pub approved: Vec<Role>,
     /// In a few words: serving, waiting, ended or over.

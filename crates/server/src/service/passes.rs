@@ -14,10 +14,10 @@ use crate::{Error, Event, Result};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::AGAIN;
+use trefoil_job::service::Known;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Suite, Told};
 use trefoil_net::Id;
-use trefoil_nn::Prediction;
 
 /// While nobody asks the parties hear from one another so often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -78,9 +78,7 @@ type Taken = (usize, Option<Question>);
 /// What a lane works on.
 pub struct Passes<'a, N> {
     pub lane: &'a LaneHere,
-    /// What all services of the job may be asked together.
-    pub of_job: u64,
-    pub prediction: &'a Prediction,
+    pub known: &'a Known,
     pub params: Vec<N>,
     /// Passes that have begun.
     pub begun: u64,
@@ -227,7 +225,7 @@ impl<N: Clone> Passes<'_, N> {
 
     /// The servers' half of a pass: these questions, each in its place; zeros where there is none. `asked` is done once they are in.
     fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken], asked: &mut dyn FnMut(&mut S) -> Result<()>) -> Result<Told> {
-        let (me, width) = (e.party().id, self.prediction.network().width());
+        let (me, width) = (e.party().id, self.known.prediction.network().width());
         let mut x_j = Vec::with_capacity(self.lane.size() * width);
         for (rows, question) in all {
             let half = question.as_ref().map(|question| SecureNn::accept(me, rows * width, &question.parts));
@@ -249,10 +247,10 @@ impl<N: Clone> Passes<'_, N> {
     ) -> Result<Told> {
         let started = Instant::now();
         e.begin_step(step);
-        let shape = [self.lane.size(), self.prediction.network().width()];
-        let x = e.ask(shape, self.prediction.input(), x_j)?;
+        let shape = [self.lane.size(), self.known.prediction.network().width()];
+        let x = e.ask(shape, self.known.prediction.input(), x_j)?;
         asked(e)?;
-        let answer = self.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
+        let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
         let told = e.tell(&answer)?;
         let lap = self.clock.lap(e.party(), started.elapsed().as_secs_f64());
         self.lane.server.say(Event::Pass { records: self.lane.size(), lap });
@@ -287,7 +285,7 @@ impl<N: Clone> Passes<'_, N> {
         if self.lane.is_over() {
             return finding(Finding::Over);
         }
-        match self.lane.server.quotas().take(self.lane, self.of_job, question.name.by, question.rows as u64)? {
+        match self.lane.server.quotas().take(self.lane, self.known.most, question.name.by, question.rows as u64)? {
             Ok(()) => finding(Finding::Taken),
             Err(text) => Ok((Finding::Limit, text)),
         }

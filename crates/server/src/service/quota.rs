@@ -55,7 +55,7 @@ impl Quotas {
     pub fn take(
         &mut self,
         service: &ServiceHere,
-        of_job: u64,
+        of_job: Option<u64>,
         by: Fingerprint,
         records: u64,
     ) -> Result<std::result::Result<(), String>> {
@@ -99,15 +99,15 @@ fn of_service(service: &Serving) -> String {
     format!("service {}", service.hash)
 }
 
-fn limits(service: &ServiceHere, of_job: u64, by: Fingerprint, hour: u64) -> [Limit; 3] {
+fn limits(service: &ServiceHere, of_job: Option<u64>, by: Fingerprint, hour: u64) -> Vec<Limit> {
     let limits = service.service.limits;
-    [
-        Limit {
-            of: format!("job {}", service.service.model.job),
-            hour: 0,
-            most: of_job,
-            text: "limit of the job's services in all",
-        },
+    let of_job = service.service.model.job().zip(of_job).map(|(job, most)| Limit {
+        of: format!("job {job}"),
+        hour: 0,
+        most,
+        text: "limit of the job's services in all",
+    });
+    let own = [
         Limit { of: of_service(service), hour: 0, most: limits.records, text: "limit of the service in all" },
         Limit {
             of: format!("service {} client {by}", service.hash),
@@ -115,7 +115,8 @@ fn limits(service: &ServiceHere, of_job: u64, by: Fingerprint, hour: u64) -> [Li
             most: limits.records_an_hour,
             text: "limit of a client in an hour",
         },
-    ]
+    ];
+    of_job.into_iter().chain(own).collect()
 }
 
 #[cfg(test)]

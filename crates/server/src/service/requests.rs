@@ -2,7 +2,7 @@
 
 use super::entry::{Record, SERVICES, ServiceHere, ServiceStatus, Serving};
 use super::lane::LaneHere;
-use super::runner;
+use super::{model, runner};
 use crate::links::{self, Answer};
 use crate::server::{Here, Server};
 use crate::{Error, Result};
@@ -29,7 +29,8 @@ pub fn approve(server: &Arc<Server>, service: Value, approval: Approval) -> Resu
         return Err(Error::Refused(format!("found an approval of {}, expected this party's, {own}", approval.by)));
     }
     service.check_approval(&approval)?;
-    service.check_against(&Here::at(server, service.model.job).record()?.job)?;
+    let job = service.model.job().map(|job| Here::at(server, job).record()).transpose()?;
+    service.known(job.as_ref().map(|record| &record.job))?;
     if server.config.insecure.mask_seed.is_some() {
         let why = "found masks from an insecure seed in this party's configuration, expected none: each session of a service draws its own";
         return Err(Error::Refused(why.into()));
@@ -74,6 +75,7 @@ pub fn end(server: &Arc<Server>, hash: ServiceHash, by: Fingerprint) -> Result<(
     server.database.put(SERVICES, &hash.to_string(), &record)?;
     server.note(json!({ "what": "ended service", "service": hash, "by": by }))?;
     here.change(|now| now.ended = true);
+    model::forget(&here);
     server.admit()
 }
 
@@ -115,7 +117,9 @@ pub fn statuses(server: &Arc<Server>, from: Fingerprint, prefix: Option<&str>) -
     let all: Vec<Arc<Serving>> = server.services().values().cloned().collect();
     let theirs = |s: &&Arc<Serving>| {
         let asked = prefix.is_none_or(|prefix| s.hash.to_string().starts_with(prefix));
-        asked && (operator || s.service.party_of(from).is_some() || s.service.is_signer(from) || s.may_ask(from))
+        let named =
+            |service: &Service| service.party_of(from).is_some() || service.is_signer(from) || service.is_model_owner(from);
+        asked && (operator || named(&s.service) || s.may_ask(from))
     };
     all.iter().filter(theirs).map(|serving| status(&ServiceHere { server: server.clone(), serving: serving.clone() })).collect()
 }
@@ -132,7 +136,7 @@ fn status(here: &ServiceHere) -> ServiceStatus {
     ServiceStatus {
         hash: here.hash,
         name: here.service.name.clone(),
-        job: here.service.model.job,
+        job: here.service.model.job(),
         approved: now.approvals.keys().copied().collect(),
         state: state.to_owned(),
         waiting_for: now.lanes.iter().find_map(|lane| lane.meeting.waiting_for.clone()),

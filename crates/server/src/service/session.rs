@@ -2,18 +2,17 @@
 
 use super::clients;
 use super::lane::LaneHere;
+use super::model::Model;
 use super::passes::Passes;
 use crate::handshake::{compare, exchange, hello, keys};
 use crate::lap::Clock;
-use crate::{Error, Result, links, served, session};
+use crate::{Error, Result, links, session};
 use serde_json::json;
 use std::time::Instant;
 use trefoil_client::approval::{Approval, Role};
-use trefoil_job::Job;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::{Id, Net};
-use trefoil_nn::Prediction;
 
 /// Runs one session, until the party stops or the service ends.
 ///
@@ -21,23 +20,19 @@ use trefoil_nn::Prediction;
 /// What ended it.
 pub fn run(lane: &LaneHere) -> Result<()> {
     let me = lane.me()?;
-    let (job, model) = lane.trained()?;
-    lane.service.check_against(&job)?;
-    let prediction = job.trial().trainer()?.prediction()?;
+    let model = lane.model()?;
     let net = match links::gather(lane, &lane.service.addresses(), me)? {
         links::Gathered::Net(net) => *net,
         links::Gathered::Trained(_) => return Err(Error::Handshake("a peer took a service for a job".into())),
     };
-    job.chosen().with(Work { lane, me, job: &job, model, prediction: &prediction, net })
+    model.known.chosen.with(Work { lane, me, model: &model, net })
 }
 
 /// A session's work, with whichever engine.
 struct Work<'a, N> {
     lane: &'a LaneHere,
     me: Id,
-    job: &'a Job,
-    model: String,
-    prediction: &'a Prediction,
+    model: &'a Model,
     net: N,
 }
 
@@ -45,14 +40,14 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
     type Out = Result<()>;
 
     fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
-        let Work { lane, me, job, model, prediction, mut net } = self;
+        let Work { lane, me, model, mut net } = self;
         let until = Instant::now() + lane.server.config.timeout() * 10;
         let agreed = hello(json!({
             "service": lane.hash,
             "pass": lane.size(),
-            "job": lane.service.model.job,
-            "model": model,
-            "suite": job.chosen(),
+            "job": lane.service.model.job(),
+            "model": model.name,
+            "suite": model.known.chosen,
             "links": lane.server.config.links,
         }));
         compare(&mut net, &me.others(), "service.hello", &agreed, until)?;
@@ -62,21 +57,20 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         let seeds = keys(&mut net, me, until)?;
         let mut e = engine(Party::new(me, net, seeds));
         let mut params = vec![];
-        for param in served::load(&lane.server, lane.service.model.job, &model, prediction, &e)? {
+        for param in model.load(lane, &mut e)? {
             // What every pass uses is paid for once.
             params.push(e.prepare(&param)?);
         }
         // A party whose share cannot be read is found out before a question counts.
         e.party().meet("service.ready", &[])?;
-        let event = json!({ "what": "service session", "service": lane.hash, "pass": lane.size(), "model": model });
+        let event = json!({ "what": "service session", "service": lane.hash, "pass": lane.size(), "model": model.name });
         lane.server.note(event)?;
         tracing::info!(service = %lane.hash, pass = lane.size(), "serving");
         lane.change(|now| {
             let own = &mut now.lanes[lane.lane];
             (own.open, own.meeting.waiting_for) = (true, None);
         });
-        let of_job = job.serve.as_ref().map_or(0, |serve| serve.records);
-        Passes { lane, of_job, prediction, params, begun: 0, clock: Clock::start() }.run(&mut e)
+        Passes { lane, known: &model.known, params, begun: 0, clock: Clock::start() }.run(&mut e)
     }
 }
 
