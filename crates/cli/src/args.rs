@@ -3,8 +3,7 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
 use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
-use trefoil_job::StartModel;
-use trefoil_lab::demo;
+use trefoil_job::{StartModel, train};
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::{Form, Kind};
 use trefoil_nn::{Graph, Schedule, TrainSpec, Training};
@@ -212,7 +211,7 @@ impl TrainArgs {
             spec.hidden = TrainSpec::default().hidden;
         }
         spec.start = start.map(StartModel::hash);
-        Ok(demo::job::training(spec, data))
+        Ok(train::training(spec, data))
     }
 
     /// The records in the order in which the parties would hold them, so that the baseline alone is the demo's.

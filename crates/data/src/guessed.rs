@@ -6,9 +6,10 @@
 //! - Every fifth record is held out, or the last one of fewer.
 
 use crate::error::{empty, mismatch};
+use crate::records::Table;
 use crate::records::format::Format;
-use crate::schema::{Column, Task, template};
-use crate::{Dataset, Records, Result, Samples, Source};
+use crate::schema::{Column, Task, template, template_in_memory};
+use crate::{Dataset, Records, Result, Samples, Schema, Source};
 use std::path::Path;
 
 /// Reads a CSV or Parquet file twice: first for its schema, see [`template()`]. The dataset's name is the file's stem.
@@ -46,6 +47,22 @@ pub fn load(path: &Path, label: &str) -> Result<Dataset> {
         (train, test) = (train.take(rows - 1), train.select(&[rows - 1]));
     }
     Ok(Dataset { name, schema, train, test })
+}
+
+/// Of columns in memory, with a schema guessed from `train` and none of `test`. Both have the columns and the label by the same names.
+///
+/// # Errors
+/// As for [`template()`]; a record that does not fit.
+pub fn in_memory(train: &Table, test: Option<&Table>, label: &str, task: Task) -> Result<Dataset> {
+    // Which records are held out is said already.
+    let schema = Schema { holdout: 0, ..template_in_memory(train, label, Some(task))? };
+    let samples = |table: &Table| -> Result<Samples> {
+        let [all, _] = Samples::read(&mut Records::in_memory(table, &schema, &[], true)?)?;
+        Ok(all)
+    };
+    let train_samples = samples(train)?;
+    let test = test.map_or_else(|| Ok(train_samples.take(0)), samples)?;
+    Ok(Dataset { name: train.name().to_owned(), schema, train: train_samples, test })
 }
 
 /// The name of the column that is meant: by name first, else by index.

@@ -7,6 +7,7 @@
 //! | NumPy | `.npy` | the owner's columns in the schema's order; the label in a second file |
 //! | IDX, plain or gzip | its first bytes | as NumPy, a pixel a column |
 //! | the embedded digits | - | a pixel a column, and the label |
+//! | a [`Table`] in memory | - | by name; others are ignored |
 //!
 //! A vertical partition needs the identifiers, and so CSV or Parquet.
 
@@ -30,7 +31,7 @@ use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
 pub use array::idx_pixels;
 use format::{Format, find};
-pub use memory::Cells;
+pub use memory::{Cells, Table};
 use order::Order;
 pub use raw::{Raw, RawColumn, STANDARD_INPUT};
 use std::path::PathBuf;
@@ -119,6 +120,19 @@ impl Records {
             None => Format::open_unnamed(source, names, labelled, schema)?,
         };
         Ok(Records::of(file, format, fields, schema))
+    }
+
+    /// The same of columns in memory, which are found by their names; others are ignored.
+    ///
+    /// # Errors
+    /// As for [`Records::open`].
+    pub fn in_memory(table: &Table, schema: &Schema, columns: &[String], labelled: bool) -> Result<Records> {
+        schema.check()?;
+        let (fields, names) = Fields::of(schema, columns, labelled)?;
+        let mut table = table.clone();
+        let wanted = find(&names, table.names(), table.name())?;
+        table.want(&wanted);
+        Ok(Records::of(table.name().to_owned(), Format::Table(table), fields, schema))
     }
 
     /// Images that are in memory, all columns and the label.

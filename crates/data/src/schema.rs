@@ -22,7 +22,7 @@ use crate::{DataError, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-pub use template::{guess, template};
+pub use template::{guess, template, template_in_memory};
 
 /// More classes than this are taken for a mistake.
 pub const MAX_CLASSES: usize = 64;

@@ -19,6 +19,8 @@ pub enum Error {
     Model(#[from] trefoil_nn::ModelError),
     #[error("{0}")]
     Refused(String),
+    #[error("stopped")]
+    Interrupted,
 }
 
 impl Error {

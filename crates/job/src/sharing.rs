@@ -11,7 +11,7 @@ use trefoil_data::records::{Records, Source};
 use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
-use trefoil_nn::{Graph, Model};
+use trefoil_nn::{Graph, Model, Trainer};
 use trefoil_ring::Tensor;
 
 /// Brings a job, the caller's signed approval of it in each of its roles, and the model to start from where there is one, to the parties
@@ -158,10 +158,17 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
     let parties = job.addresses();
     let approval = Approval::sign(identity, job.hash(), Role::ModelOwner)?;
     let tensors = job.chosen().with(Fetch { parties: &parties, identity, approval: &approval, shapes: &shapes, patience })?;
-    let trainer = job.trial().trainer()?;
+    parameters(&job.trial().trainer()?, &tensors)
+}
+
+/// A trained network's parameters from the tensors that stand for them.
+///
+/// # Errors
+/// A weight is out of the range of its format.
+pub(crate) fn parameters(trainer: &Trainer, tensors: &[Tensor]) -> Result<Vec<Array2<f64>>> {
     let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();
     let parameters: Vec<_> = tensors.iter().zip(&formats).map(|(t, format)| fixed::decode(t, *format)).collect();
-    in_range(&parameters, &shapes, &formats)?;
+    in_range(&parameters, &shapes(trainer.network().graph())?, &formats)?;
     Ok(parameters)
 }
 

@@ -16,7 +16,6 @@ mod watch;
 
 pub use settings::{Demo, Progress};
 
-use crate::plain;
 use crate::run_folder::RunFolder;
 use crate::summary::{Summary, by_link, by_party, median, together};
 use ndarray::Array2;
@@ -24,8 +23,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use trefoil_data::schema::{Column, Schema};
 use trefoil_data::{Dataset, Samples};
-use trefoil_job::evaluate;
 use trefoil_job::suites::{Chosen, SuiteName};
+use trefoil_job::{evaluate, plain};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::{Graph, Model};
 use trefoil_server::report::{CostLine, Report};

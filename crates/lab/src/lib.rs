@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
-//! | [`plain`] | the float baseline alone |
 //! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
 //! | [`summary`], [`run_folder`] | the evidence that a run leaves |
@@ -12,7 +11,6 @@
 pub mod bench;
 pub mod demo;
 pub mod launch;
-pub mod plain;
 pub mod run_folder;
 pub mod summary;
 pub mod wraps;

@@ -101,6 +101,7 @@ impl From<trefoil_job::Error> for Error {
             Job::Training(e) => Error::Training(e),
             Job::Model(e) => Error::Model(e),
             Job::Refused(why) => Error::Refused(why),
+            Job::Interrupted => Error::Interrupted,
         }
     }
 }

@@ -5,9 +5,8 @@ use crate::output::{json, print};
 use crate::progress::Reporter;
 use crate::table::{Table, percent};
 use clap::Args;
-use trefoil_job::StartModel;
+use trefoil_job::{StartModel, plain};
 use trefoil_lab::demo::Progress;
-use trefoil_lab::plain;
 use trefoil_nn::TrainSpec;
 use trefoil_server::{Result, machine};
 

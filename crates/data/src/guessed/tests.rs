@@ -119,3 +119,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn columns_in_memory_mean_what_they_mean_in_a_file() {
+    use crate::records::Cells;
+    let texts = |texts: &[&str]| Cells::Texts(texts.iter().map(|t| t.as_bytes().to_vec()).collect());
+    let names = || ["a", "y", "b", "c"].map(String::from).to_vec();
+    // The label is neither the first nor the last, and two columns are alike.
+    let numbers = Cells::Floats(vec![1.0, 2e3, -4.5, 0.0, 7.0, 1.0]);
+    let cells = vec![texts(&["up", "down", "up"]), Cells::Integers(vec![2, 10, 2]), numbers];
+    let table = Table::new("frame", names(), 3, cells).unwrap();
+    let file = parse(b"a,y,b,c\nup,2,1,2e3\ndown,10,-4.5,0\nup,2,7,1\nup,2,7,1\n", "y").unwrap();
+    let held = Table::new("frame", names(), 1, vec![texts(&["up"]), Cells::Integers(vec![2]), Cells::Floats(vec![7.0, 1.0])]);
+    let frame = in_memory(&table, Some(&held.unwrap()), "y", Task::Classification).unwrap();
+    assert_eq!(frame.schema.classes, file.schema.classes);
+    assert_eq!(frame.schema.columns[0], file.schema.columns[0]);
+    assert_eq!((frame.name.as_str(), frame.train.rows(), frame.test.rows()), ("frame", 3, 1));
+    let [x, y] = frame.train.decoded(&frame.schema);
+    // The mean of b is 1.167, its deviation 4.7.
+    assert!((x[[1, 2]] - (-4.5 - 1.17) / 4.7).abs() < 1e-3, "{x}");
+    assert_eq!((x.row(1).to_vec()[..2].to_vec(), y.row(1).to_vec()), (vec![1.0, 0.0], vec![0.0, 1.0]));
+    assert_eq!(frame.test.range(0..1), frame.train.range(2..3));
+    let error = in_memory(&table, None, "z", Task::Classification).unwrap_err().to_string();
+    assert!(error.contains("frame: found no label column \"z\""), "{error}");
+    // A regression's label has no classes, and no records are held out unless they are given.
+    let regression = in_memory(&table, None, "b", Task::Regression).unwrap();
+    assert_eq!((regression.schema.outputs(), regression.test.rows(), regression.train.width()), (1, 0, 5));
+    assert_eq!(format!("{table:?}"), "Table(3 x 4)");
+}

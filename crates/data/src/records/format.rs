@@ -58,7 +58,8 @@ impl Format {
         match self {
             Format::Csv(f) => f.columns(),
             Format::Parquet(f) => f.columns(),
-            Format::Arrays(_) | Format::Images(_) | Format::Png(_) | Format::Table(_) => &[],
+            Format::Table(f) => f.names(),
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
         }
     }
 
@@ -67,7 +68,8 @@ impl Format {
         match self {
             Format::Csv(f) => f.want(columns),
             Format::Parquet(f) => f.want(columns)?,
-            Format::Arrays(_) | Format::Images(_) | Format::Png(_) | Format::Table(_) => {}
+            Format::Table(f) => f.want(&columns),
+            Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::value::Value;
 use crate::error::{Refusal, mismatch, quote};
 use crate::{DataError, Result};
+use std::sync::Arc;
 
 /// Grey levels and the label of each.
 pub(crate) struct Images {
@@ -72,26 +73,60 @@ impl Cells {
     }
 }
 
-/// Columns side by side.
-pub(crate) struct Table {
+/// Columns side by side, with their names. Copies share the values.
+#[derive(Clone)]
+pub struct Table {
     /// For messages.
     name: String,
     /// Of each value of a record.
     names: Vec<String>,
-    cells: Vec<Cells>,
+    cells: Arc<[Cells]>,
     records: usize,
+    /// Where each of the columns that are wanted is: in which of `cells`, and at which place of a record there.
+    places: Vec<(usize, usize)>,
     read: usize,
 }
 
+/// Shape only: records are secrets of their owner and stay out of logs.
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Table({} x {})", self.records, self.names.len())
+    }
+}
+
 impl Table {
-    /// So many records, whose values are called so: each of `cells` has as many of them as it has values a record.
-    pub(super) fn new(name: &str, names: Vec<String>, records: usize, cells: Vec<Cells>) -> Result<Table> {
+    /// So many records, called `name` in messages, whose values are called `names`: each of `cells` has as many values as it has columns,
+    /// record after record.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] where there are more values, or fewer.
+    pub fn new(name: &str, names: Vec<String>, records: usize, cells: Vec<Cells>) -> Result<Table> {
         let whole = cells.iter().all(|c| c.len().checked_rem(records).is_none_or(|rest| rest == 0));
         let found: usize = cells.iter().map(Cells::len).sum();
         if !whole || Some(found) != names.len().checked_mul(records) {
             return Err(mismatch(name, format!("{found} values"), format!("{} in each of {records} records", names.len())));
         }
-        Ok(Table { name: name.to_owned(), names, cells, records, read: 0 })
+        let width = |cells: &Cells| cells.len().checked_div(records).unwrap_or(0);
+        let places = cells.iter().enumerate().flat_map(|(at, cells)| (0..width(cells)).map(move |place| (at, place))).collect();
+        Ok(Table { name: name.to_owned(), names, cells: cells.into(), records, places, read: 0 })
+    }
+
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The columns' names.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Which of the columns [`row`](Self::row) gives, in which order.
+    pub(super) fn want(&mut self, columns: &[usize]) {
+        self.names = columns.iter().filter_map(|c| self.names.get(*c).cloned()).collect();
+        self.places = columns.iter().filter_map(|c| self.places.get(*c).copied()).collect();
     }
 
     /// Calls `each` with the values of the next record; false at the end.
@@ -99,9 +134,9 @@ impl Table {
         if self.read == self.records {
             return Ok(false);
         }
-        let at = |cells: &Cells| cells.len() / self.records * self.read..cells.len() / self.records * (self.read + 1);
-        let values = self.cells.iter().flat_map(|cells| at(cells).map(|i| cells.get(i)));
-        for (slot, value) in values.enumerate() {
+        for (slot, &(at, place)) in self.places.iter().enumerate() {
+            let value =
+                self.cells.get(at).map_or(Value::Missing, |cells| cells.get(cells.len() / self.records * self.read + place));
             each(slot, value).map_err(|why| DataError::Value {
                 file: self.name.clone(),
                 record: self.read as u64,

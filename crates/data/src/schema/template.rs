@@ -4,6 +4,7 @@
 use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, refuse};
 use crate::Result;
 use crate::error::{Refusal, empty, listed, mismatch, quote};
+use crate::records::Table;
 use crate::records::cell;
 use crate::records::format::{Format, find};
 use crate::records::value::{Value, whole};
@@ -24,13 +25,32 @@ const MAX_NUMBERS: usize = 20;
 /// # Errors
 /// As [`guess`], and where the label does not fit the task.
 pub fn template(path: &Path, label: &str, task: Option<Task>, id: Option<&str>, without: &[String]) -> Result<Schema> {
+    of_format(&path.display().to_string(), open(path)?, label, task, id, without)
+}
+
+/// The same for columns in memory: all of them but the label's.
+///
+/// # Errors
+/// As [`template`].
+pub fn template_in_memory(table: &Table, label: &str, task: Option<Task>) -> Result<Schema> {
+    of_format(table.name(), Format::Table(table.clone()), label, task, None, &[])
+}
+
+/// The same for a file that is open.
+fn of_format(
+    file: &str,
+    format: Format,
+    label: &str,
+    task: Option<Task>,
+    id: Option<&str>,
+    without: &[String],
+) -> Result<Schema> {
     let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
-    let file = path.display().to_string();
-    let mut all = seen(path, &aside)?;
+    let mut all = seen(file, format, &aside)?;
     let Some(at) = all.iter().position(|c| c.name == label) else {
         let names: Vec<String> = all.into_iter().map(|c| c.name).collect();
         let (label, columns) = (quote(label), listed(&names));
-        return Err(crate::DataError::NoLabelColumn { file, label, columns });
+        return Err(crate::DataError::NoLabelColumn { file: file.to_owned(), label, columns });
     };
     let y = all.remove(at);
     let many = y.texts.len() > MAX_NUMBERS;
@@ -39,17 +59,17 @@ pub fn template(path: &Path, label: &str, task: Option<Task>, id: Option<&str>, 
         Task::Regression => match y.word {
             Some(word) => {
                 let found = format!("{word} in the label column {}", quote(label));
-                return Err(mismatch(&file, found, "numbers for a regression"));
+                return Err(mismatch(file, found, "numbers for a regression"));
             }
             None => (Vec::new(), Some(y.standard())),
         },
         Task::Classification if y.texts.len() > MAX_CLASSES => {
             let found = format!("more than {MAX_CLASSES} different labels in column {}", quote(label));
-            return Err(mismatch(&file, found, format!("at most {MAX_CLASSES} classes")));
+            return Err(mismatch(file, found, format!("at most {MAX_CLASSES} classes")));
         }
         Task::Classification => (y.sorted(), None),
     };
-    let columns = all.into_iter().map(|c| c.column(&file)).collect::<Result<_>>()?;
+    let columns = all.into_iter().map(|c| c.column(file)).collect::<Result<_>>()?;
     let (label, id) = (label.to_string(), id.map(String::from));
     let partition = if id.is_some() { Partition::Vertical } else { Partition::Horizontal };
     let schema = Schema { task, partition, label, classes, target, id, holdout: five(), columns };
@@ -64,25 +84,26 @@ pub fn template(path: &Path, label: &str, task: Option<Task>, id: Option<&str>, 
 /// A file that cannot be read, has a missing value or no records; a column of many texts.
 pub fn guess(path: &Path, without: &[String]) -> Result<Vec<Column>> {
     let file = path.display().to_string();
-    seen(path, without)?.into_iter().map(|c| c.column(&file)).collect()
+    seen(&file, open(path)?, without)?.into_iter().map(|c| c.column(&file)).collect()
+}
+
+fn open(path: &Path) -> Result<Format> {
+    let expected = "CSV or Parquet, from which a schema can be guessed";
+    Format::open_named(path)?.ok_or_else(|| mismatch(&path.display().to_string(), "a file without column names", expected))
 }
 
 /// What the columns of a file hold, read once.
-fn seen(path: &Path, without: &[String]) -> Result<Vec<Seen>> {
-    let file = path.display().to_string();
-    let Some(mut format) = Format::open_named(path)? else {
-        return Err(mismatch(&file, "a file without column names", "CSV or Parquet, from which a schema can be guessed"));
-    };
-    find(without, format.columns(), &file)?;
+fn seen(file: &str, mut format: Format, without: &[String]) -> Result<Vec<Seen>> {
+    find(without, format.columns(), file)?;
     let names: Vec<String> = format.columns().iter().filter(|c| !without.contains(c)).cloned().collect();
-    format.want(find(&names, format.columns(), &file)?)?;
+    format.want(find(&names, format.columns(), file)?)?;
     let mut columns: Vec<Seen> = names.into_iter().map(Seen::new).collect();
     let mut records = 0_u64;
     while format.row(|slot, value| columns.get_mut(slot).map_or(Ok(()), |c| c.push(value)))? {
         records += 1;
     }
     if records == 0 {
-        return Err(empty(&file, "no records", "one record"));
+        return Err(empty(file, "no records", "one record"));
     }
     Ok(columns)
 }

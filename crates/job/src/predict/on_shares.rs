@@ -3,21 +3,18 @@
 //!
 //! The model is shared once, the records batch by batch. What the parties know beside their shares is a [`Prediction`].
 
+use crate::local::{self, Ends, engine, gone, together};
 use crate::suites::{Chosen, WithSuite};
 use crate::{Error, Result};
 use ndarray::Array2;
 use serde::Serialize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trefoil_engine::{Format, fixed};
-use trefoil_mpc::{Id, Key, Part, Party, Seeds, Suite};
-use trefoil_net::local;
+use trefoil_mpc::{Part, Party, Suite};
 use trefoil_nn::{Prediction, Prepared};
 use trefoil_ring::Tensor;
-
-/// How long a party waits for another one: a batch of a large network takes minutes.
-const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A matrix on its way to a party.
 struct Dealt {
@@ -45,15 +42,6 @@ pub struct Spent {
     pub seconds: f64,
 }
 
-/// What each party gets of a matrix, or gives.
-type Parts = [Vec<Part>; 3];
-
-/// What a suite does for those who compute nothing.
-struct Ends {
-    deal: fn(&Tensor, [u8; 32]) -> Parts,
-    reconstruct: fn(usize, &Parts) -> std::result::Result<Vec<u64>, String>,
-}
-
 /// Three parties that hold a model on shares.
 pub struct OnShares {
     prediction: Prediction,
@@ -73,12 +61,10 @@ impl OnShares {
     /// # Errors
     /// No randomness, or no threads.
     pub fn start(model: &Prepared, chosen: Chosen) -> Result<OnShares> {
-        let keys = [key()?, key()?, key()?];
-        let with = |a: Id, b: Id| (b, keys[a.index() + b.index() - 1].clone());
-        let (ends, mut to, mut from, mut parties) = (chosen.with(EndsOf), Vec::new(), Vec::new(), Vec::new());
-        for (id, net) in Id::ALL.into_iter().zip(local::network(TIMEOUT)) {
-            let party = Party::new(id, net, Seeds::new(id, id.others().map(|other| with(id, other))));
+        let (ends, mut to, mut from, mut parties) = (Ends::of(chosen), Vec::new(), Vec::new(), Vec::new());
+        for party in local::parties()? {
             let ((asks, asked), (says, said)) = (channel(), channel());
+            let id = party.id;
             let work = Serve { party, prediction: model.prediction.clone(), asked, says };
             let thread = std::thread::Builder::new().name(id.to_string()).spawn(move || chosen.with(work));
             parties.push(thread.map_err(|e| Error::config("threads", e, "one for each party"))?);
@@ -100,21 +86,11 @@ impl OnShares {
     pub fn logits(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
         let started = Instant::now();
         self.deal(x, self.prediction.input())?;
-        let mut said = Vec::new();
-        for from in &self.from {
-            said.push(from.recv().map_err(|_| gone())?);
-        }
-        // A party that fails closes its links, so that the others fail too: what is no fault of a link is the cause.
-        if said.iter().any(Result::is_err) {
-            let mut faults: Vec<Error> = said.into_iter().filter_map(Result::err).collect();
-            let cause = faults.iter().position(|e| !of_a_link(e)).unwrap_or(0);
-            return Err(faults.swap_remove(cause));
-        }
-        let said: Vec<Said> = said.into_iter().flatten().collect();
+        let said = together(self.from.iter().map(|from| from.recv().unwrap_or_else(|_| Err(gone()))))?;
         // Rounds are P0's or P1's.
         let rounds = said.iter().take(2).map(|s| s.rounds).max().unwrap_or(0);
         let bytes = said.iter().map(|s| s.bytes).sum();
-        let parts: Parts = said.into_iter().map(|s| s.parts).collect::<Vec<_>>().try_into().map_err(|_| gone())?;
+        let parts = said.map(|s| s.parts);
         let shape = (x.nrows(), self.prediction.network().outputs());
         let words =
             (self.ends.reconstruct)(shape.0 * shape.1, &parts).map_err(|e| Error::config("outputs", e, "parts that fit"))?;
@@ -139,7 +115,7 @@ impl OnShares {
     /// An owner's half: shares of a matrix to each party.
     fn deal(&mut self, x: &Array2<f64>, format: Format) -> Result<()> {
         let (shape, x) = ([x.nrows(), x.ncols()], fixed::encode(x, format).map_err(trefoil_nn::Error::Engine)?);
-        let seed = *key()?.bytes();
+        let seed = *local::key()?.bytes();
         for (to, parts) in self.to.iter().zip((self.ends.deal)(&x, seed)) {
             // A party that is gone has said why.
             let _ = to.send(Dealt { shape, parts });
@@ -153,29 +129,6 @@ impl Drop for OnShares {
     fn drop(&mut self) {
         self.to.clear();
         self.parties.drain(..).for_each(|party| drop(party.join()));
-    }
-}
-
-fn key() -> Result<Key> {
-    Key::fresh().map_err(|e| Error::config("keys", e, "randomness from the operating system"))
-}
-
-fn gone() -> Error {
-    Error::config("a party of this process", "that it has ended", "its part of an answer")
-}
-
-fn of_a_link(e: &Error) -> bool {
-    matches!(e, Error::Training(trefoil_nn::Error::Engine(e)) if matches!(e.root(), trefoil_engine::Error::Protocol(_)))
-}
-
-/// The ways in and out of a suite.
-struct EndsOf;
-
-impl WithSuite for EndsOf {
-    type Out = Ends;
-
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Ends {
-        Ends { deal: S::deal, reconstruct: S::reconstruct }
     }
 }
 
@@ -197,10 +150,6 @@ impl WithSuite for Serve {
             let _ = says.send(Err(e));
         }
     }
-}
-
-fn engine(e: trefoil_engine::Error) -> Error {
-    Error::Training(e.into())
 }
 
 /// Takes the model, then answers batches until nobody asks any more.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_data::{Dataset, Samples};
 use trefoil_job::service::{Asking, Clients, Limits, Origin, Serve};
-use trefoil_job::{Job, Member, Service, sharing};
+use trefoil_job::{Job, Member, Service, sharing, train};
 use trefoil_net::identity::Identity;
 use trefoil_nn::graph::Form;
 use trefoil_nn::{Graph, Reveal};
@@ -46,7 +46,7 @@ pub(super) fn ask(
     (spec.batch, spec.epochs, spec.lr) = (ROWS, 1, 0.01);
     spec.network = Some(Form::Graph(network.clone()));
     let demo = Demo {
-        training: job::training(spec, &data),
+        training: train::training(spec, &data),
         start: None,
         suite: bench.chosen(),
         owners: 1,

@@ -9,7 +9,6 @@ use trefoil_job::{Checkpoint, Member, MetricName, Opened, Owner, Start};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
-use trefoil_nn::{Metric, Open, Outputs, Records, TrainSpec, Training};
 use trefoil_ring::Tensor;
 use trefoil_server::Result;
 
@@ -36,15 +35,6 @@ impl Keys {
             model_owner: Identity::generate("model-owner")?,
         })
     }
-}
-
-/// A training on a demo's records, all of whose figures are opened.
-pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
-    let (input_frac, input_bits) = data.schema.input();
-    let (features, outputs) = (data.schema.features(), spec.outputs(Outputs::Classes(data.schema.outputs())));
-    let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
-    let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
-    Training { spec, records, open: Open { loss: true, activations: true, metric: Some(Metric::Accuracy) } }
 }
 
 /// The job of a demo whose parties listen at `addresses`.
@@ -137,8 +127,9 @@ mod tests {
     use trefoil_data::schema;
     use trefoil_job::SuiteName;
     use trefoil_job::suites::Chosen;
+    use trefoil_job::train::training;
     use trefoil_nn::graph::Form;
-    use trefoil_nn::{Graph, LossKind, SoftmaxKind};
+    use trefoil_nn::{Graph, LossKind, SoftmaxKind, TrainSpec};
 
     /// Two features that the columns say, of three classes.
     fn dataset(columns: &str, train: i64, test: i64) -> Dataset {

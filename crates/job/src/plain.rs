@@ -1,12 +1,14 @@
 //! The float baseline: the same network, initial weights and batch order, in the clear.
 
-use ndarray::{Array2, Axis};
+use crate::local::engine;
+use crate::train::matrices;
+use crate::{Error, Result};
+use ndarray::Array2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::{Samples, Schema};
 use trefoil_engine::Float;
 use trefoil_nn::{Event, Trainer};
-use trefoil_server::{Error, Result};
 
 /// A finished baseline.
 pub struct Plain {
@@ -39,9 +41,8 @@ pub fn train(
     report: &mut dyn FnMut(u64, f64, f64),
 ) -> Result<Plain> {
     let data = |samples: &Samples| {
-        let [x, y] = samples.decoded(schema);
-        let y = trainer.training().records.outputs.column().map_or(y.clone(), |class| y.select(Axis(1), &[class]));
-        trainer.data(&Float, &x, &y)
+        let [x, y] = matrices(trainer, schema, samples);
+        trainer.data(&Float, &x, &y).map_err(engine)
     };
     let (data, test) = (data(train)?, data(test)?);
     let started = Instant::now();
@@ -54,7 +55,7 @@ pub fn train(
         }
         if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     };
-    let initial = trainer.initial(&Float)?;
+    let initial = trainer.initial(&Float).map_err(engine)?;
     let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
     let model = state.best.given(&trainer.training().spec).map_or(epochs.len(), |epoch| epoch as usize);
     let params = state.params.into_iter().map(|p| p.value).collect();

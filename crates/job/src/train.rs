@@ -1,0 +1,212 @@
+//! A training on shares by three parties on threads of this process, with the real protocols, fresh keys, and queues in place of
+//! connections. It is for trying what training on shares gives and what it costs; whoever runs it sees everything.
+
+use crate::local::{self, Ends, Parts, engine, gone, together};
+use crate::sharing;
+use crate::suites::{Chosen, WithSuite};
+use crate::{Error, Result};
+use ndarray::{Array2, Axis};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use trefoil_data::schema::Task;
+use trefoil_data::{Dataset, Samples, Schema};
+use trefoil_engine::{Format, fixed};
+use trefoil_mpc::{Id, Part, Party, Suite};
+use trefoil_nn::{Data, Event, Metric, Open, Outputs, Records, TrainSpec, Trainer, Training};
+use trefoil_ring::Tensor;
+
+/// What a training says while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// So many steps are done, of so many.
+    Step(u64, u64),
+    /// An epoch is done, at all three parties.
+    Epoch(Epoch),
+}
+
+/// What is opened after an epoch, and what it took, its figures included.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// The mean over a fixed sample of training records, where it is opened.
+    pub loss: Option<f64>,
+    /// The figure of the held-out records, where one is opened.
+    pub metric: Option<f64>,
+    /// By P0's clock.
+    pub seconds: f64,
+    /// Payload on all links.
+    pub bytes: u64,
+    /// P0's or P1's, whichever has more.
+    pub rounds: u64,
+}
+
+/// A training on records of one user, who is shown every figure.
+pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
+    let (input_frac, input_bits) = data.schema.input();
+    let (labels, metric) = match data.schema.task {
+        Task::Classification => (Outputs::Classes(data.schema.outputs()), Metric::Accuracy),
+        Task::Regression => (Outputs::Value, Metric::SquaredError),
+    };
+    let (features, outputs) = (data.schema.features(), spec.outputs(labels));
+    let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
+    let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
+    Training { spec, records, open: Open { loss: true, activations: true, metric: Some(metric) } }
+}
+
+/// Trains on records to train on, and evaluates on those held out; gives the parameters as [`Graph::params`](trefoil_nn::Graph::params)
+/// has them. `say` is called by the parties' threads.
+///
+/// # Errors
+/// No randomness; those of training; [`Error::Interrupted`] if `stop` is set.
+pub fn on_shares(
+    trainer: &Trainer,
+    chosen: Chosen,
+    schema: &Schema,
+    samples: [&Samples; 2],
+    stop: &AtomicBool,
+    say: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<Array2<f64>>> {
+    let ends = Ends::of(chosen);
+    let mut dealt = [const { Vec::new() }; 3];
+    for samples in samples {
+        let [x, y] = matrices(trainer, schema, samples);
+        for (matrix, format) in [(x, trainer.training().records.input()), (y, trainer.label_format())] {
+            let words = fixed::encode(&matrix, format).map_err(engine)?;
+            let parts = (ends.deal)(&words, *local::key()?.bytes());
+            dealt.iter_mut().zip(parts).for_each(|(party, parts)| party.push((matrix.dim().into(), format, parts)));
+        }
+    }
+    let tally = Mutex::new(Tally { started: Instant::now(), told: Vec::new() });
+    let run = &Run { trainer, stop, say, tally };
+    let parts = std::thread::scope(|scope| {
+        let start = |(party, dealt): (Party, Vec<Dealt>)| {
+            let name = std::thread::Builder::new().name(party.id.to_string());
+            let thread = name.spawn_scoped(scope, move || chosen.with(Work { party, run, dealt }));
+            thread.map_err(|e| Error::config("threads", e, "one for each party"))
+        };
+        // A party without its peers ends by itself.
+        let threads: Vec<_> = local::parties()?.into_iter().zip(dealt).map(start).collect();
+        together(threads.into_iter().map(|thread| thread?.join().unwrap_or_else(|_| Err(gone()))))
+    })?;
+    let mut parts = parts.map(Vec::into_iter);
+    let tensor = |shape: [usize; 2]| -> Result<Tensor> {
+        let of_all: Parts = parts.each_mut().map(|party| party.next().unwrap_or_default());
+        let expected = "parts that fit";
+        let words = (ends.reconstruct)(shape[0] * shape[1], &of_all).map_err(|e| Error::config("parameters", e, expected))?;
+        Tensor::from_shape_vec(shape, words).map_err(|e| Error::config("parameters", e, expected))
+    };
+    let tensors: Vec<Tensor> = trainer.network().params().iter().map(|p| p.shape()).map(tensor).collect::<Result<_>>()?;
+    sharing::parameters(trainer, &tensors)
+}
+
+/// Features and labels as a network takes and gives them: of two classes with one output the column that is learnt.
+pub(crate) fn matrices(trainer: &Trainer, schema: &Schema, samples: &Samples) -> [Array2<f64>; 2] {
+    let [x, y] = samples.decoded(schema);
+    match trainer.training().records.outputs.column() {
+        Some(class) => [x, y.select(Axis(1), &[class])],
+        None => [x, y],
+    }
+}
+
+/// A matrix on its way to a party.
+type Dealt = ([usize; 2], Format, Vec<Part>);
+
+/// What the three threads share that would be no party's secret.
+struct Run<'a> {
+    trainer: &'a Trainer,
+    stop: &'a AtomicBool,
+    say: &'a (dyn Fn(Progress) + Sync),
+    tally: Mutex<Tally>,
+}
+
+/// What the parties have told of their epochs. The helper is ahead of the others.
+struct Tally {
+    started: Instant,
+    /// By epoch, from the first one on.
+    told: Vec<Told>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Told {
+    parties: usize,
+    /// Since the beginning.
+    so_far: Epoch,
+}
+
+impl Run<'_> {
+    /// An epoch is done at a party; where it is the last of the three, that is said.
+    fn told(&self, party: &Party, epoch: u64, loss: Option<f64>, metric: Option<f64>) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = tally.started.elapsed().as_secs_f64();
+        let at = (epoch as usize).saturating_sub(1);
+        if tally.told.len() <= at {
+            tally.told.resize(at + 1, Told::default());
+        }
+        let before = at.checked_sub(1).and_then(|i| tally.told.get(i)).map_or(Epoch::default(), |told| told.so_far);
+        let Some(Told { parties, so_far }) = tally.told.get_mut(at) else { return };
+        (*parties, so_far.epoch) = (*parties + 1, epoch);
+        so_far.bytes += party.cost.sent.iter().sum::<u64>();
+        match party.id {
+            Id::P0 => (so_far.loss, so_far.metric, so_far.seconds) = (loss, metric, seconds),
+            Id::P1 | Id::P2 => {}
+        }
+        if party.id != Id::P2 {
+            so_far.rounds = so_far.rounds.max(party.depth().into());
+        }
+        if *parties == 3 {
+            let (seconds, bytes) = (so_far.seconds - before.seconds, so_far.bytes - before.bytes);
+            (self.say)(Progress::Epoch(Epoch { seconds, bytes, rounds: so_far.rounds - before.rounds, ..*so_far }));
+        }
+    }
+}
+
+/// A party's thread.
+struct Work<'a> {
+    party: Party,
+    run: &'a Run<'a>,
+    dealt: Vec<Dealt>,
+}
+
+impl WithSuite for Work<'_> {
+    type Out = Result<Vec<Vec<Part>>>;
+
+    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out {
+        let Work { party, run, dealt } = self;
+        work(&mut engine(party), run, dealt)
+    }
+}
+
+/// Takes the records, trains, and gives this party's parts of the parameters.
+fn work<S: Suite>(e: &mut S, run: &Run<'_>, dealt: Vec<Dealt>) -> Result<Vec<Vec<Part>>> {
+    let Run { trainer, stop, .. } = *run;
+    let mut numbers = Vec::new();
+    for (shape, format, parts) in dealt {
+        let kept = S::accept(e.party().id, shape[0] * shape[1], &parts)
+            .map_err(|found| Error::config("dealt matrix", found, "its own parts"))?;
+        numbers.push(e.input(shape, format, kept));
+    }
+    let Ok([x, y, test_x, test_y]) = <[S::Num; 4]>::try_from(numbers) else { return Err(gone()) };
+    let (data, test) = (Data { x, y }, Data { x: test_x, y: test_y });
+    let mut on = |e: &mut S, event: Event<'_, S::Num>| {
+        match event {
+            Event::Step { step, .. } if e.party().id == Id::P0 => (run.say)(Progress::Step(step, trainer.total_steps())),
+            Event::Opened { verdict: Some(better), .. } => *better = verdict(e.party(), *better)?,
+            Event::Epoch { epoch, loss, metric, .. } => run.told(e.party(), epoch, loss, metric),
+            _ => {}
+        }
+        if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    };
+    let initial = trainer.initial(e).map_err(engine)?;
+    let state = trainer.train(e, initial, 0, &data, &test, &mut on)?;
+    state.params.iter().map(|param| e.export(param).map_err(|e| engine(e.into()))).collect()
+}
+
+/// Whether an epoch was better than all before, as P0 has seen it and tells the others.
+fn verdict(party: &mut Party, own: Option<bool>) -> Result<Option<bool>> {
+    let word = own.map_or(0, |better| 1 + u64::from(better));
+    let told = party.tell("train.verdict", &[word]).map_err(|e| engine(e.into()))?;
+    let of_p0 = told.iter().find(|(id, _)| *id == Id::P0).and_then(|(_, words)| words.first()).copied();
+    Ok(of_p0.map_or(own, |word| (word > 0).then_some(word == 2)))
+}
