@@ -1,0 +1,29 @@
+//! `trefoil._core`: what the Python package `trefoil` has of this workspace. It converts arrays, errors and progress; all else is in the
+//! crates that the commands use.
+//!
+//! | where | what |
+//! |---|---|
+//! | `training` | a training on a thread of its own, followed event by event |
+//! | `model` | a trained model |
+//! | `errors` | errors of the workspace as Python's exceptions |
+
+mod errors;
+mod model;
+mod training;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+#[pyo3(name = "_core")]
+mod core {
+    #[pymodule_export]
+    use crate::model::Model;
+    #[pymodule_export]
+    use crate::training::Run;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

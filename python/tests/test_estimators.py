@@ -1,0 +1,200 @@
+"""The estimators, as scikit-learn sees them and as their users do."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_regression
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import trefoil
+from trefoil import TrefoilClassifier, TrefoilRegressor
+
+# Small, since each check trains a few times.
+SMALL = [
+    TrefoilClassifier(hidden=(8,), epochs=20, batch_size=16, random_state=0),
+    TrefoilRegressor(hidden=(8,), epochs=30, batch_size=16, random_state=0),
+]
+SMALL += [clone(estimator).set_params(engine="float") for estimator in SMALL]
+
+ROUNDING = "masks come from the operating system: two trainings from one state differ by rounding, and the check compares to 1e-7"
+
+
+def expected_to_fail(estimator):
+    """On shares three checks that train twice and compare; in floating point, from the same weights and batches, none."""
+    if estimator.engine == "float":
+        return {}
+    twice = ["check_fit_idempotent"]
+    if isinstance(estimator, TrefoilRegressor):
+        twice += ["check_supervised_y_2d", "check_regressor_data_not_an_array"]
+    return dict.fromkeys(twice, ROUNDING)
+
+
+@parametrize_with_checks(SMALL, expected_failed_checks=expected_to_fail)
+def test_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+@pytest.fixture
+def points():
+    """Three groups of points in the plane."""
+    random = np.random.RandomState(3)
+    y = np.arange(90) % 3
+    return random.normal(size=(90, 2)) + 6 * np.array([[0, 0], [1, 0], [0, 1]])[y], y
+
+
+def test_digits(digits):
+    secure = TrefoilClassifier(random_state=1).fit(*digits)
+    plain = TrefoilClassifier(random_state=1, engine="float").fit(*digits)
+    score, in_the_clear = secure.score(*digits), plain.score(*digits)
+    print(f"\ndigits: {score:.4f} on shares, {in_the_clear:.4f} in the clear")
+    assert score >= 0.95 and abs(score - in_the_clear) <= 0.01
+    assert secure.model_.network == "64-256-10" and len(secure.model_.classes) == 10
+    difference = np.abs(secure.predict_proba(digits[0]) - plain.predict_proba(digits[0])).max()
+    assert 0 < difference < 0.05
+
+
+@pytest.mark.parametrize("suite", ["masked", "securenn"])
+def test_suites(points, suite):
+    model = TrefoilClassifier(hidden=(8,), epochs=20, batch_size=32, suite=suite, random_state=0).fit(*points)
+    assert model.score(*points) > 0.95
+
+
+def test_history(points):
+    pandas = pytest.importorskip("pandas")
+    settings = {"hidden": (4,), "epochs": 3, "batch_size": 30, "random_state": 0}
+    history = TrefoilClassifier(**settings).fit(*points).history_
+    assert isinstance(history, pandas.DataFrame)
+    assert list(history) == ["epoch", "loss", "accuracy", "seconds", "bytes", "rounds"]
+    assert list(history.epoch) == [1, 2, 3] and (history[["seconds", "bytes", "rounds"]] > 0).all(axis=None)
+    plain = TrefoilClassifier(engine="float", **settings).fit(*points).history_
+    assert np.allclose(history.loss, plain.loss, atol=1e-3) and (plain.bytes == 0).all()
+    held_out = TrefoilRegressor(validation_fraction=0.2, patience=1, keep="best", **settings).fit(points[0], points[0][:, 0])
+    assert "validation_squared_error" in held_out.history_
+
+
+def test_history_without_pandas(points, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    history = TrefoilClassifier(hidden=(4,), epochs=2).fit(*points).history_
+    assert isinstance(history, dict) and history["epoch"] == [1, 2] and len(history["bytes"]) == 2
+
+
+def test_labels_of_any_kind(points):
+    X, y = points
+    for labels in (np.array(["low", "middle", "high"])[y], y * 10 - 5, y == 1, np.array([1.5, 2.0, -3.0])[y] * 2):
+        labels = np.asarray(labels)
+        if labels.dtype.kind == "f":
+            labels = labels.round()
+        model = TrefoilClassifier(hidden=(8,), epochs=20, batch_size=32, random_state=0).fit(X, labels)
+        assert model.score(X, labels) > 0.9 and set(model.predict(X)) <= set(np.unique(labels))
+        assert model.predict_proba(X).shape == (90, len(np.unique(labels)))
+
+
+def test_data_frames(points):
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    X, y = points
+    columns = {"left": X[:, 0], "label": X[:, 1]}
+    model = TrefoilClassifier(hidden=(8,), epochs=5, random_state=0).fit(pandas.DataFrame(columns), pandas.Series(y))
+    assert list(model.feature_names_in_) == ["left", "label"]
+    expected = model.predict_proba(pandas.DataFrame(columns))
+    assert np.array_equal(model.predict_proba(polars.DataFrame(columns)), expected)
+    other = TrefoilClassifier(hidden=(8,), epochs=5, random_state=0).fit(polars.DataFrame(columns), polars.Series(y))
+    assert list(other.feature_names_in_) == ["left", "label"]
+    assert np.allclose(other.predict_proba(polars.DataFrame(columns)), expected, atol=0.01)
+
+
+def test_records_stay_in_their_units(points):
+    """What is standardised inside follows the records: units do not matter, and the model takes records as they are."""
+    X, y = points
+    settings = {"hidden": (8,), "epochs": 10, "batch_size": 32, "engine": "float", "random_state": 0}
+    one = TrefoilClassifier(**settings).fit(X, y)
+    other = TrefoilClassifier(**settings).fit(X * 1000 + 12345, y)
+    assert np.allclose(one.predict_proba(X), other.predict_proba(X * 1000 + 12345), atol=0.02)
+    assert np.array_equal(one.model_.answers(X), one.predict_proba(X))
+
+
+def test_regression():
+    X, y = make_regression(n_samples=200, n_features=5, noise=5.0, random_state=0)
+    model = TrefoilRegressor(hidden=(16,), epochs=60, batch_size=32, random_state=0).fit(X, 1000 * y + 5)
+    assert model.score(X, 1000 * y + 5) > 0.9
+    assert TrefoilRegressor(random_state=0).fit(X, y).score(X, y) > 0.5
+
+
+def test_scikit_learns_tools(points):
+    X, y = points
+    small = TrefoilClassifier(hidden=(8,), epochs=10, batch_size=30, random_state=0)
+    assert make_pipeline(StandardScaler(), clone(small)).fit(X, y).score(X, y) > 0.9
+    assert cross_val_score(small, X, y, cv=3).mean() > 0.9
+    search = GridSearchCV(small, {"hidden": [(4,), ()], "learning_rate": np.array([0.05, 0.1])}, cv=2).fit(X, y)
+    assert search.best_score_ > 0.9
+    parallel = cross_val_score(small, X, y, cv=2, n_jobs=2)
+    assert parallel.mean() > 0.9
+
+
+def test_the_same_state_gives_the_same_model_but_for_rounding(points):
+    X, y = points
+    settings = {"hidden": (8,), "epochs": 5, "batch_size": 30}
+    one, same, other = (TrefoilClassifier(random_state=s, **settings).fit(X, y).predict_proba(X) for s in (1, 1, 2))
+    assert np.allclose(one, same, atol=0.005) and not np.allclose(one, other, atol=0.005)
+    exact = [TrefoilClassifier(random_state=1, engine="float", **settings).fit(X, y).predict_proba(X) for _ in range(2)]
+    assert np.array_equal(*exact)
+
+
+def test_pickled(points):
+    X, y = points
+    model = TrefoilClassifier(hidden=(4,), epochs=2).fit(X, y)
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), model.predict_proba(X))
+
+
+def test_progress(points, capsys, monkeypatch):
+    TrefoilClassifier(hidden=(4,), epochs=2, verbose=True).fit(*points)
+    if trefoil._history.tqdm:
+        assert "training" in capsys.readouterr().err
+    monkeypatch.setattr(trefoil._history, "tqdm", None)
+    TrefoilClassifier(hidden=(4,), epochs=2, verbose=True).fit(*points)
+    assert capsys.readouterr().out.startswith("epoch 1/2: loss ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"suite": "plain"}, "suite: found plain, expected masked or securenn"),
+        ({"engine": "clear"}, "engine: found 'clear', expected shares or float"),
+        ({"epochs": 0}, "epochs: found 0"),
+        ({"learning_rate": -1.0}, "learning rate: found -1"),
+        ({"learning_rate": float("nan")}, "settings: found"),
+        ({"optimiser": "newton"}, "newton"),
+        ({"schedule": "sometimes"}, "sometimes"),
+        ({"keep": "first"}, "first"),
+    ],
+)
+def test_settings_that_cannot_be(points, settings, why):
+    with pytest.raises(trefoil.ConfigError, match=why):
+        TrefoilClassifier(hidden=(4,)).set_params(**settings).fit(*points)
+
+
+def test_records_that_cannot_be(points):
+    X, y = points
+    with pytest.raises(NotFittedError):
+        TrefoilClassifier().predict(X)
+    with pytest.raises(ValueError, match="NaN"):
+        TrefoilClassifier().fit(np.where(X > 6, np.nan, X), y)
+    with pytest.raises(ValueError, match="infinity"):
+        TrefoilRegressor().fit(X, np.where(y == 1, np.inf, y))
+    with pytest.raises(trefoil.DataError, match="more than 64"):
+        TrefoilClassifier().fit(np.zeros((65, 1)), np.arange(65))
+
+
+def test_a_training_that_diverges_says_so(points):
+    with pytest.raises(trefoil.TrainingError, match="smaller learning rate"):
+        TrefoilRegressor(learning_rate=8.0).fit(points[0], points[0][:, 0])

@@ -1,0 +1,41 @@
+"""Neural networks trained on secret shares: three parties compute, and none of them learns a record or a weight.
+
+>>> from sklearn.datasets import load_digits
+>>> from trefoil import TrefoilClassifier
+>>> X, y = load_digits(return_X_y=True)
+>>> TrefoilClassifier().fit(X, y).score(X, y)  # doctest: +SKIP
+0.99...
+
+`fit` runs the three parties on threads of this process, with the protocols that they run between organisations. It shows what training on
+shares gives and what it costs; it protects nothing from whoever runs this process.
+"""
+
+from ._core import Model, __version__
+from .errors import (
+    ConfigError,
+    DataError,
+    Error,
+    FileError,
+    ModelError,
+    NetworkError,
+    ProtocolError,
+    RefusedError,
+    TrainingError,
+)
+from .estimators import TrefoilClassifier, TrefoilRegressor
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Error",
+    "FileError",
+    "Model",
+    "ModelError",
+    "NetworkError",
+    "ProtocolError",
+    "RefusedError",
+    "TrainingError",
+    "TrefoilClassifier",
+    "TrefoilRegressor",
+    "__version__",
+]

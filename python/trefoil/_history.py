@@ -1,0 +1,45 @@
+"""What a training says while it goes on."""
+
+try:
+    from tqdm.auto import tqdm
+except ImportError:
+    tqdm = None
+
+
+def follow(run, metric, epochs, verbose):
+    """Follows a training to its end, and gives its model and a row for each epoch: a dict of its figures and of what it took.
+
+    Whatever ends this early, Ctrl-C for one, ends the training too.
+    """
+    rows = []
+    bar = tqdm(total=epochs, unit="epoch", desc="training") if verbose and tqdm else None
+    try:
+        for event in run:
+            if isinstance(event, dict):
+                event[metric] = event.pop("metric")
+                row = {key: event[key] for key in ("epoch", "loss", metric, "seconds", "bytes", "rounds")}
+                rows.append(row)
+                if bar is not None:
+                    bar.n = row["epoch"]
+                    bar.set_postfix({"loss": f"{row['loss']:.4f}", metric: f"{row[metric]:.4f}"})
+                elif verbose:
+                    print(f"epoch {row['epoch']}/{epochs}: loss {row['loss']:.4f}, {metric} {row[metric]:.4f}")
+            elif bar is not None:
+                step, steps = event
+                bar.n = round(epochs * step / steps, 1)
+                bar.update(0)
+        return run.model(), rows
+    finally:
+        run.stop()
+        if bar is not None:
+            bar.close()
+
+
+def frame(rows):
+    """Rows as a pandas data frame, or where there is no pandas as a dict of lists."""
+    columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        return columns
+    return DataFrame(columns)
