@@ -9,6 +9,7 @@ use crate::share::dial;
 use crate::{ACKNOWLEDGED, ANSWER, Address, Error, Patience, QUESTION, Result, ServiceHash, expect, frame};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::time::Duration;
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 use trefoil_net::{At, Part};
@@ -28,6 +29,8 @@ pub struct Question<'a> {
     pub x: &'a Tensor,
     /// Columns of the answer.
     pub outputs: usize,
+    /// How long the parties may let the question wait before its pass begins; at most as long as they do by themselves.
+    pub deadline: Option<Duration>,
 }
 
 /// A client's connections to P0 and P1.
@@ -78,29 +81,53 @@ impl Conversation {
         let at = At { step: self.asked, op: rows as u32 };
         let [of_p0, of_p1, _] = deal(question.x, seed);
         let [p0, p1] = &mut self.streams;
-        p1.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, of_p1) })?;
+        let parts = |own: Vec<Part>| [vec![limit(question.deadline)], own].concat();
+        p1.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, parts(of_p1)) })?;
         expect(p1, ACKNOWLEDGED)?;
-        p0.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, of_p0) })?;
+        p0.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, parts(of_p0)) })?;
         // P0 knows first what is refused.
         let told = [expect(p0, ANSWER)?, expect(p1, ANSWER)?];
         hear([rows, question.outputs], &told).map_err(Error::Answer)
     }
 }
 
-/// A party's half: the next question, of at most so many bytes, as its number, its rows and the parts that came; `None` where the client has
-/// hung up.
+/// A deadline in milliseconds, as the first part of a question: at least 1; 0 is none.
+fn limit(deadline: Option<Duration>) -> Part {
+    let within = |deadline: Duration| deadline.as_micros().div_ceil(1000).clamp(1, u128::from(u32::MAX)) as u64;
+    Part::bits(&[deadline.map_or(0, within)], 32)
+}
+
+/// A question as it has come to a party.
+pub struct Asked {
+    /// From 1 on in each conversation.
+    pub number: u64,
+    /// Records.
+    pub rows: usize,
+    /// How long its client lets it wait, where it says so.
+    pub deadline: Option<Duration>,
+    /// What the suite makes of the rest.
+    pub parts: Vec<Part>,
+}
+
+/// A party's half: the next question, of at most so many bytes; `None` where the client has hung up.
 ///
 /// # Errors
 /// The client is gone, or sent something else.
-pub fn question(stream: &mut Stream, most: usize) -> Result<Option<(u64, usize, Vec<Part>)>> {
-    match stream.read_frame(most)? {
-        None => Ok(None),
-        Some(f) if f.label == QUESTION => Ok(Some((f.at.step, f.at.op as usize, f.parts))),
-        Some(f) => Err(Error::Unexpected {
-            peer: stream.address().to_owned(),
-            found: format!("{:?}", f.label.chars().take(64).collect::<String>()),
-            expected: QUESTION.into(),
-        }),
+pub fn question(stream: &mut Stream, most: usize) -> Result<Option<Asked>> {
+    let Some(mut f) = stream.read_frame(most)? else { return Ok(None) };
+    let unexpected = |found: String, expected: &str| {
+        Err(Error::Unexpected { peer: stream.address().to_owned(), found, expected: expected.to_owned() })
+    };
+    if f.label != QUESTION {
+        return unexpected(format!("{:?}", f.label.chars().take(64).collect::<String>()), QUESTION);
+    }
+    match f.parts.first().filter(|part| part.len() == 1).and_then(|part| part.to_bits(1, 32).ok()).as_deref() {
+        Some([within]) => {
+            let deadline = (*within > 0).then(|| Duration::from_millis(*within));
+            f.parts.remove(0);
+            Ok(Some(Asked { number: f.at.step, rows: f.at.op as usize, deadline, parts: f.parts }))
+        }
+        _ => unexpected("a question that does not begin with its deadline".into(), "milliseconds, or 0"),
     }
 }
 

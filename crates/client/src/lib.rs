@@ -18,7 +18,7 @@ pub mod request;
 pub mod share;
 mod signed;
 
-pub use error::{AGAIN, Error, Result};
+pub use error::{AGAIN, Error, Result, again_in};
 pub use hashes::{JobHash, NoHash, ServiceHash};
 
 use std::{borrow::Cow, time::Duration};

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Bytes of a body.
@@ -148,7 +148,7 @@ async fn infer<O: Oracle>(
     }
     let _place = shared.place()?;
     let (body, json) = (whole(&headers, body).await?, json_length(&headers)?);
-    let Answer { body, json } = shared.pool.ask(Asked { body, json }).await?;
+    let Answer { body, json } = shared.pool.ask(Asked { body, json, since: Instant::now() }).await?;
     let Some(json) = json else { return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()) };
     let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response();
     response.headers_mut().insert(JSON_LENGTH, HeaderValue::from(json));

@@ -5,25 +5,27 @@ use crate::model::{CLASS, Model, PROBABILITIES, VALUE};
 use crate::tensors::{Answer, Input, Output, Request, Tensor, Values};
 use axum::http::StatusCode;
 use ndarray::Array2;
+use std::time::Duration;
 use trefoil_data::records::Cells;
 use trefoil_job::predict::{self, Unlabelled, answers};
 use trefoil_nn::Reveal;
 
 impl Model {
-    /// Answers a request. `ask` gives for each row of the network's inputs, [records, inputs], its outputs, [records, outputs].
+    /// Answers a request. `ask` gives for each row of the network's inputs, [records, inputs], its outputs, [records, outputs], and is told
+    /// the request's deadline.
     ///
     /// # Errors
     /// The request is not in order, or what `ask` says.
     pub fn infer(
         &self,
         request: Request,
-        ask: impl FnOnce(&Array2<f64>) -> trefoil_job::Result<Array2<f64>>,
+        ask: impl FnOnce(&Array2<f64>, Option<Duration>) -> trefoil_job::Result<Array2<f64>>,
     ) -> Result<Answer, Refusal> {
         let wanted = self.wanted(request.outputs.as_deref(), request.binary)?;
         let (records, cells) = self.columns(request.inputs)?;
         let x = Unlabelled::in_memory(self.input.clone(), "inputs", records, cells)?.next(records)?;
         let x = x.ok_or_else(|| Refusal::request("inputs", "no records", "at least one"))?;
-        let said = answers(&self.task, self.input.target, self.reveal == Reveal::Class, ask(&x)?);
+        let said = answers(&self.task, self.input.target, self.reveal == Reveal::Class, ask(&x, request.deadline)?);
         let tensors: Vec<Tensor> = wanted.into_iter().map(|(name, binary)| tensor(name, binary, &said)).collect();
         Ok(Answer::write(&self.name, request.id.as_deref(), &tensors))
     }

@@ -34,11 +34,11 @@ pub trait Oracle: Send + Sync + 'static {
     /// A party cannot be reached, or refuses.
     fn open(&self, brief: bool) -> Result<Self::Conversation<'_>, Error>;
 
-    /// The network's outputs, [records, outputs], for its inputs, [records, inputs].
+    /// The network's outputs, [records, outputs], for its inputs, [records, inputs], which wait no longer than the deadline.
     ///
     /// # Errors
     /// What has kept the parties from answering.
-    fn ask(conversation: &mut Self::Conversation<'_>, x: &Array2<f64>) -> Result<Array2<f64>, Error>;
+    fn ask(conversation: &mut Self::Conversation<'_>, x: &Array2<f64>, deadline: Option<Duration>) -> Result<Array2<f64>, Error>;
 }
 
 /// A service, and the client that asks it.
@@ -57,7 +57,8 @@ impl Oracle for Client {
         Asking::open(&self.service, &self.identity, patience)
     }
 
-    fn ask(asking: &mut Asking<'_>, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
+    fn ask(asking: &mut Asking<'_>, x: &Array2<f64>, deadline: Option<Duration>) -> Result<Array2<f64>, Error> {
+        asking.set_deadline(deadline);
         asking.answers(x)
     }
 }
@@ -66,6 +67,8 @@ impl Oracle for Client {
 pub(crate) struct Asked {
     pub(crate) body: axum::body::Bytes,
     pub(crate) json: Option<usize>,
+    /// When it had come.
+    pub(crate) since: Instant,
 }
 
 type Reply = oneshot::Sender<Result<Answer, Refusal>>;
@@ -130,11 +133,17 @@ fn converse<O: Oracle>(oracle: &O, coming: &Mutex<Receiver<(Asked, Reply)>>, mod
         if reply.is_closed() {
             continue;
         }
-        let mut ask = |x: &Array2<f64>| -> Result<Array2<f64>, Error> {
+        let since = asked.since;
+        let mut ask = |x: &Array2<f64>, deadline: Option<Duration>| -> Result<Array2<f64>, Error> {
+            // It has waited for a conversation, too.
+            let left = deadline.map(|deadline| deadline.saturating_sub(since.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return Err(Error::Refused("late: the request has waited for longer than its timeout".into()));
+            }
             // A conversation that has ended with an error is of no use.
             let current = conversation.take().map_or_else(|| oracle.open(false), Ok);
             let outputs = current.and_then(|mut current| {
-                let outputs = O::ask(&mut current, x)?;
+                let outputs = O::ask(&mut current, x, left)?;
                 conversation = Some(current);
                 Ok(outputs)
             });

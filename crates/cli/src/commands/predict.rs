@@ -51,6 +51,10 @@ pub struct Predict {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "service", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
 
+    /// How long a question may wait before the parties begin to answer it, such as 500ms or 2s; then it is refused, and does not count [default: as long as the parties let it]
+    #[arg(long, value_name = "TIME", requires = "service", value_parser = time)]
+    deadline: Option<Duration>,
+
     /// A column to leave out, where the model does not know columns by name
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
@@ -76,6 +80,14 @@ pub struct Predict {
     batch: u64,
 }
 
+/// 500ms, 2s or 1.5s; at least a millisecond.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let number = text.strip_suffix("ms").map(|n| (n, 1e-3)).or_else(|| text.strip_suffix('s').map(|n| (n, 1.0)));
+    let seconds = number.and_then(|(number, unit)| Some(number.parse::<f64>().ok()? * unit));
+    let seconds = seconds.filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time from 1ms to 86400s, such as 500ms or 2s".into())
+}
+
 impl Predict {
     /// A line a record: the class and the probability of each, or the value.
     pub fn run(self) -> Result<()> {
@@ -92,7 +104,8 @@ impl Predict {
         let Some(key) = &self.key else { return Err(Error::config("key", "none", "a client's, by --key")) };
         let identity = key.load(&self.passphrase.source(), false)?;
         let timeout = Duration::from_secs(self.timeout);
-        let asking = Asking::open(&service, &identity, Patience { connect: timeout, answer: timeout })?;
+        let mut asking = Asking::open(&service, &identity, Patience { connect: timeout, answer: timeout })?;
+        asking.set_deadline(self.deadline);
         let rows = service.limits.records_a_question as usize;
         self.tell(&mut Predictions::ask(asking, file)?, rows)
     }

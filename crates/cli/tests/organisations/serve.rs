@@ -285,7 +285,8 @@ fn a_client_that_keeps_to_no_rule_is_told_nothing() {
             return e.to_string();
         }
         let at = At { step: number, op };
-        stream.write_frame(&Frame { at, depth: 0, label: "client.question".into(), parts: parts.to_vec() }).unwrap();
+        let parts = [&[Part::bits(&[0], 32)], parts].concat();
+        stream.write_frame(&Frame { at, depth: 0, label: "client.question".into(), parts }).unwrap();
         told(stream.read_frame(1 << 16).unwrap().unwrap().parts)
     };
     let [of_p0, of_p1, _] = SecureNn::deal(&x, [7; 32]);
@@ -300,10 +301,22 @@ fn a_client_that_keeps_to_no_rule_is_told_nothing() {
     let mut stream = dial(&service.addresses()[0], &client, patience).unwrap();
     let request = Request::Ask { service: service.hash(), conversation: "f".repeat(32) };
     request::ask::<Value>(&mut stream, &request).unwrap();
-    let frame = Frame { at: At { step: 1, op: 1 }, depth: 0, label: "client.question".into(), parts: of_p0 };
+    let frame = Frame {
+        at: At { step: 1, op: 1 },
+        depth: 0,
+        label: "client.question".into(),
+        parts: [vec![Part::bits(&[0], 32)], of_p0.clone()].concat(),
+    };
     stream.write_frame(&frame).unwrap();
     let line = told(stream.read_frame(1 << 16).unwrap().unwrap().parts);
     assert!(line.contains("P1: the question is not there") || line.contains("have not met"), "{line}");
+    // One without a deadline, not even none.
+    let mut stream = dial(&service.addresses()[0], &client, patience).unwrap();
+    let request = Request::Ask { service: service.hash(), conversation: "e".repeat(32) };
+    request::ask::<Value>(&mut stream, &request).unwrap();
+    stream.write_frame(&Frame { parts: of_p0, ..frame }).unwrap();
+    let line = told(stream.read_frame(1 << 16).unwrap().unwrap().parts);
+    assert!(line.contains("a question that does not begin with its deadline"), "{line}");
     // The service goes on.
     let mut asking = Asking::open(&service, &client, patience).unwrap();
     assert_eq!(asking.answers(&Array2::from_elem((1, 4), 0.25)).unwrap().dim(), (1, 2));
@@ -332,6 +345,47 @@ fn clients_that_share_a_pass_get_their_own_rows() {
         let ask = &ask;
         std::thread::scope(|scope| (0..8).for_each(|i| drop(scope.spawn(move || ask(i)))));
     }
+}
+
+/// While P2 hangs a pass waits for it, and who waits for that pass waits as long as it says. Its question is in no pass, and does not count.
+#[test]
+fn a_question_has_a_deadline() {
+    let d = &mut ready_without_approval(300);
+    let client = Identity::generate("client").unwrap();
+    d.ok(&["peers", "add", "client", "-", &client.fingerprint().to_string()]);
+    serve(d, "securenn", "client", "reveal = \"class\"", ENOUGH);
+    let (service, x) = (loaded(d), Array2::from_elem((1, 4), 0.25));
+    let patience = Patience { connect: Duration::from_secs(60), answer: Duration::from_secs(60) };
+    let open = || Asking::open(&service, &client, patience).unwrap();
+    let (mut first, mut second) = (open(), open());
+    second.set_deadline(Some(Duration::from_secs(60)));
+    [&mut first, &mut second].into_iter().for_each(|asking| drop(asking.answers(&x).unwrap()));
+    let at_p0 = |d: &Deployment| -> Value {
+        let all = d.ok(&["service", "status", "service.toml", "--key", "keys/p0.pem", "--json"]);
+        serde_json::from_str::<Value>(&all).unwrap()[0]["status"].clone()
+    };
+    let before = at_p0(d);
+    d.signal(2, "STOP");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| first.answers(&x).unwrap());
+        let until = std::time::Instant::now() + LONG;
+        let begun = loop {
+            let status = at_p0(d);
+            if status["records"] != before["records"] || std::time::Instant::now() > until {
+                break status;
+            }
+        };
+        second.set_deadline(Some(Duration::from_millis(300)));
+        let asked = std::time::Instant::now();
+        let e = second.answers(&x).unwrap_err().to_string();
+        let took = asked.elapsed();
+        let after = at_p0(d);
+        d.signal(2, "CONT");
+        assert!(e.contains("late: the question's pass has not begun within its 300 ms") && !e.contains('\n'), "{e}");
+        assert!(took >= Duration::from_millis(300), "{took:?}");
+        assert_eq!((&after["records"], &after["refused"]), (&begun["records"], &1.into()), "{after}");
+        first.join().unwrap();
+    });
 }
 
 /// Clients and questions in all: `TREFOIL_LOAD=200,10000` for more than the suite has time for.

@@ -32,7 +32,7 @@ impl Oracle for Sum {
         if self.away { Err(away.into()) } else { Ok(self) }
     }
 
-    fn ask(sum: &mut &Sum, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
+    fn ask(sum: &mut &Sum, x: &Array2<f64>, deadline: Option<Duration>) -> Result<Array2<f64>, Error> {
         if let Some((asked, go)) = &sum.wait {
             asked.lock().unwrap().send(()).unwrap();
             go.lock().unwrap().recv().unwrap();
@@ -277,6 +277,21 @@ fn what_is_wrong_is_said_in_a_line() {
     assert!(status == 405 && answer["error"].as_str().unwrap().starts_with("method: "), "{status} {answer}");
     let (status, _, body) = port.raw(&port.head("Content-Encoding: gzip\r\n", 0), b"");
     assert!(status == 400 && String::from_utf8_lossy(&body).contains("Content-Encoding"), "{status}");
+}
+
+/// A request waits for as long as its `timeout` says, in microseconds; 0 says nothing. The service is told what is left of it.
+#[test]
+fn a_request_has_a_deadline() {
+    let port = port(Reveal::Class, Sum::default());
+    let with = |timeout: Value| {
+        let mut question = question();
+        question["parameters"]["timeout"] = timeout;
+        port.infer(&question)
+    };
+    assert_eq!((with(json!(60_000_000)).0, with(json!(0)).0), (200, 200));
+    let (status, answer) = with(json!(1));
+    assert_eq!((status, answer["error"].as_str().unwrap()), (503, "late: the request has waited for longer than its timeout"));
+    assert_eq!((with(json!(-1)).0, with(json!("soon")).0), (400, 400));
 }
 
 #[test]

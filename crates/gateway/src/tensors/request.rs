@@ -5,6 +5,7 @@ use crate::Refusal;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
+use std::time::Duration;
 use trefoil_data::records::Cells;
 
 /// What is asked: the body of a request to infer.
@@ -18,6 +19,8 @@ pub struct Request {
     pub outputs: Option<Vec<Output>>,
     /// Whether outputs are wanted in the binary form, unless they say otherwise.
     pub binary: bool,
+    /// How long the request may wait for its answer's beginning, from when it has come.
+    pub deadline: Option<Duration>,
 }
 
 /// A tensor with as many values as its shape says, of its datatype.
@@ -72,6 +75,8 @@ struct Parameters {
     binary_data_size: Option<u64>,
     binary_data_output: Option<bool>,
     binary_data: Option<bool>,
+    /// In microseconds; 0 is none.
+    timeout: Option<u64>,
     shared_memory_region: Option<serde::de::IgnoredAny>,
     classification: Option<serde::de::IgnoredAny>,
 }
@@ -114,7 +119,9 @@ impl Request {
         // An empty list is no wish.
         let outputs = body.outputs.filter(|outputs| !outputs.is_empty());
         let outputs = outputs.map(|all| all.into_iter().map(output).collect()).transpose()?;
-        Ok(Request { id: body.id, inputs, outputs, binary: body.parameters.binary_data_output == Some(true) })
+        let Parameters { binary_data_output, timeout, .. } = body.parameters;
+        let deadline = timeout.filter(|timeout| *timeout > 0).map(Duration::from_micros);
+        Ok(Request { id: body.id, inputs, outputs, binary: binary_data_output == Some(true), deadline })
     }
 }
 

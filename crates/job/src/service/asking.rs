@@ -27,6 +27,7 @@ pub struct Asking<'a> {
     known: Known,
     /// Of answers.
     format: Format,
+    deadline: Option<Duration>,
 }
 
 impl<'a> Asking<'a> {
@@ -38,7 +39,12 @@ impl<'a> Asking<'a> {
         let (conversation, job) = Conversation::open(&service.addresses(), identity, service.hash(), patience)?;
         let known = service.known(job.map(Job::from_json).transpose()?.as_ref())?;
         let format = known.prediction.answer_format(service.reveal)?;
-        Ok(Asking { service, identity, patience, conversation: Some(conversation), known, format })
+        Ok(Asking { service, identity, patience, conversation: Some(conversation), known, format, deadline: None })
+    }
+
+    /// Of the questions from now on: none's pass begins later than so long after it was asked, nor is it asked again then.
+    pub fn set_deadline(&mut self, deadline: Option<Duration>) {
+        self.deadline = deadline;
     }
 
     /// What is known of the model that answers.
@@ -56,20 +62,23 @@ impl<'a> Asking<'a> {
     /// become several questions. What a broken conversation has not answered is asked again in a new one.
     ///
     /// # Errors
-    /// A party refuses, is gone for longer than one waits, or changes the answer.
+    /// A party refuses, is gone for longer than one waits, or changes the answer; a question's deadline is over.
     pub fn answers(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
         let outputs = self.known.prediction.network().outputs();
         let mut all = Array2::zeros((x.nrows(), outputs));
         let most = self.service.limits.records_a_question as usize;
         for begin in (0..x.nrows()).step_by(most) {
             let rows = begin..x.nrows().min(begin + most);
-            let (until, mut pause) = (Instant::now() + self.patience.answer, Duration::ZERO);
+            let (asked, mut pause) = (Instant::now(), Duration::ZERO);
+            let most = self.deadline.map_or(self.patience.answer, |deadline| deadline.min(self.patience.answer));
             let answered = loop {
-                match self.ask(&x.slice(s![rows.clone(), ..]).to_owned()) {
-                    Err(Error::Client(e)) if e.may_pass() && Instant::now() < until => {
+                let left = self.deadline.map(|deadline| deadline.saturating_sub(asked.elapsed()));
+                match self.ask(&x.slice(s![rows.clone(), ..]).to_owned(), left) {
+                    Err(Error::Client(e)) if e.may_pass() && asked.elapsed() + e.pause().unwrap_or_default() < most => {
                         // A conversation that was idle for long has ended: the first time it is only begun again.
                         self.conversation = None;
-                        std::thread::sleep(std::mem::replace(&mut pause, PAUSE));
+                        let next = std::mem::replace(&mut pause, PAUSE);
+                        std::thread::sleep(e.pause().unwrap_or(next).min(most.saturating_sub(asked.elapsed())));
                     }
                     Err(e) => {
                         self.conversation = None;
@@ -83,7 +92,7 @@ impl<'a> Asking<'a> {
         Ok(all)
     }
 
-    fn ask(&mut self, x: &Array2<f64>) -> Result<Array2<f64>> {
+    fn ask(&mut self, x: &Array2<f64>, deadline: Option<Duration>) -> Result<Array2<f64>> {
         let (rows, outputs) = (x.nrows(), self.known.prediction.network().outputs());
         let pass = Service::pass(rows).unwrap_or(PASSES[PASSES.len() - 1]);
         let mut filled = Array2::zeros((pass, x.ncols()));
@@ -95,7 +104,7 @@ impl<'a> Asking<'a> {
                 none.insert(Conversation::open(&self.service.addresses(), self.identity, self.service.hash(), self.patience)?.0)
             }
         };
-        let answer = self.known.chosen.with(Ask { conversation, x: &words, outputs })?;
+        let answer = self.known.chosen.with(Ask { conversation, x: &words, outputs, deadline })?;
         let answer = Tensor::from_shape_vec((pass, outputs), answer).map_err(|e| Error::config("answer", e, "whole rows"))?;
         let answer = fixed::decode(&answer, self.format).slice(s![..rows, ..]).to_owned();
         let sign = self.reveal() == Reveal::Class && outputs == 1;
@@ -108,13 +117,14 @@ struct Ask<'a> {
     conversation: &'a mut Conversation,
     x: &'a Tensor,
     outputs: usize,
+    deadline: Option<Duration>,
 }
 
 impl WithSuite for Ask<'_> {
     type Out = Result<Vec<u64>>;
 
     fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Vec<u64>> {
-        let question = Question { x: self.x, outputs: self.outputs };
+        let question = Question { x: self.x, outputs: self.outputs, deadline: self.deadline };
         Ok(self.conversation.ask(question, SecureNn::deal, S::hear)?)
     }
 }

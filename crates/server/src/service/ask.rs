@@ -4,8 +4,8 @@ use super::ServiceHere;
 use super::lane::{Answered, Name, Question};
 use crate::{Error, Result};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Instant;
-use trefoil_client::{AGAIN, ask, request};
+use std::time::{Duration, Instant};
+use trefoil_client::{AGAIN, again_in, ask, request};
 use trefoil_job::service::PASSES;
 use trefoil_mpc::Suite;
 use trefoil_mpc::securenn::SecureNn;
@@ -16,6 +16,9 @@ use trefoil_net::tls::Stream;
 /// Questions that wait at a time, and the bytes that they may have together.
 const MOST_WAITING: usize = 256;
 const MOST_BYTES: usize = 256 << 20;
+
+/// P1 keeps a question so much longer than its client says: P0, which has it a little later, is the one that finds it late.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a question has beside eight bytes a value: seeds.
 const AROUND: usize = 4096;
@@ -56,7 +59,7 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     let inputs = model.known.prediction.network().width();
     let most = service.limits.records_a_question as usize * inputs * size_of::<u64>() + AROUND;
     let mut expected = 1;
-    while let Some((number, rows, parts)) = ask::question(stream, most)? {
+    while let Some(ask::Asked { number, rows, deadline, parts }) = ask::question(stream, most)? {
         if number != expected {
             return refuse(format!("number of a question: found {number}, expected {expected}; each serves one question"));
         }
@@ -70,7 +73,10 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
             return refuse(format!("question: {found}"));
         }
         let (name, since) = (Name { by: from, conversation, number }, Instant::now());
-        let answer = wait_for_answer(here, me, stream, Question { name, rows, parts, answer: sync_channel(1).0 })?;
+        let patience = here.server.config.timeout();
+        let within = deadline.map_or(patience, |deadline| patience.min(if me == Id::P1 { deadline + GRACE } else { deadline }));
+        let question = Question { name, rows, parts, until: since + within, answer: sync_channel(1).0 };
+        let answer = wait_for_answer(here, me, stream, question, within)?;
         here.change(|now| match &answer {
             Ok(_) => now.answered += 1,
             Err((reason, _)) => *now.refused.entry(reason).or_default() += 1,
@@ -87,7 +93,7 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
 }
 
 /// This party's part of the answer, or why there is none.
-fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question) -> Result<Answered> {
+fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Question, within: Duration) -> Result<Answered> {
     let ((answer, answered), name) = (sync_channel(1), question.name.clone());
     let full = here.change(|now| {
         let (waiting, bytes) = (now.questions.len(), now.questions.iter().map(Question::bytes).sum::<usize>());
@@ -99,7 +105,7 @@ fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Qu
             return Some(("not met", format!("the parties of the service have not met yet{AGAIN}")));
         }
         if waiting >= MOST_WAITING || waiting > 0 && bytes + question.bytes() > MOST_BYTES {
-            return Some(("busy", format!("busy: {waiting} questions wait{AGAIN}")));
+            return Some(("busy", format!("busy: {waiting} questions wait{}", again_in(now.busy_for()))));
         }
         now.questions.push_back(Question { answer, ..question });
         None
@@ -111,7 +117,19 @@ fn wait_for_answer(here: &ServiceHere, me: Id, stream: &mut Stream, question: Qu
         ask::acknowledge(stream)?;
     }
     let patience = here.server.config.timeout();
-    let answer = answered.recv_timeout(patience);
+    let mut answer = answered.recv_timeout(within);
+    if matches!(answer, Err(RecvTimeoutError::Timeout)) && within < patience {
+        // One whose pass has begun has counted, and is answered.
+        let waits = here.change(|now| {
+            let all = now.questions.len();
+            now.questions.retain(|waiting| waiting.name != name);
+            now.questions.len() < all
+        });
+        if waits {
+            return Ok(Err(("late", format!("late: the question's pass has not begun within its {} ms", within.as_millis()))));
+        }
+        answer = answered.recv_timeout(patience.saturating_sub(within));
+    }
     here.change(|now| now.questions.retain(|waiting| waiting.name != name));
     Ok(answer.unwrap_or_else(|e| {
         Err(match e {

@@ -10,11 +10,14 @@ use crate::server::Server;
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trefoil_client::request::Request;
 use trefoil_job::service::PASSES;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::{Id, Part};
+
+/// Nobody is told to wait longer than this, in seconds.
+const MOST_PAUSE: u64 = 60;
 
 /// What a question is known by: its client, its conversation and its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Question {
     pub name: Name,
     pub rows: usize,
     pub parts: Vec<Part>,
+    /// After this it begins no pass.
+    pub until: Instant,
     pub answer: SyncSender<Answered>,
 }
 
@@ -76,22 +81,42 @@ pub struct Lane {
     /// Whether the three have met.
     pub open: bool,
     pub meeting: Meeting,
+    /// What a pass takes here, in seconds: of those before, the later the more. 0 before the first.
+    pub pass: f64,
+}
+
+impl Lane {
+    /// A pass has taken so long.
+    pub fn took(&mut self, seconds: f64) {
+        self.pass = if self.pass == 0.0 { seconds } else { 0.9 * self.pass + 0.1 * seconds };
+    }
 }
 
 impl Now {
+    /// In how many seconds what waits now will have been answered, if it goes into passes of the largest size: at least one.
+    pub fn busy_for(&self) -> u64 {
+        let rows: usize = self.questions.iter().map(|question| question.rows).sum();
+        let largest = PASSES.iter().zip(&self.lanes).rfind(|(_, lane)| lane.open);
+        let seconds = largest.map_or(0.0, |(size, lane)| rows.div_ceil(*size) as f64 * lane.pass);
+        (seconds.ceil() as u64).clamp(1, MOST_PAUSE)
+    }
+
     /// Takes the questions of a lane's next pass out: those that wait longest, as far as they fit. The smallest pass that holds all who wait
     /// is theirs, and while that is busy they wait for it, or for others to come that make a larger one worth its while.
     pub fn batch(&mut self, lane: usize) -> Vec<Question> {
         let open = || PASSES.iter().zip(&self.lanes).filter(|(_, lane)| lane.open).map(|(size, _)| *size);
         let largest = open().max().unwrap_or(0);
-        let rows: usize = self.questions.iter().map(|question| question.rows).filter(|rows| *rows <= largest).sum();
+        // Who waits no longer is told so by the thread that has the connection.
+        let now = Instant::now();
+        let waits = |question: &&Question| question.rows <= largest && question.until > now;
+        let rows: usize = self.questions.iter().filter(waits).map(|question| question.rows).sum();
         let size = open().find(|size| *size >= rows.min(largest));
         if rows == 0 || size != Some(PASSES[lane]) {
             return vec![];
         }
         let (mut taken, mut left, mut room) = (vec![], VecDeque::new(), PASSES[lane]);
         for question in std::mem::take(&mut self.questions) {
-            match room.checked_sub(question.rows) {
+            match room.checked_sub(question.rows).filter(|_| question.until > now) {
                 Some(rest) => {
                     room = rest;
                     taken.push(question);
@@ -167,6 +192,7 @@ mod tests {
             name: Name { by: Fingerprint([3; 32]), conversation: [1, 2], number: number as u64 },
             rows: *rows,
             parts: vec![],
+            until: Instant::now() + Duration::from_secs(600),
             answer: sync_channel(1).0,
         };
         let mut now = Now { questions: rows.iter().enumerate().map(question).collect(), ..Now::default() };
@@ -203,6 +229,31 @@ mod tests {
         assert_eq!(taken(&[8, 128], &[1]), [vec![], vec![0], vec![], vec![]]);
         assert_eq!(taken(&[1, 8], &[128, 1, 8]), [vec![], vec![1], vec![], vec![]]);
         assert_eq!(taken(&[1, 8], &[128, 1]), [vec![1], vec![], vec![], vec![]]);
+    }
+
+    /// A question whose deadline is over is in no pass, and counts for none.
+    #[test]
+    fn who_waits_no_longer_is_in_no_pass() {
+        let mut now = waiting(&PASSES, &[1, 1, 1]);
+        now.questions[0].until = Instant::now();
+        now.questions[2].until = Instant::now();
+        let numbers: Vec<u64> = now.batch(0).into_iter().map(|question| question.name.number).collect();
+        assert_eq!((numbers, now.questions.len()), (vec![1], 2));
+        assert!((0..4).all(|lane| now.batch(lane).is_empty()));
+    }
+
+    #[test]
+    fn who_is_busy_says_for_how_long() {
+        let busy = |open: &[usize], rows: &[usize], seconds: f64| {
+            let mut now = waiting(open, rows);
+            now.lanes.iter_mut().for_each(|lane| lane.took(seconds));
+            now.busy_for()
+        };
+        assert_eq!([0.0, 0.004, 1.6, 1e9].map(|seconds| busy(&PASSES, &[128; 2], seconds)), [1, 1, 4, MOST_PAUSE]);
+        assert_eq!((busy(&[8], &[1; 20], 1.0), busy(&[], &[1], 5.0)), (3, 1));
+        let mut lane = Lane::default();
+        [1.0, 2.0].into_iter().for_each(|seconds| lane.took(seconds));
+        assert!((lane.pass - 1.1).abs() < 1e-12, "{}", lane.pass);
     }
 
     #[test]

@@ -252,7 +252,9 @@ impl<N: Clone> Passes<'_, N> {
         asked(e)?;
         let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
         let told = e.tell(&answer)?;
-        let lap = self.clock.lap(e.party(), started.elapsed().as_secs_f64());
+        let seconds = started.elapsed().as_secs_f64();
+        self.lane.now().lanes[self.lane.lane].took(seconds);
+        let lap = self.clock.lap(e.party(), seconds);
         self.lane.server.say(Event::Pass { records: self.lane.size(), lap });
         Ok(told)
     }
