@@ -93,6 +93,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     server.say(Event::Listening { address });
     server.receive();
     server.wind_up();
+    server.tell_answered();
     server.note(json!({ "what": "stopped" }))?;
     Ok(())
 }
@@ -160,6 +161,16 @@ impl Server {
         let run = move || requests::serve(&place.0, stream, from);
         if let Err(e) = std::thread::Builder::new().name("client".into()).spawn(run) {
             tracing::error!("no thread for a client: {e}");
+        }
+    }
+
+    /// Notes the answers of conversations that end with the process.
+    fn tell_answered(self: &Arc<Self>) {
+        let all: Vec<_> = self.services().values().cloned().collect();
+        for serving in all {
+            let here = ServiceHere { server: self.clone(), serving };
+            let clients: Vec<Fingerprint> = here.now().untold.keys().copied().collect();
+            clients.into_iter().for_each(|by| here.tell_answered(by));
         }
     }
 

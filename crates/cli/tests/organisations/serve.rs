@@ -139,6 +139,11 @@ fn answers_are_the_models() {
                 std::thread::sleep(Duration::from_millis(100));
             }
             let audit = d.audit(party);
+            // Who has asked how much, and where: P2 has heard of nothing.
+            let answered: Vec<_> =
+                entries(&audit, "answered").iter().map(|e| (e["questions"].clone(), e["records"].clone())).collect();
+            let expected = if party == 2 { vec![] } else { vec![(2.into(), 160.into())] };
+            assert_eq!(answered, expected, "P{party}");
             let [approved, sessions] = ["approved service", "service session"].map(|what| entries(&audit, what).len());
             assert_eq!((approved, sessions), (3, 4), "{audit:#?}");
         }

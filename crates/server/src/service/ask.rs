@@ -77,14 +77,20 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
         let within = deadline.map_or(patience, |deadline| patience.min(if me == Id::P1 { deadline + GRACE } else { deadline }));
         let question = Question { name, rows, parts, until: since + within, answer: sync_channel(1).0 };
         let answer = wait_for_answer(here, me, stream, question, within)?;
-        here.change(|now| match &answer {
-            Ok(_) => now.answered += 1,
-            Err((reason, _)) => *now.refused.entry(reason).or_default() += 1,
+        let long = here.change(|now| match &answer {
+            Ok(_) => now.answered(from, rows),
+            Err((reason, _)) => {
+                *now.refused.entry(reason).or_default() += 1;
+                false
+            }
         });
         match answer {
             Ok(parts) => {
                 here.latency.iter().for_each(|seconds| seconds.observe(since.elapsed().as_secs_f64()));
                 ask::answer(stream, parts)?;
+                if long {
+                    here.tell_answered(from);
+                }
             }
             Err((_, why)) => return refuse(why),
         }
@@ -158,5 +164,6 @@ impl Drop for Place<'_> {
             now.conversations.remove(&self.of);
             now.questions.retain(|waiting| (waiting.name.by, waiting.name.conversation) != self.of);
         });
+        self.here.tell_answered(self.of.0);
     }
 }

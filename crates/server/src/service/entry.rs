@@ -6,11 +6,11 @@ use crate::server::Server;
 use crate::{Error, Result, approvals};
 use prometheus::{Histogram, HistogramOpts};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::clients::ClientList;
 use trefoil_job::service::{PASSES, SERVICE_SEMANTICS};
@@ -21,6 +21,9 @@ use trefoil_store::Database;
 
 /// The table of services.
 pub const SERVICES: &str = "services";
+
+/// The audit log has the answers of conversations that last longer after as long.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Of the histogram of answers.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -49,12 +52,31 @@ pub struct Now {
     pub questions: VecDeque<Question>,
     /// Conversations that are going on.
     pub conversations: BTreeSet<(Fingerprint, [u64; 2])>,
+    /// Answers that the audit log does not have yet, by client.
+    pub untold: BTreeMap<Fingerprint, Untold>,
     /// Questions answered since the party was started, and refused by reason.
     pub answered: u64,
     pub refused: BTreeMap<&'static str, u64>,
 }
 
+/// A client's answers that the audit log does not have yet.
+#[derive(Clone, Copy)]
+pub struct Untold {
+    since: Instant,
+    questions: u64,
+    records: u64,
+}
+
 impl Now {
+    /// A client's question was answered; true where the audit log is to have those so far, since they are of more than an hour.
+    pub fn answered(&mut self, by: Fingerprint, rows: usize) -> bool {
+        self.answered += 1;
+        let none = Untold { since: Instant::now(), questions: 0, records: 0 };
+        let untold = self.untold.entry(by).or_insert(none);
+        (untold.questions, untold.records) = (untold.questions + 1, untold.records + rows as u64);
+        untold.since.elapsed() > HOUR
+    }
+
     /// Whether questions are taken.
     pub fn open(&self) -> bool {
         self.lanes.iter().any(|lane| lane.open)
@@ -161,6 +183,16 @@ impl ServiceHere {
     pub fn me(&self) -> Result<Id> {
         let own = self.server.identity.fingerprint();
         self.service.party_of(own).ok_or_else(|| Error::Refused(format!("this party, {own}, is none of the service's three")))
+    }
+
+    /// Notes in the audit log how many of a client's questions were answered since it last had them, and nothing of what they were.
+    pub fn tell_answered(&self, by: Fingerprint) {
+        let untold = self.now().untold.remove(&by);
+        if let Some(Untold { questions, records, .. }) = untold {
+            self.server.noted(json!({
+                "what": "answered", "service": self.hash, "by": by, "questions": questions, "records": records,
+            }));
+        }
     }
 
     /// Keeps an approval that was checked, on disk first.
