@@ -34,6 +34,8 @@ pub struct Config {
     /// Threads for local arithmetic.
     #[serde(default = "one")]
     pub threads: usize,
+    /// Threads that all services together may compute on; by default as many as they have lanes.
+    pub serve_threads: Option<usize>,
     /// The largest upload of one owner.
     #[serde(default = "sixteen_gigabytes")]
     pub most_upload_megabytes: u64,
@@ -159,8 +161,10 @@ impl Config {
                 return Err(Error::config(format!("{file}: {what}"), found, format!("1 to {most}")));
             }
         }
-        if config.threads == 0 || config.threads > 1024 {
-            return Err(Error::config(format!("{file}: threads"), config.threads, "1 to 1024"));
+        for (what, found) in [("threads", config.threads), ("serve_threads", config.serve_threads.unwrap_or(1))] {
+            if found == 0 || found > 1024 {
+                return Err(Error::config(format!("{file}: {what}"), found, "1 to 1024"));
+            }
         }
         Ok(config)
     }

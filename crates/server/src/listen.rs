@@ -61,6 +61,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         changed: Condvar::new(),
         services: Mutex::new(services),
         quotas: Mutex::new(quotas),
+        budget: config.serve_threads.map(|threads| Arc::new(service::Budget::new(threads))),
         stop,
         emit: Mutex::new(emit),
         clients: Mutex::default(),

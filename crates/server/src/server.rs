@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::entry::Entry;
 use crate::record::{Record, State};
-use crate::service::{Quotas, Services};
+use crate::service::{Budget, Quotas, Services};
 use crate::{Error, Event, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ pub struct Server {
     pub changed: Condvar,
     pub services: Mutex<Services>,
     pub quotas: Mutex<Quotas>,
+    /// Of the lanes of all services.
+    pub budget: Option<Arc<Budget>>,
     pub stop: &'static AtomicBool,
     pub emit: Mutex<Box<dyn FnMut(Event) + Send>>,
     /// Connections by caller.

@@ -7,6 +7,7 @@
 //! | `model` | the model that answers: a job's, or one that its owner brings |
 //! | `requests` | approved, ended, asked how it stands |
 //! | `clients` | the list of a service's clients, where it grows |
+//! | `budget` | how many lanes compute at a time |
 //! | `ask` | a client's connection: a question on its way in, its answer on its way out |
 //! | `quota` | how much may still be asked, also after a restart |
 //! | `runner` | a thread for each lane: sessions, one after the other |
@@ -14,6 +15,7 @@
 //! | `passes` | which questions are next, and their pass, as each of the three sees it |
 
 mod ask;
+mod budget;
 mod clients;
 mod entry;
 mod lane;
@@ -25,6 +27,7 @@ mod runner;
 mod session;
 
 pub use ask::converse;
+pub use budget::Budget;
 pub use clients::{give, take};
 pub use entry::{ServiceHere, ServiceStatus, Services, load};
 pub use model::take as take_model;

@@ -449,6 +449,9 @@ fn a_party_dies_while_many_ask() {
             std::thread::sleep(Duration::from_millis(5));
         }
         d.signal(1, "KILL");
+        // From now on its lanes take turns.
+        let config = fs::read_to_string(d.path("p1.toml")).unwrap();
+        d.write("p1.toml", &format!("{config}serve_threads = 1\n"));
         d.start(1, None);
         all.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });

@@ -8,6 +8,7 @@
 //! A pass is a step of the lane's session, under keys of this session, and a question's rows get masks of the pass: no mask serves two
 //! questions, whatever is asked again after a fault.
 
+use super::budget::Turn;
 use super::lane::{LaneHere, Name, Question};
 use crate::lap::Clock;
 use crate::{Error, Event, Result};
@@ -83,6 +84,8 @@ pub struct Passes<'a, N> {
     /// Passes that have begun.
     pub begun: u64,
     pub clock: Clock,
+    /// What it computes with, where the party bounds that.
+    pub turn: Option<Turn>,
 }
 
 impl<N: Clone> Passes<'_, N> {
@@ -242,16 +245,22 @@ impl<N: Clone> Passes<'_, N> {
         &mut self,
         e: &mut S,
         step: u64,
-        x_j: Vec<u64>,
+        mut x_j: Vec<u64>,
         asked: &mut dyn FnMut(&mut S) -> Result<()>,
     ) -> Result<Told> {
         let started = Instant::now();
-        e.begin_step(step);
-        let shape = [self.lane.size(), self.known.prediction.network().width()];
-        let x = e.ask(shape, self.known.prediction.input(), x_j)?;
-        asked(e)?;
-        let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
-        let told = e.tell(&answer)?;
+        let mut work = || -> Result<Told> {
+            e.begin_step(step);
+            let shape = [self.lane.size(), self.known.prediction.network().width()];
+            let x = e.ask(shape, self.known.prediction.input(), std::mem::take(&mut x_j))?;
+            asked(e)?;
+            let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
+            Ok(e.tell(&answer)?)
+        };
+        let told = match &self.turn {
+            Some(turn) => turn.compute(work)?,
+            None => work()?,
+        };
         let seconds = started.elapsed().as_secs_f64();
         self.lane.now().lanes[self.lane.lane].took(seconds);
         let lap = self.clock.lap(e.party(), seconds);

@@ -22,7 +22,7 @@ pub fn ensure(here: &ServiceHere) {
             continue;
         }
         let place = Place(lane);
-        if let Err(e) = std::thread::Builder::new().name("service".into()).spawn(move || run(&place.0)) {
+        if let Err(e) = std::thread::Builder::new().name("service".into()).spawn(move || alone(&place.0)) {
             tracing::error!(service = %here.hash, "no thread: {e}");
         }
     }
@@ -45,6 +45,16 @@ fn close(lane: &LaneHere, why: &str) {
         if now.open() { Default::default() } else { std::mem::take(&mut now.questions) }
     });
     waiting.into_iter().for_each(|question| question.refuse("lost", format!("{why}{AGAIN}")));
+}
+
+/// Where services have a budget a lane computes on one thread, and takes none of those that trainings share.
+fn alone(lane: &LaneHere) {
+    let pool = lane.server.budget.as_ref().map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build());
+    match pool {
+        None => run(lane),
+        Some(Ok(pool)) => pool.install(|| run(lane)),
+        Some(Err(e)) => tracing::error!(service = %lane.hash, "no thread: {e}"),
+    }
 }
 
 fn run(lane: &LaneHere) {

@@ -1,5 +1,6 @@
 //! A lane's session: the parties meet, compare what must be equal, make fresh keys, and run one pass after the other.
 
+use super::budget::{Budgeted, Turn};
 use super::clients;
 use super::lane::LaneHere;
 use super::model::Model;
@@ -54,6 +55,10 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         approved(lane, me, &mut net, until)?;
         clients::exchange(lane, me, &mut net, until)?;
         let mut net = session::decorated(&lane.server, me, net)?;
+        let turn = lane.server.budget.clone().map(Turn::of);
+        if let Some(turn) = turn.clone() {
+            net = Box::new(Budgeted { net, turn });
+        }
         let seeds = keys(&mut net, me, until)?;
         let mut e = engine(Party::new(me, net, seeds));
         let mut params = vec![];
@@ -70,7 +75,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
             let own = &mut now.lanes[lane.lane];
             (own.open, own.meeting.waiting_for) = (true, None);
         });
-        Passes { lane, known: &model.known, params, begun: 0, clock: Clock::start() }.run(&mut e)
+        Passes { lane, known: &model.known, params, begun: 0, clock: Clock::start(), turn }.run(&mut e)
     }
 }
 
