@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use trefoil_data::DataError;
 use trefoil_job::Error;
 use trefoil_nn::{Error as TrainingError, ModelError};
 
@@ -18,7 +19,17 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Client(_) => "NetworkError",
         Error::Refused(_) => "RefusedError",
     };
-    named(py, class, &error.to_string())
+    named(py, class, &message(error))
+}
+
+/// What it says. Of a value that is no good it says where it stands, and not what it is: tracebacks are logged.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Data(DataError::Value { file, record, column, expected, .. }) => {
+            format!("{file}: record {record}, column {column}: found something else, expected {expected}")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// An exception of `trefoil.errors` by its class's name.

@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `training` | a training on a thread of its own, followed event by event |
 //! | `model` | a trained model |
+//! | `frame` | data frames and arrays as records |
 //! | `errors` | errors of the workspace as Python's exceptions |
 
 mod errors;
+mod frame;
 mod model;
 mod training;
 

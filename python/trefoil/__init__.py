@@ -11,6 +11,7 @@ shares gives and what it costs; it protects nothing from whoever runs this proce
 """
 
 from ._core import Model, __version__
+from .convert import from_onnx
 from .errors import (
     ConfigError,
     DataError,
@@ -38,4 +39,5 @@ __all__ = [
     "TrefoilClassifier",
     "TrefoilRegressor",
     "__version__",
+    "from_onnx",
 ]

@@ -129,10 +129,9 @@ impl Records {
     pub fn in_memory(table: &Table, schema: &Schema, columns: &[String], labelled: bool) -> Result<Records> {
         schema.check()?;
         let (fields, names) = Fields::of(schema, columns, labelled)?;
-        let mut table = table.clone();
-        let wanted = find(&names, table.names(), table.name())?;
-        table.want(&wanted);
-        Ok(Records::of(table.name().to_owned(), Format::Table(table), fields, schema))
+        let (name, mut format) = (table.name(), Format::Table(table.clone()));
+        format.want(find(&names, table.names(), name)?)?;
+        Ok(Records::of(name.to_owned(), format, fields, schema))
     }
 
     /// Images that are in memory, all columns and the label.

@@ -1,6 +1,6 @@
 //! A job's model on a file in the clear: the model says itself how a record is prepared.
 
-use crate::Result;
+use crate::{Error, Result};
 use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 use std::path::Path;
@@ -50,6 +50,29 @@ pub fn model(schema: &Schema, network: &Graph, params: &[Array2<f64>]) -> Result
 /// The file holds no model, or one that its schema does not fit.
 pub fn load(path: &Path) -> Result<Model> {
     prepared(Model::load(path)?)
+}
+
+/// Whether a file's name says a format of models.
+pub fn is_model_name(path: &Path) -> bool {
+    ["safetensors", "npz", "onnx"].contains(&extension(path))
+}
+
+/// Writes a model's file, in the format that its name says: all of it or, where that fails, nothing.
+///
+/// # Errors
+/// The name says none; the file cannot be written.
+pub fn save(model: &Model, path: &Path) -> Result<()> {
+    match extension(path) {
+        "npz" => model.save_npz(path)?,
+        "onnx" => model.save_onnx(path)?,
+        "safetensors" => model.save(path)?,
+        _ => return Err(Error::config("name of a model's file", path.display(), "one that ends in .safetensors, .npz or .onnx")),
+    }
+    Ok(())
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|e| e.to_str()).unwrap_or_default()
 }
 
 /// A model as it was read, with what a job's says of its records.

@@ -64,7 +64,7 @@ pub struct Answer {
 }
 
 /// How a model wants raw records.
-pub(crate) fn input(model: &Model) -> Result<Input> {
+pub fn input(model: &Model) -> Result<Input> {
     match model.prepared() {
         Some(input) => Ok(input.clone()),
         // What a file of another tool says nothing about goes in as it is.

@@ -114,7 +114,7 @@ impl Fetch {
 }
 
 fn check_names(files: &[PathBuf]) -> Result<()> {
-    match files.iter().find(|file| !["safetensors", "npz", "onnx"].contains(&extension(file))) {
+    match files.iter().find(|file| !evaluate::is_model_name(file)) {
         Some(file) => Err(Error::config("--out", file.display(), "a name that ends in .safetensors, .npz or .onnx")),
         None => Ok(()),
     }
@@ -123,18 +123,10 @@ fn check_names(files: &[PathBuf]) -> Result<()> {
 /// Writes the files, each in the format that its name says.
 fn save(model: &Model, files: &[PathBuf]) -> Result<()> {
     for file in files {
-        match extension(file) {
-            "npz" => model.save_npz(file)?,
-            "onnx" => model.save_onnx(file)?,
-            _ => model.save(file)?,
-        }
+        evaluate::save(model, file)?;
         note(format_args!("{}: {}", file.display(), model.network()));
     }
     Ok(())
-}
-
-fn extension(file: &Path) -> &str {
-    file.extension().and_then(|e| e.to_str()).unwrap_or_default()
 }
 
 fn show(file: &Path, as_json: bool) -> Result<()> {

@@ -83,6 +83,17 @@ impl Raw {
         Ok(Raw::of(what.to_owned(), Format::Table(Table::new(what, names, records, cells)?), columns))
     }
 
+    /// The same of a table's columns, which are found by their names; others are ignored.
+    ///
+    /// # Errors
+    /// The table does not have them.
+    pub fn of_table(table: &Table, columns: &[RawColumn]) -> Result<Raw> {
+        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let mut format = Format::Table(table.clone());
+        format.want(find(&names, table.names(), table.name())?)?;
+        Ok(Raw::of(table.name().to_owned(), format, columns))
+    }
+
     fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
         let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
         Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 }
@@ -184,6 +195,16 @@ mod tests {
             (Raw::in_memory("inputs", &numbers, 2, vec![Cells::Integers(vec![1, 2, 3, 4])]).unwrap(), Vec::new());
         while raw.next(&mut out).unwrap() {}
         assert_eq!(out, [1.0, 2.0, 3.0, 4.0]);
+        // By name, from a table with more columns in another order.
+        let names = ["town", "label", "age"].map(String::from).to_vec();
+        let cells = vec![texts(&["there", "here"]), Cells::Integers(vec![1, 0, 3, 4])];
+        let table = Table::new("frame", names, 2, cells).unwrap();
+        let (mut raw, mut out) = (Raw::of_table(&table, &columns()).unwrap(), Vec::new());
+        while raw.next(&mut out).unwrap() {}
+        assert_eq!(out, [0.0, 1.0, 4.0, 0.0]);
+        let other = [RawColumn { name: "height".into(), texts: vec![] }];
+        let error = Raw::of_table(&table, &other).err().unwrap().to_string();
+        assert!(error.starts_with("frame: found no column \"height\""), "{error}");
         for (records, cells, why) in [
             (
                 1,

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
-use trefoil_data::records::{Cells, Raw, RawColumn};
+use trefoil_data::records::{Cells, Raw, RawColumn, Table};
 use trefoil_nn::Shape;
 use trefoil_nn::model::{Column, Input};
 
@@ -36,6 +36,15 @@ impl Unlabelled {
     /// There are more values, or fewer.
     pub fn in_memory(input: Input, what: &str, records: usize, cells: Vec<Cells>) -> Result<Unlabelled> {
         let raw = Raw::in_memory(what, &columns(&input), records, cells)?;
+        Ok(Unlabelled { input, raw, images: Vec::new() })
+    }
+
+    /// The same of a table in memory, whose columns are found by their names.
+    ///
+    /// # Errors
+    /// The table does not have them.
+    pub fn of_table(input: Input, table: &Table) -> Result<Unlabelled> {
+        let raw = Raw::of_table(table, &columns(&input))?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 

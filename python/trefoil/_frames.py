@@ -1,0 +1,31 @@
+"""Data frames and arrays as columns, for the part in Rust."""
+
+import numpy as np
+
+
+def columns(records):
+    """The names of the columns, the number of records, and the columns' values.
+
+    A data frame of pandas or polars, or anything else with `columns` and a column by its name, gives an entry a column: whole numbers and
+    truth values as int64, other numbers as float64, all else as a list of texts. Whatever else there is becomes an array of float64 of shape
+    (records, columns), and gives no names and one entry, record after record.
+    """
+    names = getattr(records, "columns", None)
+    if names is None:
+        array = np.asarray(records, dtype=np.float64)
+        if array.ndim != 2:
+            raise ValueError(f"records: found an array of shape {array.shape}, expected (records, columns)")
+        return None, len(array), [array.reshape(-1)]
+    return [str(name) for name in names], len(records), [_values(records[name]) for name in names]
+
+
+def _values(column):
+    array = np.asarray(column)
+    if array.ndim != 1:
+        raise ValueError(f"records: found a column of shape {array.shape}, expected (records,), each name once")
+    if array.dtype.kind in "bi" or array.dtype.kind == "u" and array.dtype.itemsize < 8:
+        return array.astype(np.int64)
+    if array.dtype.kind in "fu":
+        return array.astype(np.float64)
+    # A value that is missing is refused as an empty text is.
+    return ["" if value is None or value != value else str(value) for value in array.tolist()]
