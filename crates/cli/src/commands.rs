@@ -14,6 +14,7 @@ mod model;
 mod party;
 mod peers;
 mod plain;
+mod plan;
 mod predict;
 mod service;
 mod share;
@@ -46,6 +47,8 @@ pub enum Command {
     Evaluate(evaluate::Evaluate),
     /// What a model says of the records in a file: in the clear, on shares, or asked of a service
     Predict(predict::Predict),
+    /// What a training will take, before anything runs: rounds, bytes, and time on given links
+    Plan(plan::Plan),
     /// Fetch datasets
     Data(data::Data),
     /// Measure training steps
@@ -105,6 +108,7 @@ impl Command {
             Command::Plain(plain) => plain.run(),
             Command::Evaluate(evaluate) => evaluate.run(),
             Command::Predict(predict) => predict.run(),
+            Command::Plan(plan) => plan.run(),
             Command::Data(data) => data.run(),
             Command::Bench(bench) => bench.run(),
             Command::Keygen(keygen) => keygen.run(),

@@ -3,6 +3,7 @@
 //! The program itself runs on a suite's engine without values ([`trefoil_mpc::plan`]), so that nothing is derived here a second time.
 
 use crate::suites::{Chosen, WithPlanner};
+use trefoil_mpc::Price;
 use trefoil_mpc::plan::{Books, Planner};
 use trefoil_nn::{Event, Result, Trainer};
 
@@ -36,6 +37,17 @@ pub fn training(trainer: &Trainer, suite: Chosen) -> Result<TrainingPlan> {
     suite.plan(OfTraining(trainer))
 }
 
+/// What a whole training takes: the preparation of its data, all steps, and the figures of all epochs. It is exact where all epochs are trained,
+/// and at most that where patience may end them. Uploads and their checks are beside it, and what parties compare when a session begins and
+/// at checkpoints.
+///
+/// # Errors
+/// What does not fit.
+pub fn whole(trainer: &Trainer, suite: Chosen) -> Result<Price> {
+    let epochs = trainer.training().spec.epochs;
+    (0..=epochs).try_fold(Price::NONE, |sum, epoch| Ok(sum.then(suite.plan(OfEpoch(trainer, epoch))?)))
+}
+
 /// What queries of `rows` records each take on this suite.
 ///
 /// # Errors
@@ -45,9 +57,11 @@ pub fn query(trainer: &Trainer, suite: Chosen, rows: usize) -> Result<QueryPlan>
 }
 
 struct OfTraining<'a>(&'a Trainer);
+/// The figures of the epoch before this one, or the preparation of the data where there is none, and this one's steps, if there are any.
+struct OfEpoch<'a>(&'a Trainer, u64);
 struct OfQuery<'a>(&'a Trainer, usize);
 
-/// Steps that are run of the first epoch, its last ones: one that is the first, and one after it.
+/// Steps that are run of an epoch, its first or its last ones: one that is the first, one after it, and one as all others.
 const STEPS: u64 = 3;
 
 /// Why the loop over steps ends.
@@ -94,6 +108,41 @@ impl WithPlanner for OfTraining<'_> {
         match end {
             Err(End::Failed(e)) => Err(e),
             Err(End::Planned) | Ok(_) => Ok(plan),
+        }
+    }
+}
+
+impl WithPlanner for OfEpoch<'_> {
+    type Out = Result<Price>;
+
+    fn run<E: Planner>(self, mut e: E) -> Self::Out {
+        let OfEpoch(t, epoch) = self;
+        let (records, per_epoch) = (t.training().records, t.steps_per_epoch());
+        let of = |shape, format| e.secret(shape, format);
+        let (state, train, test) = (t.state_of(of), t.data_of(records.train_rows, of), t.data_of(records.test_rows, of));
+        let (begin, last) = (epoch * per_epoch, (epoch + 1) * per_epoch);
+        // What is left behind by the last steps of the epoch before is what all its steps leave behind.
+        let from = begin.saturating_sub(STEPS.min(per_epoch));
+        let (mut at, mut sum) = (Price::NONE, Price::NONE);
+        let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
+            let since = e.books().total() - at;
+            match event {
+                Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
+                Event::Start if epoch > 0 => {}
+                Event::Step { step, .. } if step <= begin => {}
+                Event::Step { step, .. } if step == last || step - begin == STEPS => {
+                    // The rate is an epoch's, and so is what a step takes after others.
+                    sum += since.times(last - step + 1);
+                    return Err(End::Planned);
+                }
+                Event::Start | Event::Step { .. } | Event::Epoch { .. } => sum += since,
+            }
+            at = e.books().total();
+            Ok(())
+        });
+        match end {
+            Err(End::Failed(e)) => Err(e),
+            Err(End::Planned) | Ok(_) => Ok(sum),
         }
     }
 }

@@ -17,11 +17,17 @@ pub use settings::{Bench, Measurement};
 use crate::launch::{Fleet, Line, Start};
 use crate::summary::{by_link, median};
 use pace::Pace;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
+use trefoil_job::suites::Chosen;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
+use trefoil_nn::{Graph, OptimiserKind};
 use trefoil_server::{Error, Result, machine};
+
+/// Steps that are taken to find out how long one is.
+const FEW: usize = 12;
 
 /// Measures `name`.
 ///
@@ -85,6 +91,28 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
         gmac_per_s: None,
         gmac_per_s_reference: None,
     })
+}
+
+/// How long a step takes on this machine where links cost nothing: the mean of a few, by three parties on threads of this process, which
+/// compute on so many threads together.
+///
+/// # Errors
+/// Those of the training.
+pub fn step_seconds(network: Graph, batch: usize, optimiser: OptimiserKind, suite: Chosen, threads: usize) -> Result<f64> {
+    let operation = Operation::Train { network, batch, optimiser };
+    let bench = Bench {
+        suite: suite.suite,
+        optimiser,
+        links: "local",
+        iterations: FEW,
+        most: Duration::from_secs(60),
+        queue_bytes: 32 << 20,
+        threads,
+        in_process: true,
+        program: Path::new(""),
+        scratch: Path::new(""),
+    };
+    Ok(operation.in_process(&bench)?.steady())
 }
 
 /// Three processes over TLS: what they said.

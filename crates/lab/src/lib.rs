@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`launch`] | three party processes, and what they say |
 //! | [`demo`] | keys, parties, owners, training, model and baseline in one call |
+//! | [`mod@plan`] | what a training will take, before anything runs |
 //! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
 //! | [`summary`], [`run_folder`] | the evidence that a run leaves |
@@ -11,6 +12,7 @@
 pub mod bench;
 pub mod demo;
 pub mod launch;
+pub mod plan;
 pub mod run_folder;
 pub mod summary;
 pub mod wraps;

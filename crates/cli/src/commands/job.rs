@@ -6,6 +6,7 @@ pub use status::{answered, statuses};
 
 use super::keygen::PassphraseArgs;
 use crate::output::{note, print};
+use crate::table::bytes;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience};
 use trefoil_data::schema::{self, Column, Task};
-use trefoil_job::{Job, JobHash, StartModel, sharing};
+use trefoil_job::{Job, JobHash, StartModel, plan, sharing};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Bounded, Held, Metric, Quantity};
 use trefoil_server::{Error, Result, logs};
@@ -271,6 +272,13 @@ fn show(job: &Job) -> Result<()> {
     note(format_args!(
         "activations are watched on a sample of the training records, unless it has fewer than {}",
         job.open.least_records
+    ));
+    let step = plan::training(&job.trial().trainer()?, job.chosen())?.step.total();
+    note(format_args!(
+        "a step of {} records takes {} rounds and {} on all links; `trefoil plan` says what all of them take",
+        job.train.batch,
+        step.rounds,
+        bytes(step.bytes())
     ));
     if let Some(serve) = &job.serve {
         note(format_args!(

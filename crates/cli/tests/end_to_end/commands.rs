@@ -29,6 +29,28 @@ fn plain() {
     assert!(text(&out.stdout).contains("784-32-10") && text(&out.stderr).contains("epoch 2: loss"));
 }
 
+/// The paper's network, as the table of benchmarks has it; a few steps are measured where nobody says how long one is.
+#[test]
+fn a_training_is_planned() {
+    let args = ["plan", "--network", "784-256-10", "--rows", "60000", "--epochs", "1", "--prices", "0.1,3600", "--json"];
+    let plan = json(&args);
+    assert_eq!((&plan["step"]["rounds"], &plan["steps"]), (&45.into(), &468.into()));
+    let bytes = plan["step"]["bytes_total"].as_u64().unwrap();
+    assert!((11_200_000..11_250_000).contains(&bytes), "{bytes}");
+    let of = |what: &str, part: &str| plan["seconds"][what][part].as_f64().unwrap();
+    assert!(of("step", "local") > 0.0 && of("step", "rounds") == 0.0 && of("training", "local") > 400.0 * of("step", "local"));
+    // A unit a second for each of three cores.
+    let (price, gigabytes) = (plan["price"].as_f64().unwrap(), plan["training"]["bytes_total"].as_f64().unwrap() / 1e9);
+    assert!((price - 0.1 * gigabytes - 3.0 * of("training", "total")).abs() < 1e-6 * price, "{plan}");
+    let line = text(&run(&["plan", "--rows", "10"]).stderr);
+    assert!(line.starts_with("error: ") && line.contains("--network"), "{line}");
+    refused(
+        &run(&["plan", "--network", "4-2", "--rows", "10", "--batch", "11", "--step-seconds", "1"]),
+        6,
+        &["batch", "1 to 10"],
+    );
+}
+
 #[test]
 fn fetching_without_a_network() {
     let dir = tempfile::tempdir().unwrap();

@@ -366,6 +366,20 @@ fn a_template_is_a_job() {
         d.write("job.toml", &members(text));
         let shown = d.ok(&["job", "show", "job.toml"]);
         assert!(shown.contains("# SHA-256 of the job: "), "{shown}");
+        let planned = &["plan", "job.toml", "--rows", "400", "--step-seconds", "0.001", "--links", "40ms,8Mbps"];
+        let plan: Value = serde_json::from_str(&d.ok(&[&planned[..], &["--json"]].concat())).unwrap();
+        // Every fifth record is held out; ten steps of 32 in each of ten epochs.
+        assert_eq!((&plan["train_rows"], &plan["test_rows"], &plan["steps"]), (&320.into(), &80.into(), &100.into()));
+        let of = |part: &str, figure: &str| plan[part][figure].as_u64().unwrap();
+        let steps = (of("training", "bytes_total") - 10 * of("figures", "bytes_total")) / of("step", "bytes_total");
+        // The first of an epoch may take less, and one at a lower rate another number of bits.
+        assert!((90..=105).contains(&steps), "{plan}");
+        let seconds = |what: &str| plan["seconds"]["training"][what].as_f64().unwrap();
+        assert!((seconds("rounds") - 0.02 * of("training", "rounds") as f64).abs() < 1e-6, "{plan}");
+        let busiest = plan["training"]["bytes_by_link"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).max().unwrap();
+        assert!((seconds("transfer") - busiest as f64 / 1e6).abs() < 1e-6, "{plan}");
+        let text = d.ok(planned);
+        assert!(text.contains("training: 10 epochs, 100 steps") && text.contains(&of("step", "rounds").to_string()), "{text}");
     }
     let alone = d.ok(&["job", "template", "north.csv", "--without", "class,a"]);
     assert!(alone.starts_with("columns = [\n  { kind = \"number\", name = \"b\", mean = "), "{alone}");

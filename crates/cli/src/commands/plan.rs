@@ -1,0 +1,186 @@
+//! `trefoil plan`: what a training will take, before anybody has shared a record.
+
+use crate::args;
+use crate::output::{json, note, print};
+use crate::table::{Table, bytes};
+use clap::Args;
+use serde_json::json as object;
+use std::path::PathBuf;
+use trefoil_client::peers::Peers;
+use trefoil_job::suites::Chosen;
+use trefoil_job::{Job, SuiteName};
+use trefoil_lab::bench::step_seconds;
+use trefoil_lab::plan::{Forecast, Seconds, Spent};
+use trefoil_mpc::securenn::Truncation;
+use trefoil_net::shaped::Profile;
+use trefoil_nn::graph::Form;
+use trefoil_nn::{OptimiserKind, Training};
+use trefoil_server::{Error, Result};
+
+/// Options of `trefoil plan`.
+#[derive(Args)]
+pub struct Plan {
+    /// The job's file; or --network
+    #[arg(value_name = "JOB", conflicts_with = "network")]
+    job: Option<PathBuf>,
+
+    /// Who is who, for members that the job calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
+
+    /// A network in place of a job: with its inputs and outputs, such as 784-128-128-10, or by name: lenet
+    #[arg(long, value_name = "NETWORK")]
+    network: Option<Form>,
+
+    /// Records in a step, without a job
+    #[arg(long, value_name = "N", default_value_t = 128, requires = "network")]
+    batch: usize,
+
+    /// Times that the records are gone through, without a job
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "network")]
+    epochs: u64,
+
+    /// sgd, nesterov, adam, or amsgrad, without a job
+    #[arg(long, value_name = "KIND", default_value = "sgd", requires = "network")]
+    optimiser: OptimiserKind,
+
+    /// Protocol suite, without a job
+    #[arg(long, value_name = "SUITE", default_value = "masked", requires = "network")]
+    suite: SuiteName,
+
+    /// Records of all data owners together; a job's held-out ones are among them
+    #[arg(long, value_name = "N")]
+    rows: usize,
+
+    /// The links between parties: round-trip time and rate of each, such as 40ms,100Mbps
+    #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links)]
+    links: Profile,
+
+    /// Seconds that the parties compute in a step [default: as long as three parties on threads of this process take for a few]
+    #[arg(long, value_name = "SECONDS")]
+    step_seconds: Option<f64>,
+
+    /// What a gigabyte between parties costs, and an hour of a core
+    #[arg(long, value_name = "GB,HOUR", value_delimiter = ',')]
+    prices: Option<Vec<f64>>,
+
+    /// Cores of each party, for the price
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "prices")]
+    cores: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plan {
+    /// Plans it.
+    pub fn run(self) -> Result<()> {
+        let (training, suite) = self.training()?;
+        let trainer = training.trainer()?;
+        let forecast = Forecast::of(&trainer, suite)?;
+        let local = match self.step_seconds {
+            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => seconds,
+            Some(seconds) => return Err(Error::config("--step-seconds", seconds, "0 or more")),
+            None => {
+                let (graph, spec) = (trainer.network().graph().clone(), &training.spec);
+                step_seconds(graph, spec.batch, spec.optimiser, suite, super::threads(None)?)?
+            }
+        };
+        let [step, all] = forecast.seconds(&self.links, local);
+        let price = self.price(&forecast, &all)?;
+        if self.json {
+            let seconds =
+                |s: &Seconds| object!({ "rounds": s.rounds, "transfer": s.transfer, "local": s.local, "total": s.total() });
+            let mut out = serde_json::to_value(&forecast).map_err(|e| Error::config("plan", e, "numbers and texts"))?;
+            out["links"] = self.links.to_string().into();
+            out["seconds"] = object!({ "step": seconds(&step), "training": seconds(&all) });
+            out["price"] = object!(price);
+            return json(&out);
+        }
+        print(table(&forecast));
+        let most = |what: &str, x: &std::collections::BTreeMap<String, u64>| {
+            let most = x.iter().max_by_key(|(_, n)| **n);
+            most.map(|(name, n)| format!("{what} {name} ({})", bytes(*n))).unwrap_or_default()
+        };
+        print(format_args!(
+            "\nmost bytes of a step: {}, {}\n",
+            most("layer", &forecast.step_bytes_by_layer),
+            most("protocol", &forecast.step_bytes_by_protocol)
+        ));
+        for (what, s) in [("a step", step), ("the training", all)] {
+            print(format_args!(
+                "{what} over {}: {} = {} waiting + {} sending + {} computing\n",
+                self.links,
+                time(s.total()),
+                time(s.rounds),
+                time(s.transfer),
+                time(s.local)
+            ));
+        }
+        if let Some(price) = price {
+            print(format_args!("price: {price:.2}\n"));
+        }
+        note(all.advice());
+        Ok(())
+    }
+
+    fn training(&self) -> Result<(Training, Chosen)> {
+        if let Some(file) = &self.job {
+            let job = Job::load(file, &Peers::load(&self.peers)?)?;
+            let test_rows = self.rows.checked_div(job.data.holdout).unwrap_or(0);
+            return Ok((job.training(self.rows - test_rows, test_rows), job.chosen()));
+        }
+        let Some(network) = &self.network else { return Err(Error::config("plan", "nothing", "a job, or --network")) };
+        let training = Training::of(network.graph()?, self.rows)?.with(|t| {
+            (t.spec.batch, t.spec.epochs, t.spec.optimiser) = (self.batch, self.epochs, self.optimiser);
+            if t.spec.optimiser.adapts() {
+                t.spec.lr = 0.001;
+            }
+        });
+        Ok((training, Chosen { suite: self.suite, truncation: Truncation::Dealer }))
+    }
+
+    /// What the training costs.
+    fn price(&self, forecast: &Forecast, all: &Seconds) -> Result<Option<f64>> {
+        let Some(prices) = &self.prices else { return Ok(None) };
+        match prices[..] {
+            [gigabyte, hour] if gigabyte >= 0.0 && hour >= 0.0 => {
+                let cores = 3.0 * f64::from(self.cores);
+                Ok(Some(gigabyte * forecast.training.bytes_total as f64 / 1e9 + hour * cores * all.total() / 3600.0))
+            }
+            _ => Err(Error::config("--prices", format!("{prices:?}"), "a gigabyte's and an hour's, 0 or more: 0.09,0.04")),
+        }
+    }
+}
+
+/// A row for each part.
+fn table(forecast: &Forecast) -> Table {
+    let title = format!("{} on {} records, {}", forecast.network, forecast.train_rows, forecast.suite);
+    let mut table = Table::new([title.as_str(), "rounds", "all links", "sent ahead", "busiest link"]);
+    let mut row = |what: &str, spent: &Spent| {
+        table.row([
+            what.to_owned(),
+            spent.rounds.to_string(),
+            bytes(spent.bytes_total),
+            bytes(spent.bytes_ahead),
+            spent.busiest().map_or_else(|| "-".to_owned(), |(link, n)| format!("{link} {}", bytes(n))),
+        ]);
+    };
+    row("before the first step", &forecast.data);
+    row("first step", &forecast.first_step);
+    row(&format!("each step of {}", forecast.batch), &forecast.step);
+    row("figures after an epoch", &forecast.figures);
+    row(&format!("training: {} epochs, {} steps", forecast.epochs, forecast.steps), &forecast.training);
+    table
+}
+
+/// For people.
+fn time(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => format!("{:.1} ms", 1e3 * seconds),
+        1.0..120.0 => format!("{seconds:.1} s"),
+        120.0..7200.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
