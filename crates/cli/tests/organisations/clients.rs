@@ -14,7 +14,7 @@ use trefoil_client::clients::{ClientList, Listed};
 use trefoil_client::keys::{KeySource, PassphraseSource};
 use trefoil_job::ServiceHash;
 use trefoil_job::service::Asking;
-use trefoil_net::identity::Identity;
+use trefoil_net::identity::{Fingerprint, Identity};
 
 /// `trefoil service clients` by who signs the list.
 fn clients(d: &Deployment, more: &[&str]) -> String {
@@ -124,4 +124,23 @@ fn a_list_of_clients_grows_and_shrinks() {
             .collect();
         assert_eq!(lists, [(1, 1), (2, 3), (3, 1)], "P{party}");
     }
+
+    // Its signer signs two of one version: the parties go on, each with its own, and who is in both may ask, until there is a greater one.
+    for (party, n) in [(0, 7), (1, 8)] {
+        let other = Listed { name: format!("other-{n}"), fingerprint: Fingerprint([n; 32]) };
+        let both = [held.clients.clone(), vec![other]].concat();
+        let list = ClientList::sign(&signer, hash, 4, both).unwrap();
+        list.bring(&service.addresses()[party], &signer, patience).unwrap();
+    }
+    d.signal(2, "KILL");
+    d.start(2, None);
+    until_held(&d, 4);
+    assert_eq!(d.ok(&[&ask("keys/clinic.pem")[..5], &["120", "--key", "keys/clinic.pem"]].concat()), answer);
+    let audit = d.audit(0);
+    let refused = |e: &&&Value| e["request"]["request"] == "list of clients";
+    let refused = entries(&audit, "refused").iter().find(refused).map(|e| e["why"].as_str().unwrap().to_owned()).unwrap();
+    assert!(refused.contains("found version 4 with other clients, expected one after 4"), "{refused}");
+    let said = clients(&d, &["--add", &add[0]]);
+    assert!(said.ends_with("version 5, 3 clients; held: P0 5, P1 5, P2 5\n"), "{said}");
+    assert_eq!(told(&d, &[]), answer);
 }
