@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use trefoil_client::Error as ClientError;
 use trefoil_data::DataError;
 use trefoil_job::Error;
 use trefoil_nn::{Error as TrainingError, ModelError};
@@ -16,7 +17,11 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Training(TrainingError::Engine(_)) => "ProtocolError",
         Error::Training(_) => "TrainingError",
         Error::Model(_) => "ModelError",
-        Error::Client(_) => "NetworkError",
+        Error::Client(ClientError::Source(source)) if source.is::<DataError>() => "DataError",
+        Error::Client(ClientError::Key(_) | ClientError::Peers(_)) => "ConfigError",
+        Error::Client(ClientError::Refused { .. } | ClientError::Approval { .. }) => "RefusedError",
+        Error::Client(ClientError::Net(_)) => "NetworkError",
+        Error::Client(_) => "ProtocolError",
         Error::Refused(_) => "RefusedError",
     };
     named(py, class, &message(error))
@@ -24,11 +29,16 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
 
 /// What it says. Of a value that is no good it says where it stands, and not what it is: tracebacks are logged.
 fn message(error: &Error) -> String {
-    match error {
-        Error::Data(DataError::Value { file, record, column, expected, .. }) => {
+    let data = match error {
+        Error::Data(data) => Some(data),
+        Error::Client(ClientError::Source(source)) => source.downcast_ref(),
+        _ => None,
+    };
+    match data {
+        Some(DataError::Value { file, record, column, expected, .. }) => {
             format!("{file}: record {record}, column {column}: found something else, expected {expected}")
         }
-        other => other.to_string(),
+        _ => error.to_string(),
     }
 }
 

@@ -3,8 +3,8 @@
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use trefoil_data::records::{Cells, Table};
-use trefoil_job::Result;
 use trefoil_job::predict::Unlabelled;
+use trefoil_job::{Error, Result};
 use trefoil_nn::model::Input;
 
 /// Records side by side.
@@ -24,10 +24,16 @@ impl Frame {
         Ok(Frame { names, records, cells: columns.iter().map(cells).collect::<PyResult<_>>()? })
     }
 
+    /// Its columns, which must have names.
+    pub fn table(self) -> Result<Table> {
+        let nameless = || Error::config("records", "an array", "a data frame, whose columns have names");
+        Ok(Table::new("records", self.names.ok_or_else(nameless)?, self.records, self.cells)?)
+    }
+
     /// Its columns as a model wants them: by their names, where both know some, else in their order.
     pub fn unlabelled(self, input: Input) -> Result<Unlabelled> {
-        match self.names {
-            Some(names) if input.named => Unlabelled::of_table(input, &Table::new("records", names, self.records, self.cells)?),
+        match &self.names {
+            Some(_) if input.named => Unlabelled::of_table(input, &self.table()?),
             _ => Unlabelled::in_memory(input, "records", self.records, self.cells),
         }
     }

@@ -5,13 +5,20 @@
 //! |---|---|
 //! | `training` | a training on a thread of its own, followed event by event |
 //! | `model` | a trained model |
+//! | `job`, `service` | a job between organisations, and what its members do; a model that nobody has |
+//! | `key` | whose key |
+//! | `waiting` | work that Ctrl-C ends |
 //! | `frame` | data frames and arrays as records |
 //! | `errors` | errors of the workspace as Python's exceptions |
 
 mod errors;
 mod frame;
+mod job;
+mod key;
 mod model;
+mod service;
 mod training;
+mod waiting;
 
 use pyo3::prelude::*;
 
@@ -19,7 +26,13 @@ use pyo3::prelude::*;
 #[pyo3(name = "_core")]
 mod core {
     #[pymodule_export]
+    use crate::job::Job;
+    #[pymodule_export]
+    use crate::key::Key;
+    #[pymodule_export]
     use crate::model::Model;
+    #[pymodule_export]
+    use crate::service::Service;
     #[pymodule_export]
     use crate::training::Run;
     use pyo3::prelude::*;

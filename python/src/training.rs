@@ -3,6 +3,7 @@
 
 use crate::errors::{exception, named};
 use crate::model::Model;
+use crate::waiting::MOMENT;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trefoil_data::records::{Cells, Table};
 use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, guessed};
@@ -19,9 +20,6 @@ use trefoil_job::train::{self, Epoch, Progress};
 use trefoil_job::{Error, Result, SuiteName, evaluate, plain};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::{Model as Trained, TrainSpec};
-
-/// How often signals are looked for.
-const MOMENT: Duration = Duration::from_millis(50);
 
 /// Training records whose metric is told where none are held out.
 const METRIC_ROWS: usize = 1000;

@@ -10,7 +10,7 @@
 shares gives and what it costs; it protects nothing from whoever runs this process.
 """
 
-from ._core import Model, __version__
+from ._core import Job, Key, Model, Service, __version__
 from .convert import from_onnx
 from .errors import (
     ConfigError,
@@ -24,20 +24,26 @@ from .errors import (
     TrainingError,
 )
 from .estimators import TrefoilClassifier, TrefoilRegressor
+from .organisations import fetch, share
 
 __all__ = [
     "ConfigError",
     "DataError",
     "Error",
     "FileError",
+    "Job",
+    "Key",
     "Model",
     "ModelError",
     "NetworkError",
     "ProtocolError",
     "RefusedError",
+    "Service",
     "TrainingError",
     "TrefoilClassifier",
     "TrefoilRegressor",
     "__version__",
+    "fetch",
     "from_onnx",
+    "share",
 ]

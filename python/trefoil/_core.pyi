@@ -7,9 +7,72 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "Run", "__version__"]
+__all__ = ["Job", "Key", "Model", "Run", "Service", "__version__"]
 
 __version__: str
+
+@final
+class Key:
+    """A certificate with its private key: a file that `trefoil keygen` has written, "env:NAME", or "fd:N".
+
+    The passphrase of a file is in the environment's TREFOIL_PASSPHRASE, or is asked at the terminal.
+    """
+
+    def __new__(cls, source: str | PathLike[str]) -> Key: ...
+    @property
+    def fingerprint(self) -> str:
+        """The certificate's fingerprint, 64 hexadecimal digits: public, and who its holder is to all others."""
+
+@final
+class Job:
+    """What is trained on whose records by whom for whom: a job's file, as `trefoil job` has it.
+
+    Its methods speak to the job's parties as the holder of a key. `timeout` is in seconds: how long a party is called, and its answer waited
+    for.
+    """
+
+    @staticmethod
+    def load(path: str | PathLike[str], peers: str | PathLike[str] = ...) -> Job:
+        """A job from its file; members that it calls by their names alone are looked up in the file `peers`, peers.toml by default."""
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that it says, 64 hexadecimal digits: what everybody approves."""
+    @property
+    def name(self) -> str:
+        """Its name, for people."""
+    def propose(self, key: str | PathLike[str] | Key, timeout: float = 30.0) -> None:
+        """Brings the job to its three parties, for their operators to look at."""
+    def approve(
+        self, key: str | PathLike[str] | Key, start: str | PathLike[str] | None = None, timeout: float = 30.0
+    ) -> None:
+        """Agrees to the job: as an operator at one's own party, as a data owner or model owner at all three."""
+    def status(self, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:
+        """How the job stands, by the names of the parties."""
+    def wait(self, key: str | PathLike[str] | Key, seconds: float = 3600.0, timeout: float = 30.0) -> dict[str, Any]:
+        """Waits until the job is trained, at most `seconds`, and gives its status then."""
+    def share(self, records: Any, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:
+        """Shares all records of a data frame: see `trefoil.share`."""
+    def fetch(self, key: str | PathLike[str] | Key, timeout: float = 30.0) -> Model:
+        """Fetches the model: see `trefoil.fetch`."""
+
+@final
+class Service:
+    """A model that nobody has: three parties answer from its shares. `path` is the service's file, `key` that of one of its clients."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        key: str | PathLike[str] | Key,
+        peers: str | PathLike[str] = ...,
+        timeout: float = 30.0,
+    ) -> Service: ...
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that the service's file says, 64 hexadecimal digits."""
+    def predict(self, records: Any) -> NDArray[Any]:
+        """The names of the likeliest classes, or a regression's values in the target's own unit, of shape (records,)."""
+    def answers(self, records: Any) -> NDArray[np.float64]:
+        """Probabilities of shape (records, classes), or values of shape (records, 1); only of a service that tells more than the class."""
 
 @final
 class Model:

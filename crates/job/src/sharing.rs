@@ -3,11 +3,14 @@
 use crate::suites::WithSuite;
 use crate::{Error, Job, Result, StartModel};
 use ndarray::Array2;
+use serde::de::DeserializeOwned;
+use std::sync::mpsc;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, JobHash, Patience, fetch, share};
-use trefoil_data::records::{Records, Source};
+use trefoil_data::DataError;
+use trefoil_data::records::{Records, Source, Table};
 use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Party, Suite};
 use trefoil_net::identity::Identity;
@@ -60,7 +63,31 @@ pub fn propose(job: &Job, identity: &Identity, party: &Address, patience: Patien
     }
 }
 
-/// Shares all records of a file under a job; `progress` is told how many bytes of how many are read.
+/// Asks all parties that the caller speaks to at once; each answer is told as it comes.
+pub fn ask<T: DeserializeOwned + Send>(
+    job: &Job,
+    identity: &Identity,
+    patience: Patience,
+    request: &Request,
+    mut told: impl FnMut(Address, Result<T>),
+) {
+    std::thread::scope(|scope| {
+        let (sender, answers) = mpsc::channel();
+        for party in job.reached_by(identity.fingerprint()) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let answer = request::call(&party, identity, patience, request).map_err(Error::from);
+                // Who asked waits for all of them.
+                let _ = sender.send((party, answer));
+            });
+        }
+        drop(sender);
+        answers.into_iter().for_each(|(party, answer)| told(party, answer));
+    });
+}
+
+/// Shares all records of a file under a job; `progress` is told how many bytes of how many are read, and its error
+/// ends it.
 ///
 /// # Errors
 /// The identity is none of the job's owners; the file does not fit the job's schema; a party refuses or cannot be reached.
@@ -70,12 +97,40 @@ pub fn share(
     source: &Source,
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<Receipt> {
+    let open = |columns: &[String], labelled| Records::open(source, &job.data, columns, labelled);
+    share_records(job, identity, open, patience, insecure_seed, progress)
+}
+
+/// The same of a table in memory, whose columns are found by their names; `progress` is called for each chunk.
+///
+/// # Errors
+/// As for [`share()`].
+pub fn share_table(
+    job: &Job,
+    identity: &Identity,
+    table: &Table,
+    patience: Patience,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<Receipt> {
+    let open = |columns: &[String], labelled| Records::in_memory(table, &job.data, columns, labelled);
+    share_records(job, identity, open, patience, None, progress)
+}
+
+/// Shares records that are opened as the owner holds them: its columns, and whether it has the label.
+fn share_records(
+    job: &Job,
+    identity: &Identity,
+    open: impl FnOnce(&[String], bool) -> std::result::Result<Records, DataError>,
+    patience: Patience,
+    insecure_seed: Option<[u8; 32]>,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<Receipt> {
     let me = identity.fingerprint();
     let owner = job.owner_of(me).ok_or_else(|| Error::config("key", job.role(me), "one of the job's data owners"))?;
     let (columns, labelled) = job.holding(owner);
-    let records = Records::open(source, &job.data, &columns, labelled)?;
+    let records = open(&columns, labelled)?;
     let width = records.width();
     let mut chunks = FileChunks { rows: (share::CHUNK / width.max(1)).max(1), width, records, progress };
     send(job, identity, &mut chunks, width, patience, insecure_seed)
@@ -118,14 +173,14 @@ struct FileChunks<'a> {
     records: Records,
     rows: usize,
     width: usize,
-    progress: &'a mut dyn FnMut(u64, u64),
+    progress: &'a mut dyn FnMut(u64, u64) -> Result<()>,
 }
 
 impl Chunks for FileChunks<'_> {
     fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
         let Some(chunk) = self.records.next(self.rows)? else { return Ok(None) };
         let (read, all) = self.records.progress();
-        (self.progress)(read, all);
+        (self.progress)(read, all)?;
         // Two's complement: the ring's way to have negative numbers.
         let words = chunk.values.iter().map(|v| *v as u64).collect();
         Ok(Some(Chunk { test: chunk.test, x: Tensor::from_shape_vec((chunk.rows, self.width), words)? }))

@@ -53,6 +53,7 @@ impl Share {
         let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut |read, all| {
             bar.set_length(all);
             bar.set_position(read);
+            Ok(())
         });
         bar.finish_and_clear();
         let receipt = receipt?;

@@ -57,7 +57,7 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
     let source = Source { path: file, labels: None };
-    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| ())?;
+    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| Ok(()))?;
     Ok(())
 }
 

@@ -4,14 +4,12 @@
 use super::{JobArgs, KeyArgs, metric, name};
 use crate::output::{json, print};
 use clap::Args;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::mpsc;
 use std::time::Duration;
 use trefoil_client::approval::{Approval, Role};
-use trefoil_client::request::{self, Request};
+use trefoil_client::request::Request;
 use trefoil_client::{self as client, Address, Patience};
-use trefoil_job::{Job, Member};
+use trefoil_job::{Job, Member, sharing};
 use trefoil_net::Id;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_server::record::{State, Status};
@@ -84,7 +82,8 @@ impl StatusArgs {
     fn approvals(&self, job: &Job, identity: &Identity, patience: Patience) -> Result<()> {
         let hash = job.hash();
         let mut all: Answers<Vec<Approval>> = vec![];
-        ask(job, identity, patience, &Request::Approvals { job: hash }, |party, answer| all.push((party, answer)));
+        let request = Request::Approvals { job: hash };
+        sharing::ask(job, identity, patience, &request, |party, answer| all.push((party, answer.map_err(Error::from))));
         all.sort_by_key(|(party, _)| party.id);
         let mut kept: BTreeMap<(Role, Fingerprint), (Approval, Vec<Id>)> = BTreeMap::new();
         for (party, answer) in &all {
@@ -144,8 +143,8 @@ pub fn statuses(
 ) -> Answers<Option<Status>> {
     let request = Request::Status { job: Some(job.hash().to_string()) };
     let mut all = vec![];
-    ask(job, identity, patience, &request, |party, answer: Result<Vec<Status>>| {
-        let answer = answer.map(|mut found| found.pop());
+    sharing::ask(job, identity, patience, &request, |party, answer: trefoil_job::Result<Vec<Status>>| {
+        let answer = answer.map(|mut found| found.pop()).map_err(Error::from);
         told(&party, &answer);
         all.push((party, answer));
     });
@@ -167,29 +166,6 @@ pub fn answered<T>(all: Answers<T>) -> Result<Vec<(Address, T)>> {
         }
     }
     silent.map_or(Ok(said), Err)
-}
-
-/// Asks all parties that the caller speaks to at once; each answer is told as it comes.
-fn ask<T: DeserializeOwned + Send>(
-    job: &Job,
-    identity: &Identity,
-    patience: Patience,
-    request: &Request,
-    mut told: impl FnMut(Address, Result<T>),
-) {
-    std::thread::scope(|scope| {
-        let (sender, answers) = mpsc::channel();
-        for party in job.reached_by(identity.fingerprint()) {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let answer = request::call(&party, identity, patience, request).map_err(Error::from);
-                // Who asked waits for all of them.
-                let _ = sender.send((party, answer));
-            });
-        }
-        drop(sender);
-        answers.into_iter().for_each(|(party, answer)| told(party, answer));
-    });
 }
 
 /// A job's standing at a party in a line.

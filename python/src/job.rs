@@ -1,0 +1,165 @@
+//! A job between organisations, and what its members do.
+
+use crate::errors::{exception, named};
+use crate::frame::Frame;
+use crate::key::OneKey;
+use crate::model::Model;
+use crate::waiting::wait;
+use pyo3::prelude::*;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use trefoil_client::peers::Peers;
+use trefoil_client::request::Request;
+use trefoil_client::{Address, Patience};
+use trefoil_job::{Error, Job as Agreed, Result, StartModel, sharing};
+use trefoil_net::identity::Identity;
+
+/// Between two looks at a job.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is trained on whose records by whom for whom: a job's file, as `trefoil job` has it.
+///
+/// Its methods speak to the job's parties as the holder of a key: `key` is a `Key`, or what one is made of. `timeout` is in seconds: how long
+/// a party is called, and its answer waited for.
+#[pyclass(frozen, module = "trefoil")]
+pub struct Job(Arc<Agreed>);
+
+#[pymethods]
+impl Job {
+    /// A job from its file; members that it calls by their names alone are looked up in the file `peers`.
+    #[staticmethod]
+    #[pyo3(signature = (path, peers=PathBuf::from("peers.toml")))]
+    fn load(py: Python<'_>, path: PathBuf, peers: PathBuf) -> PyResult<Job> {
+        let job = Peers::load(&peers).map_err(Error::from).and_then(|peers| Agreed::load(&path, &peers));
+        Ok(Job(Arc::new(job.map_err(|e| exception(py, &e))?)))
+    }
+
+    /// SHA-256 of all that it says, 64 hexadecimal digits: what everybody approves.
+    #[getter]
+    fn hash(&self) -> String {
+        self.0.hash().to_string()
+    }
+
+    /// Its name, for people.
+    #[getter]
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Job({:?}, {})", self.0.name, self.hash().get(..12).unwrap_or_default())
+    }
+
+    /// Brings the job to its three parties, for their operators to look at.
+    #[pyo3(signature = (key, timeout=30.0))]
+    fn propose(&self, py: Python<'_>, key: OneKey<'_>, timeout: f64) -> PyResult<()> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        wait(py, move |_| job.addresses().iter().try_for_each(|party| sharing::propose(&job, &identity, party, patience)))
+    }
+
+    /// Agrees to the job with a signature: as an operator at one's own party, as a data owner or model owner at all three. `start` is the
+    /// file of the model that training starts from, where the job names one.
+    #[pyo3(signature = (key, start=None, timeout=30.0))]
+    fn approve(&self, py: Python<'_>, key: OneKey<'_>, start: Option<PathBuf>, timeout: f64) -> PyResult<()> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        wait(py, move |_| {
+            let start = start.as_deref().map(StartModel::load).transpose()?;
+            sharing::approve(&job, &identity, start.as_ref(), patience, &mut |_| ())
+        })
+    }
+
+    /// How the job stands, by the names of the parties: what each says, as `trefoil job status --json` shows it; `None` where it does not
+    /// know the job; a dict of `no answer` with the reason where it does not answer.
+    #[pyo3(signature = (key, timeout=30.0))]
+    fn status<'py>(&self, py: Python<'py>, key: OneKey<'_>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        python(py, &wait(py, move |_| Ok(status(&job, &identity, patience)))?)
+    }
+
+    /// Waits until the job is trained, at most `seconds`, and gives its status then. Raises `TrainingError` where it has failed or was
+    /// cancelled, and `TimeoutError`.
+    #[pyo3(signature = (key, seconds=3600.0, timeout=30.0))]
+    fn wait<'py>(&self, py: Python<'py>, key: OneKey<'_>, seconds: f64, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        let until = Instant::now() + duration(py, seconds)?;
+        let end = wait(py, move |stop| {
+            while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+                let now = status(&job, &identity, patience);
+                let states: Vec<&str> = now.values().filter_map(|s| s.pointer("/state/is")?.as_str()).collect();
+                if states.len() == now.len() && states.iter().all(|s| ["trained", "failed", "cancelled"].contains(s)) {
+                    return Ok(Some(now));
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Ok(None)
+        })?;
+        let Some(end) = end else {
+            let message = format!("job: found it not trained within {seconds} s, expected a model");
+            return Err(pyo3::exceptions::PyTimeoutError::new_err(message));
+        };
+        for (party, status) in &end {
+            let said = |key: &str| status.pointer(&format!("/state/{key}")).and_then(Value::as_str);
+            if let Some(why) = said("why").map(str::to_owned).or_else(|| said("by").map(|by| format!("cancelled by {by}"))) {
+                return Err(named(py, "TrainingError", &format!("{party}: {why}")));
+            }
+        }
+        python(py, &end)
+    }
+
+    /// Shares all records of a data frame of pandas or polars: see `trefoil.share`.
+    #[pyo3(signature = (records, key, timeout=30.0))]
+    fn share<'py>(
+        &self,
+        py: Python<'py>,
+        records: &Bound<'py, PyAny>,
+        key: OneKey<'_>,
+        timeout: f64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        let frame = Frame::of(records)?;
+        let receipt = wait(py, move |stop| {
+            let mut on = |_, _| if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
+            sharing::share_table(&job, &identity, &frame.table()?, patience, &mut on)
+        })?;
+        python(py, &json!(receipt))
+    }
+
+    /// Fetches the model: see `trefoil.fetch`.
+    #[pyo3(signature = (key, timeout=30.0))]
+    fn fetch(&self, py: Python<'_>, key: OneKey<'_>, timeout: f64) -> PyResult<Model> {
+        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
+        wait(py, move |_| sharing::fetch_model(&job, &identity, patience)).map(Model)
+    }
+}
+
+/// Seconds as Rust has them.
+pub fn duration(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
+    let wrong = |_| exception(py, &Error::config("seconds", seconds, "0 or more"));
+    Duration::try_from_secs_f64(seconds).map_err(wrong)
+}
+
+/// How long a party is called, and its answer waited for.
+pub fn patience(py: Python<'_>, timeout: f64) -> PyResult<Patience> {
+    let timeout = duration(py, timeout)?;
+    Ok(Patience { connect: timeout, answer: timeout })
+}
+
+/// What each party says of the job, by their names.
+fn status(job: &Agreed, identity: &Identity, patience: Patience) -> Map<String, Value> {
+    let request = Request::Status { job: Some(job.hash().to_string()) };
+    let mut all = Map::new();
+    sharing::ask(job, identity, patience, &request, |party: Address, said: Result<Vec<Value>>| {
+        let said = said.map_or_else(|e| json!({ "no answer": e.to_string() }), |mut said| json!(said.pop()));
+        all.insert(job.party[party.id.index()].name.clone(), said);
+    });
+    all
+}
+
+/// As Python has it.
+fn python<'py>(py: Python<'py>, value: &impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let text = serde_json::to_string(value).map_err(|e| exception(py, &Error::config("answer", e, "JSON")))?;
+    py.import("json")?.call_method1("loads", (text,))
+}

@@ -1,0 +1,177 @@
+"""Three real parties, two data owners, a model owner and a client of a service: set up by commands, used from Python."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+import trefoil
+from trefoil import Job, Key, Service
+
+pandas = pytest.importorskip("pandas")
+PROGRAM = shutil.which(os.path.abspath(os.environ["TREFOIL"]) if "TREFOIL" in os.environ else "trefoil")
+pytestmark = pytest.mark.skipif(not PROGRAM, reason="needs the program `trefoil`: its path in TREFOIL")
+PASSPHRASE = "correct horse battery staple"
+NAMES = ["p0", "p1", "p2", "north", "south", "research", "ward", "stranger"]
+
+JOB = """
+name = "wards"
+party = ["p0", "p1", "p2"]
+owner = ["north", "south"]
+model_owner = "research"
+[serve]
+reveal = "probabilities"
+client = ["ward"]
+records = 1000000
+[train]
+hidden = [8]
+epochs = 5
+batch = 32
+[data]
+task = "classification"
+label = "outcome"
+classes = ["ill", "well"]
+[[data.columns]]
+kind = "number"
+name = "age"
+mean = 50
+deviation = 20
+[[data.columns]]
+kind = "category"
+name = "town"
+values = ["here", "there"]
+"""
+
+
+def frame(seed, rows):
+    """Records, with columns in another order than the job's and one more."""
+    random = np.random.RandomState(seed)
+    age, town = random.uniform(0, 100, rows), np.array(["here", "there"])[random.randint(2, size=rows)]
+    outcome = np.where(age + 40 * (town == "here") > 70, "ill", "well")
+    return pandas.DataFrame({"outcome": outcome, "town": town, "patient": range(rows), "age": age})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Keys, peers, configurations, and three parties that listen and have approved the job."""
+    folder = tmp_path_factory.mktemp("organisations")
+    before = os.environ.get("TREFOIL_PASSPHRASE"), os.getcwd()
+    os.environ["TREFOIL_PASSPHRASE"] = PASSPHRASE
+    os.chdir(folder)
+    prints = command("keygen", "--quiet", "--dir", "keys", *NAMES).split()
+    for name, fingerprint in zip(NAMES, prints):
+        address = f"127.0.0.1:{free_port()}" if name[0] == "p" else "-"
+        if name != "stranger":
+            command("peers", "add", name, address, fingerprint)
+        if name[0] == "p":
+            text = f'listen = "{address}"\nkey = "keys/{name}.pem"\ndata = "data-{name}"\ntimeout = 30\n'
+            (folder / f"{name}.toml").write_text(text)
+    (folder / "job.toml").write_text(JOB)
+    parties = [
+        subprocess.Popen([PROGRAM, "party", "--config", f"p{i}.toml"], stdout=subprocess.DEVNULL, stderr=open(f"log{i}", "w"))
+        for i in range(3)
+    ]
+    yield folder
+    for party in parties:
+        party.send_signal(signal.SIGTERM)
+    for party in parties:
+        party.wait(timeout=30)
+    os.chdir(before[1])
+    os.environ.pop("TREFOIL_PASSPHRASE")
+    if before[0] is not None:
+        os.environ["TREFOIL_PASSPHRASE"] = before[0]
+
+
+def command(*words):
+    return subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_from_shares_to_answers(folder):
+    job = Job.load("job.toml")
+    assert job.name == "wards" and job.hash in command("job", "show", "job.toml")
+    assert repr(job) == f'Job("wards", {job.hash[:12]})'
+    keys = {name: Key(f"keys/{name}.pem") for name in NAMES}
+    assert repr(keys["north"]) == f"Key({keys['north'].fingerprint[:12]})"
+
+    job.propose(keys["p0"])
+    for operator in ("p0", "p1", "p2"):
+        job.approve(f"keys/{operator}.pem")
+    status = job.status(keys["p1"])
+    assert set(status) == {"p1"} and status["p1"]["state"] == {"is": "waiting"} and status["p1"]["approved"]
+
+    # What is not in order is told by its cause, and nothing of a record.
+    north, south = frame(1, 300), frame(2, 200)
+    with pytest.raises(trefoil.DataError, match='record 3, column "town": found something else') as error:
+        trefoil.share(north.assign(town=north.town.where(north.index != 3, "elsewhere")), job, keys["north"])
+    assert "elsewhere" not in str(error.value)
+    with pytest.raises(trefoil.DataError, match='no column "age"'):
+        trefoil.share(north.drop(columns="age"), job, keys["north"])
+    with pytest.raises(trefoil.ConfigError, match="expected a data frame"):
+        trefoil.share(np.zeros((3, 2)), job, keys["north"])
+    with pytest.raises(trefoil.ConfigError, match="one of the job's data owners"):
+        trefoil.share(north, job, keys["research"])
+    with pytest.raises(trefoil.ConfigError, match="expected a member of the job"):
+        job.approve(keys["stranger"])
+    assert all("no answer" in said for said in job.status(keys["stranger"]).values())
+    with pytest.raises(trefoil.RefusedError):
+        trefoil.fetch(job, keys["research"])
+
+    receipt = trefoil.share(north, job, keys["north"])
+    assert (receipt["summary"]["train_rows"], receipt["summary"]["test_rows"]) == (240, 60)
+    with pytest.raises(TimeoutError):
+        job.wait(keys["research"], seconds=0.1)
+    polars = pytest.importorskip("polars")
+    columns = {name: south[name].to_list() for name in south}
+    trefoil.share(polars.DataFrame(columns), job, "keys/south.pem")
+
+    model = trefoil.fetch(job, keys["research"], wait=120)
+    assert {status["state"]["is"] for status in job.status(keys["research"]).values()} == {"trained"}
+    records = frame(3, 200)
+    assert (model.predict(records) == records.outcome).mean() > 0.9
+    command("model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "model.safetensors")
+    assert trefoil.Model.load("model.safetensors").to_bytes() == model.to_bytes()
+    with pytest.raises(trefoil.ConfigError, match="the job's model owner"):
+        trefoil.fetch(job, keys["north"])
+
+    text = command("service", "template", "job.toml")
+    (folder / "service.toml").write_text(text)
+    for operator in ("p0", "p1", "p2"):
+        command("service", "approve", "service.toml", "--key", f"keys/{operator}.pem")
+    service = Service("service.toml", keys["ward"])
+    answers = service.answers(records)
+    assert np.abs(answers - model.answers(records)).max() < 0.01
+    assert np.array_equal(service.predict(records), np.array(model.classes)[answers.argmax(axis=1)])
+    with pytest.raises(trefoil.NetworkError, match="refused this certificate"):
+        Service("service.toml", keys["stranger"], timeout=5).predict(records)
+
+
+def test_what_is_not_there(folder):
+    with pytest.raises(trefoil.FileError):
+        Job.load("nothing.toml")
+    (folder / "other.toml").write_text("name = 3")
+    with pytest.raises(trefoil.ConfigError, match="other.toml"):
+        Job.load("other.toml")
+    with pytest.raises(trefoil.ConfigError, match="nothing.pem"):
+        Key("nothing.pem")
+    peers = (folder / "peers.toml").read_text()
+    address = f"127.0.0.1:{free_port()}"
+    (folder / "gone.toml").write_text("".join(
+        line if not line.startswith("address") else f'address = "{address}"\n' for line in peers.splitlines(True)
+    ))
+    gone = Job.load("job.toml", peers="gone.toml")
+    started = time.monotonic()
+    with pytest.raises(trefoil.NetworkError):
+        gone.propose("keys/north.pem", timeout=0.5)
+    assert time.monotonic() - started < 10
+    assert "no answer" in gone.status("keys/north.pem", timeout=0.5)["p0"]

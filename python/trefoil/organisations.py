@@ -1,0 +1,29 @@
+"""A training between organisations, from Python: what a data owner and a model owner do."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+from ._core import Job, Key, Model
+
+
+def share(records: Any, job: Job, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:
+    """Shares all records of a data frame of pandas or polars with the three parties of a job, which is to approve it.
+
+    The frame has the columns of the job's `[data]` by their names, in any order and with others among them, and in their own units: they are
+    standardised, encoded and split into shares in this process. Nothing is written to a disk. `key` is the key of one of the job's data
+    owners; `timeout` is in seconds: how long a party is called, and its answer waited for. Gives the upload's name, and how many records are
+    to train on and how many are held out.
+    """
+    return job.share(records, key, timeout)
+
+
+def fetch(job: Job, key: str | PathLike[str] | Key, wait: float = 0.0, timeout: float = 30.0) -> Model:
+    """Fetches the model of a job that is trained, and puts it together from the parties' shares.
+
+    `key` is the model owner's; `wait` is how many seconds to wait until the job is trained.
+    """
+    if wait:
+        job.wait(key, wait, timeout)
+    return job.fetch(key, timeout)
