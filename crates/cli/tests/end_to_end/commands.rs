@@ -46,7 +46,7 @@ fn a_training_is_planned() {
     assert!(line.starts_with("error: ") && line.contains("--network"), "{line}");
     refused(
         &run(&["plan", "--network", "4-2", "--rows", "10", "--batch", "11", "--step-seconds", "1"]),
-        6,
+        2,
         &["batch", "1 to 10"],
     );
 }
