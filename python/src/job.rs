@@ -159,7 +159,7 @@ fn status(job: &Agreed, identity: &Identity, patience: Patience) -> Map<String, 
 }
 
 /// As Python has it.
-fn python<'py>(py: Python<'py>, value: &impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
+pub fn python<'py>(py: Python<'py>, value: &impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
     let text = serde_json::to_string(value).map_err(|e| exception(py, &Error::config("answer", e, "JSON")))?;
     py.import("json")?.call_method1("loads", (text,))
 }

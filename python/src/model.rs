@@ -2,15 +2,18 @@
 
 use crate::errors::exception;
 use crate::frame::Frame;
+use crate::job::python;
 use numpy::ndarray::{Array2, ArrayD};
-use numpy::{IntoPyArray, PyArray2};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trefoil_job::predict;
 use trefoil_job::{Error, Result, evaluate};
+use trefoil_nn::graph::Param;
 use trefoil_nn::model::classes;
-use trefoil_nn::{Model as Trained, Task};
+use trefoil_nn::{Graph, Model as Trained, Network, Task};
 
 /// Records that are answered at a time.
 const ROWS: usize = 1024;
@@ -35,6 +38,35 @@ impl Model {
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Model> {
         let model = Trained::read(data, "bytes").map_err(Error::from).and_then(evaluate::prepared);
         model.map(Model).map_err(|e| exception(py, &e))
+    }
+
+    /// A model from its network, JSON as in a job's `[train]`, and its parameters by their names, each an array of floats of shape (values,).
+    /// It takes records as the network does. `classes` are the names of the outputs' classes, where they are to have some.
+    #[staticmethod]
+    #[pyo3(signature = (network, parameters, classes=None))]
+    fn from_parameters(
+        py: Python<'_>,
+        network: &str,
+        parameters: BTreeMap<String, PyReadonlyArray1<'_, f64>>,
+        classes: Option<Vec<String>>,
+    ) -> PyResult<Model> {
+        let made = || -> Result<Trained> {
+            let graph: Graph = serde_json::from_str(network).map_err(|e| Error::config("network", e, "one in JSON"))?;
+            graph.check()?;
+            let expected = graph.params()?;
+            if let Some(name) = parameters.keys().find(|name| expected.iter().all(|param| param.name != **name)) {
+                return Err(Error::config("parameters", name, "those of the network"));
+            }
+            let matrix = |param: &Param| -> Result<Array2<f64>> {
+                let values = parameters.get(&param.name).map(|values| values.as_array().to_vec()).unwrap_or_default();
+                let found = format!("{} values", values.len());
+                let expected = format!("{:?}", param.dims);
+                Array2::from_shape_vec(param.shape(), values).map_err(|_| Error::config(&param.name, found, expected))
+            };
+            let model = Trained::new(&graph, &expected.iter().map(matrix).collect::<Result<Vec<_>>>()?, "")?;
+            Ok(classes.map_or(Ok(model.clone()), |names| model.with_classes(&names))?)
+        };
+        made().map(Model).map_err(|e| exception(py, &e))
     }
 
     /// Writes a file in the format that its name says, `.safetensors`, `.npz` or `.onnx`: all of it or, where that fails, nothing.
@@ -71,6 +103,15 @@ impl Model {
         self.0.network()
     }
 
+    /// The network as data: a dict of the shape of a record, `input`, and of `nodes`, each with its operation, `op`, and its `name`.
+    #[getter]
+    fn graph<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let mut graph = self.0.graph().clone();
+        let network = Network::new(graph.clone()).map_err(|e| exception(py, &e.into()))?;
+        graph.nodes.iter_mut().zip(network.names()).for_each(|(node, name)| node.name = Some(name.clone()));
+        python(py, &graph)
+    }
+
     /// "classification" or "regression".
     #[getter]
     fn task(&self) -> &'static str {
@@ -91,6 +132,16 @@ impl Model {
     fn answers<'py>(&self, py: Python<'py>, records: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let z = self.logits(records)?;
         Ok(py.detach(|| self.0.answers_of(z)).into_pyarray(py))
+    }
+
+    /// The network's inputs for records: standardised, clipped, and a number for each text of a category, of shape (records, inputs).
+    fn prepare<'py>(&self, py: Python<'py>, records: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        Ok(self.each(records, self.0.graph().input.len(), Ok)?.into_pyarray(py))
+    }
+
+    /// The network as a PyTorch `nn.Sequential`: see `trefoil.to_torch`.
+    fn to_torch<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("trefoil.convert")?.call_method1("to_torch", (slf,))
     }
 
     /// The name of each record's likeliest class, an array of texts of shape (records,), or a regression's values in the target's own unit,
@@ -116,16 +167,27 @@ impl Model {
 impl Model {
     /// The network's outputs, [records, outputs].
     fn logits(&self, records: &Bound<'_, PyAny>) -> PyResult<Array2<f64>> {
+        let outputs = self.0.graph().outputs().map_err(|e| exception(records.py(), &e.into()))?;
+        self.each(records, outputs, |x| Ok(self.0.logits(&x)?))
+    }
+
+    /// What `of` makes of the network's inputs: so many columns.
+    fn each(
+        &self,
+        records: &Bound<'_, PyAny>,
+        columns: usize,
+        of: impl Fn(Array2<f64>) -> Result<Array2<f64>> + Sync,
+    ) -> PyResult<Array2<f64>> {
         let py = records.py();
         let frame = Frame::of(records)?;
         let count = frame.records;
         let all = py.detach(|| -> Result<Array2<f64>> {
             let mut records = frame.unlabelled(predict::input(&self.0)?)?;
-            let (mut z, outputs) = (Vec::new(), self.0.graph().outputs()?);
+            let mut all = Vec::new();
             while let Some(x) = records.next(ROWS)? {
-                z.extend(self.0.logits(&x)?);
+                all.extend(of(x)?);
             }
-            Array2::from_shape_vec((count, outputs), z).map_err(|e| Error::config("outputs", e, "a row for each record"))
+            Array2::from_shape_vec((count, columns), all).map_err(|e| Error::config("records", e, "a row for each"))
         });
         all.map_err(|e| exception(py, &e))
     }

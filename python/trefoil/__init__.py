@@ -11,7 +11,7 @@ shares gives and what it costs; it protects nothing from whoever runs this proce
 """
 
 from ._core import Job, Key, Model, Service, __version__
-from .convert import from_onnx
+from .convert import from_onnx, from_torch, to_torch
 from .errors import (
     ConfigError,
     DataError,
@@ -45,5 +45,7 @@ __all__ = [
     "__version__",
     "fetch",
     "from_onnx",
+    "from_torch",
     "share",
+    "to_torch",
 ]

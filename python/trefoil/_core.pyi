@@ -88,6 +88,11 @@ class Model:
     @staticmethod
     def from_bytes(data: bytes) -> Model:
         """A model from the bytes of a file: safetensors, a NumPy archive, or ONNX."""
+    @staticmethod
+    def from_parameters(
+        network: str, parameters: dict[str, NDArray[np.float64]], classes: list[str] | None = None
+    ) -> Model:
+        """A model from its network in JSON and its parameters by their names, each of shape (values,)."""
     def save(self, path: str | PathLike[str]) -> None:
         """Writes a file in the format that its name says, `.safetensors`, `.npz` or `.onnx`: all of it or, where that fails, nothing."""
     def to_onnx(self, path: str | PathLike[str]) -> None:
@@ -100,6 +105,9 @@ class Model:
     def network(self) -> str:
         """The network, such as "64-256-10"."""
     @property
+    def graph(self) -> dict[str, Any]:
+        """The network as data: the shape of a record, `input`, and `nodes`, each with its operation, `op`, and its `name`."""
+    @property
     def task(self) -> str:
         """ "classification" or "regression"."""
     @property
@@ -109,6 +117,10 @@ class Model:
         """Probabilities of shape (records, classes), or a regression's values in the target's own unit, of shape (records, 1)."""
     def predict(self, records: Any) -> NDArray[Any]:
         """The names of the likeliest classes, or a regression's values in the target's own unit, of shape (records,)."""
+    def prepare(self, records: Any) -> NDArray[np.float64]:
+        """The network's inputs for records: standardised, clipped, a number for each text of a category, of shape (records, inputs)."""
+    def to_torch(self) -> Any:
+        """The network as a PyTorch `nn.Sequential`: see `trefoil.to_torch`."""
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
 
 @final
