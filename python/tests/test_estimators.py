@@ -198,3 +198,14 @@ def test_records_that_cannot_be(points):
 def test_a_training_that_diverges_says_so(points):
     with pytest.raises(trefoil.TrainingError, match="smaller learning rate"):
         TrefoilRegressor(learning_rate=8.0).fit(points[0], points[0][:, 0])
+
+
+def test_plot(points):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    model = TrefoilClassifier(hidden=(4,), epochs=3, validation_fraction=0.2, random_state=0).fit(*points)
+    loss, accuracy = model.plot()
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "validation accuracy")
+    assert list(loss.lines[0].get_ydata()) == list(model.history_["loss"])
+    assert list(accuracy.lines[0].get_xdata()) == [1, 2, 3]
+    assert model.plot([loss, accuracy])[0] is loss and len(loss.lines) == 2

@@ -1,7 +1,7 @@
 """What a training says while it goes on."""
 
 try:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 except ImportError:
     tqdm = None
 
@@ -43,3 +43,15 @@ def frame(rows):
     except ImportError:
         return columns
     return DataFrame(columns)
+
+
+def plot(history, axes=None):
+    """Draws the loss by epoch, and beside it the other figure, on two axes of matplotlib; new ones where none are given."""
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")[1]
+    for ax, figure in zip(axes, list(history)[1:3]):
+        ax.plot(list(history["epoch"]), list(history[figure]), marker="o")
+        ax.set(xlabel="epoch", ylabel=figure.replace("_", " "))
+    return axes

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._core import Run
-from ._history import follow, frame
+from ._history import follow, frame, plot
 from .errors import ConfigError
 
 _PARAMETERS = """
@@ -141,6 +141,14 @@ class _Trefoil(BaseEstimator):
         self.model_, rows = follow(run, metric, index(self.epochs), self.verbose)
         self.history_ = frame(rows)
         return self
+
+    def plot(self, axes=None):
+        """Draws `history_`: the loss by epoch, and beside it the other figure. It needs matplotlib; `axes` are two of its axes, or None for new ones.
+
+        Gives the axes.
+        """
+        check_is_fitted(self)
+        return plot(self.history_, axes)
 
     def _answers(self, X):
         check_is_fitted(self)
