@@ -66,19 +66,27 @@ pub(super) fn ask(
 
     let asking = &mut Asking::open(&service, &client, patience)?;
     let x = images(batch, network.input.len());
-    let (mut pace, mut asked, mut said) = (bench.pace(), vec![], [0; 3]);
+    let (mut pace, mut asked) = (bench.pace(), vec![]);
     while !pace.over() {
         let started = Instant::now();
         asking.answers(&x)?;
-        asked.push(started.elapsed().as_secs_f64());
-        // What P0 and P1 say of this pass; P2 has dealt it before, or another.
-        while said[0] < asked.len() || said[1] < asked.len() {
-            if let (id, Line::Event(Event::Pass { records, lap })) = fleet.next(Instant::now() + demo.timeout)?
-                && records == batch
-            {
-                said[id.index()] += 1;
-                pace.lap(id, lap);
+        let seconds = started.elapsed().as_secs_f64();
+        // What P0 and P1 say of this pass; P2 has dealt it before, or another. Until the parties have met for passes of this size a
+        // question goes through a larger one, and does not count.
+        let (mut said, mut counts) = ([false; 2], true);
+        while said != [true; 2] {
+            if let (id, Line::Event(Event::Pass { records, lap })) = fleet.next(Instant::now() + demo.timeout)? {
+                if let Some(said) = said.get_mut(id.index()) {
+                    *said = true;
+                    counts &= records == batch;
+                }
+                if records == batch {
+                    pace.lap(id, lap);
+                }
             }
+        }
+        if counts {
+            asked.push(seconds);
         }
         std::thread::sleep(EVERY.saturating_sub(started.elapsed()));
     }
