@@ -7,7 +7,7 @@ use trefoil_data::guessed;
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.csv", std::process::id()));
     std::fs::write(&path, bytes).expect("a temporary file can be written");
-    if let Ok(d) = guessed::load(&path, "y") {
+    if let Ok(d) = guessed::load(&trefoil_data::Source::of(path), "y") {
         for [x, y] in [&d.train, &d.test].map(|part| part.decoded(&d.schema)) {
             assert!(x.iter().all(|v| (-8.0..8.0).contains(v)));
             assert!(y.outer_iter().all(|row| row.sum() == 1.0));

@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         holdout: 0,
         columns: vec![Column::Pixels { name: "p".to_string(), count }],
     };
-    let Ok(mut records) = Records::open(&Source { path, labels: None }, &schema, &[], false) else { return };
+    let Ok(mut records) = Records::open(&Source::of(path), &schema, &[], false) else { return };
     while let Ok(Some(chunk)) = records.next(100) {
         assert_eq!(chunk.values.len(), count * chunk.rows);
     }

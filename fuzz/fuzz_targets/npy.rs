@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         holdout: 5,
         columns: vec![number("a"), number("b")],
     };
-    let Ok(mut records) = Records::open(&Source { path, labels: None }, &schema, &[], false) else { return };
+    let Ok(mut records) = Records::open(&Source::of(path), &schema, &[], false) else { return };
     while let Ok(Some(chunk)) = records.next(100) {
         assert_eq!(chunk.values.len(), 2 * chunk.rows);
         assert!(chunk.values.iter().all(|v| (-32768..32768).contains(v)));

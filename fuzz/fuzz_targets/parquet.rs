@@ -18,5 +18,5 @@ fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.parquet", std::process::id()));
     std::fs::write(&path, bytes).expect("a temporary file can be written");
     let schema: Schema = toml::from_str(SCHEMA).expect("a schema in order");
-    let _ = Records::open(&Source { path, labels: None }, &schema, &[], true);
+    let _ = Records::open(&Source::of(path), &schema, &[], true);
 });

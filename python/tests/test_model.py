@@ -96,10 +96,10 @@ def test_what_is_wrong_is_said_without_the_record(classifier):
     with pytest.raises(ValueError, match="shape"):
         classifier.model_.answers(X[0])
     frame = pandas.DataFrame({"x0": [1.0, 2.0], "x1": ["3", "Miller"], "x2": [0.0, None]})
-    with pytest.raises(trefoil.DataError, match='record 1, column "x1": found something else, expected a number') as error:
+    with pytest.raises(trefoil.DataError, match='record 2, column "x1": found something else, expected a number') as error:
         classifier.model_.answers(frame)
     assert "Miller" not in str(error.value)
-    with pytest.raises(trefoil.DataError, match='record 1, column "x2"'):
+    with pytest.raises(trefoil.DataError, match='record 2, column "x2"'):
         classifier.model_.answers(frame.assign(x1=1))
 
 

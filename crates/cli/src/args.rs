@@ -1,7 +1,9 @@
 //! The options that several commands share: which records, and how to train on them.
 
+use crate::reading::ReadArgs;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
+use trefoil_data::records::Source as Records;
 use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
 use trefoil_job::{StartModel, train};
 use trefoil_net::shaped::Profile;
@@ -42,6 +44,9 @@ pub struct DataArgs {
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
 
+    #[command(flatten)]
+    reading: ReadArgs,
+
     /// Public seed of the split, the initial weights and the order of the batches; never of masks
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -70,8 +75,11 @@ impl DataArgs {
     }
 
     /// The CSV file that is meant, if one is.
-    pub fn csv_file(&self) -> Option<&PathBuf> {
-        self.csv.as_ref()
+    ///
+    /// # Errors
+    /// An encoding that nobody knows.
+    pub fn csv_file(&self) -> Result<Option<Records>> {
+        self.csv.as_deref().map(|file| self.reading.source(file)).transpose()
     }
 
     /// Reads the records.
@@ -84,12 +92,12 @@ impl DataArgs {
             Source::Digits => digits::load()?,
             Source::Mnist => mnist::load(self.data_dir.as_deref().unwrap_or(MNIST_DIR.as_ref()))?,
             Source::Csv => {
-                let file = self.csv.as_deref().ok_or_else(|| missing("--csv", "the CSV file, with --dataset csv"))?;
+                let file = self.csv_file()?.ok_or_else(|| missing("--csv", "the CSV file, with --dataset csv"))?;
                 let label = self
                     .label
                     .as_deref()
                     .ok_or_else(|| missing("--label", "the name or index of the CSV file's label column"))?;
-                guessed::load(file, label)?
+                guessed::load(&file, label)?
             }
         })
     }

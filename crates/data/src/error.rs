@@ -101,6 +101,18 @@ pub enum DataError {
         /// What is accepted.
         expected: String,
     },
+    /// A quote of a CSV file that stands where none may.
+    #[error("{file}: line {line}: found {found}, expected {expected}")]
+    Quote {
+        /// The path.
+        file: String,
+        /// From 1.
+        line: u64,
+        /// What there is.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
     /// A record of a CSV file with too few or too many fields.
     #[error("{file}: line {line}: found {found} fields, expected {expected} as in the header")]
     Fields {
@@ -146,7 +158,7 @@ pub enum DataError {
     Value {
         /// The path.
         file: String,
-        /// Index of the record, from 0.
+        /// The record, from 1.
         record: u64,
         /// The column's name, or its index, from 0, where it has none.
         column: String,

@@ -10,17 +10,17 @@ use crate::records::Table;
 use crate::records::format::Format;
 use crate::schema::{Column, Task, template, template_in_memory};
 use crate::{Dataset, Records, Result, Samples, Schema, Source};
-use std::path::Path;
 
 /// Reads a CSV or Parquet file twice: first for its schema, see [`template()`]. The dataset's name is the file's stem.
 ///
 /// # Errors
 /// A file that cannot be read, or that is not as said above; each names the line and column where there is one.
-pub fn load(path: &Path, label: &str) -> Result<Dataset> {
+pub fn load(source: &Source, label: &str) -> Result<Dataset> {
+    let path = source.path.as_path();
     let file = path.display().to_string();
     let name = path.file_stem().map_or_else(|| "csv".to_string(), |s| s.to_string_lossy().into_owned());
-    let label = named(path, label)?;
-    let mut schema = template(path, &label, Some(Task::Classification), None, &[])?;
+    let label = named(source, label)?;
+    let mut schema = template(source, &label, Some(Task::Classification), None, &[])?;
     // Of numbers with a text or a fraction among them, one is wrong. Reading says where it stands.
     let integer = |text: &String| text.parse::<i64>().is_ok();
     let number = |text: &String| text.parse::<f64>().is_ok();
@@ -35,8 +35,7 @@ pub fn load(path: &Path, label: &str) -> Result<Dataset> {
             _ => {}
         }
     }
-    let source = Source { path: path.to_path_buf(), labels: None };
-    let [mut train, mut test] = Samples::read(&mut Records::open(&source, &schema, &[], true)?)?;
+    let [mut train, mut test] = Samples::read(&mut Records::open(source, &schema, &[], true)?)?;
     let rows = train.rows() + test.rows();
     if rows < 2 {
         return Err(empty(&file, format!("{rows} records"), "2, to train and to test"));
@@ -66,10 +65,10 @@ pub fn in_memory(train: &Table, test: Option<&Table>, label: &str, task: Task) -
 }
 
 /// The name of the column that is meant: by name first, else by index.
-fn named(path: &Path, label: &str) -> Result<String> {
-    let Some(format) = Format::open_named(path)? else {
+fn named(source: &Source, label: &str) -> Result<String> {
+    let Some(format) = Format::open_named(source)? else {
         let found = "a file whose name ends neither in .csv nor in .parquet";
-        return Err(mismatch(&path.display().to_string(), found, "CSV or Parquet"));
+        return Err(mismatch(&source.path.display().to_string(), found, "CSV or Parquet"));
     };
     let index = || format.columns().get(label.parse::<usize>().ok()?);
     let by_name = format.columns().iter().find(|c| *c == label);

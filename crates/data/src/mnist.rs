@@ -34,7 +34,7 @@ pub fn load(dir: &Path) -> Result<Dataset> {
     let part = |prefix: &str| -> Result<Samples> {
         let path = find(dir, &format!("{prefix}-images-idx3-ubyte"))?;
         let labels = Some(find(dir, &format!("{prefix}-labels-idx1-ubyte"))?);
-        let [all, _] = Samples::read(&mut Records::open(&Source { path, labels }, &schema, &[], true)?)?;
+        let [all, _] = Samples::read(&mut Records::open(&Source { labels, ..Source::of(path) }, &schema, &[], true)?)?;
         Ok(all)
     };
     let (train, test) = (part("train")?, part("t10k")?);

@@ -2,8 +2,8 @@
 //!
 //! | format | by | columns |
 //! |---|---|---|
-//! | CSV, plain or gzip | `.csv`, `.csv.gz` | by the names in the header; others are ignored |
-//! | Parquet | `.parquet` | by name; others are ignored |
+//! | CSV, plain or gzip | `.csv`, `.tsv`, with `.gz` | by the names in the header; others are ignored |
+//! | Parquet | `.parquet`, a folder of such | by name; others are ignored |
 //! | NumPy | `.npy` | the owner's columns in the schema's order; the label in a second file |
 //! | IDX, plain or gzip | its first bytes | as NumPy, a pixel a column |
 //! | the embedded digits | - | a pixel a column, and the label |
@@ -12,8 +12,10 @@
 //! A vertical partition needs the identifiers, and so CSV or Parquet.
 
 mod array;
+pub(crate) mod calendar;
 pub(crate) mod cell;
-mod csv;
+pub(crate) mod csv;
+mod element;
 pub(crate) mod format;
 mod idx;
 pub(crate) mod memory;
@@ -22,20 +24,24 @@ mod order;
 mod parquet;
 mod pipe;
 mod png;
+mod quotes;
 mod raw;
 mod stream;
+mod text;
 pub(crate) mod value;
 
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
 pub use array::idx_pixels;
+pub use csv::Lines;
 use format::{Format, find};
 pub use memory::{Cells, Table};
 use order::Order;
 pub use raw::{Raw, RawColumn, STANDARD_INPUT};
 use std::path::PathBuf;
 use stream::Progress;
+pub use text::{Reading, encoding};
 use value::{Encoding, Value};
 
 /// Where an owner's records are.
@@ -45,6 +51,16 @@ pub struct Source {
     pub path: PathBuf,
     /// NumPy and IDX: the labels.
     pub labels: Option<PathBuf>,
+    /// CSV: how it is to be read.
+    pub reading: Reading,
+}
+
+impl Source {
+    /// A file that is read by what it says itself.
+    #[must_use]
+    pub fn of(path: impl Into<PathBuf>) -> Source {
+        Source { path: path.into(), labels: None, reading: Reading::default() }
+    }
 }
 
 /// Records of one kind, as they are shared.
@@ -107,9 +123,9 @@ impl Records {
     /// lacks a column.
     pub fn open(source: &Source, schema: &Schema, columns: &[String], labelled: bool) -> Result<Records> {
         schema.check()?;
-        let (fields, names) = Fields::of(schema, columns, labelled)?;
+        let (mut fields, names) = Fields::of(schema, columns, labelled)?;
         let file = source.path.display().to_string();
-        let format = match Format::open_named(&source.path)? {
+        let format = match Format::open_named(source)? {
             Some(_) if source.labels.is_some() => {
                 return Err(mismatch(&file, "a second file with labels", "none, CSV and Parquet have the label as a column"));
             }
@@ -117,7 +133,11 @@ impl Records {
                 format.want(find(&names, format.columns(), &file)?)?;
                 format
             }
-            None => Format::open_unnamed(source, names, labelled, schema)?,
+            None => {
+                // Arrays of labels are mostly integers.
+                fields.encodings.last_mut().filter(|_| labelled).into_iter().for_each(Encoding::take_places);
+                Format::open_unnamed(source, names, labelled, schema)?
+            }
         };
         Ok(Records::of(file, format, fields, schema))
     }

@@ -80,10 +80,9 @@ fn parse_idx(bytes: &[u8], name: &str) -> [Result<(), String>; 2] {
         let images = folder.path().join(format!("{count}-images"));
         let header = [0x0803, count, 1, 1].map(u32::to_be_bytes).concat();
         fs::write(&images, [&header[..], &vec![0; count as usize]].concat()).unwrap();
-        read(Source { path: images, labels: Some(path.clone()) }, true)
+        read(Source { labels: Some(path.clone()), ..Source::of(images) }, true)
     };
-    let (result, peak) =
-        measured(|| [read(Source { path: path.clone(), labels: None }, false), labels(3).or_else(|_| labels(5))]);
+    let (result, peak) = measured(|| [read(Source::of(&path), false), labels(3).or_else(|_| labels(5))]);
     // For buffers and the columns' names.
     assert!(peak <= 1 << 23, "{name}: {peak} bytes for {}", bytes.len());
     result.map(|r| r.map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), "")))
@@ -94,7 +93,8 @@ fn parse_csv(bytes: &[u8], name: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("{name}.csv"));
     fs::write(&path, bytes).unwrap();
-    let (result, peak) = measured(|| guessed::load(&path, "y").map(|d| [d.train, d.test].map(|part: Samples| part.rows())));
+    let (result, peak) =
+        measured(|| guessed::load(&Source::of(&path), "y").map(|d| [d.train, d.test].map(|part: Samples| part.rows())));
     assert!(peak <= (1 << 20) + 256 * bytes.len(), "{name}: {peak} bytes for {}", bytes.len());
     result.map(drop).map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
@@ -112,7 +112,7 @@ fn read_records(bytes: &[u8], name: &str, schema: &Schema, labelled: bool, most:
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let source = Source { path, labels: None };
+    let source = Source::of(path);
     let (result, peak) = measured(|| -> Result<()> {
         let mut records = Records::open(&source, schema, &[], labelled)?;
         while let Some(chunk) = records.next(10)? {
@@ -149,7 +149,7 @@ fn read_png(bytes: &[u8], name: &str) -> Result<(), String> {
     fs::write(&path, bytes).unwrap();
     let columns: Vec<RawColumn> = (0..16).map(|i| RawColumn { name: format!("p{i}"), texts: vec![] }).collect();
     let (result, peak) = measured(|| -> Result<()> {
-        let (mut raw, mut values) = (Raw::open(&path, &columns, false, None, Some([1, 4, 4]))?, Vec::new());
+        let (mut raw, mut values) = (Raw::open(&Source::of(&path), &columns, false, None, Some([1, 4, 4]))?, Vec::new());
         while raw.next(&mut values)? {}
         assert!(values.len() == 16 && values.iter().all(|v| (0.0..256.0).contains(v)), "{name}: {values:?}");
         Ok(())

@@ -12,7 +12,7 @@ use crate::suites::Chosen;
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::path::Path;
-use trefoil_data::records::STANDARD_INPUT;
+use trefoil_data::records::{STANDARD_INPUT, Source};
 use trefoil_data::schema;
 use trefoil_nn::model::{Input, Target, classes, in_units, probabilities};
 use trefoil_nn::{Bound, Model, Prediction, Reveal, Task};
@@ -81,7 +81,7 @@ impl<'a> Predictions<'a> {
     ///
     /// # Errors
     /// The model does not say how a record is prepared, or the file does not have its columns.
-    pub fn open(model: &'a Model, file: &Path, label: Option<&str>) -> Result<Predictions<'a>> {
+    pub fn open(model: &'a Model, file: &Source, label: Option<&str>) -> Result<Predictions<'a>> {
         let input = input(model)?;
         let target = input.target;
         let records = Unlabelled::open(input, model.graph().input, file, label)?;
@@ -95,11 +95,11 @@ impl<'a> Predictions<'a> {
     /// As for [`Predictions::open`]; the model does not fit into the ring with such records.
     pub fn open_on_shares(
         model: &'a Model,
-        file: &Path,
+        file: &Source,
         label: Option<&str>,
         chosen: Chosen,
     ) -> Result<(Predictions<'a>, Trial)> {
-        if file == Path::new(STANDARD_INPUT) {
+        if file.path == Path::new(STANDARD_INPUT) {
             return Err(Error::config(
                 "standard input",
                 "records that come once",
@@ -129,7 +129,7 @@ impl<'a> Predictions<'a> {
     ///
     /// # Errors
     /// The file does not have the columns.
-    pub fn ask(asking: Asking<'a>, file: &Path) -> Result<Predictions<'a>> {
+    pub fn ask(asking: Asking<'a>, file: &Source) -> Result<Predictions<'a>> {
         let known = asking.known();
         let (task, target) = (known.task.clone(), known.input.target);
         let records = Unlabelled::open(known.input.clone(), known.prediction.network().graph().input, file, None)?;

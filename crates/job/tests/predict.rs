@@ -27,7 +27,7 @@ fn raw_records_are_prepared_as_the_job_says() {
     let model = evaluate::load(&path).unwrap();
     std::fs::write(&file, "dose,town,age,ill\n0,here,50,no\n100,there,70,yes\n400,here,-1e6,no\n100,there,55,no\n").unwrap();
     let mut found: Vec<Answer> = Vec::new();
-    let mut predictions = Predictions::open(&model, &file, None).unwrap();
+    let mut predictions = Predictions::open(&model, &Source::of(&file), None).unwrap();
     while let Some(some) = predictions.next(3).unwrap() {
         found.extend(some);
     }
@@ -37,13 +37,13 @@ fn raw_records_are_prepared_as_the_job_says() {
     for (answer, z) in found.iter().zip([0.0, 4.0, -6.0, 2.5]) {
         assert!((answer.numbers[1] - sigmoid(z)).abs() < 1e-12, "{answer:?} {z}");
     }
-    assert_eq!(evaluate(&model, &schema, &Source { path: file.clone(), labels: None }).unwrap().accuracy, Some(0.75));
+    assert_eq!(evaluate(&model, &schema, &Source::of(&file)).unwrap().accuracy, Some(0.75));
 
     // Without a label, and with a text that there is not.
     std::fs::write(&file, "dose,town,age\n0,here,50\n").unwrap();
-    assert_eq!(Predictions::open(&model, &file, None).unwrap().next(9).unwrap().unwrap().len(), 1);
+    assert_eq!(Predictions::open(&model, &Source::of(&file), None).unwrap().next(9).unwrap().unwrap().len(), 1);
     std::fs::write(&file, "dose,town,age\n0,nowhere,50\n").unwrap();
-    let error = Predictions::open(&model, &file, None).unwrap().next(9).unwrap_err().to_string();
+    let error = Predictions::open(&model, &Source::of(&file), None).unwrap().next(9).unwrap_err().to_string();
     assert!(error.contains("nowhere") && !error.contains('\n'), "{error}");
 
     let value = Model::new(&Graph::perceptron(&[4, 1]), &[arr2(&[[1.0, 0.0, 0.0, 0.0]]), arr2(&[[0.5]])], "").unwrap();
@@ -52,6 +52,6 @@ fn raw_records_are_prepared_as_the_job_says() {
         .replace(r#""classes": ["no", "yes"]"#, r#""target": {"mean": 7.0, "deviation": 2.0}"#);
     let value = value.with_input(evaluate::input(&serde_json::from_str(&text).unwrap())).unwrap();
     std::fs::write(&file, "dose,town,age\n0,here,60\n").unwrap();
-    let answers = Predictions::open(&value, &file, None).unwrap().next(9).unwrap().unwrap();
+    let answers = Predictions::open(&value, &Source::of(&file), None).unwrap().next(9).unwrap().unwrap();
     assert_eq!(answers, [Answer { file: None, class: None, numbers: vec![10.0] }]);
 }

@@ -190,7 +190,7 @@ fn train(suite: SuiteName, spec: TrainSpec, plans: &[Vec<Value>; 3]) -> ([Party;
     let file = dir.path().join("records.csv");
     let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, (i % 7 + i % 5) / 5);
     std::fs::write(&file, "a,b,class\n".to_owned() + &(0..30).map(row).collect::<String>()).unwrap();
-    let source = Source { path: file, labels: None };
+    let source = Source::of(file);
     sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| Ok(())).unwrap();
 
     let until = Instant::now() + Duration::from_secs(300);

@@ -5,7 +5,6 @@ use crate::output::{json, print};
 use crate::table::{Table, percent};
 use clap::Args;
 use std::path::PathBuf;
-use trefoil_data::records::Source;
 use trefoil_data::schema::Schema;
 use trefoil_job::evaluate;
 use trefoil_lab::demo;
@@ -71,10 +70,10 @@ impl Evaluate {
 
     /// A job's model prepares records itself: all of the file count.
     fn by_schema(&self, model: &Model, schema: &Schema) -> Result<()> {
-        let path = self.data.csv_file().ok_or_else(|| {
+        let source = self.data.csv_file()?.ok_or_else(|| {
             Error::config("--csv", "nothing", "a file with the columns of the model's job (`trefoil model show` lists them)")
         })?;
-        let result = evaluate::evaluate(model, schema, &Source { path: path.clone(), labels: None })?;
+        let result = evaluate::evaluate(model, schema, &source)?;
         if self.json {
             return json(&result);
         }

@@ -6,6 +6,7 @@ pub use status::{answered, statuses};
 
 use super::keygen::PassphraseArgs;
 use crate::output::{note, print};
+use crate::reading::ReadArgs;
 use crate::table::bytes;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -154,6 +155,9 @@ struct Template {
     /// Columns that the network is not to see
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     without: Vec<String>,
+
+    #[command(flatten)]
+    reading: ReadArgs,
 }
 
 impl JobCommand {
@@ -300,11 +304,12 @@ fn ranges(bounds: &[Bounded], held: Held) -> Option<String> {
 
 impl Template {
     fn run(self) -> Result<()> {
+        let source = self.reading.source(&self.file)?;
         let Some(label) = &self.label else {
             let aside: Vec<String> = self.without.iter().chain(&self.id).cloned().collect();
-            return columns(&schema::guess(&self.file, &aside)?);
+            return columns(&schema::guess(&source, &aside)?);
         };
-        let mut schema = schema::template(&self.file, label, self.task, self.id.as_deref(), &self.without)?;
+        let mut schema = schema::template(&source, label, self.task, self.id.as_deref(), &self.without)?;
         let found = std::mem::take(&mut schema.columns);
         print(format_args!("{HEAD}[data]\n"));
         let rest = fields(&schema, &["task", "partition", "label", "classes", "target", "id", "holdout"])?;

@@ -5,6 +5,7 @@ mod out;
 
 use super::keygen::PassphraseArgs;
 use crate::output::{json, note};
+use crate::reading::ReadArgs;
 use crate::table::bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,6 +60,9 @@ pub struct Predict {
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
 
+    #[command(flatten)]
+    reading: ReadArgs,
+
     /// Write here, whole or not at all: Parquet to .parquet, NumPy to .npy, CSV to any other [default: CSV to standard output]
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     out: Option<PathBuf>,
@@ -107,17 +111,17 @@ impl Predict {
         let mut asking = Asking::open(&service, &identity, Patience { connect: timeout, answer: timeout })?;
         asking.set_deadline(self.deadline);
         let rows = service.limits.records_a_question as usize;
-        self.tell(&mut Predictions::ask(asking, file)?, rows)
+        self.tell(&mut Predictions::ask(asking, &self.reading.source(file)?)?, rows)
     }
 
     fn compute(&self, model: &Path, file: &Path) -> Result<()> {
         let model = evaluate::load(model)?;
-        let label = self.label.as_deref();
+        let (label, source) = (self.label.as_deref(), self.reading.source(file)?);
         if !self.on_shares {
-            return self.tell(&mut Predictions::open(&model, file, label)?, ROWS);
+            return self.tell(&mut Predictions::open(&model, &source, label)?, ROWS);
         }
         let chosen = Chosen { suite: self.suite, truncation: Truncation::Dealer };
-        let (mut records, trial) = Predictions::open_on_shares(&model, file, label, chosen)?;
+        let (mut records, trial) = Predictions::open_on_shares(&model, &source, label, chosen)?;
         self.tell(&mut records, self.batch as usize)?;
         if !self.json {
             told(&records, &trial, self.suite);

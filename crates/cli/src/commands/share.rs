@@ -2,6 +2,7 @@
 
 use super::job::KeyArgs;
 use crate::output::{json, note};
+use crate::reading::ReadArgs;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub struct Share {
     /// NumPy and IDX: the file with the labels
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+
+    #[command(flatten)]
+    reading: ReadArgs,
 
     /// The job's file: sharing approves it
     #[arg(long, value_name = "JOB")]
@@ -44,7 +48,7 @@ impl Share {
     pub fn run(self) -> Result<()> {
         let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
         let identity = self.key.identity()?;
-        let source = Source { path: self.file.clone(), labels: self.labels.clone() };
+        let source = Source { labels: self.labels.clone(), ..self.reading.source(&self.file)? };
         let bar = ProgressBar::new(0);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
             bar.set_style(style);

@@ -119,7 +119,7 @@ fn the_same_masks_give_the_same_model() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 60);
-    let data = guessed::load(&file, "class").unwrap();
+    let data = guessed::load(&trefoil_data::Source::of(&file), "class").unwrap();
     let model = |name: &str, suite: &str| {
         let folder = dir.path().join(name);
         let args = [

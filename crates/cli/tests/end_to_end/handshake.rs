@@ -56,7 +56,7 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
-    let source = Source { path: file, labels: None };
+    let source = Source::of(file);
     sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| Ok(()))?;
     Ok(())
 }

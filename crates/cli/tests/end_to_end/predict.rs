@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use trefoil_data::records::{Raw, RawColumn};
+use trefoil_data::records::{Raw, RawColumn, Source};
 
 fn reference(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/reference/onnx").join(name)
@@ -65,7 +65,7 @@ fn values(file: &Path, columns: &[&str], texts: &[String]) -> Vec<f64> {
     let column =
         |name: &&str| RawColumn { name: (*name).to_owned(), texts: if *name == "class" { texts.to_vec() } else { vec![] } };
     let columns: Vec<RawColumn> = columns.iter().map(column).collect();
-    let (mut raw, mut values) = (Raw::open(file, &columns, true, None, None).unwrap(), Vec::new());
+    let (mut raw, mut values) = (Raw::open(&Source::of(file), &columns, true, None, None).unwrap(), Vec::new());
     while raw.next(&mut values).unwrap() {}
     values
 }
@@ -146,7 +146,7 @@ fn images_are_records() {
     }
     let names: Vec<String> = (0..labels.len()).map(|row| format!("{row:03}.png")).collect();
     let column = RawColumn { name: "file".to_owned(), texts: names };
-    let (mut raw, mut places) = (Raw::open(&table, &[column], true, None, None).unwrap(), Vec::new());
+    let (mut raw, mut places) = (Raw::open(&Source::of(&table), &[column], true, None, None).unwrap(), Vec::new());
     while raw.next(&mut places).unwrap() {}
     assert_eq!(places, (0..labels.len()).map(|row| row as f64).collect::<Vec<_>>());
     let columns: Vec<String> = (0..10).map(|digit| format!("probability {digit}")).collect();

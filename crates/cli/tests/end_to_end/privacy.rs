@@ -56,7 +56,7 @@ fn no_record_and_no_key_is_written() {
     let (file, folder) = (dir.path().join("animals.csv"), dir.path().join("run"));
     let mut words = planted(&file);
     // Also as they are shared: standardised, and as ring elements.
-    let data = guessed::load(&file, "species").unwrap();
+    let data = guessed::load(&trefoil_data::Source::of(&file), "species").unwrap();
     let parts = [&data.train, &data.test];
     let [[train, _], [test, _]] = parts.map(|part| part.decoded(&data.schema));
     words.extend(train.iter().chain(&test).map(f64::to_string).filter(|v| v.len() >= 9));

@@ -5,7 +5,7 @@ fn parse(text: &[u8], label: &str) -> Result<Dataset> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.csv");
     std::fs::write(&path, text).unwrap();
-    load(&path, label)
+    load(&Source::of(path), label)
 }
 
 fn refused(text: &str) -> String {
@@ -87,7 +87,7 @@ fn forms_that_are_refused() {
     assert!(refused("y\n0\n1\n").contains("columns: found none, expected at least one"));
     assert_eq!(refused("y,y,a\n0,0,0\n"), "f.csv: found more than one column \"y\", expected one");
     assert_eq!(refused("\u{1f}\n1\n"), "f.csv: found no label column \"y\", expected one of: \"\\u{1f}\"");
-    assert!(load(Path::new("no-such.txt"), "y").unwrap_err().to_string().contains("expected CSV or Parquet"));
+    assert!(load(&Source::of("no-such.txt"), "y").unwrap_err().to_string().contains("expected CSV or Parquet"));
 }
 
 #[test]

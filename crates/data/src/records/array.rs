@@ -3,14 +3,23 @@
 //! The lengths in a header are untrusted: they are compared with the schema, and for a plain file with its length,
 //! before anything of their size is allocated.
 
+use super::element::Element;
 use super::format::extension;
 use super::stream::{Progress, Stream};
 use super::value::Value;
 use super::{Source, idx, npy};
 use crate::error::{Refusal, mismatch, quote};
 use crate::schema::MAX_FEATURES;
-use crate::{DataError, Result};
+use crate::{DataError, Result, file};
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+
+/// Bytes of a batch of records where columns stand one after the other.
+const BATCH: usize = 1 << 20;
+
+/// Bytes of a record.
+const LONGEST: usize = 1 << 26;
 
 /// Features, and the labels beside them.
 pub(crate) struct Arrays {
@@ -32,37 +41,23 @@ struct Array {
     row: Vec<u8>,
     /// Records read so far.
     read: u64,
+    /// Where columns stand one after the other.
+    columnwise: Option<Columnwise>,
 }
 
-/// The type of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Element {
-    U8,
-    I32,
-    I64,
-    F32,
-    F64,
+/// A file whose records are put together from all of its columns, a batch at a time.
+struct Columnwise {
+    body: Box<dyn Body>,
+    /// Of each value of a record, which column of the file it is in.
+    places: Vec<u64>,
+    /// The batch: so many records, column after column.
+    batch: Vec<u8>,
+    from: u64,
+    rows: u64,
 }
 
-impl Element {
-    fn size(self) -> usize {
-        match self {
-            Element::U8 => 1,
-            Element::I32 | Element::F32 => 4,
-            Element::I64 | Element::F64 => 8,
-        }
-    }
-
-    fn value(self, bytes: &[u8]) -> Option<Value<'static>> {
-        Some(match self {
-            Element::U8 => Value::Integer((*bytes.first()?).into()),
-            Element::I32 => Value::Integer(i32::from_le_bytes(bytes.try_into().ok()?).into()),
-            Element::I64 => Value::Integer(i64::from_le_bytes(bytes.try_into().ok()?)),
-            Element::F32 => Value::Float(f32::from_le_bytes(bytes.try_into().ok()?).into()),
-            Element::F64 => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
-        })
-    }
-}
+trait Body: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Body for T {}
 
 impl Arrays {
     /// `names` are the schema's for the columns, the label's last if there is a file for it.
@@ -93,11 +88,12 @@ impl Arrays {
         }
         let arrays = [Some(&self.x), self.y.as_ref()].into_iter().flatten();
         let values = arrays.flat_map(|a| a.row.chunks_exact(a.element.size()).map(move |bytes| (a, bytes)));
+        let mut text = Vec::new();
         for (slot, (array, bytes)) in values.enumerate() {
-            let value = array.element.value(bytes).unwrap_or(Value::Missing);
+            let value = array.element.value(bytes, &mut text);
             each(slot, value).map_err(|why| DataError::Value {
                 file: array.stream.file.clone(),
-                record: array.read - 1,
+                record: array.read,
                 column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
                 found: why.found,
                 expected: why.expected,
@@ -110,14 +106,18 @@ impl Arrays {
 impl Array {
     fn open(path: &Path, mut stream: Stream, labels: bool, columns: usize) -> Result<Array> {
         let (file, gzip) = (stream.file.clone(), stream.gzip);
+        let mut fortran = false;
         let (shape, element, header) = if extension(path) == "npy" {
-            npy::header(&mut stream)?
+            let npy::Header { shape, element, fortran: by_columns, length } = npy::header(&mut stream)?;
+            // With one dimension both orders are the same.
+            fortran = by_columns && shape.len() > 1;
+            (shape, element, length)
         } else if labels {
             let ([count], header) = idx_header(&mut stream, idx::LABELS)?;
-            (vec![count], Element::U8, header)
+            (vec![count], Element::BYTE, header)
         } else {
             let (dims, header) = idx_header::<3>(&mut stream, idx::IMAGES)?;
-            (dims.to_vec(), Element::U8, header)
+            (dims.to_vec(), Element::BYTE, header)
         };
         let Some((&records, rest)) = shape.split_first().filter(|(_, rest)| labels || !rest.is_empty()) else {
             return Err(mismatch(&file, format!("an array of shape {shape:?}"), "records x columns"));
@@ -127,19 +127,59 @@ impl Array {
             let expected = if labels { "one label a record".to_string() } else { format!("{columns} columns as in the schema") };
             return Err(mismatch(&file, format!("an array of shape {shape:?}"), expected));
         }
-        let mut array = Array { stream, gzip, records, columns, element, header, row: Vec::new(), read: 0 };
+        let mut array = Array { stream, gzip, records, columns, element, header, row: Vec::new(), read: 0, columnwise: None };
         let length = array.stream.progress().get().1;
         if !gzip && u128::from(length) != array.length() {
             return Err(array.wrong_length(format!("{length} bytes")));
         }
+        let bytes = array.columns * array.element.size();
+        if bytes > LONGEST {
+            return Err(mismatch(&array.stream.file, format!("records of {bytes} bytes"), format!("at most {LONGEST}")));
+        }
         // At most a record of the schema.
         array.row = vec![0; array.columns * array.element.size()];
+        if fortran {
+            array.columnwise = Some(array.columnwise(path, rest)?);
+        }
         Ok(array)
+    }
+
+    /// The same file once more, to be read from any place of it.
+    fn columnwise(&self, path: &Path, rest: &[u64]) -> Result<Columnwise> {
+        let body: Box<dyn Body> = if self.gzip {
+            let whole = file::inflate(&file::read(path)?, &self.stream.file, file::CAP)?;
+            if whole.len() as u128 != self.length() {
+                return Err(self.wrong_length(format!("{} bytes", whole.len())));
+            }
+            Box::new(Cursor::new(whole))
+        } else {
+            Box::new(File::open(path).map_err(|source| DataError::Io { file: self.stream.file.clone(), source })?)
+        };
+        // A record has its values with the last dimension going fastest; in the file the first one does.
+        let place = |value: u64| {
+            let (mut left, mut index) = (value, vec![0; rest.len()]);
+            for (at, size) in index.iter_mut().zip(rest).rev() {
+                (*at, left) = (left % size, left / size);
+            }
+            index.iter().zip(rest).rev().fold(0, |place, (at, size)| place * size + at)
+        };
+        let places = (0..self.columns as u64).map(place).collect();
+        Ok(Columnwise { body, places, batch: Vec::new(), from: 0, rows: 0 })
     }
 
     /// The next record into `row`; false at the end.
     fn advance(&mut self) -> Result<bool> {
         let size = self.row.len() as u64;
+        if let Some(columns) = self.columnwise.as_mut().filter(|_| self.read < self.records) {
+            let io = |source| DataError::Io { file: self.stream.file.clone(), source };
+            columns.record(self.read, self.records, self.header, self.element.size(), &mut self.row).map_err(io)?;
+            self.read += 1;
+            self.stream.progress().part(self.read, self.records);
+            return Ok(true);
+        }
+        if self.columnwise.is_some() {
+            return Ok(false);
+        }
         if self.read == self.records {
             if !self.stream.peek()?.is_empty() {
                 return Err(self.wrong_length(format!("more than {} bytes", self.length())));
@@ -161,6 +201,31 @@ impl Array {
 
     fn wrong_length(&self, found: String) -> DataError {
         DataError::Length { file: self.stream.file.clone(), found, expected: self.length(), gzip: self.gzip }
+    }
+}
+
+impl Columnwise {
+    /// Puts a record together.
+    fn record(&mut self, at: u64, of: u64, header: u64, size: usize, row: &mut [u8]) -> std::io::Result<()> {
+        if at >= self.from + self.rows {
+            let most = (BATCH / row.len().max(1)).max(1) as u64;
+            (self.from, self.rows) = (at, most.min(of - at));
+            let bytes = self.rows as usize * size;
+            self.batch.resize(self.places.len() * bytes, 0);
+            for (column, out) in self.batch.chunks_exact_mut(bytes).enumerate() {
+                // Within the file's length, which was compared with the header.
+                self.body.seek(SeekFrom::Start(header + (column as u64 * of + at) * size as u64))?;
+                self.body.read_exact(out)?;
+            }
+        }
+        let within = (at - self.from) as usize;
+        for (place, out) in self.places.iter().zip(row.chunks_exact_mut(size)) {
+            let from = (*place as usize * self.rows as usize + within) * size;
+            if let Some(bytes) = self.batch.get(from..from + size) {
+                out.copy_from_slice(bytes);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::DataError;
 use crate::error::{Refusal, quote};
-use ::csv::ByteRecord;
 
 /// A finite number.
 pub(crate) fn number(field: &[u8]) -> Result<f64, Refusal> {
@@ -24,13 +23,41 @@ pub(crate) fn is_hole(field: &[u8]) -> bool {
     field.is_empty() || ["?", "NA", "N/A", "null", "none"].iter().any(|w| field.eq_ignore_ascii_case(w.as_bytes()))
 }
 
-/// The line where a record begins. The reader's position is where the record before it ended, blank lines not counted;
-/// `after` makes the bytes that follow an offset.
-pub(crate) fn line_of<I: Iterator<Item = u8>>(record: &ByteRecord, after: impl FnOnce(u64) -> I) -> u64 {
-    let Some(end) = record.position() else {
-        return 0;
+/// A finite number with a decimal comma, and points, if any, between groups of three digits.
+pub(crate) fn comma(field: &[u8]) -> Result<f64, Refusal> {
+    const EXPECTED: &str = "a number with a decimal comma";
+    if is_hole(field) {
+        return Err(Refusal::hole(EXPECTED));
+    }
+    let text = std::str::from_utf8(field).unwrap_or_default();
+    let plain = match text.split_once(',') {
+        // Without a comma points would be read as what they are elsewhere.
+        None => text.to_string(),
+        Some((groups, fraction)) => format!("{}.{fraction}", groups.replace('.', "")),
     };
-    end.line() + after(end.byte()).take_while(|b| b"\r\n".contains(b)).filter(|&b| b == b'\n').count() as u64
+    let groups = text.split_once(',').map_or(text, |(groups, _)| groups);
+    let mut parts = groups.trim_start_matches(['+', '-']).split('.');
+    let first = parts.next().map_or(0, str::len);
+    let grouped = !groups.contains('.') || (groups.len() < text.len() && first <= 3 && parts.all(|group| group.len() == 3));
+    match plain.parse::<f64>() {
+        Ok(v) if v.is_finite() && grouped => Ok(v),
+        _ => Err(Refusal::of(field, EXPECTED)),
+    }
+}
+
+/// `true` and `false` in any case.
+pub(crate) fn boolean(field: &[u8]) -> Option<bool> {
+    let is = |word: &str| field.eq_ignore_ascii_case(word.as_bytes());
+    if is("true") { Some(true) } else { is("false").then_some(false) }
+}
+
+/// The same in the words of more tools: T and F, 1 and 0.
+pub(crate) fn truth(field: &[u8]) -> Option<bool> {
+    match field {
+        b"1" | b"1.0" | b"T" | b"t" => Some(true),
+        b"0" | b"0.0" | b"F" | b"f" => Some(false),
+        other => boolean(other),
+    }
 }
 
 /// Where a field stands, for messages.

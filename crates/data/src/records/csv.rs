@@ -1,93 +1,125 @@
 //! CSV, plain or gzip: a header, then a record a line. Columns are found by their names; others are ignored.
 //!
-//! Fields are separated by commas, may be quoted, and are trimmed. Blank lines are skipped.
+//! Fields are separated by what the header has most of, commas, semicolons, tabs or vertical bars, or by what is given; they may be
+//! [quoted](super::quotes), and are trimmed. Blank lines are skipped.
 
-use super::cell::{Cell, line_of};
-use super::stream::{Progress, Stream, failed};
+use super::cell::Cell;
+use super::quotes::{self, delimiter_name};
+use super::stream::{Progress, Stream};
+use super::text::{Reading, Text};
 use super::value::Value;
 use crate::error::{Refusal, empty, mismatch};
 use crate::{DataError, Result};
-use ::csv::{ByteRecord, ReaderBuilder};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
 
-/// Bytes that the reader may take for one record: a quote that is never closed would otherwise be a record of all that follows.
-const LONGEST: u64 = 16 << 20;
+/// Bytes that one record may have: a quote that is never closed would otherwise be a record of all that follows.
+const LONGEST: usize = 16 << 20;
+
+/// What fields are separated by, where nothing is given.
+const DELIMITERS: [u8; 4] = *b",;\t|";
 
 pub(crate) struct Csv {
-    /// None for a pipe.
-    path: Option<PathBuf>,
     file: String,
-    gzip: bool,
-    reader: ::csv::Reader<Limited>,
-    since: Arc<AtomicU64>,
-    record: ByteRecord,
+    text: Text,
+    reader: Reader,
+    delimiter: u8,
+    decimal_comma: bool,
+    /// Text that was read: before `at` it is done with, before `fed` the reader has it.
+    raw: Vec<u8>,
+    at: usize,
+    fed: usize,
+    /// The line of `at`.
+    line: u64,
+    /// A line's end of two bytes that was seen in part.
+    half: bool,
+    record: Record,
     columns: Vec<String>,
     wanted: Vec<usize>,
+    lines: Lines,
 }
 
-/// Fails after [`LONGEST`] bytes without a record.
-struct Limited {
-    stream: Stream,
-    since: Arc<AtomicU64>,
-    /// Bytes so far.
-    given: u64,
+/// Fields one after the other.
+struct Record {
+    /// Where it begins.
+    line: u64,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    fields: usize,
 }
 
-impl Read for Limited {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.since.load(Ordering::Relaxed) > LONGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let n = self.stream.read(out)?;
-        self.since.fetch_add(n as u64, Ordering::Relaxed);
-        self.given += n as u64;
-        Ok(n)
-    }
+/// What the lines of a file were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// All of them.
+    pub lines: u64,
+    /// Those with nothing in them.
+    pub blank: u64,
+    /// Records that have more than one line, by a quoted field.
+    pub longer: u64,
 }
 
 impl Csv {
     /// Reads the header.
-    pub(super) fn open(path: &Path) -> Result<Csv> {
-        Csv::of(Stream::open(path)?, Some(path.to_path_buf()))
+    pub(super) fn open(path: &Path, reading: &Reading) -> Result<Csv> {
+        Csv::of(Stream::open(path)?, reading)
     }
 
     /// Reads the header from a pipe; `name` is for messages.
-    pub(super) fn piped(name: &str, source: impl Read + Send + 'static) -> Result<Csv> {
-        Csv::of(Stream::piped(name, source)?, None)
+    pub(super) fn piped(name: &str, source: impl Read + Send + 'static, reading: &Reading) -> Result<Csv> {
+        Csv::of(Stream::piped(name, source)?, reading)
     }
 
-    fn of(stream: Stream, path: Option<PathBuf>) -> Result<Csv> {
-        let (file, gzip, since) = (stream.file.clone(), stream.gzip, Arc::<AtomicU64>::default());
-        // `flexible`: the number of fields is checked here, to say it in our words.
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(Limited {
-            stream,
-            since: since.clone(),
-            given: 0,
-        });
-        let mut csv = Csv { path, file, gzip, reader, since, record: ByteRecord::new(), columns: Vec::new(), wanted: Vec::new() };
+    fn of(stream: Stream, reading: &Reading) -> Result<Csv> {
+        let file = stream.file.clone();
+        let mut text = Text::new(stream, reading.encoding)?;
+        let mut raw = Vec::new();
+        let delimiter = match reading.delimiter {
+            Some(given) => given,
+            None => found(&mut text, &mut raw)?,
+        };
+        let mut csv = Csv {
+            file,
+            text,
+            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            delimiter,
+            decimal_comma: reading.decimal_comma,
+            raw,
+            at: 0,
+            fed: 0,
+            line: 1,
+            half: false,
+            record: Record { line: 1, text: vec![0; 1 << 10], ends: vec![0; 1 << 6], fields: 0 },
+            columns: Vec::new(),
+            wanted: Vec::new(),
+            lines: Lines::default(),
+        };
         if !csv.advance()? {
             return Err(empty(&csv.file, "no lines", "a header and one record"));
         }
-        csv.columns = header(&csv.record, &csv.file)?;
+        csv.columns = csv.header()?;
         Ok(csv)
     }
 
     pub(super) fn progress(&self) -> Progress {
-        self.reader.get_ref().stream.progress()
+        self.text.stream.progress()
     }
 
     /// Whether records come through a pipe, all that came are read, and no more come for a moment.
     pub(super) fn pauses(&self) -> bool {
-        let limited = self.reader.get_ref();
         // The reader has a record before it has seen both bytes of the line's end.
-        limited.given.saturating_sub(self.reader.position().byte()) <= 1 && limited.stream.pauses()
+        self.raw[self.fed..].iter().all(|b| b"\r\n".contains(b)) && self.text.stream.pauses()
     }
 
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// What the lines so far were.
+    pub(super) fn lines(&self) -> Lines {
+        self.lines
     }
 
     /// Which columns [`row`](Self::row) gives, in which order.
@@ -101,61 +133,186 @@ impl Csv {
         if !self.advance()? {
             return Ok(false);
         }
-        let (found, expected) = (self.record.len(), self.columns.len());
+        let (found, expected) = (self.record.fields, self.columns.len());
         if found != expected {
-            return Err(DataError::Fields { file: self.file.clone(), line: self.line(), found, expected });
+            return Err(DataError::Fields { file: self.file.clone(), line: self.record.line, found, expected });
         }
+        // All fields are looked at together, and one by one only where there is a reason.
+        let readable = !self.text.is_plain() || std::str::from_utf8(self.record.all()).is_ok();
         for (slot, &column) in self.wanted.iter().enumerate() {
-            let field = self.record.get(column).unwrap_or_default().trim_ascii();
-            each(slot, Value::Text(field))
-                .map_err(|why| Cell { file: &self.file, line: self.line(), column: &self.columns[column] }.refuse(why))?;
+            let field = self.record.field(column);
+            let value = if self.decimal_comma { Value::Comma(field) } else { Value::Text(field) };
+            let given = if readable || std::str::from_utf8(field).is_ok() { each(slot, value) } else { Err(unreadable()) };
+            given.map_err(|why| Cell { file: &self.file, line: self.record.line, column: &self.columns[column] }.refuse(why))?;
         }
         Ok(true)
     }
 
+    /// Reads the next record; false at the end.
     fn advance(&mut self) -> Result<bool> {
-        self.since.store(0, Ordering::Relaxed);
-        self.reader.read_byte_record(&mut self.record).map_err(|e| match e.into_kind() {
-            ::csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                let expected = "a record in fewer (a quote that is not closed?)";
-                mismatch(&self.file, format!("no end of a record in {LONGEST} bytes"), expected)
+        self.pass(self.fed);
+        self.record.fields = 0;
+        let (mut written, mut ends, mut begun) = (0, 0, false);
+        loop {
+            if !begun {
+                self.skip_blank();
             }
-            ::csv::ErrorKind::Io(e) => failed(&self.file, self.gzip, e),
-            other => mismatch(&self.file, format!("{other:?}").replace('\n', " "), "CSV text"),
+            if self.fed == self.raw.len() {
+                self.raw.drain(..self.at);
+                self.fed -= self.at;
+                self.at = 0;
+                if self.raw.len() > LONGEST {
+                    let found = format!("no end of the record in line {} in {LONGEST} bytes", self.line);
+                    return Err(mismatch(&self.file, found, "a record in fewer (a quote that is not closed?)"));
+                }
+                if self.text.read(&mut self.raw)? > 0 {
+                    continue;
+                }
+            }
+            let record = &mut self.record;
+            let input = &self.raw[self.fed..];
+            let (result, read, put, more) = self.reader.read_record(input, &mut record.text[written..], &mut record.ends[ends..]);
+            begun = begun || read > 0;
+            (self.fed, written, ends) = (self.fed + read, written + put, ends + more);
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => record.text.resize(record.text.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => record.ends.resize(record.ends.len() * 2, 0),
+                ReadRecordResult::Record => {
+                    (record.fields, record.line) = (ends, self.line);
+                    return self.checked().map(|()| true);
+                }
+                ReadRecordResult::End => return Ok(false),
+            }
+        }
+    }
+
+    /// Passes over blank lines before a record, and what is left of the line before.
+    fn skip_blank(&mut self) {
+        while let Some(&b) = self.raw.get(self.fed).filter(|b| b"\r\n".contains(b)) {
+            let blank = u64::from(!self.half || b != b'\n');
+            (self.lines.blank, self.lines.lines) = (self.lines.blank + blank, self.lines.lines + blank);
+            self.fed += 1;
+            self.pass(self.fed);
+        }
+        if self.half && self.fed < self.raw.len() {
+            (self.line, self.half) = (self.line + 1, false);
+        }
+    }
+
+    /// That quotes stand where they may.
+    fn checked(&mut self) -> Result<()> {
+        let raw = &self.raw[self.at..self.fed];
+        let ends = raw.trim_ascii_end().iter().filter(|b| **b == b'\n').count() as u64;
+        self.lines.longer += u64::from(ends > 0);
+        self.lines.lines += 1 + ends;
+        if !raw.contains(&b'"') {
+            return Ok(());
+        }
+        quotes::check(raw, self.delimiter).map_err(|fault| {
+            let before = raw[..fault.at].iter().filter(|b| **b == b'\n').count() as u64;
+            let (found, expected) = (fault.found, fault.expected);
+            DataError::Quote { file: self.file.clone(), line: self.record.line + before, found, expected }
         })
     }
 
-    /// The record's line, for a message: what precedes it is read once more. In a pipe blank lines before it are not counted.
-    fn line(&self) -> u64 {
-        line_of(&self.record, |at| {
-            let mut again = self.path.as_ref().and_then(|path| Stream::open(path).ok());
-            if let Some(stream) = &mut again {
-                let _ = io::copy(&mut stream.take(at), &mut io::sink());
-            }
-            again.into_iter().flat_map(|stream| stream.bytes().map_while(io::Result::ok))
-        })
+    /// Counts the lines up to there.
+    fn pass(&mut self, to: usize) {
+        for &b in &self.raw[self.at..to] {
+            // Lines end in CR LF, LF or CR.
+            self.line += u64::from(b == b'\n' || (self.half && b != b'\n'));
+            self.half = b == b'\r';
+        }
+        self.at = to;
+    }
+
+    /// The columns' names, from the first record.
+    fn header(&self) -> Result<Vec<String>> {
+        let name = |i| {
+            let field = self.record.field(i);
+            std::str::from_utf8(field).map(str::to_owned).map_err(|_| {
+                let column = (i + 1).to_string();
+                Cell { file: &self.file, line: self.record.line, column: &column }.refuse(unreadable())
+            })
+        };
+        let columns: Vec<String> = (0..self.record.fields).map(name).collect::<Result<_>>()?;
+        if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
+            return Err(mismatch(&self.file, "only numbers in the first line", "a header with the columns' names"));
+        }
+        Ok(columns)
     }
 }
 
-/// The columns' names, from the first record of a file.
-fn header(record: &ByteRecord, name: &str) -> Result<Vec<String>> {
-    let columns: Vec<String> = record.iter().map(|f| String::from_utf8_lossy(f.trim_ascii()).into_owned()).collect();
-    if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
-        return Err(mismatch(name, "only numbers in the first line", "a header with the columns' names"));
+impl Record {
+    fn all(&self) -> &[u8] {
+        let end = self.fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        self.text.get(..end).unwrap_or_default()
     }
-    Ok(columns)
+
+    /// Trimmed.
+    fn field(&self, i: usize) -> &[u8] {
+        let begin = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let range: Range<usize> = begin..self.ends.get(i).copied().unwrap_or(begin);
+        self.text.get(range).unwrap_or_default().trim_ascii()
+    }
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new("bytes that are no UTF-8", "UTF-8, or the file's encoding by --encoding (latin1, windows-1250, utf-16le, ..)")
+}
+
+/// What the header's fields are separated by: what it has most of outside of quotes.
+fn found(text: &mut Text, raw: &mut Vec<u8>) -> Result<u8> {
+    let mut counts = [0_usize; DELIMITERS.len()];
+    let (mut at, mut quoted, mut begun) = (0, false, false);
+    loop {
+        while let Some(&b) = raw.get(at) {
+            let end = b"\r\n".contains(&b) && !quoted;
+            if end && begun {
+                return Ok(most(counts));
+            }
+            begun = begun || !end;
+            quoted ^= b == b'"';
+            if let (Some(which), false) = (DELIMITERS.iter().position(|d| *d == b), quoted) {
+                counts[which] += 1;
+            }
+            at += 1;
+        }
+        if raw.len() > LONGEST || text.read(raw)? == 0 {
+            return Ok(most(counts));
+        }
+    }
+}
+
+/// Of two that are alike the first; a comma where there is none.
+fn most(counts: [usize; DELIMITERS.len()]) -> u8 {
+    let best = counts.iter().max().copied().unwrap_or(0);
+    counts.iter().zip(DELIMITERS).find(|(count, _)| **count == best).map_or(b',', |(_, delimiter)| delimiter)
+}
+
+/// Why a column may be missing: the only one has what separates fields in its name.
+pub(crate) fn hint(columns: &[String]) -> String {
+    let [only] = columns else { return String::new() };
+    match DELIMITERS.iter().find(|d| only.as_bytes().contains(d)) {
+        Some(d) => format!(" (one column whose name has {}: --delimiter?)", plural(*d)),
+        None => String::new(),
+    }
+}
+
+fn plural(delimiter: u8) -> String {
+    delimiter_name(delimiter).trim_start_matches("a ").to_string() + "s"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{self, Write};
 
     #[test]
     fn records_of_a_pipe_are_there_when_they_have_come() {
         let (source, mut to) = io::pipe().unwrap();
         to.write_all(b"a,b\r\n1,2\r\n3,4\r\n").unwrap();
-        let mut csv = Csv::piped("a pipe", source).unwrap();
+        let mut csv = Csv::piped("a pipe", source, &Reading::default()).unwrap();
         csv.want(vec![1]);
         let row = |csv: &mut Csv| {
             let mut found = 0.0;

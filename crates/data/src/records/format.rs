@@ -46,12 +46,23 @@ impl Format {
     }
 
     /// With columns that have names.
-    pub(crate) fn open_named(path: &Path) -> Result<Option<Format>> {
+    pub(crate) fn open_named(source: &Source) -> Result<Option<Format>> {
+        let path = &source.path;
+        if parquet::is_table(path) {
+            return Ok(Some(Format::Parquet(parquet::Parquet::open(path)?)));
+        }
         Ok(match extension(path).as_str() {
-            "csv" => Some(Format::Csv(csv::Csv::open(path)?)),
-            "parquet" | "pq" => Some(Format::Parquet(parquet::Parquet::open(path)?)),
+            "csv" | "tsv" => Some(Format::Csv(csv::Csv::open(path, &source.reading)?)),
             _ => None,
         })
+    }
+
+    /// What the lines of a file of texts were, as far as it is read.
+    pub(super) fn lines(&self) -> Option<csv::Lines> {
+        match self {
+            Format::Csv(f) => Some(f.lines()),
+            _ => None,
+        }
     }
 
     pub(crate) fn columns(&self) -> &[String] {
@@ -124,7 +135,10 @@ pub(crate) fn find(names: &[String], columns: &[String], file: &str) -> Result<V
     let position = |name: &String| match at.get(name) {
         Some(_) if twice.contains(name) => Err(mismatch(file, format!("more than one column {}", quote(name)), "one")),
         Some(&i) => Ok(i),
-        None => Err(DataError::NoColumn { file: file.to_string(), column: quote(name), columns: listed(columns) }),
+        None => {
+            let columns = listed(columns) + &csv::hint(columns);
+            Err(DataError::NoColumn { file: file.to_string(), column: quote(name), columns })
+        }
     };
     names.iter().map(position).collect()
 }

@@ -139,7 +139,7 @@ impl Table {
                 self.cells.get(at).map_or(Value::Missing, |cells| cells.get(cells.len() / self.records * self.read + place));
             each(slot, value).map_err(|why| DataError::Value {
                 file: self.name.clone(),
-                record: self.read as u64,
+                record: self.read as u64 + 1,
                 column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
                 found: why.found,
                 expected: why.expected,

@@ -1,6 +1,7 @@
-//! The header of NumPy's `.npy`, versions 1 to 3: C order, little-endian, u8, i32, i64, f32 or f64.
+//! The header of NumPy's `.npy`, versions 1 to 3: booleans, integers, floating-point numbers and texts, in either order of bytes and of
+//! dimensions.
 
-use super::array::Element;
+use super::element::Element;
 use super::stream::Stream;
 use crate::Result;
 use crate::error::{mismatch, quote};
@@ -11,8 +12,18 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// NumPy writes some 100 bytes; more than this is not for one array of numbers.
 const LONGEST: usize = 1 << 16;
 
-/// The shape, the elements and the header's length.
-pub(super) fn header(stream: &mut Stream) -> Result<(Vec<u64>, Element, u64)> {
+/// What a header says.
+pub(super) struct Header {
+    pub(super) shape: Vec<u64>,
+    pub(super) element: Element,
+    /// The first dimension is the one that goes fastest.
+    pub(super) fortran: bool,
+    /// Of the header.
+    pub(super) length: u64,
+}
+
+/// Reads it.
+pub(super) fn header(stream: &mut Stream) -> Result<Header> {
     let mut start = [0; 12];
     let refuse = |stream: &Stream, found: String| Err(mismatch(&stream.file, found, "a NumPy file (.npy)"));
     if stream.fill(&mut start[..8])? < 8 || !start.starts_with(MAGIC) {
@@ -38,21 +49,12 @@ pub(super) fn header(stream: &mut Stream) -> Result<(Vec<u64>, Element, u64)> {
     let Some(dict) = std::str::from_utf8(&text).ok().and_then(parse) else {
         return refuse(stream, format!("the header {}", quote(&String::from_utf8_lossy(&text))));
     };
-    if dict.fortran {
-        return Err(mismatch(&stream.file, "Fortran order", "C order (numpy.ascontiguousarray makes it)"));
-    }
-    let element = match dict.descr {
-        "|u1" | "u1" | "<u1" => Element::U8,
-        "<i4" => Element::I32,
-        "<i8" => Element::I64,
-        "<f4" => Element::F32,
-        "<f8" => Element::F64,
-        other => {
-            let expected = "|u1, <i4, <i8, <f4 or <f8 (numpy's astype makes them)";
-            return Err(mismatch(&stream.file, format!("elements of type {}", quote(other)), expected));
-        }
+    let Some(element) = Element::of(dict.descr) else {
+        let object = if dict.descr == "|O" { ", which are Python's objects" } else { "" };
+        let found = format!("elements of type {}{object}", quote(dict.descr));
+        return Err(mismatch(&stream.file, found, "booleans, integers, floats or texts (astype makes them)"));
     };
-    Ok((dict.shape, element, (8 + wide + length) as u64))
+    Ok(Header { shape: dict.shape, element, fortran: dict.fortran, length: (8 + wide + length) as u64 })
 }
 
 struct Dict<'a> {

@@ -4,6 +4,7 @@
 //! digest is that of SHA-256 over each one's length (8 bytes, little-endian) and text; integers are written in decimal
 //! without leading zeros, so that "007" in one owner's file is 7 in another's.
 
+use super::calendar;
 use super::cell::is_hole;
 use super::value::Value;
 use crate::error::{Refusal, quote};
@@ -23,13 +24,15 @@ enum Id {
 impl Id {
     fn of(value: Value<'_>) -> Result<Id, Refusal> {
         match value {
-            Value::Text(text) if !is_hole(text) => {
+            Value::Text(text) | Value::Comma(text) if !is_hole(text) => {
                 let integer = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
                 Ok(integer.map_or_else(|| Id::Text(text.to_vec()), Id::Integer))
             }
             Value::Integer(v) => Ok(Id::Integer(v.into())),
             Value::Float(v) => Err(Refusal::new(format!("the fraction {v:?}"), "an integer or a text as identifier")),
-            Value::Text(_) | Value::Missing => Err(Refusal::hole("an identifier")),
+            Value::Date(days) => Ok(Id::Text(calendar::text(days).into_bytes())),
+            Value::Boolean(v) => Err(Refusal::new(format!("the boolean {v}"), "an integer or a text as identifier")),
+            Value::Text(_) | Value::Comma(_) | Value::Missing => Err(Refusal::hole("an identifier")),
         }
     }
 

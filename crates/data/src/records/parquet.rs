@@ -1,21 +1,23 @@
-//! Parquet: flat columns of booleans (0 and 1), integers, floating-point numbers and texts. Columns are found by their
-//! names; others are not read. Pages may be compressed with Snappy or Zstandard.
+//! Parquet: flat columns of booleans, integers, floating-point and decimal numbers, dates and texts. Columns are found by their
+//! names; others are not read. Pages may be compressed with Snappy, gzip, LZ4, Brotli or Zstandard. A folder of such files is one
+//! table, in the order of their names.
 //!
 //! A batch of records at a time is decoded, so that memory holds a page of each column, whatever the number of records.
 
+use super::format::find;
 use super::stream::Progress;
-use super::value::Value;
-use crate::error::{Refusal, mismatch, quote};
+use super::value::{Value, date};
+use crate::error::{Refusal, empty, mismatch, quote};
 use crate::{DataError, Result};
-use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
-use std::fs::File;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Records decoded at once.
 const BATCH: usize = 1024;
@@ -36,10 +38,23 @@ pub(crate) struct Parquet {
     /// Records given so far, and in all.
     record: u64,
     records: u64,
+    /// Files of the same folder that follow.
+    rest: std::vec::IntoIter<PathBuf>,
 }
 
 impl Parquet {
+    /// One file, or those of a folder.
     pub(super) fn open(path: &Path) -> Result<Parquet> {
+        if !path.is_dir() {
+            return Parquet::file(path);
+        }
+        let file = path.display().to_string();
+        let mut rest = parts(path)?.into_iter();
+        let first = rest.next().ok_or_else(|| empty(&file, "no Parquet files", "one that ends in .parquet"))?;
+        Ok(Parquet { rest, ..Parquet::file(&first)? })
+    }
+
+    fn file(path: &Path) -> Result<Parquet> {
         let name = path.display().to_string();
         let io = |source| DataError::Io { file: name.clone(), source };
         let handle = File::open(path).map_err(io)?;
@@ -66,6 +81,7 @@ impl Parquet {
             end: 0,
             record: 0,
             records,
+            rest: Vec::new().into_iter(),
         })
     }
 
@@ -86,7 +102,7 @@ impl Parquet {
             let column = self.reader.metadata().file_metadata().schema_descr().column(i);
             if let Some(found) = unreadable(&column) {
                 let found = format!("column {} with {found}", quote(&self.columns[i]));
-                return Err(mismatch(&self.file, found, "booleans, integers, floats, doubles or texts, not nested"));
+                return Err(mismatch(&self.file, found, "booleans, numbers, dates or texts, not nested"));
             }
         }
         self.wanted = columns;
@@ -101,7 +117,7 @@ impl Parquet {
         for (slot, leaf) in self.leaves.iter_mut().enumerate() {
             leaf.value(self.at, |value| each(slot, value)).map_err(|why| DataError::Value {
                 file: self.file.clone(),
-                record: self.record,
+                record: self.record + 1,
                 column: quote(&self.columns[self.wanted[slot]]),
                 found: why.found,
                 expected: why.expected,
@@ -112,6 +128,16 @@ impl Parquet {
         Ok(true)
     }
 
+    /// Goes on with the next file, which has the same columns.
+    fn follow(&mut self, path: &Path) -> Result<()> {
+        let names: Vec<String> = self.wanted.iter().filter_map(|i| self.columns.get(*i).cloned()).collect();
+        let mut next = Parquet::file(path)?;
+        next.want(find(&names, &next.columns, &next.file)?)?;
+        let (rest, progress) = (std::mem::replace(&mut self.rest, Vec::new().into_iter()), self.progress.clone());
+        *self = Parquet { rest, progress, ..next };
+        Ok(())
+    }
+
     /// Decodes the next batch; false at the end of the file.
     fn batch(&mut self) -> Result<bool> {
         while self.left == 0 {
@@ -120,7 +146,9 @@ impl Parquet {
                     let found = format!("{} records in its row groups", self.record);
                     return Err(mismatch(&self.file, found, format!("{} as its footer says", self.records)));
                 }
-                return Ok(false);
+                let Some(next) = self.rest.next() else { return Ok(false) };
+                self.follow(&next)?;
+                continue;
             }
             let group = guarded(&self.file, || self.reader.get_row_group(self.group))?;
             self.left = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
@@ -143,6 +171,30 @@ impl Parquet {
     }
 }
 
+/// The files of a folder, in the order of their names. Some tools put a marker or hidden files beside them.
+fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
+    let io = |source| DataError::Io { file: folder.display().to_string(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let aside = path.file_name().is_some_and(|name| name.as_encoded_bytes().first().is_some_and(|b| b"._".contains(b)));
+        if is_parquet(&path) && !aside && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Whether this is a Parquet file by its name, or a folder with one.
+pub(super) fn is_table(path: &Path) -> bool {
+    if path.is_dir() { parts(path).is_ok_and(|files| !files.is_empty()) } else { is_parquet(path) }
+}
+
+fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet") || ending.eq_ignore_ascii_case("pq"))
+}
+
 /// The library's answer. It panics on some damaged pages; what it worked on is not used after that.
 fn guarded<T>(file: &str, f: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
     let why = match catch_unwind(AssertUnwindSafe(f)) {
@@ -158,23 +210,66 @@ fn unreadable(c: &ColumnDescriptor) -> Option<String> {
     if c.path().parts().len() != 1 || c.max_rep_level() != 0 || c.max_def_level() > 1 {
         return Some("nested values".to_string());
     }
+    let name = c.logical_type_ref().map_or_else(|| format!("{:?}", c.converted_type()), |l| format!("{l:?}"));
+    meaning(c).is_none().then(|| format!("values of type {:?} ({name})", c.physical_type()))
+}
+
+/// What a column's integers or bytes stand for.
+#[derive(Clone, Copy, PartialEq)]
+enum Meaning {
+    Plain,
+    Unsigned,
+    /// So many digits behind the point.
+    Decimal(u8),
+    /// Days since 1970, or so many to a day.
+    Date(i64),
+    /// Two bytes.
+    Half,
+}
+
+/// None for what is not read.
+fn meaning(c: &ColumnDescriptor) -> Option<Meaning> {
+    use ConvertedType as Old;
     let logical = c.logical_type_ref();
-    let plain = match c.physical_type() {
-        Type::BOOLEAN | Type::FLOAT | Type::DOUBLE => true,
+    let decimal = matches!(logical, Some(LogicalType::Decimal(_))) || c.converted_type() == Old::DECIMAL;
+    let scale = || u8::try_from(c.type_scale()).ok().filter(|scale| *scale <= 38).map(Meaning::Decimal);
+    match c.physical_type() {
+        Type::BOOLEAN | Type::FLOAT | Type::DOUBLE => Some(Meaning::Plain),
+        Type::INT32 | Type::INT64 if decimal => scale(),
+        Type::INT32 if matches!(logical, Some(LogicalType::Date)) || c.converted_type() == Old::DATE => Some(Meaning::Date(1)),
+        Type::INT64 if matches!(logical, Some(LogicalType::Timestamp(_))) || is_timestamp(c.converted_type()) => {
+            let second = match logical {
+                Some(LogicalType::Timestamp(t)) => match t.unit {
+                    TimeUnit::MILLIS => 1_000,
+                    TimeUnit::MICROS => 1_000_000,
+                    TimeUnit::NANOS => 1_000_000_000,
+                },
+                _ if c.converted_type() == Old::TIMESTAMP_MILLIS => 1_000,
+                _ => 1_000_000,
+            };
+            Some(Meaning::Date(86_400 * second))
+        }
         Type::INT32 | Type::INT64 => {
-            matches!(logical, None | Some(LogicalType::Integer(_)))
-                && (matches!(c.converted_type(), ConvertedType::NONE | ConvertedType::INT_8 | ConvertedType::INT_16)
-                    || matches!(c.converted_type(), ConvertedType::INT_32 | ConvertedType::INT_64)
-                    || unsigned(c))
+            let integer = matches!(logical, None | Some(LogicalType::Integer(_)));
+            let signed = matches!(c.converted_type(), Old::NONE | Old::INT_8 | Old::INT_16 | Old::INT_32 | Old::INT_64);
+            let plain = if unsigned(c) { Meaning::Unsigned } else { Meaning::Plain };
+            (integer && (signed || unsigned(c))).then_some(plain)
         }
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY if decimal => scale().filter(|_| c.type_length() <= 16),
         Type::BYTE_ARRAY => {
-            matches!(logical, None | Some(LogicalType::String | LogicalType::Enum))
-                && matches!(c.converted_type(), ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM)
+            let text = matches!(logical, None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json))
+                && matches!(c.converted_type(), Old::NONE | Old::UTF8 | Old::ENUM | Old::JSON);
+            text.then_some(Meaning::Plain)
         }
-        Type::INT96 | Type::FIXED_LEN_BYTE_ARRAY => false,
-    };
-    let name = logical.map_or_else(|| format!("{:?}", c.converted_type()), |l| format!("{l:?}"));
-    (!plain).then(|| format!("values of type {:?} ({name})", c.physical_type()))
+        Type::FIXED_LEN_BYTE_ARRAY => {
+            (matches!(logical, Some(LogicalType::Float16)) && c.type_length() == 2).then_some(Meaning::Half)
+        }
+        Type::INT96 => None,
+    }
+}
+
+fn is_timestamp(t: ConvertedType) -> bool {
+    matches!(t, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS)
 }
 
 fn unsigned(c: &ColumnDescriptor) -> bool {
@@ -185,13 +280,12 @@ fn unsigned(c: &ColumnDescriptor) -> bool {
 /// One column of a row group.
 enum Leaf {
     Bool(Typed<BoolType>),
-    Int(Typed<Int32Type>),
-    Unsigned(Typed<Int32Type>),
-    Long(Typed<Int64Type>),
-    UnsignedLong(Typed<Int64Type>),
+    Int(Typed<Int32Type>, Meaning),
+    Long(Typed<Int64Type>, Meaning),
     Float(Typed<FloatType>),
     Double(Typed<DoubleType>),
-    Text(Typed<ByteArrayType>),
+    Bytes(Typed<ByteArrayType>, Meaning),
+    Fixed(Typed<FixedLenByteArrayType>, Meaning),
     /// Refused before.
     Other,
 }
@@ -229,16 +323,16 @@ impl<T: DataType> Typed<T> {
 
 impl Leaf {
     fn new(reader: ColumnReader, column: &ColumnDescriptor) -> Leaf {
+        let Some(meaning) = meaning(column) else { return Leaf::Other };
         match reader {
             ColumnReader::BoolColumnReader(r) => Leaf::Bool(Typed::new(r)),
-            ColumnReader::Int32ColumnReader(r) if unsigned(column) => Leaf::Unsigned(Typed::new(r)),
-            ColumnReader::Int32ColumnReader(r) => Leaf::Int(Typed::new(r)),
-            ColumnReader::Int64ColumnReader(r) if unsigned(column) => Leaf::UnsignedLong(Typed::new(r)),
-            ColumnReader::Int64ColumnReader(r) => Leaf::Long(Typed::new(r)),
+            ColumnReader::Int32ColumnReader(r) => Leaf::Int(Typed::new(r), meaning),
+            ColumnReader::Int64ColumnReader(r) => Leaf::Long(Typed::new(r), meaning),
             ColumnReader::FloatColumnReader(r) => Leaf::Float(Typed::new(r)),
             ColumnReader::DoubleColumnReader(r) => Leaf::Double(Typed::new(r)),
-            ColumnReader::ByteArrayColumnReader(r) => Leaf::Text(Typed::new(r)),
-            ColumnReader::Int96ColumnReader(_) | ColumnReader::FixedLenByteArrayColumnReader(_) => Leaf::Other,
+            ColumnReader::ByteArrayColumnReader(r) => Leaf::Bytes(Typed::new(r), meaning),
+            ColumnReader::FixedLenByteArrayColumnReader(r) => Leaf::Fixed(Typed::new(r), meaning),
+            ColumnReader::Int96ColumnReader(_) => Leaf::Other,
         }
     }
 
@@ -246,11 +340,12 @@ impl Leaf {
     fn read(&mut self, rows: usize) -> Result<usize, ParquetError> {
         match self {
             Leaf::Bool(t) => t.read(rows),
-            Leaf::Int(t) | Leaf::Unsigned(t) => t.read(rows),
-            Leaf::Long(t) | Leaf::UnsignedLong(t) => t.read(rows),
+            Leaf::Int(t, _) => t.read(rows),
+            Leaf::Long(t, _) => t.read(rows),
             Leaf::Float(t) => t.read(rows),
             Leaf::Double(t) => t.read(rows),
-            Leaf::Text(t) => t.read(rows),
+            Leaf::Bytes(t, _) => t.read(rows),
+            Leaf::Fixed(t, _) => t.read(rows),
             Leaf::Other => Ok(0),
         }
     }
@@ -258,19 +353,50 @@ impl Leaf {
     /// Each record once, in order.
     fn value(&mut self, record: usize, take: impl FnOnce(Value<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let value = match self {
-            Leaf::Bool(t) => t.value(record).map(|&v| Value::Integer(v.into())),
-            Leaf::Int(t) => t.value(record).map(|&v| Value::Integer(v.into())),
-            Leaf::Unsigned(t) => t.value(record).map(|&v| Value::Integer((v as u32).into())),
-            Leaf::Long(t) => t.value(record).map(|&v| Value::Integer(v)),
+            Leaf::Bool(t) => t.value(record).map(|&v| Value::Boolean(v)),
+            Leaf::Int(t, Meaning::Unsigned) => t.value(record).map(|&v| Value::Integer((v as u32).into())),
+            Leaf::Int(t, meaning) => t.value(record).map(|&v| number(v.into(), *meaning)),
             // Above i64, a number is all that it can be.
-            Leaf::UnsignedLong(t) => {
+            Leaf::Long(t, Meaning::Unsigned) => {
                 t.value(record).map(|&v| i64::try_from(v as u64).map_or(Value::Float(v as u64 as f64), Value::Integer))
             }
+            Leaf::Long(t, meaning) => t.value(record).map(|&v| number(v, *meaning)),
             Leaf::Float(t) => t.value(record).map(|&v| Value::Float(v.into())),
             Leaf::Double(t) => t.value(record).map(|&v| Value::Float(v)),
-            Leaf::Text(t) => t.value(record).map(|v| Value::Text(v.data().trim_ascii())),
+            Leaf::Bytes(t, Meaning::Decimal(scale)) => t.value(record).map(|v| decimal(v.data(), *scale)),
+            Leaf::Bytes(t, _) => t.value(record).map(|v| Value::Text(v.data().trim_ascii())),
+            Leaf::Fixed(t, Meaning::Decimal(scale)) => t.value(record).map(|v| decimal(v.data(), *scale)),
+            Leaf::Fixed(t, _) => t.value(record).map(|v| {
+                let bits = v.data().try_into().map_or(0, u16::from_le_bytes);
+                Value::Float(half::f16::from_bits(bits).into())
+            }),
             Leaf::Other => None,
         };
         take(value.unwrap_or(Value::Missing))
+    }
+}
+
+fn number(v: i64, meaning: Meaning) -> Value<'static> {
+    match meaning {
+        Meaning::Decimal(scale) => scaled(v.into(), scale),
+        Meaning::Date(units) => date(v, units),
+        Meaning::Plain | Meaning::Unsigned | Meaning::Half => Value::Integer(v),
+    }
+}
+
+/// Big-endian, in two's complement.
+fn decimal(bytes: &[u8], scale: u8) -> Value<'static> {
+    if bytes.len() > 16 {
+        return Value::Float(f64::NAN);
+    }
+    let sign = if bytes.first().is_some_and(|b| b >> 7 == 1) { -1 } else { 0 };
+    scaled(bytes.iter().fold(sign, |v: i128, b| v << 8 | i128::from(*b)), scale)
+}
+
+/// Both are exact below 2^53 and 10^22, so that the quotient is the number next to what is written.
+fn scaled(v: i128, scale: u8) -> Value<'static> {
+    match i64::try_from(v) {
+        Ok(v) if scale == 0 => Value::Integer(v),
+        _ => Value::Float(v as f64 / 10_f64.powi(scale.into())),
     }
 }

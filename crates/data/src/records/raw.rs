@@ -37,17 +37,21 @@ impl Raw {
     /// # Errors
     /// A file that cannot be read, is of no known format, or has other columns.
     pub fn open(
-        path: &Path,
+        source: &Source,
         columns: &[RawColumn],
         named: bool,
         without: Option<&str>,
         shape: Option<[usize; 3]>,
     ) -> Result<Raw> {
+        let path = source.path.as_path();
         let piped = path == Path::new(STANDARD_INPUT);
         let file = if piped { "standard input".to_string() } else { path.display().to_string() };
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-        let columned =
-            if piped { Some(Format::Csv(csv::Csv::piped(&file, std::io::stdin())?)) } else { Format::open_named(path)? };
+        let columned = if piped {
+            Some(Format::Csv(csv::Csv::piped(&file, std::io::stdin(), &source.reading)?))
+        } else {
+            Format::open_named(source)?
+        };
         let format = match columned {
             None if png::is_images(path) => Format::Png(png::Images::open(path, columns.len(), shape)?),
             Some(mut format) if named => {
@@ -68,7 +72,7 @@ impl Raw {
                 format.want(all)?;
                 format
             }
-            None => Format::open_arrays(&Source { path: path.to_owned(), labels: None }, names)?,
+            None => Format::open_arrays(source, names)?,
         };
         Ok(Raw::of(file, format, columns))
     }
@@ -151,7 +155,7 @@ mod tests {
     }
 
     fn read(path: &Path, columns: &[RawColumn], named: bool, without: Option<&str>) -> Result<Vec<f64>> {
-        let (mut raw, mut out) = (Raw::open(path, columns, named, without, None)?, Vec::new());
+        let (mut raw, mut out) = (Raw::open(&Source::of(path), columns, named, without, None)?, Vec::new());
         while raw.next(&mut out)? {}
         Ok(out)
     }
@@ -209,7 +213,7 @@ mod tests {
             (
                 1,
                 vec![Cells::Floats(vec![f64::NAN]), texts(&["here"])],
-                "record 0, column \"age\": found NaN, expected a finite number",
+                "record 1, column \"age\": found NaN, expected a finite number",
             ),
             (1, vec![Cells::Floats(vec![1.0]), texts(&["nowhere"])], "column \"town\": found \"nowhere\", expected one of"),
             (1, vec![Cells::Floats(vec![1.0]), texts(&[""])], "found a missing value"),

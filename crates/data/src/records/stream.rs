@@ -17,7 +17,7 @@ pub(super) struct Stream {
     /// The path, for messages.
     pub(super) file: String,
     pub(super) gzip: bool,
-    reader: Box<dyn BufRead + Send>,
+    pub(super) reader: Box<dyn BufRead + Send>,
     progress: Progress,
     pipe: Option<Pipe>,
 }

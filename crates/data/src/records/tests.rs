@@ -58,7 +58,7 @@ impl Folder {
 }
 
 pub(super) fn alone(path: &Path) -> Source {
-    Source { path: path.to_path_buf(), labels: None }
+    Source::of(path)
 }
 
 /// All rows, training first, and the order's digest.

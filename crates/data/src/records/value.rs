@@ -1,6 +1,6 @@
 //! One value as a file has it, and the fixed-point numbers that it becomes.
 
-use super::cell;
+use super::{calendar, cell};
 use crate::error::{Refusal, listed};
 use crate::schema::{Column, FRAC, Schema, Task};
 use std::collections::HashMap;
@@ -16,22 +16,36 @@ const LIMIT: f64 = 8.0;
 pub(crate) enum Value<'a> {
     /// Of CSV, or a column of texts. Trimmed.
     Text(&'a [u8]),
+    /// The same where numbers have a decimal comma.
+    Comma(&'a [u8]),
+    /// Of a column of booleans.
+    Boolean(bool),
     /// Any, NaN included.
     Float(f64),
     /// Of a column of integers.
     Integer(i64),
+    /// Days since 1 January 1970, with a fraction where there is a time of day.
+    Date(f64),
     /// A null.
     Missing,
+}
+
+/// A number of units since 1 January 1970, of which so many are a day.
+pub(crate) fn date(v: i64, day: i64) -> Value<'static> {
+    Value::Date(v as f64 / day as f64)
 }
 
 impl Value<'_> {
     /// As a finite number.
     pub(crate) fn number(self) -> Result<f64, Refusal> {
         match self {
-            Value::Text(text) => cell::number(text),
+            Value::Text(text) => cell::number(text).or_else(|why| cell::boolean(text).map(|v| f64::from(u8::from(v))).ok_or(why)),
+            Value::Comma(text) => cell::comma(text),
+            Value::Boolean(v) => Ok(f64::from(u8::from(v))),
             Value::Float(v) if v.is_finite() => Ok(v),
             Value::Float(v) => Err(Refusal::new(v.to_string(), "a finite number")),
             Value::Integer(v) => Ok(v as f64),
+            Value::Date(_) => Err(Refusal::new("a date", "a number")),
             Value::Missing => Err(Refusal::hole("a number")),
         }
     }
@@ -39,9 +53,11 @@ impl Value<'_> {
     /// As a text. Whole numbers are written without a fraction: "1.0" of one tool is "1" of another.
     pub(crate) fn text<T>(self, f: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
         match self {
-            Value::Text(text) => Ok(f(text)),
+            Value::Text(text) | Value::Comma(text) => Ok(f(text)),
+            Value::Boolean(v) => Ok(f(if v { b"true" } else { b"false" })),
             Value::Float(v) => Ok(f(v.to_string().as_bytes())),
             Value::Integer(v) => Ok(f(v.to_string().as_bytes())),
+            Value::Date(days) => Ok(f(calendar::text(days).as_bytes())),
             Value::Missing => Err(Refusal::hole("a text")),
         }
     }
@@ -60,6 +76,10 @@ pub(crate) enum Encoding {
     OneHot {
         texts: HashMap<Box<[u8]>, usize>,
         one: i64,
+        /// Which of them are false and true, where they are booleans.
+        truth: Option<[usize; 2]>,
+        /// Whether an integer that is none of them is the place of one.
+        by_place: bool,
         /// For messages.
         expected: String,
     },
@@ -92,9 +112,23 @@ impl Encoding {
         Encoding::one_hot(texts, 1)
     }
 
+    /// From now on integers are the places of texts, unless these are numbers themselves.
+    pub(crate) fn take_places(&mut self) {
+        if let Encoding::OneHot { texts, by_place, .. } = self {
+            *by_place = texts.keys().all(|text| cell::parsed(text).is_none());
+        }
+    }
+
     fn one_hot(texts: &[String], one: i64) -> Encoding {
         let expected = format!("one of: {}", listed(texts));
-        Encoding::OneHot { texts: texts.iter().enumerate().map(|(i, t)| (t.as_bytes().into(), i)).collect(), one, expected }
+        let truth = truth(texts);
+        Encoding::OneHot {
+            texts: texts.iter().enumerate().map(|(i, t)| (t.as_bytes().into(), i)).collect(),
+            one,
+            truth,
+            by_place: false,
+            expected,
+        }
     }
 
     /// Appends what `value` becomes.
@@ -105,8 +139,11 @@ impl Encoding {
             Encoding::Range { min, width } => {
                 out.push((((value.number()? - min) / width).clamp(0.0, 1.0) * STEPS).round() as i64);
             }
-            Encoding::OneHot { texts, one, expected } => {
-                let hot = find(texts, value, expected)?;
+            Encoding::OneHot { texts, one, truth, by_place, expected } => {
+                let hot = match find(texts, *truth, value, expected) {
+                    Err(why) if *by_place => place(value, texts.len()).ok_or(why)?,
+                    found => found?,
+                };
                 out.extend((0..texts.len()).map(|i| if i == hot { *one } else { 0 }));
             }
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),
@@ -120,12 +157,23 @@ fn fixed(z: f64) -> i64 {
     (z * STEPS).round().clamp(1.0 - LIMIT * STEPS, LIMIT * STEPS - 1.0) as i64
 }
 
-/// The place of a text; failing that, of the integer that it stands for.
-fn find(texts: &HashMap<Box<[u8]>, usize>, value: Value<'_>, expected: &str) -> Result<usize, Refusal> {
+/// Which of two texts say false and true, in any tool's words.
+fn truth(texts: &[String]) -> Option<[usize; 2]> {
+    let place = |wanted: bool| texts.iter().position(|t| cell::truth(t.as_bytes()) == Some(wanted));
+    (texts.len() == 2).then(|| Some([place(false)?, place(true)?]))?
+}
+
+/// The place of a text; failing that, of the integer or the boolean that it stands for.
+fn find(
+    texts: &HashMap<Box<[u8]>, usize>,
+    truth: Option<[usize; 2]>,
+    value: Value<'_>,
+    expected: &str,
+) -> Result<usize, Refusal> {
     if let Some(i) = value.text(|t| texts.get(t).copied())? {
         return Ok(i);
     }
-    if let Value::Text(text) = value {
+    if let Value::Text(text) | Value::Comma(text) = value {
         if let Some(i) = whole(text).and_then(|t| texts.get(t.as_bytes()).copied()) {
             return Ok(i);
         }
@@ -133,13 +181,31 @@ fn find(texts: &HashMap<Box<[u8]>, usize>, value: Value<'_>, expected: &str) -> 
             return Err(Refusal::hole(expected));
         }
     }
-    value.text(|t| Err(Refusal::of(t, expected)))?
+    if let (Some(places), Some(v)) = (truth, value.text(cell::truth)?) {
+        return Ok(places[usize::from(v)]);
+    }
+    match value {
+        Value::Boolean(v) => Err(Refusal::new(format!("the boolean {v}"), expected)),
+        _ => value.text(|t| Err(Refusal::of(t, expected)))?,
+    }
 }
 
-/// "1.0" as "1".
+/// A number as the place of one of so many texts.
+fn place(value: Value<'_>, of: usize) -> Option<usize> {
+    let v = match value {
+        Value::Integer(v) => v,
+        Value::Float(v) if v.fract() == 0.0 && (0.0..1e6).contains(&v) => v as i64,
+        _ => return None,
+    };
+    usize::try_from(v).ok().filter(|v| *v < of)
+}
+
+/// "1.0" as "1". What else may look like a number, such as "007" or "1E2", is a code, and not another one's.
 pub(crate) fn whole(text: &[u8]) -> Option<String> {
-    let v = cell::parsed(text)?;
-    (v.fract() == 0.0 && v.abs() < 1e15).then(|| (v as i64).to_string())
+    let text = std::str::from_utf8(text).ok()?;
+    let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let v: i64 = integer.parse().ok()?;
+    (fraction.bytes().all(|b| b == b'0') && v.abs() < 1_000_000_000_000_000 && v.to_string() == integer).then(|| v.to_string())
 }
 
 fn pixel(value: Value<'_>) -> Result<i64, Refusal> {

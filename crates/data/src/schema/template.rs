@@ -2,14 +2,13 @@
 //! they become public, and nothing needs them finer.
 
 use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, refuse};
-use crate::Result;
 use crate::error::{Refusal, empty, listed, mismatch, quote};
 use crate::records::Table;
 use crate::records::cell;
 use crate::records::format::{Format, find};
 use crate::records::value::{Value, whole};
+use crate::{Result, Source};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// A column with no more different texts is a category.
 const MAX_VALUES: usize = 32;
@@ -24,8 +23,8 @@ const MAX_NUMBERS: usize = 20;
 ///
 /// # Errors
 /// As [`guess`], and where the label does not fit the task.
-pub fn template(path: &Path, label: &str, task: Option<Task>, id: Option<&str>, without: &[String]) -> Result<Schema> {
-    of_format(&path.display().to_string(), open(path)?, label, task, id, without)
+pub fn template(source: &Source, label: &str, task: Option<Task>, id: Option<&str>, without: &[String]) -> Result<Schema> {
+    of_format(&source.path.display().to_string(), open(source)?, label, task, id, without)
 }
 
 /// The same for columns in memory: all of them but the label's.
@@ -82,14 +81,15 @@ fn of_format(
 ///
 /// # Errors
 /// A file that cannot be read, has a missing value or no records; a column of many texts.
-pub fn guess(path: &Path, without: &[String]) -> Result<Vec<Column>> {
-    let file = path.display().to_string();
-    seen(&file, open(path)?, without)?.into_iter().map(|c| c.column(&file)).collect()
+pub fn guess(source: &Source, without: &[String]) -> Result<Vec<Column>> {
+    let file = source.path.display().to_string();
+    seen(&file, open(source)?, without)?.into_iter().map(|c| c.column(&file)).collect()
 }
 
-fn open(path: &Path) -> Result<Format> {
+fn open(source: &Source) -> Result<Format> {
     let expected = "CSV or Parquet, from which a schema can be guessed";
-    Format::open_named(path)?.ok_or_else(|| mismatch(&path.display().to_string(), "a file without column names", expected))
+    Format::open_named(source)?
+        .ok_or_else(|| mismatch(&source.path.display().to_string(), "a file without column names", expected))
 }
 
 /// What the columns of a file hold, read once.
@@ -128,9 +128,9 @@ impl Seen {
 
     fn push(&mut self, value: Value<'_>) -> Result<(), Refusal> {
         match value {
-            Value::Text(text) if !cell::is_hole(text) && cell::parsed(text).is_none() => {
-                self.word.get_or_insert_with(|| quote(&String::from_utf8_lossy(text)));
-            }
+            Value::Text(text) if !cell::is_hole(text) && cell::parsed(text).is_none() => self.is_word(value)?,
+            Value::Comma(text) if !cell::is_hole(text) && cell::comma(text).is_err() => self.is_word(value)?,
+            Value::Boolean(_) | Value::Date(_) => self.is_word(value)?,
             _ => {
                 // Welford's.
                 let v = value.number()?;
@@ -143,6 +143,14 @@ impl Seen {
         if self.texts.len() <= MAX_CLASSES {
             let text = value.text(|t| whole(t).map_or_else(|| t.to_vec(), String::into_bytes))?;
             self.texts.insert(text);
+        }
+        Ok(())
+    }
+
+    /// No number.
+    fn is_word(&mut self, value: Value<'_>) -> Result<(), Refusal> {
+        if self.word.is_none() {
+            self.word = Some(value.text(|t| quote(&String::from_utf8_lossy(t)))?);
         }
         Ok(())
     }

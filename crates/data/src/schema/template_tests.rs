@@ -11,7 +11,7 @@ fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
 
 fn of(text: &str, label: &str, task: Option<Task>) -> Result<Schema, String> {
     let (_folder, path) = file(text);
-    template(&path, label, task, None, &[]).map_err(|e| {
+    template(&Source::of(&path), label, task, None, &[]).map_err(|e| {
         let text = e.to_string();
         text.split_once("f.csv: ").map_or(text.clone(), |(_, why)| why.to_string())
     })
@@ -30,10 +30,10 @@ fn kinds_statistics_and_classes() {
     assert_eq!(of("y,a\nyes,1\nno,2\nB,3\n", "y", None).unwrap().classes, ["B", "no", "yes"]);
 
     let (_folder, path) = file(text);
-    let without = template(&path, "y", None, None, &["c".to_string()]).unwrap();
+    let without = template(&Source::of(&path), "y", None, None, &["c".to_string()]).unwrap();
     assert_eq!(without.columns, [number]);
     // What it was made of can be read by it.
-    let mut records = Records::open(&Source { path, labels: None }, &s, &[], true).unwrap();
+    let mut records = Records::open(&Source::of(path), &s, &[], true).unwrap();
     assert_eq!(records.next(10).unwrap().unwrap().rows, 4);
 }
 
@@ -62,8 +62,8 @@ fn regression_by_many_numbers_or_when_asked() {
 fn a_vertical_partition_from_two_files() {
     let (_one, first) = file("id,a,y\n1,1,0\n2,2,1\n");
     let (_two, second) = file("id,b\n1,5\n2,5\n");
-    let mut s = template(&first, "y", None, Some("id"), &[]).unwrap();
-    s.columns.extend(guess(&second, &["id".to_string()]).unwrap());
+    let mut s = template(&Source::of(&first), "y", None, Some("id"), &[]).unwrap();
+    s.columns.extend(guess(&Source::of(&second), &["id".to_string()]).unwrap());
     s.check().unwrap();
     assert_eq!((s.partition, s.id.as_deref()), (Partition::Vertical, Some("id")));
     // A column with one value only.
@@ -91,9 +91,19 @@ fn what_no_schema_is_guessed_from() {
     let huge = refused("a,y\n1e300,0\n-1e300,1\n");
     assert_eq!(huge, "[data] columns[0] \"a\": found deviation = inf, expected a finite number above 0");
     let (_folder, path) = file("a,y\n1,0\n2,1\n");
-    assert!(template(&path, "y", None, None, &["z".to_string()]).unwrap_err().to_string().contains("found no column \"z\""));
+    assert!(
+        template(&Source::of(&path), "y", None, None, &["z".to_string()])
+            .unwrap_err()
+            .to_string()
+            .contains("found no column \"z\"")
+    );
     let other = path.with_extension("npy");
-    assert!(template(&other, "y", None, None, &[]).unwrap_err().to_string().contains("found a file without column names"));
+    assert!(
+        template(&Source::of(&other), "y", None, None, &[])
+            .unwrap_err()
+            .to_string()
+            .contains("found a file without column names")
+    );
 }
 
 /// Three digits of the deviation, whatever its size.

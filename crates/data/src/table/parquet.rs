@@ -114,7 +114,7 @@ mod tests {
         let columns =
             |name: &str, texts: &[&str]| RawColumn { name: name.into(), texts: texts.iter().map(|t| (*t).to_string()).collect() };
         let columns = [columns("probability b", &[]), columns("class", &["a", "b"]), columns("probability a", &[])];
-        let mut raw = Raw::open(&path, &columns, true, None, None).unwrap();
+        let mut raw = Raw::open(&crate::Source::of(&path), &columns, true, None, None).unwrap();
         let mut values = Vec::new();
         for row in 0..rows {
             values.clear();

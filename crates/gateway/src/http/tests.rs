@@ -248,7 +248,7 @@ fn what_is_wrong_is_said_in_a_line() {
         (&|q| q["inputs"][0]["shape"] = json!([]), "tensor \"scan\": found 8 values, expected 1"),
         (
             &|q| q["inputs"][2]["data"][1] = json!("nowhere"),
-            "inputs: record 1, column \"town\": found \"nowhere\", expected one of: \"here\", \"there\"",
+            "inputs: record 2, column \"town\": found \"nowhere\", expected one of: \"here\", \"there\"",
         ),
         (
             &|q| q["outputs"] = json!([{ "name": "probabilities" }]),

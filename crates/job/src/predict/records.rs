@@ -2,8 +2,7 @@
 
 use crate::{Error, Result};
 use ndarray::Array2;
-use std::path::Path;
-use trefoil_data::records::{Cells, Raw, RawColumn, Table};
+use trefoil_data::records::{Cells, Raw, RawColumn, Source, Table};
 use trefoil_nn::Shape;
 use trefoil_nn::model::{Column, Input};
 
@@ -20,7 +19,7 @@ impl Unlabelled {
     ///
     /// # Errors
     /// The file cannot be read, or does not have the columns.
-    pub fn open(input: Input, shape: Shape, file: &Path, label: Option<&str>) -> Result<Unlabelled> {
+    pub fn open(input: Input, shape: Shape, file: &Source, label: Option<&str>) -> Result<Unlabelled> {
         let image = match shape {
             Shape::Image(image) => Some(image),
             Shape::Flat(_) => None,

@@ -30,7 +30,7 @@ fn pixels(count: usize) -> Schema {
 fn open(x: &[u8], y: &[u8], schema: &Schema, ending: &str) -> Result<All> {
     let folder = Folder::new();
     let labels = Some(folder.put(&format!("y{ending}"), y));
-    let source = Source { path: folder.put(&format!("x{ending}"), x), labels };
+    let source = Source { labels, ..Source::of(folder.put(&format!("x{ending}"), x)) };
     all(Records::open(&source, schema, &[], true)?, 2)
 }
 
@@ -63,6 +63,25 @@ fn every_element_type() {
     for version in [2, 3] {
         assert_eq!(open(&wide(version), &labels, &regression(2), ".npy").unwrap().0, std::slice::from_ref(&row));
     }
+}
+
+/// The same array in both orders, plain and packed.
+#[test]
+fn columns_one_after_the_other() {
+    let fortran = |bytes: &[u8]| {
+        let head = String::from_utf8_lossy(&bytes[10..128]).replace("False", "True ");
+        [&bytes[..10], head.as_bytes(), &bytes[128..]].concat()
+    };
+    let rows: Vec<f64> = (0..300 * 6).map(|v| f64::from(v % 50) / 8.0 - 3.0).collect();
+    let labels = npy("<f8", "(300,)", &f64s(&vec![1.0; 300]));
+    let expected = open(&npy("<f8", "(300, 2, 3)", &f64s(&rows)), &labels, &regression(6), ".npy").unwrap();
+    // The value of record r, at (i, j), is in the file at r + 300 (i + 2 j).
+    let columns: Vec<f64> = (0..300 * 6).map(|at| rows[6 * (at % 300) + 3 * (at / 300 % 2) + at / 600]).collect();
+    let x = fortran(&npy("<f8", "(300, 2, 3)", &f64s(&columns)));
+    assert_eq!(open(&x, &fortran(&labels), &regression(6), ".npy").unwrap(), expected);
+    assert_eq!(open(&gzip(&x), &gzip(&labels), &regression(6), ".npy.gz").unwrap(), expected);
+    let cut = refused(&x[..x.len() - 1], &labels, &regression(6), ".npy");
+    assert_eq!(cut, format!(".npy: found {} bytes, expected {} bytes", x.len() - 1, x.len()));
 }
 
 #[test]
@@ -109,9 +128,11 @@ fn npy_files_that_are_refused() {
     let many = npy("<f8", "(18446744073709551615, 2)", &[]);
     assert!(refused_x(&many).contains("found 128 bytes, expected 295147905179352825968 bytes"), "{}", refused_x(&many));
     assert_eq!(refused_x(&y), ".npy: found an array of shape [2], expected records x columns");
-    assert!(refused_x(&npy(">f8", "(2, 2)", &[0; 32])).contains("found elements of type \">f8\", expected |u1, <i4"));
-    let fortran = String::from_utf8_lossy(&x[10..]).replace("False", "True ").into_bytes();
-    assert!(refused_x(&[&x[..10], &fortran].concat()).contains("found Fortran order, expected C order"));
+    assert!(
+        refused_x(&npy("|O", "(2, 2)", &[0; 32])).contains("found elements of type \"|O\", which are Python's objects, expected")
+    );
+    let texts = npy("<U9", "(2, 18446744073709551615)", &[]);
+    assert!(refused_x(&texts).contains("expected 2 columns as in the schema"));
     for header in [
         "{}",
         "{'descr': '<f8', 'fortran_order': False}",
@@ -133,9 +154,9 @@ fn npy_files_that_are_refused() {
     );
     assert_eq!(refused_y(&x), ".npy: found an array of shape [2, 2], expected one label a record");
     let nan = npy("<f8", "(2,)", &f64s(&[0.0, f64::NAN]));
-    assert_eq!(refused_y(&nan), ".npy: record 1, column \"y\": found NaN, expected a finite number");
+    assert_eq!(refused_y(&nan), ".npy: record 2, column \"y\": found NaN, expected a finite number");
     let nan = npy("<f8", "(2, 2)", &f64s(&[0.0, 1.0, 2.0, f64::INFINITY]));
-    assert_eq!(refused_x(&nan), ".npy: record 1, column \"x1\": found inf, expected a finite number");
+    assert_eq!(refused_x(&nan), ".npy: record 2, column \"x1\": found inf, expected a finite number");
     assert!(refused_x(&npy("<f8", "(0, 2)", &[])).starts_with(".npy: found 2 labels, expected 0 as there are records in "));
 }
 
@@ -161,7 +182,7 @@ fn idx_files_that_are_refused() {
     let x = idx(0x0803, &[1, 2, 2], &[0; 4]);
     assert_eq!(
         refused(&x, &idx(0x0801, &[1], &[3]), &s, ""),
-        ": record 0, column \"y\": found \"3\", expected one of: \"0\", \"1\", \"2\""
+        ": record 1, column \"y\": found \"3\", expected one of: \"0\", \"1\", \"2\""
     );
     assert_eq!(refused(&x, &x, &s, ""), ": found magic number 0x00000803, expected 0x00000801 (IDX labels)");
 }
@@ -171,7 +192,7 @@ fn labels_and_identifiers() {
     let folder = Folder::new();
     let path = folder.put("x.npy", npy("<f8", "(1, 2)", &f64s(&[0.0; 2])));
     let message_of = |source: &Source, labelled| message(source, &regression(2), &[], labelled);
-    let both = Source { labels: Some(path.clone()), path: path.clone() };
+    let both = Source { labels: Some(path.clone()), ..Source::of(&path) };
     assert_eq!(message_of(&both, false), "x.npy: found a file with labels, expected none, another owner has the labels");
     assert_eq!(
         message_of(&alone(&path), true),

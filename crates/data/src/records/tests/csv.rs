@@ -60,7 +60,7 @@ fn files_that_are_refused() {
     assert_eq!(refused("a,c,r,y,r\n"), "f.csv: found more than one column \"r\", expected one");
     let folder = Folder::new();
     let path = folder.put("f.csv", TEXT);
-    let both = Source { labels: Some(path.clone()), path };
+    let both = Source { labels: Some(path.clone()), ..Source::of(path) };
     assert!(message(&both, &schema(), &[], true).contains("found a second file with labels, expected none"));
     let packed = gzip(TEXT.as_bytes());
     for broken in [&packed[..packed.len() - 9], &[&packed[..], b"more"].concat(), b"\x1f\x8b"] {
@@ -84,7 +84,7 @@ fn a_quote_that_is_not_closed_does_not_fill_the_memory() {
     let text = refused(&format!("a,c,r,y\n1,\"{}", "u,0,no\n".repeat(3 << 20)));
     assert_eq!(
         text,
-        "f.csv: found no end of a record in 16777216 bytes, expected a record in fewer (a quote that is not closed?)"
+        "f.csv: found no end of the record in line 2 in 16777216 bytes, expected a record in fewer (a quote that is not closed?)"
     );
 }
 

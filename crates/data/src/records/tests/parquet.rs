@@ -12,6 +12,8 @@ enum Data {
     Int(Vec<i32>),
     Unsigned(Vec<i32>),
     Date(Vec<i32>),
+    /// With two digits behind the point.
+    Decimal(Vec<i64>),
     Long(Vec<i64>),
     Float(Vec<f32>),
     Double(Vec<f64>),
@@ -28,6 +30,7 @@ impl Data {
             Data::Int(_) => (Physical::INT32, None),
             Data::Unsigned(_) => (Physical::INT32, Some(LogicalType::integer(32, false))),
             Data::Date(_) => (Physical::INT32, Some(LogicalType::Date)),
+            Data::Decimal(_) => (Physical::INT64, Some(LogicalType::decimal(2, 12))),
             Data::Long(_) => (Physical::INT64, None),
             Data::Float(_) => (Physical::FLOAT, None),
             Data::Double(_) | Data::Nullable(_) => (Physical::DOUBLE, None),
@@ -42,8 +45,12 @@ fn file(columns: &[(&str, Data)], groups: usize, compression: Compression) -> Ve
     let field = |(name, data): &(&str, Data)| {
         let (physical, logical) = data.shape();
         let repetition = if matches!(data, Data::Nullable(_)) { Repetition::OPTIONAL } else { Repetition::REQUIRED };
-        let field =
-            Type::primitive_type_builder(name, physical).with_length(2).with_repetition(repetition).with_logical_type(logical);
+        let field = Type::primitive_type_builder(name, physical)
+            .with_precision(12)
+            .with_scale(2)
+            .with_length(2)
+            .with_repetition(repetition)
+            .with_logical_type(logical);
         Arc::new(field.build().unwrap())
     };
     let root = Type::group_type_builder("schema").with_fields(columns.iter().map(field).collect()).build().unwrap();
@@ -59,7 +66,7 @@ fn file(columns: &[(&str, Data)], groups: usize, compression: Compression) -> Ve
                 (ColumnWriter::Int32ColumnWriter(w), Data::Int(v) | Data::Unsigned(v) | Data::Date(v)) => {
                     w.write_batch(v, None, None)
                 }
-                (ColumnWriter::Int64ColumnWriter(w), Data::Long(v)) => w.write_batch(v, None, None),
+                (ColumnWriter::Int64ColumnWriter(w), Data::Long(v) | Data::Decimal(v)) => w.write_batch(v, None, None),
                 (ColumnWriter::FloatColumnWriter(w), Data::Float(v)) => w.write_batch(v, None, None),
                 (ColumnWriter::DoubleColumnWriter(w), Data::Double(v)) => w.write_batch(v, None, None),
                 (ColumnWriter::DoubleColumnWriter(w), Data::Nullable(v)) => {
@@ -103,7 +110,15 @@ fn columns_by_name_in_the_schemas_order() {
         ("a", Data::Float(vec![2.0, -3.0])),
         ("c", Data::Text(vec!["u", " 7.0"])),
     ];
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(Default::default())] {
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(Default::default()),
+        Compression::LZ4_RAW,
+        Compression::LZ4,
+        Compression::BROTLI(Default::default()),
+        Compression::ZSTD(Default::default()),
+    ] {
         let (_folder, source) = put(&columns, compression);
         let (first, second) = (vec![2048, 4096, 0, 0, 0, 1, 0], vec![-8192, 0, 0, 4096, 2048, 0, 1]);
         let expected = (vec![first.clone(), second.clone(), second], vec![first], None);
@@ -115,8 +130,9 @@ fn columns_by_name_in_the_schemas_order() {
 
 #[test]
 fn every_type_of_number() {
-    let s = regression(6);
+    let s = regression(7);
     let columns = [
+        ("x6", Data::Decimal(vec![-150])),
         ("x0", Data::Bool(vec![true])),
         ("x1", Data::Int(vec![-2])),
         ("x2", Data::Long(vec![-2])),
@@ -126,7 +142,7 @@ fn every_type_of_number() {
         ("y", Data::Text(vec!["1e-1"])),
     ];
     let (_folder, source) = put(&columns, Compression::SNAPPY);
-    let row = vec![4096, -8192, -8192, 2048, 1024, 32767, 410];
+    let row = vec![4096, -8192, -8192, 2048, 1024, 32767, -6144, 410];
     assert_eq!(all(Records::open(&source, &s, &[], true).unwrap(), 5).unwrap().0, [row.clone(), row]);
 }
 
@@ -154,9 +170,9 @@ fn identifiers_are_those_of_csv() {
     assert_eq!(digest("f.parquet", one(Data::Long(vec![9, 10]))).unwrap(), csv);
     assert_eq!(digest("g.parquet", one(Data::Text(vec!["9", "10"]))).unwrap(), csv);
     let refused = |ids| digest("f.parquet", one(ids)).unwrap_err().to_string();
-    assert!(refused(Data::Long(vec![9, 9])).contains("record 1, column \"id\": found \"9\", expected one above \"9\""));
+    assert!(refused(Data::Long(vec![9, 9])).contains("record 2, column \"id\": found \"9\", expected one above \"9\""));
     assert!(
-        refused(Data::Double(vec![1.5, 2.5])).contains("record 0, column \"id\": found the fraction 1.5, expected an integer")
+        refused(Data::Double(vec![1.5, 2.5])).contains("record 1, column \"id\": found the fraction 1.5, expected an integer")
     );
 }
 
@@ -167,14 +183,14 @@ fn files_that_are_refused() {
     let x = |data| refused(&[("x0", data), y()], &s);
     assert_eq!(
         x(Data::Nullable(vec![Some(1.0), None])),
-        "f.parquet: record 1, column \"x0\": found a missing value, expected a number"
+        "f.parquet: record 2, column \"x0\": found a missing value, expected a number"
     );
-    assert_eq!(x(Data::Double(vec![1.0, f64::NAN])), "f.parquet: record 1, column \"x0\": found NaN, expected a finite number");
-    assert_eq!(x(Data::Text(vec!["1", "one"])), "f.parquet: record 1, column \"x0\": found \"one\", expected a number");
-    let types = "expected booleans, integers, floats, doubles or texts, not nested";
-    let dates = x(Data::Date(vec![1, 2]));
-    assert_eq!(dates, format!("f.parquet: found column \"x0\" with values of type INT32 (Date), {types}"));
-    assert!(refused(&[("x0", Data::Fixed), ("y", Data::Int(vec![1]))], &s).contains("FIXED_LEN_BYTE_ARRAY"));
+    assert_eq!(x(Data::Double(vec![1.0, f64::NAN])), "f.parquet: record 2, column \"x0\": found NaN, expected a finite number");
+    assert_eq!(x(Data::Text(vec!["1", "one"])), "f.parquet: record 2, column \"x0\": found \"one\", expected a number");
+    assert_eq!(x(Data::Date(vec![1, 2])), "f.parquet: record 1, column \"x0\": found a date, expected a number");
+    let fixed = refused(&[("x0", Data::Fixed), ("y", Data::Int(vec![1]))], &s);
+    let types = "booleans, numbers, dates or texts, not nested";
+    assert!(fixed.contains("FIXED_LEN_BYTE_ARRAY") && fixed.ends_with(types), "{fixed}");
     assert!(refused(&[y()], &s).contains("found no column \"x0\", expected it among the file's: \"y\""));
     let bytes = file(&[("x0", Data::Int(vec![1, 2])), y()], 2, Compression::SNAPPY);
     for broken in [&b""[..], b"PAR1", &bytes[..bytes.len() - 1], &bytes[4..]] {

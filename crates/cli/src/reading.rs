@@ -1,0 +1,56 @@
+//! The options that say how a file of records is read, where it does not say so itself.
+
+use clap::{Args, ValueEnum};
+use std::path::Path;
+use trefoil_data::records::{Reading, Source, encoding};
+
+/// How CSV is read.
+#[derive(Args, Clone, Debug)]
+pub struct ReadArgs {
+    /// CSV: its encoding, such as latin1, windows-1250 or utf-16le [default: UTF-8, or what its byte order mark says]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+
+    /// CSV: what stands between fields: a character, or tab [default: what the header has most of: comma, semicolon, tab or |]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+
+    /// CSV: what numbers have between integers and fractions
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Decimal::Point)]
+    decimal: Decimal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Decimal {
+    Point,
+    Comma,
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [one] if one.is_ascii() && !one.is_ascii_alphanumeric() && !b"\"\r\n.+-".contains(one) => Ok(*one),
+        _ => Err("expected one character such as ; or | that no number has, or tab".into()),
+    }
+}
+
+impl ReadArgs {
+    /// A file with what the options say of it.
+    ///
+    /// # Errors
+    /// An encoding that nobody knows.
+    pub fn source(&self, path: &Path) -> trefoil_server::Result<Source> {
+        let encoding = match &self.encoding {
+            None => None,
+            Some(name) => Some(encoding(name).ok_or_else(|| {
+                trefoil_server::Error::config(
+                    "--encoding",
+                    format!("{name:?}"),
+                    "a name such as utf-8, latin1, windows-1250 or utf-16le",
+                )
+            })?),
+        };
+        let reading = Reading { encoding, delimiter: self.delimiter, decimal_comma: self.decimal == Decimal::Comma };
+        Ok(Source { reading, ..Source::of(path) })
+    }
+}
