@@ -4,7 +4,7 @@ use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use trefoil_client::Error as ClientError;
 use trefoil_data::DataError;
-use trefoil_job::Error;
+use trefoil_job::{Cause, Error};
 use trefoil_nn::{Error as TrainingError, ModelError};
 
 /// The exception for an error. Messages have no value of a record or of a share.
@@ -22,6 +22,12 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Client(ClientError::Refused { .. } | ClientError::Approval { .. }) => "RefusedError",
         Error::Client(ClientError::Net(_)) => "NetworkError",
         Error::Client(_) => "ProtocolError",
+        Error::Party { cause, .. } => match cause {
+            Cause::Config => "ConfigError",
+            Cause::Training => "TrainingError",
+            Cause::Link | Cause::Gone => "ProtocolError",
+            Cause::Other => "Error",
+        },
         Error::Refused(_) => "RefusedError",
     };
     named(py, class, &message(error))

@@ -20,8 +20,8 @@ impl Frame {
     /// Of what `trefoil._frames` can read: see there.
     pub fn of(records: &Bound<'_, PyAny>) -> PyResult<Frame> {
         let read = records.py().import("trefoil._frames")?.call_method1("columns", (records,))?;
-        let (names, records, columns): (Option<Vec<String>>, usize, Vec<Bound<'_, PyAny>>) = read.extract()?;
-        Ok(Frame { names, records, cells: columns.iter().map(cells).collect::<PyResult<_>>()? })
+        let (names, records, columns): (Option<Vec<String>>, usize, Bound<'_, PyAny>) = read.extract()?;
+        Ok(Frame { names, records, cells: columns.try_iter()?.map(|column| cells(&column?)).collect::<PyResult<_>>()? })
     }
 
     /// Its columns, which must have names.

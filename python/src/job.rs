@@ -6,6 +6,7 @@ use crate::key::OneKey;
 use crate::model::Model;
 use crate::waiting::wait;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
 use trefoil_client::{Address, Patience};
+use trefoil_data::schema::{Task, template_in_memory};
 use trefoil_job::{Error, Job as Agreed, Result, StartModel, sharing};
 use trefoil_net::identity::Identity;
 
@@ -35,6 +37,42 @@ impl Job {
     fn load(py: Python<'_>, path: PathBuf, peers: PathBuf) -> PyResult<Job> {
         let job = Peers::load(&peers).map_err(Error::from).and_then(|peers| Agreed::load(&path, &peers));
         Ok(Job(Arc::new(job.map_err(|e| exception(py, &e))?)))
+    }
+
+    /// A job from what its file would say: its tables as dicts, its members as names, or as dicts with `name`, `fingerprint`, and of a party
+    /// `address`. `data` may come from `trefoil.schema`. What is left out, or None, has the values that `trefoil job` gives it; more fields,
+    /// such as `suite`, `open` or `serve`, are those of docs/jobs.md.
+    #[staticmethod]
+    #[pyo3(signature = (name, party, owner, data, model_owner=None, train=None, peers=PathBuf::from("peers.toml"), **fields))]
+    #[allow(clippy::too_many_arguments)] // of Python
+    fn build(
+        py: Python<'_>,
+        name: &str,
+        party: Bound<'_, PyAny>,
+        owner: Bound<'_, PyAny>,
+        data: Bound<'_, PyAny>,
+        model_owner: Option<Bound<'_, PyAny>>,
+        train: Option<Bound<'_, PyAny>>,
+        peers: PathBuf,
+        fields: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Job> {
+        let all = fields.unwrap_or_else(|| PyDict::new(py));
+        all.set_item("name", name)?;
+        all.set_item("party", party)?;
+        all.set_item("owner", owner)?;
+        all.set_item("data", data)?;
+        all.set_item("model_owner", model_owner)?;
+        all.set_item("train", train)?;
+        let job = json_of(&all)?;
+        let job = Peers::load(&peers).map_err(Error::from).and_then(|peers| Agreed::from_fields(job, &peers));
+        Ok(Job(Arc::new(job.map_err(|e| exception(py, &e))?)))
+    }
+
+    /// Writes the job's file, with every member's fingerprint, as `trefoil job show` has it: for everybody who approves.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let file = |source| Error::File { path: path.display().to_string(), source };
+        let written = self.0.text().and_then(|text| std::fs::write(&path, text).map_err(file));
+        written.map_err(|e| exception(py, &e))
     }
 
     /// SHA-256 of all that it says, 64 hexadecimal digits: what everybody approves.
@@ -156,6 +194,37 @@ fn status(job: &Agreed, identity: &Identity, patience: Patience) -> Map<String, 
         all.insert(job.party[party.id.index()].name.clone(), said);
     });
     all
+}
+
+/// A job's `data` for records like these: see `trefoil.schema`.
+#[pyfunction]
+#[pyo3(signature = (records, label, task=None, id=None, without=Vec::new()))]
+pub fn schema<'py>(
+    py: Python<'py>,
+    records: &Bound<'py, PyAny>,
+    label: &str,
+    task: Option<&str>,
+    id: Option<&str>,
+    without: Vec<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let task = match task {
+        None => None,
+        Some("classification") => Some(Task::Classification),
+        Some("regression") => Some(Task::Regression),
+        Some(other) => return Err(exception(py, &Error::config("task", other, "classification or regression"))),
+    };
+    let frame = Frame::of(records)?;
+    let made = py.detach(|| Ok(template_in_memory(&frame.table()?, label, task, id, &without)?));
+    python(py, &made.map_err(|e| exception(py, &e))?)
+}
+
+/// What Python has, as JSON.
+fn json_of(value: &Bound<'_, PyDict>) -> PyResult<Value> {
+    let py = value.py();
+    let options = PyDict::new(py);
+    options.set_item("default", py.import("trefoil._frames")?.getattr("plain")?)?;
+    let text: String = py.import("json")?.getattr("dumps")?.call((value,), Some(&options))?.extract()?;
+    serde_json::from_str(&text).map_err(|e| exception(py, &Error::config("job", e, "finite numbers, texts, lists and dicts")))
 }
 
 /// As Python has it.

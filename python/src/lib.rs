@@ -26,7 +26,7 @@ use pyo3::prelude::*;
 #[pyo3(name = "_core")]
 mod core {
     #[pymodule_export]
-    use crate::job::Job;
+    use crate::job::{Job, schema};
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]
@@ -35,6 +35,8 @@ mod core {
     use crate::service::Service;
     #[pymodule_export]
     use crate::training::Run;
+    #[pymodule_export]
+    use crate::training::party;
     use pyo3::prelude::*;
 
     #[pymodule_init]

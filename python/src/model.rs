@@ -186,6 +186,8 @@ impl Model {
             let mut all = Vec::new();
             while let Some(x) = records.next(ROWS)? {
                 all.extend(of(x)?);
+                // Ctrl-C.
+                Python::attach(|py| py.check_signals()).map_err(|_| Error::Interrupted)?;
             }
             Array2::from_shape_vec((count, columns), all).map_err(|e| Error::config("records", e, "a row for each"))
         });

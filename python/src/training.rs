@@ -7,6 +7,8 @@ use crate::waiting::MOMENT;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,8 +18,8 @@ use trefoil_data::records::{Cells, Table};
 use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, guessed};
 use trefoil_job::suites::Chosen;
-use trefoil_job::train::{self, Epoch, Progress};
-use trefoil_job::{Error, Result, SuiteName, evaluate, plain};
+use trefoil_job::train::{self, Epoch, Parties, Progress};
+use trefoil_job::{Error, Result, SuiteName, evaluate, plain, processes};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::{Model as Trained, TrainSpec};
 
@@ -44,9 +46,11 @@ impl Run {
     /// Starts a training on `records`, a pair of arrays of floats: features of shape (records, features) and labels of shape (records,),
     /// the place of each record's class among `classes`, or with none a regression's values. `held_out` is likewise of records that are not
     /// trained on; where there are none the metric is that of up to 1,000 training records. `settings` is JSON as in a job's `[train]`; `suite`
-    /// None trains in floating point, in the clear.
+    /// None trains in floating point, in the clear. `processes` is the Python program where the parties are to be processes, each of which
+    /// runs `trefoil.party`; without it they are threads.
     #[new]
-    #[pyo3(signature = (records, names, classes, settings, suite, held_out=None))]
+    #[pyo3(signature = (records, names, classes, settings, suite, held_out=None, processes=None))]
+    #[allow(clippy::too_many_arguments)] // of Python
     fn new(
         py: Python<'_>,
         records: Arrays<'_>,
@@ -55,6 +59,7 @@ impl Run {
         settings: &str,
         suite: Option<&str>,
         held_out: Option<Arrays<'_>>,
+        processes: Option<PathBuf>,
     ) -> PyResult<Run> {
         if *PROCESS.get_or_init(std::process::id) != std::process::id() {
             let message = "training: found a process that was forked from one that had trained, expected one of its own; \
@@ -71,7 +76,7 @@ impl Run {
         let thread = std::thread::spawn(move || {
             // Nobody listens any more only where the training is to end.
             let say = |progress| sender.send(progress).unwrap_or(());
-            trained(training, held, classes, spec, suite, &stopped, &say)
+            trained(training, held, classes, spec, suite.map(|suite| (suite, processes)), &stopped, &say)
         });
         Ok(Run { stop, events: Mutex::new(events), thread: Some(thread) })
     }
@@ -146,13 +151,26 @@ fn table((x, y): &Arrays<'_>, names: &[String], classes: bool) -> Result<Table> 
     Ok(Table::new("records", names, y.len(), vec![features, labels])?)
 }
 
+/// A party as a process of the same Python. A folder that is called `trefoil` where this one happens to be is not it.
+fn party_of(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "trefoil.party"]).env("PYTHONSAFEPATH", "1");
+    command
+}
+
+/// What a party's process does: `python -m trefoil.party`, which a training starts.
+#[pyfunction]
+pub fn party(py: Python<'_>) -> PyResult<()> {
+    py.detach(processes::party).map_err(|e| exception(py, &e))
+}
+
 /// Prepares the records, and trains on them.
 fn trained(
     records: Table,
     held_out: Option<Table>,
     classes: Vec<String>,
     spec: TrainSpec,
-    suite: Option<SuiteName>,
+    suite: Option<(SuiteName, Option<PathBuf>)>,
     stop: &AtomicBool,
     say: &(dyn Fn(Progress) + Sync),
 ) -> Result<Trained> {
@@ -168,9 +186,11 @@ fn trained(
     let Dataset { schema, train, test, .. } = &data;
     let trainer = train::training(spec, &data).trainer()?;
     let params = match suite {
-        Some(suite) => {
+        Some((suite, processes)) => {
             let chosen = Chosen { suite, truncation: Truncation::default() };
-            train::on_shares(&trainer, chosen, schema, [train, test], stop, say)?
+            let start = processes.map(|python| move || party_of(&python));
+            let parties = start.as_ref().map_or(Parties::Threads, |start| Parties::Processes(start));
+            train::on_shares(&trainer, chosen, schema, [train, test], parties, stop, say)?
         }
         None => {
             let mut before = Instant::now();

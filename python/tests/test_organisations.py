@@ -156,6 +156,53 @@ def test_from_shares_to_answers(folder):
         Service("service.toml", keys["stranger"], timeout=5).predict(records)
 
 
+def test_a_job_is_built_as_its_file_is_written(folder):
+    """What Python writes is what the command reads, to the hash."""
+    read = Job.load("job.toml")
+    number = {"kind": "number", "name": "age", "mean": np.float64(50), "deviation": 20}
+    town = {"kind": "category", "name": "town", "values": np.array(["here", "there"])}
+    fields = {
+        "name": "wards",
+        "party": ["p0", "p1", "p2"],
+        "owner": ("north", "south"),
+        "model_owner": "research",
+        "data": {"task": "classification", "label": "outcome", "classes": ["ill", "well"], "columns": [number, town]},
+        "train": {"hidden": [8], "epochs": np.int64(5), "batch": 32, "patience": None},
+    }
+    serve = {"reveal": "probabilities", "client": ["ward"], "records": 1000000}
+    job = Job.build(**fields, serve=serve)
+    assert job.hash == read.hash
+    job.save("built.toml")
+    assert job.hash in command("job", "show", "built.toml") and Job.load("built.toml").hash == job.hash
+    assert Job.build(**fields, suite="securenn").hash != Job.build(**fields).hash
+
+    guessed = trefoil.schema(frame(1, 300), "outcome", without=["patient"])
+    assert guessed["classes"] == ["ill", "well"] and guessed["task"] == "classification"
+    assert [column["name"] for column in guessed["columns"]] == ["town", "age"] and guessed["columns"][0]["values"] == ["here", "there"]
+    frame(1, 300).to_csv("records.csv", index=False)
+    shown = command("job", "template", "records.csv", "--label", "outcome", "--without", "patient")
+    assert str(guessed["columns"][1]["mean"]) in shown and str(guessed["columns"][1]["deviation"]) in shown
+    assert Job.build(**{**fields, "data": guessed}).hash != job.hash
+    linked = trefoil.schema(frame(1, 300), "outcome", task="classification", id="patient")
+    assert linked["partition"] == "vertical" and linked["id"] == "patient"
+
+    for wrong, why in [
+        ({"party": ["p0", "p1"]}, "job: found .*length 2"),
+        ({"owner": ["nobody"]}, "job: nobody: found a name alone"),
+        ({"epochs": 3}, "job: found unknown field `epochs`"),
+        ({"train": {"lr": float("nan")}}, "job: found .*expected finite numbers"),
+        ({"train": {"batch": 0}}, "batch"),
+    ]:
+        with pytest.raises(trefoil.ConfigError, match=why):
+            Job.build(**{**fields, **wrong})
+    with pytest.raises(trefoil.ConfigError, match="task: found other"):
+        trefoil.schema(frame(1, 300), "outcome", task="other")
+    with pytest.raises(trefoil.DataError, match="label"):
+        trefoil.schema(frame(1, 300), "nothing")
+    with pytest.raises(trefoil.FileError):
+        job.save("nowhere/built.toml")
+
+
 def test_what_is_not_there(folder):
     with pytest.raises(trefoil.FileError):
         Job.load("nothing.toml")

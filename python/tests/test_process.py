@@ -98,6 +98,67 @@ def test_ctrl_c_ends_it():
         process.kill()
 
 
+WAITING = """
+import os, socket, numpy as np, trefoil
+from trefoil import Job, Key
+
+# Parties that take connections and say nothing: whoever calls them waits.
+silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+member = lambda name, **more: {"name": name, "fingerprint": keys[name].fingerprint, **more}
+names = ["p0", "p1", "p2", "north", "research", "ward"]
+keys = {name: Key(f"{name}.pem") for name in names}
+job = Job.build(
+    name="waiting", party=[member(name, address="127.0.0.1:%d" % one.getsockname()[1]) for name, one in zip(names, silent)],
+    owner=[member("north")], model_owner=member("research"), train={"hidden": [4]},
+    data={"task": "regression", "label": "y", "target": {"mean": 0, "deviation": 1}, "columns": [{"kind": "number", "name": "x", "mean": 0, "deviation": 1}]},
+    serve={"reveal": "value", "client": [member("ward")], "records": 10},
+)
+records = {"x": np.zeros(10), "y": np.zeros(10)}
+class Frame(dict):
+    columns = list(records)
+    __len__ = lambda self: 10
+model = trefoil.TrefoilRegressor(hidden=(4000,), epochs=1, engine="float").fit(np.zeros((8, 4)), np.zeros(8)).model_
+work = {
+    "share": lambda: trefoil.share(Frame(records), job, keys["north"], timeout=60),
+    "fetch": lambda: trefoil.fetch(job, keys["research"], timeout=60),
+    "wait": lambda: job.wait(keys["research"], timeout=60),
+    "status": lambda: job.status(keys["north"], timeout=60),
+    "propose": lambda: job.propose(keys["north"], timeout=60),
+    "answers": lambda: [model.answers(np.zeros((100_000, 4))) for _ in range(100)],
+}
+for name, what in work.items():
+    try:
+        print(name, flush=True)
+        what()
+        print("done", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_ends_whatever_waits(tmp_path):
+    """Within a moment, whatever a party does or does not."""
+    from test_organisations import PROGRAM
+
+    if not PROGRAM:
+        pytest.skip("needs the program `trefoil`: its path in TREFOIL")
+    env = {**os.environ, "TREFOIL_PASSPHRASE": "correct horse battery staple"}
+    made = [PROGRAM, "keygen", "--quiet", "--dir", ".", "p0", "p1", "p2", "north", "research", "ward"]
+    subprocess.run(made, cwd=tmp_path, env=env, check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-u", "-c", WAITING], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
+    try:
+        for name in ("share", "fetch", "wait", "status", "propose", "answers"):
+            assert process.stdout.readline().strip() == name
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            assert process.stdout.readline().strip() == "interrupted", name
+            assert time.monotonic() - started < 3, name
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+
+
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_is_told_so():

@@ -1,4 +1,5 @@
-"""To and from PyTorch, which is imitated here: modules with the attributes, the names and the arithmetic of PyTorch's."""
+"""To and from PyTorch, which is imitated here: modules with the attributes, the names and the arithmetic of PyTorch's. Where there is PyTorch
+itself, it is asked too."""
 
 import sys
 import types
@@ -165,6 +166,129 @@ def test_there_and_back(name, monkeypatch):
     assert np.allclose(model.to_torch()(as_it_wants), z, atol=1e-5)
 
 
+class Node:
+    """As `torch.fx` has it."""
+
+    def __init__(self, op, name, target=None, args=(), **kwargs):
+        self.op, self.name, self.target, self.args, self.kwargs = op, name, target, args, kwargs
+
+
+def traced(modules, *nodes):
+    """A `GraphModule`."""
+    graph = types.SimpleNamespace(nodes=nodes)
+    return types.SimpleNamespace(graph=graph, named_modules=modules.items)
+
+
+def function(name):
+    made = lambda *_: None  # noqa: E731
+    made.__name__ = name
+    return made
+
+
+def residual():
+    """Convolutions with one around them, pooling and a linear layer, written as functions and methods; and its arithmetic."""
+    modules = {"stem.conv": Conv2d(1, 3, (3, 3), padding=(1, 1)), "conv": Conv2d(3, 3, (1, 1)), "fc": Linear(12, 2)}
+    x, stem = Node("placeholder", "x"), Node("call_module", "stem_conv", "stem.conv")
+    stem.args = (x,)
+    relu = Node("call_function", "relu", function("relu"), (stem,), inplace=False)
+    conv = Node("call_module", "conv", "conv", (relu,))
+    both = Node("call_function", "add", function("iadd"), (conv, relu))
+    pool = Node("call_function", "max_pool2d", function("max_pool2d"), (both, 2), stride=None)
+    size = Node("call_method", "size", "size", (pool, 0))
+    flat = Node("call_method", "view", "view", (pool, size, -1))
+    leaky = Node("call_function", "leaky_relu", function("leaky_relu"), (flat, 0.25))
+    fc = Node("call_module", "fc", "fc", (leaky,))
+    end = Node("call_function", "log_softmax", function("log_softmax"), (fc,), dim=1)
+    nodes = [x, stem, relu, conv, both, pool, size, flat, leaky, fc, end, Node("output", "output", "output", (end,))]
+
+    def forward(images):
+        inner = np.maximum(modules["stem.conv"](images), 0)
+        pooled = MaxPool2d(2)(modules["conv"](inner) + inner).reshape(len(images), -1)
+        return modules["fc"](np.where(pooled > 0, pooled, 0.25 * pooled))
+
+    return modules, nodes, forward
+
+
+def test_what_is_traced(monkeypatch):
+    modules, nodes, forward = residual()
+    model = from_torch(traced(modules, *nodes), (1, 4, 4))
+    images = random.normal(size=(20, 1, 4, 4))
+    z = forward(images)
+    assert np.allclose(model.answers(images.reshape(20, 16)), np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-5)
+    assert "stem_conv.weight" in model.state_dict()
+    torch, nn = imitation()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch.nn", nn)
+    with pytest.raises(trefoil.ConfigError, match="one layer after the other"):
+        model.to_torch()
+
+
+def test_what_is_traced_and_no_network_here():
+    modules, nodes, _ = residual()
+    x, stem = nodes[:2]
+
+    def refused(why, *after):
+        with pytest.raises(trefoil.ConfigError, match=why):
+            from_torch(traced(modules, x, stem, *after), (1, 4, 4))
+
+    out = Node("output", "output", "output", (stem,))
+    refused(r"cat: found cat\(\), expected a layer", Node("call_function", "cat", function("cat"), ([stem, stem], 1)), out)
+    refused(r"mul: found mul\(\), expected a layer", Node("call_function", "mul", function("mul"), (stem, stem)), out)
+    flat = Node("call_function", "flatten", function("flatten"), (stem,))
+    refused(r"start_dim: found 0, expected 1", flat, Node("output", "output", "output", (flat,)))
+    refused(r"found get_attr weights", Node("get_attr", "weights", "weights"), out)
+    refused(r"y: found placeholder y", Node("placeholder", "y", "y"), out)
+    refused(r"add: found add\(\)", Node("call_function", "add", function("add"), (stem, stem), alpha=2), out)
+    refused(r"found 3 as a layer's input", Node("call_function", "add", function("add"), (stem, 3)), out)
+    refused("several outputs", Node("call_method", "relu", "relu", (stem,)), out)
+    refused("a second time", Node("call_module", "again", "stem.conv", (stem,)))
+
+
+def test_with_pytorch_itself():
+    torch = pytest.importorskip("torch")
+    from torch import nn
+    from torch.nn import functional
+
+    class Block(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+
+        def forward(self, x):
+            y = self.bn(self.conv(x))
+            y += x
+            return torch.relu(y)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.block = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), Block(4)
+            self.hidden, self.relu, self.out = nn.Linear(36, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)
+
+        def forward(self, x):
+            x = functional.max_pool2d(self.block(self.stem(x)), 2)
+            x = functional.dropout(functional.leaky_relu(x, 0.1), 0.2, self.training)
+            x = functional.avg_pool2d(x, 1).view(x.size(0), -1)
+            return functional.log_softmax(self.out(self.relu(torch.tanh(self.hidden(x)))), dim=1)
+
+    class Joined(nn.Module):
+        def forward(self, x):
+            return torch.cat([x, x], 1)
+
+    net = Net()
+    net.block.bn.running_mean.normal_()
+    net.eval()
+    images = torch.randn(20, 1, 8, 8)
+    expected = net(images).exp().detach().numpy()
+    assert np.allclose(from_torch(net, (1, 8, 8)).answers(images.reshape(20, -1).numpy()), expected, atol=1e-5)
+    # What is one layer after the other goes there and back.
+    chain = nn.Sequential(net.stem, nn.MaxPool2d(2), nn.Flatten(), net.hidden, nn.Sigmoid(), nn.BatchNorm1d(5), net.out).eval()
+    model = from_torch(chain, (1, 8, 8))
+    assert np.allclose(model.to_torch()(images).detach().numpy(), chain(images).detach().numpy(), atol=1e-5)
+    with pytest.raises(trefoil.ConfigError, match="cat: found"):
+        from_torch(Joined(), 4)
+
+
 def test_names_are_those_of_pytorch():
     model = from_torch(NETWORKS["nested"][0], classes=["no", "yes"])
     assert list(model.state_dict())[:2] == ["0_0.weight", "0_0.bias"] and "1.weight" in model.state_dict()
@@ -184,7 +308,9 @@ def test_a_trained_model_goes_to_pytorch(monkeypatch):
     assert np.allclose(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), model.answers(x), atol=1e-5)
 
 
-def test_what_is_no_network_here():
+def test_what_is_no_network_here(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+
     class LSTM(Module):
         pass
 

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Job", "Key", "Model", "Run", "Service", "__version__"]
+__all__ = ["Job", "Key", "Model", "Run", "Service", "__version__", "party", "schema"]
 
 __version__: str
 
@@ -34,6 +34,21 @@ class Job:
     @staticmethod
     def load(path: str | PathLike[str], peers: str | PathLike[str] = ...) -> Job:
         """A job from its file; members that it calls by their names alone are looked up in the file `peers`, peers.toml by default."""
+    @staticmethod
+    def build(
+        name: str,
+        party: list[Any],
+        owner: list[Any],
+        data: dict[str, Any],
+        model_owner: str | dict[str, Any] | None = None,
+        train: dict[str, Any] | None = None,
+        peers: str | PathLike[str] = ...,
+        **fields: Any,
+    ) -> Job:
+        """A job from what its file would say: its tables as dicts, its members as names, or as dicts with `name`, `fingerprint`, and of a
+        party `address`. `data` may come from `trefoil.schema`; more fields are those of docs/jobs.md."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes the job's file, with every member's fingerprint, as `trefoil job show` has it."""
     @property
     def hash(self) -> str:
         """SHA-256 of all that it says, 64 hexadecimal digits: what everybody approves."""
@@ -135,8 +150,17 @@ class Run:
         settings: str,
         suite: str | None,
         held_out: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        processes: str | PathLike[str] | None = None,
     ) -> Run: ...
     def __iter__(self) -> Iterator[tuple[int, int] | dict[str, Any]]: ...
     def __next__(self) -> tuple[int, int] | dict[str, Any]: ...
     def stop(self) -> None: ...
     def model(self) -> Model: ...
+
+def party() -> None:
+    """What a party's process does: `python -m trefoil.party`, which a training starts."""
+
+def schema(
+    records: Any, label: str, task: str | None = None, id: str | None = None, without: list[str] = ...
+) -> dict[str, Any]:
+    """A job's `data` for records like these: see `trefoil.schema`."""

@@ -6,17 +6,26 @@ import numpy as np
 def columns(records):
     """The names of the columns, the number of records, and the columns' values.
 
-    A data frame of pandas or polars, or anything else with `columns` and a column by its name, gives an entry a column: whole numbers and
+    A data frame of pandas or polars, a table of pyarrow, or anything else with `columns` and a column by its name, gives an entry a column: whole numbers and
     truth values as int64, other numbers as float64, all else as a list of texts. Whatever else there is becomes an array of float64 of shape
     (records, columns), and gives no names and one entry, record after record.
     """
-    names = getattr(records, "columns", None)
+    # A table of pyarrow has its columns' names elsewhere.
+    names = getattr(records, "column_names", getattr(records, "columns", None))
     if names is None:
         array = np.asarray(records, dtype=np.float64)
         if array.ndim != 2:
             raise ValueError(f"records: found an array of shape {array.shape}, expected (records, columns)")
         return None, len(array), [array.reshape(-1)]
-    return [str(name) for name in names], len(records), [_values(records[name]) for name in names]
+    # One after the other: no more than one of them is there twice.
+    return [str(name) for name in names], len(records), (_values(records[name]) for name in names)
+
+
+def plain(value):
+    """A value of NumPy as one of Python's, for JSON."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"job: found {type(value).__name__}, expected numbers, texts, lists and dicts")
 
 
 def _values(column):
@@ -24,8 +33,8 @@ def _values(column):
     if array.ndim != 1:
         raise ValueError(f"records: found a column of shape {array.shape}, expected (records,), each name once")
     if array.dtype.kind in "bi" or array.dtype.kind == "u" and array.dtype.itemsize < 8:
-        return array.astype(np.int64)
+        return array.astype(np.int64, copy=False)
     if array.dtype.kind in "fu":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     # A value that is missing is refused as an empty text is.
     return ["" if value is None or value != value else str(value) for value in array.tolist()]

@@ -1,6 +1,7 @@
 """Estimators with scikit-learn's interface, which train on secret shares."""
 
 import json
+import sys
 from operator import index
 
 import numpy as np
@@ -32,6 +33,9 @@ _PARAMETERS = """
         The protocols of the three parties.
     engine : {{"shares", "float"}}, default="shares"
         Where the training runs: on secret shares; or in floating point, in the clear, from the same weights and batches.
+    parties : {{"threads", "processes"}}, default="threads"
+        Where the three parties are, on shares: on threads of this process, with queues in memory between them; or processes on this machine
+        that `fit` starts and ends, with TLS between them, under keys that are made for it and never leave memory.
     optimiser : {{"sgd", "nesterov", "adam", "amsgrad"}}, default="sgd"
         The last two want a learning rate of about 0.001.
     schedule : str, default="constant"
@@ -78,6 +82,7 @@ class _Trefoil(BaseEstimator):
         momentum,
         suite,
         engine,
+        parties,
         optimiser,
         schedule,
         weight_decay,
@@ -94,6 +99,7 @@ class _Trefoil(BaseEstimator):
         self.momentum = momentum
         self.suite = suite
         self.engine = engine
+        self.parties = parties
         self.optimiser = optimiser
         self.schedule = schedule
         self.weight_decay = weight_decay
@@ -126,6 +132,8 @@ class _Trefoil(BaseEstimator):
         """Trains on features (records, features) and labels (records,): places of classes, or a regression's values."""
         if self.engine not in ("shares", "float"):
             raise ConfigError(f"engine: found {self.engine!r}, expected shares or float")
+        if self.parties not in ("threads", "processes"):
+            raise ConfigError(f"parties: found {self.parties!r}, expected threads or processes")
         random = check_random_state(self.random_state)
         held_out = None
         if self.validation_fraction:
@@ -137,7 +145,8 @@ class _Trefoil(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         names = [f"x{i}" for i in range(X.shape[1])] if names is None else [str(name) for name in names]
         suite = self.suite if self.engine == "shares" else None
-        run = Run((X, y), names, classes, self._settings(len(X), random), suite, held_out)
+        processes = sys.executable if self.parties == "processes" else None
+        run = Run((X, y), names, classes, self._settings(len(X), random), suite, held_out, processes)
         self.model_, rows = follow(run, metric, index(self.epochs), self.verbose)
         self.history_ = frame(rows)
         return self
@@ -156,7 +165,7 @@ class _Trefoil(BaseEstimator):
 
 
 class TrefoilClassifier(ClassifierMixin, _Trefoil):
-    __doc__ = """A classifier that is trained on secret shares, by three parties on threads of this process.""" + _PARAMETERS.format(
+    __doc__ = """A classifier that is trained on secret shares, by three parties on this machine.""" + _PARAMETERS.format(
         epochs=5,
         learning_rate=0.1,
         metric="accuracy",
@@ -175,6 +184,7 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
         momentum=0.9,
         suite="masked",
         engine="shares",
+        parties="threads",
         optimiser="sgd",
         schedule="constant",
         weight_decay=0.0,
@@ -192,6 +202,7 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
             momentum=momentum,
             suite=suite,
             engine=engine,
+            parties=parties,
             optimiser=optimiser,
             schedule=schedule,
             weight_decay=weight_decay,
@@ -225,7 +236,7 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
 
 
 class TrefoilRegressor(RegressorMixin, _Trefoil):
-    __doc__ = """A regressor that is trained on secret shares, by three parties on threads of this process.
+    __doc__ = """A regressor that is trained on secret shares, by three parties on this machine.
 
     The loss is the squared error, in squares of the targets' deviation.""" + _PARAMETERS.format(
         epochs=20, learning_rate=0.02, metric="squared_error", classes=""
@@ -241,6 +252,7 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
         momentum=0.9,
         suite="masked",
         engine="shares",
+        parties="threads",
         optimiser="sgd",
         schedule="constant",
         weight_decay=0.0,
@@ -258,6 +270,7 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
             momentum=momentum,
             suite=suite,
             engine=engine,
+            parties=parties,
             optimiser=optimiser,
             schedule=schedule,
             weight_decay=weight_decay,

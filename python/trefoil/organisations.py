@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
+from . import _core
 from ._core import Job, Key, Model
+
+
+def schema(
+    records: Any, label: str, task: str | None = None, id: str | None = None, without: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What a job's `data` says of records like those of a data frame: a dict to look over, and to give to `Job.build`.
+
+    All columns but the label's, the identifier's and those in `without` are features. Numbers have mean and deviation, with three digits of
+    the deviation; texts become categories. `task` is "classification" or "regression", by default what the label looks like; `id` is the
+    column that tells the same records of several owners. All of it becomes public.
+    """
+    return _core.schema(records, label, task, id, list(without))
 
 
 def share(records: Any, job: Job, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:

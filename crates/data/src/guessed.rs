@@ -54,7 +54,7 @@ pub fn load(source: &Source, label: &str) -> Result<Dataset> {
 /// As for [`template()`]; a record that does not fit.
 pub fn in_memory(train: &Table, test: Option<&Table>, label: &str, task: Task) -> Result<Dataset> {
     // Which records are held out is said already.
-    let schema = Schema { holdout: 0, ..template_in_memory(train, label, Some(task))? };
+    let schema = Schema { holdout: 0, ..template_in_memory(train, label, Some(task), None, &[])? };
     let samples = |table: &Table| -> Result<Samples> {
         let [all, _] = Samples::read(&mut Records::in_memory(table, &schema, &[], true)?)?;
         Ok(all)

@@ -5,7 +5,7 @@
 //! | `job` | `job.toml`, its checks, its members, its hash, who must approve |
 //! | [`suites`] | the protocol suites by name: the one place that turns a name into an engine |
 //! | [`plan`] | what a training takes, before it runs |
-//! | [`train`], [`plain`] | a training by three parties in this process; the float baseline |
+//! | [`train`], [`processes`], [`plain`] | a training by three parties of one user, on threads or in processes; the float baseline |
 //! | `start_model` | the model that a training starts from |
 //! | [`sharing`] | a data owner's records and the model owner's model, on their way |
 //! | [`service`] | a model that answers from its shares: `service.toml`, and the client's side |
@@ -18,13 +18,14 @@ mod local;
 pub mod plain;
 pub mod plan;
 pub mod predict;
+pub mod processes;
 pub mod service;
 pub mod sharing;
 mod start_model;
 pub mod suites;
 pub mod train;
 
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use job::{Checkpoint, Job, Member, MetricName, Opened, Owner, SEMANTICS, Start};
 pub use service::{Serve, Service};
 pub use start_model::StartModel;

@@ -9,7 +9,7 @@ use trefoil_net::local;
 use trefoil_ring::Tensor;
 
 /// How long a party waits for another one: a batch of a large network takes minutes.
-const TIMEOUT: Duration = Duration::from_secs(3600);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What each party gets of a matrix, or gives.
 pub(crate) type Parts = [Vec<Part>; 3];
@@ -83,7 +83,7 @@ pub(crate) fn gone() -> Error {
     Error::config("a party of this process", "that it has ended", "its part of an answer")
 }
 
-fn of_a_link(e: &Error) -> bool {
+pub(crate) fn of_a_link(e: &Error) -> bool {
     matches!(e, Error::Training(trefoil_nn::Error::Engine(e)) if matches!(e.root(), trefoil_engine::Error::Protocol(_)))
 }
 

@@ -1,17 +1,18 @@
-//! A training on shares by three parties on threads of this process, with the real protocols, fresh keys, and queues in place of
-//! connections. It is for trying what training on shares gives and what it costs; whoever runs it sees everything.
+//! A training on shares by three parties of one user, with the real protocols and fresh keys: on threads of this process, with queues in
+//! place of connections, or in processes. It is for trying what training on shares gives and what it costs; whoever runs it sees everything.
 
 use crate::local::{self, Ends, Parts, engine, gone, together};
-use crate::sharing;
 use crate::suites::{Chosen, WithSuite};
-use crate::{Error, Result};
+use crate::{Error, Result, processes, sharing};
 use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, Samples, Schema};
-use trefoil_engine::{Format, fixed};
+use trefoil_engine::fixed;
 use trefoil_mpc::{Id, Part, Party, Suite};
 use trefoil_nn::{Data, Event, Metric, Open, Outputs, Records, TrainSpec, Trainer, Training};
 use trefoil_ring::Tensor;
@@ -23,6 +24,15 @@ pub enum Progress {
     Step(u64, u64),
     /// An epoch is done, at all three parties.
     Epoch(Epoch),
+}
+
+/// Where the three parties are.
+#[derive(Clone, Copy)]
+pub enum Parties<'a> {
+    /// Threads of this process, with queues in memory between them.
+    Threads,
+    /// Processes on this machine that this starts, each of which calls [`processes::party`]; TLS is between them.
+    Processes(&'a (dyn Fn() -> Command + Sync)),
 }
 
 /// What is opened after an epoch, and what it took, its figures included.
@@ -59,12 +69,13 @@ pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
 /// has them. `say` is called by the parties' threads.
 ///
 /// # Errors
-/// No randomness; those of training; [`Error::Interrupted`] if `stop` is set.
+/// No randomness; those of training; [`Error::Party`] of what goes wrong in a process; [`Error::Interrupted`] if `stop` is set.
 pub fn on_shares(
     trainer: &Trainer,
     chosen: Chosen,
     schema: &Schema,
     samples: [&Samples; 2],
+    parties: Parties<'_>,
     stop: &AtomicBool,
     say: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Array2<f64>>> {
@@ -75,21 +86,20 @@ pub fn on_shares(
         for (matrix, format) in [(x, trainer.training().records.input()), (y, trainer.label_format())] {
             let words = fixed::encode(&matrix, format).map_err(engine)?;
             let parts = (ends.deal)(&words, *local::key()?.bytes());
-            dealt.iter_mut().zip(parts).for_each(|(party, parts)| party.push((matrix.dim().into(), format, parts)));
+            dealt.iter_mut().zip(parts).for_each(|(party, parts)| party.push((matrix.dim().into(), parts)));
         }
     }
-    let tally = Mutex::new(Tally { started: Instant::now(), told: Vec::new() });
-    let run = &Run { trainer, stop, say, tally };
-    let parts = std::thread::scope(|scope| {
-        let start = |(party, dealt): (Party, Vec<Dealt>)| {
-            let name = std::thread::Builder::new().name(party.id.to_string());
-            let thread = name.spawn_scoped(scope, move || chosen.with(Work { party, run, dealt }));
-            thread.map_err(|e| Error::config("threads", e, "one for each party"))
-        };
-        // A party without its peers ends by itself.
-        let threads: Vec<_> = local::parties()?.into_iter().zip(dealt).map(start).collect();
-        together(threads.into_iter().map(|thread| thread?.join().unwrap_or_else(|_| Err(gone()))))
-    })?;
+    let tally = Mutex::new(Tally { started: Instant::now(), steps: trainer.total_steps(), told: Vec::new() });
+    let told = |id, said| {
+        let progress = tally.lock().unwrap_or_else(PoisonError::into_inner).told(id, said);
+        if let Some(progress) = progress {
+            say(progress);
+        }
+    };
+    let parts = match parties {
+        Parties::Threads => threads(trainer, chosen, dealt, stop, &told)?,
+        Parties::Processes(command) => processes::train(trainer, chosen, dealt, command, stop, &told)?,
+    };
     let mut parts = parts.map(Vec::into_iter);
     let tensor = |shape: [usize; 2]| -> Result<Tensor> {
         let of_all: Parts = parts.each_mut().map(|party| party.next().unwrap_or_default());
@@ -110,20 +120,30 @@ pub(crate) fn matrices(trainer: &Trainer, schema: &Schema, samples: &Samples) ->
     }
 }
 
-/// A matrix on its way to a party.
-type Dealt = ([usize; 2], Format, Vec<Part>);
+/// A matrix on its way to a party. Features come first and labels after them, of records to train on and then of those held out.
+pub(crate) type Dealt = ([usize; 2], Vec<Part>);
 
-/// What the three threads share that would be no party's secret.
-struct Run<'a> {
-    trainer: &'a Trainer,
-    stop: &'a AtomicBool,
-    say: &'a (dyn Fn(Progress) + Sync),
-    tally: Mutex<Tally>,
+/// What a party says, when it has happened.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Said {
+    Step(u64),
+    /// The end of one, with what was opened to this party; bytes that it has sent and rounds since the beginning.
+    Epoch {
+        epoch: u64,
+        loss: Option<f64>,
+        metric: Option<f64>,
+        bytes: u64,
+        rounds: u64,
+    },
 }
+
+/// Called by each party's thread.
+pub(crate) type Tell<'a> = &'a (dyn Fn(Id, Said) + Sync);
 
 /// What the parties have told of their epochs. The helper is ahead of the others.
 struct Tally {
     started: Instant,
+    steps: u64,
     /// By epoch, from the first one on.
     told: Vec<Told>,
 }
@@ -135,54 +155,78 @@ struct Told {
     so_far: Epoch,
 }
 
-impl Run<'_> {
-    /// An epoch is done at a party; where it is the last of the three, that is said.
-    fn told(&self, party: &Party, epoch: u64, loss: Option<f64>, metric: Option<f64>) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = tally.started.elapsed().as_secs_f64();
-        let at = (epoch as usize).saturating_sub(1);
-        if tally.told.len() <= at {
-            tally.told.resize(at + 1, Told::default());
+impl Tally {
+    /// What there is to say after a party's word: of P0's steps, and of an epoch once the last of the three has ended it.
+    fn told(&mut self, id: Id, said: Said) -> Option<Progress> {
+        let (epoch, loss, metric, bytes, rounds) = match said {
+            Said::Step(step) => return (id == Id::P0).then_some(Progress::Step(step, self.steps)),
+            Said::Epoch { epoch, loss, metric, bytes, rounds } => (epoch, loss, metric, bytes, rounds),
+        };
+        let seconds = self.started.elapsed().as_secs_f64();
+        let at = usize::try_from(epoch).ok()?.checked_sub(1)?;
+        if self.told.len() <= at {
+            self.told.resize(at + 1, Told::default());
         }
-        let before = at.checked_sub(1).and_then(|i| tally.told.get(i)).map_or(Epoch::default(), |told| told.so_far);
-        let Some(Told { parties, so_far }) = tally.told.get_mut(at) else { return };
+        let before = at.checked_sub(1).and_then(|i| self.told.get(i)).map_or(Epoch::default(), |told| told.so_far);
+        let Told { parties, so_far } = self.told.get_mut(at)?;
         (*parties, so_far.epoch) = (*parties + 1, epoch);
-        so_far.bytes += party.cost.sent.iter().sum::<u64>();
-        match party.id {
-            Id::P0 => (so_far.loss, so_far.metric, so_far.seconds) = (loss, metric, seconds),
-            Id::P1 | Id::P2 => {}
+        so_far.bytes += bytes;
+        if id == Id::P0 {
+            (so_far.loss, so_far.metric, so_far.seconds) = (loss, metric, seconds);
         }
-        if party.id != Id::P2 {
-            so_far.rounds = so_far.rounds.max(party.depth().into());
+        if id != Id::P2 {
+            so_far.rounds = so_far.rounds.max(rounds);
         }
-        if *parties == 3 {
-            let (seconds, bytes) = (so_far.seconds - before.seconds, so_far.bytes - before.bytes);
-            (self.say)(Progress::Epoch(Epoch { seconds, bytes, rounds: so_far.rounds - before.rounds, ..*so_far }));
-        }
+        let Epoch { seconds, bytes, rounds, .. } = *so_far;
+        (*parties == 3).then(|| {
+            let (seconds, bytes, rounds) = (seconds - before.seconds, bytes - before.bytes, rounds - before.rounds);
+            Progress::Epoch(Epoch { seconds, bytes, rounds, ..*so_far })
+        })
     }
 }
 
-/// A party's thread.
-struct Work<'a> {
-    party: Party,
-    run: &'a Run<'a>,
-    dealt: Vec<Dealt>,
+/// Trains with each party on a thread.
+fn threads(
+    trainer: &Trainer,
+    chosen: Chosen,
+    dealt: [Vec<Dealt>; 3],
+    stop: &AtomicBool,
+    tell: Tell<'_>,
+) -> Result<[Vec<Vec<Part>>; 3]> {
+    std::thread::scope(|scope| {
+        let start = |(party, dealt): (Party, Vec<Dealt>)| {
+            let name = std::thread::Builder::new().name(party.id.to_string());
+            let thread = name.spawn_scoped(scope, move || chosen.with(Work { party, trainer, dealt, stop, tell }));
+            thread.map_err(|e| Error::config("threads", e, "one for each party"))
+        };
+        // A party without its peers ends by itself.
+        let threads: Vec<_> = local::parties()?.into_iter().zip(dealt).map(start).collect();
+        together(threads.into_iter().map(|thread| thread?.join().unwrap_or_else(|_| Err(gone()))))
+    })
+}
+
+/// What a party does: it takes the records, trains, and gives its parts of the parameters.
+pub(crate) struct Work<'a> {
+    pub party: Party,
+    pub trainer: &'a Trainer,
+    pub dealt: Vec<Dealt>,
+    pub stop: &'a AtomicBool,
+    pub tell: Tell<'a>,
 }
 
 impl WithSuite for Work<'_> {
     type Out = Result<Vec<Vec<Part>>>;
 
     fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out {
-        let Work { party, run, dealt } = self;
-        work(&mut engine(party), run, dealt)
+        let Work { party, trainer, dealt, stop, tell } = self;
+        work(&mut engine(party), trainer, dealt, stop, tell)
     }
 }
 
-/// Takes the records, trains, and gives this party's parts of the parameters.
-fn work<S: Suite>(e: &mut S, run: &Run<'_>, dealt: Vec<Dealt>) -> Result<Vec<Vec<Part>>> {
-    let Run { trainer, stop, .. } = *run;
+fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &AtomicBool, tell: Tell<'_>) -> Result<Vec<Vec<Part>>> {
+    let formats = [trainer.training().records.input(), trainer.label_format()];
     let mut numbers = Vec::new();
-    for (shape, format, parts) in dealt {
+    for ((shape, parts), format) in dealt.into_iter().zip(formats.into_iter().cycle()) {
         let kept = S::accept(e.party().id, shape[0] * shape[1], &parts)
             .map_err(|found| Error::config("dealt matrix", found, "its own parts"))?;
         numbers.push(e.input(shape, format, kept));
@@ -190,10 +234,14 @@ fn work<S: Suite>(e: &mut S, run: &Run<'_>, dealt: Vec<Dealt>) -> Result<Vec<Vec
     let Ok([x, y, test_x, test_y]) = <[S::Num; 4]>::try_from(numbers) else { return Err(gone()) };
     let (data, test) = (Data { x, y }, Data { x: test_x, y: test_y });
     let mut on = |e: &mut S, event: Event<'_, S::Num>| {
+        let party = e.party();
         match event {
-            Event::Step { step, .. } if e.party().id == Id::P0 => (run.say)(Progress::Step(step, trainer.total_steps())),
-            Event::Opened { verdict: Some(better), .. } => *better = verdict(e.party(), *better)?,
-            Event::Epoch { epoch, loss, metric, .. } => run.told(e.party(), epoch, loss, metric),
+            Event::Step { step, .. } => tell(party.id, Said::Step(step)),
+            Event::Opened { verdict: Some(better), .. } => *better = verdict(party, *better)?,
+            Event::Epoch { epoch, loss, metric, .. } => {
+                let (bytes, rounds) = (party.cost.sent.iter().sum(), party.depth().into());
+                tell(party.id, Said::Epoch { epoch, loss, metric, bytes, rounds });
+            }
             _ => {}
         }
         if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }

@@ -7,7 +7,7 @@ use trefoil_data::records::{Cells, Table};
 use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, guessed};
 use trefoil_job::suites::Chosen;
-use trefoil_job::train::{self, Epoch, Progress};
+use trefoil_job::train::{self, Epoch, Parties, Progress};
 use trefoil_job::{Error, SuiteName, plain};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::{Keep, LossKind, Schedule, TrainSpec, Trainer};
@@ -55,7 +55,7 @@ fn on_shares_as_in_the_clear() {
         let trainer = trainer(&data, TrainSpec { epochs: 6, ..spec });
         let (heard, samples) = (Mutex::new(Vec::new()), [&data.train, &data.test]);
         let say = |progress| heard.lock().unwrap().push(progress);
-        let params = train::on_shares(&trainer, chosen(suite), &data.schema, samples, &stop, &say).unwrap();
+        let params = train::on_shares(&trainer, chosen(suite), &data.schema, samples, Parties::Threads, &stop, &say).unwrap();
         let float = plain::train(&trainer, &data.schema, samples, &stop, &mut |_, _, _| ()).unwrap();
         let differences = params.iter().zip(&float.params).flat_map(|(a, b)| (a - b).into_iter().map(f64::abs));
         let farthest = differences.fold(0.0, f64::max);
@@ -89,7 +89,8 @@ fn a_training_stops_between_steps() {
         }
     };
     for suite in [SuiteName::Masked, SuiteName::Securenn] {
-        let run = train::on_shares(&trainer, chosen(suite), &data.schema, [&data.train, &data.test], &stop, &say);
+        let run =
+            train::on_shares(&trainer, chosen(suite), &data.schema, [&data.train, &data.test], Parties::Threads, &stop, &say);
         assert!(matches!(run, Err(Error::Interrupted)), "{:?}", run.err());
         assert_eq!(*last.lock().unwrap(), 4);
         stop.store(false, Ordering::Relaxed);
@@ -101,7 +102,8 @@ fn a_training_stops_between_steps() {
 fn the_cause_is_told() {
     let (data, stop) = (dataset(Task::Regression), AtomicBool::new(false));
     let trainer = trainer(&data, TrainSpec { lr: 8.0, ..TrainSpec::default() });
-    let run = train::on_shares(&trainer, chosen(SuiteName::Masked), &data.schema, [&data.train, &data.test], &stop, &|_| ());
+    let samples = [&data.train, &data.test];
+    let run = train::on_shares(&trainer, chosen(SuiteName::Masked), &data.schema, samples, Parties::Threads, &stop, &|_| ());
     let error = run.unwrap_err().to_string();
     assert!(error.contains("smaller learning rate"), "{error}");
 }

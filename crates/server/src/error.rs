@@ -92,7 +92,7 @@ impl From<trefoil_nn::Error> for Error {
 
 impl From<trefoil_job::Error> for Error {
     fn from(e: trefoil_job::Error) -> Self {
-        use trefoil_job::Error as Job;
+        use trefoil_job::{Cause, Error as Job};
         match e {
             Job::Config { what, found, expected } => Error::Config { what, found, expected },
             Job::File { path, source } => Error::File { path, source },
@@ -100,6 +100,15 @@ impl From<trefoil_job::Error> for Error {
             Job::Client(e) => Error::Client(e),
             Job::Training(e) => Error::Training(e),
             Job::Model(e) => Error::Model(e),
+            Job::Party { id, message, cause } => {
+                let code = match cause {
+                    Cause::Config => 2,
+                    Cause::Link | Cause::Gone => 4,
+                    Cause::Training => 6,
+                    Cause::Other => 1,
+                };
+                Error::Party { id, message, code }
+            }
             Job::Refused(why) => Error::Refused(why),
             Job::Interrupted => Error::Interrupted,
         }

@@ -256,9 +256,7 @@ fn metric(job: &Job) -> &'static str {
 
 /// What somebody who approves must know.
 fn show(job: &Job) -> Result<()> {
-    let hash = job.hash();
-    let text = toml::to_string(job).map_err(|e| Error::config("job", e, "a job that TOML can hold"))?;
-    print(format_args!("{text}\n# SHA-256 of the job: {hash}\n"));
+    print(job.text()?);
     let metric = metric(job);
     let goes = job.model_owner.as_ref().map(|owner| format!("the model goes to {}", owner.name));
     note(format_args!(

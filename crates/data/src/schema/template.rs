@@ -27,12 +27,18 @@ pub fn template(source: &Source, label: &str, task: Option<Task>, id: Option<&st
     of_format(&source.path.display().to_string(), open(source)?, label, task, id, without)
 }
 
-/// The same for columns in memory: all of them but the label's.
+/// The same for columns in memory.
 ///
 /// # Errors
 /// As [`template`].
-pub fn template_in_memory(table: &Table, label: &str, task: Option<Task>) -> Result<Schema> {
-    of_format(table.name(), Format::Table(table.clone()), label, task, None, &[])
+pub fn template_in_memory(
+    table: &Table,
+    label: &str,
+    task: Option<Task>,
+    id: Option<&str>,
+    without: &[String],
+) -> Result<Schema> {
+    of_format(table.name(), Format::Table(table.clone()), label, task, id, without)
 }
 
 /// The same for a file that is open.

@@ -23,15 +23,31 @@ impl Job {
     /// # Errors
     /// As for [`Job::load`].
     pub fn parse(text: &str, file: &str, peers: &Peers) -> Result<Job> {
-        let job: Job = parse_table(text, file, "a job", |table| {
-            resolve_members(table, &["party", "owner", "model_owner"], peers, file)?;
-            match table.get_mut("serve").and_then(toml::Value::as_table_mut) {
-                Some(serve) => resolve_clients(serve, peers, file),
-                None => Ok(()),
-            }
-        })?;
+        let job: Job = parse_table(text, file, "a job", |table| resolve_all(table, peers, file))?;
         job.check(file)?;
         Ok(job)
+    }
+
+    /// The same from the fields that a file would have, as a program has them; those that are null are left out.
+    ///
+    /// # Errors
+    /// As for [`Job::load`].
+    pub fn from_fields(fields: serde_json::Value, peers: &Peers) -> Result<Job> {
+        let bad = |e: &dyn std::fmt::Display| Error::config("job", e.to_string().replace('\n', " "), "the fields of a job");
+        let mut table = toml::Table::try_from(present(fields)).map_err(|e| bad(&e))?;
+        resolve_all(&mut table, peers, "job")?;
+        let job: Job = table.try_into().map_err(|e| bad(&e))?;
+        job.check("job")?;
+        Ok(job)
+    }
+
+    /// The text of its file, with every member's fingerprint, and the hash as a comment.
+    ///
+    /// # Errors
+    /// It has something that TOML cannot hold.
+    pub fn text(&self) -> Result<String> {
+        let text = toml::to_string(self).map_err(|e| Error::config("job", e, "a job that TOML can hold"))?;
+        Ok(format!("{text}\n# SHA-256 of the job: {}\n", self.hash()))
     }
 
     /// A job as it came from somebody else.
@@ -75,6 +91,27 @@ pub fn parse_table<T: serde::de::DeserializeOwned>(
     let mut table: toml::Table = toml::from_str(text).map_err(bad)?;
     complete(&mut table)?;
     table.try_into().map_err(bad)
+}
+
+/// All members of a job.
+fn resolve_all(table: &mut toml::Table, peers: &Peers, file: &str) -> Result<()> {
+    resolve_members(table, &["party", "owner", "model_owner"], peers, file)?;
+    match table.get_mut("serve").and_then(toml::Value::as_table_mut) {
+        Some(serve) => resolve_clients(serve, peers, file),
+        None => Ok(()),
+    }
+}
+
+/// Without what is null, at any depth.
+fn present(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, present(v))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(present).collect()),
+        other => other,
+    }
 }
 
 /// Members under these names, one or a list of them.
