@@ -5,6 +5,7 @@ use crate::tap::{Draw, Taps};
 use aes::cipher::{KeyIvInit, StreamCipher};
 use trefoil_net::At;
 use trefoil_ring::residue::Residue;
+use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
 pub struct Prg {
@@ -56,12 +57,16 @@ impl Prg {
 
     /// `n` uniform elements of Z_2^64.
     pub fn words(&mut self, n: usize) -> Vec<u64> {
-        let mut out = Vec::with_capacity(n);
-        self.blocks(n, |bytes, left| {
-            let (words, _) = bytes.as_chunks::<8>();
-            out.extend(words.iter().take(left).map(|w| u64::from_le_bytes(*w)));
-            words.len().min(left)
-        });
+        let mut out = vec![0; n];
+        let (whole, rest) = out.split_at_mut(n - n % (BLOCK / 8));
+        // Expanded where they are to stand; what is left of the last block is thrown away.
+        self.expand(whole.as_mut_bytes());
+        whole.iter_mut().for_each(|w| *w = u64::from_le(*w));
+        let mut last = [0; BLOCK];
+        if !rest.is_empty() {
+            self.expand(&mut last);
+        }
+        rest.iter_mut().zip(last.as_chunks::<8>().0).for_each(|(w, bytes)| *w = u64::from_le_bytes(*bytes));
         out
     }
 
@@ -121,12 +126,18 @@ impl Prg {
         let mut block = [0u8; BLOCK];
         while left > 0 {
             block.fill(0);
-            self.aes.apply_keystream(&mut block);
-            if let Some(t) = &mut self.tapped {
-                t.taps.iter().for_each(|tap| tap.block(&t.draw, &t.seed, t.blocks, &mut block));
-                t.blocks += 1;
-            }
+            self.expand(&mut block);
             left -= take(&block, left);
+        }
+    }
+
+    /// The next blocks of the stream, in place of as many zeros.
+    fn expand(&mut self, zeros: &mut [u8]) {
+        self.aes.apply_keystream(zeros);
+        let Some(t) = &mut self.tapped else { return };
+        for block in zeros.chunks_exact_mut(BLOCK) {
+            t.taps.iter().for_each(|tap| tap.block(&t.draw, &t.seed, t.blocks, block));
+            t.blocks += 1;
         }
     }
 }

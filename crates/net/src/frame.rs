@@ -1,5 +1,6 @@
 use std::{borrow::Cow, fmt};
 use trefoil_ring::{bits, odd, residue, residue::Residue};
+use zerocopy::IntoBytes;
 
 /// One of the three computing parties. P0 and P1 hold shares, P2 is the helper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
@@ -110,11 +111,9 @@ impl Frame {
 impl Part {
     /// Elements of Z_2^64, little-endian.
     pub fn words(x: &[u64]) -> Part {
-        let mut bytes = vec![0; x.len() * 8];
-        for (to, from) in bytes.chunks_exact_mut(8).zip(x) {
-            to.copy_from_slice(&from.to_le_bytes());
-        }
-        Part { ring: Ring::Word, len: x.len(), bytes }
+        #[cfg(target_endian = "big")]
+        let x = &x.iter().map(|word| word.to_le()).collect::<Vec<_>>();
+        Part { ring: Ring::Word, len: x.len(), bytes: x.as_bytes().to_vec() }
     }
 
     /// Elements of Z_(2^64-1), little-endian.
@@ -129,6 +128,11 @@ impl Part {
 
     /// The low `k` bits of each element.
     pub fn bits(x: &[u64], k: u8) -> Part {
+        Part::bits_of(x.iter().copied(), k)
+    }
+
+    /// The same of elements that are computed on the way.
+    pub fn bits_of(x: impl ExactSizeIterator<Item = u64>, k: u8) -> Part {
         Part { ring: Ring::Bits(k), len: x.len(), bytes: bits::pack(x, k) }
     }
 

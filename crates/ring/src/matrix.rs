@@ -74,7 +74,8 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
     let share = if parallel { rows.div_ceil(threads) } else { rows };
     let share = share.min(ROWS).next_multiple_of(height);
 
-    let mut panels = Vec::new();
+    // Taken up again from slice to slice and from block to block.
+    let (mut panels, mut slivers) = (Vec::new(), Vec::new());
     for first_column in (0..columns).step_by(COLUMNS) {
         let width = COLUMNS.min(columns - first_column);
         for depth in (0..inner).step_by(DEPTH) {
@@ -82,25 +83,16 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
             let y = y.slice(ndarray::s![depth.clone(), first_column..first_column + width]);
             pack::panels(&mut panels, y, lanes);
             let x = x.slice(ndarray::s![.., depth]);
-            let task = |(index, out): (usize, &mut [u64])| {
+            let task = |slivers: &mut Vec<u64>, (index, out): (usize, &mut [u64])| {
                 let first = index * share;
                 let x = x.slice(ndarray::s![first..rows.min(first + share), ..]);
-                let mut slivers = Vec::new();
-                pack::slivers(&mut slivers, x, height);
-                kernel.run(Block {
-                    slivers: &slivers,
-                    panels: &panels,
-                    depth: x.ncols(),
-                    out,
-                    columns,
-                    first: first_column,
-                    width,
-                });
+                pack::slivers(slivers, x, height);
+                kernel.run(Block { slivers, panels: &panels, depth: x.ncols(), out, columns, first: first_column, width });
             };
             if parallel {
-                out.par_chunks_mut(share * columns).enumerate().for_each(task);
+                out.par_chunks_mut(share * columns).enumerate().for_each_init(Vec::new, task);
             } else {
-                out.chunks_mut(share * columns).enumerate().for_each(task);
+                out.chunks_mut(share * columns).enumerate().for_each(|block| task(&mut slivers, block));
             }
         }
     }

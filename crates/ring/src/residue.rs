@@ -226,7 +226,7 @@ mod tests {
                 for found in P..128 {
                     let mut values = vec![66; count];
                     values[index] = u64::from(found);
-                    let bytes = crate::bits::pack(&values, BITS);
+                    let bytes = crate::bits::pack(values.iter().copied(), BITS);
                     let error = UnpackError::Value { index, found, bound: 67 };
                     assert_eq!(unpack(&bytes, count), Err(error));
                 }
@@ -242,7 +242,7 @@ mod tests {
             prop_assert_eq!(bytes.len(), (values.len() * 7).div_ceil(8));
             prop_assert!(unpack(&bytes, values.len()).unwrap() == values);
             let words: Vec<u64> = values.iter().map(|v| v.get().into()).collect();
-            prop_assert_eq!(bytes, crate::bits::pack(&words, BITS));
+            prop_assert_eq!(bytes, crate::bits::pack(words.iter().copied(), BITS));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! P_j holds e_j, a multiple of 2^(64-f) under a fresh mask; both send its f bits. 1 round, 2 f bits an element; none where the values
 //! are whole already. See product.rs for where e_j comes from and docs/masked.md for why.
 
-use super::share::{Lift, Share, tensor};
+use super::share::{Lift, Share, elements, tensor};
 use crate::round::{Receive, Round};
 use crate::{Id, Part, Party, Result};
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(crate) fn waiting<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Vec<Sh
 /// Adds what the other server needs to a round.
 pub(crate) fn send<'p>(round: Round<'p>, peer: Id, shares: &[Share]) -> Round<'p> {
     shares.iter().filter_map(Share::pending).fold(round, |round, lift| {
-        let own = lift.own.iter().flatten().map(|e| e >> (64 - lift.f)).collect::<Vec<_>>();
-        round.send(peer, Part::bits(&own, lift.f))
+        let own = elements(lift.own.as_ref()).iter().map(|e| e >> (64 - lift.f));
+        round.send(peer, Part::bits_of(own, lift.f))
     })
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> 
 
 /// m + e_0 + e_1.
 fn add(x: &Share, lift: &Lift, theirs: &[u64]) -> trefoil_ring::Tensor {
-    let m = x.m().into_iter().flatten().zip(lift.own.iter().flatten()).zip(theirs);
+    let m = elements(x.m()).iter().zip(elements(lift.own.as_ref())).zip(theirs);
     tensor(x.shape, m.map(|((m, own), theirs)| m.wrapping_add(*own).wrapping_add(theirs << (64 - lift.f))).collect())
 }
 
