@@ -19,6 +19,10 @@ ci:
 bench *options="train-784x256x10 train-784x128x128x10":
     cargo run --release -- bench {{options}}
 
+# The book as HTML, with mdBook
+book:
+    docs/build.sh
+
 # The API's documentation, in a browser
 doc:
     cargo doc --workspace --no-deps --open

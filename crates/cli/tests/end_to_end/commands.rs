@@ -69,6 +69,8 @@ fn bench_writes_its_list() {
     let out = run(&[
         "bench",
         "train-784x256x10",
+        "--suite",
+        "masked",
         "--network",
         "local",
         "--iterations",

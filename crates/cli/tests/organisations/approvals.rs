@@ -107,6 +107,7 @@ fn three_logs() {
     assert!(out.status.success() && said.contains("no contradiction: 1 jobs and 1 sessions in common"), "{said}");
     let audit = d.audit(1);
     assert_eq!(entries(&audit, "approved").len(), 6);
+    assert!(d.ok(&["audit", &logs[1], "--entries"]).contains("approved"));
     // The head of an earlier time, and one that never was.
     let text = fs::read_to_string(&logs[1]).unwrap();
     let fifth: Value = serde_json::from_str(text.lines().nth(4).unwrap()).unwrap();
