@@ -30,6 +30,19 @@ pub struct Listed {
 }
 
 /// A signed version of the list of a service's clients.
+///
+/// ```
+/// use trefoil_client::ServiceHash;
+/// use trefoil_client::clients::{ClientList, Listed};
+/// use trefoil_net::identity::Identity;
+/// let (signer, ward) = (Identity::generate("research").unwrap(), Identity::generate("ward").unwrap());
+/// let service: ServiceHash = "ab".repeat(32).parse().unwrap();
+/// let mut list = ClientList::sign(&signer, service, 1, vec![Listed { name: "ward".into(), fingerprint: ward.fingerprint() }]).unwrap();
+/// assert!(list.verify().is_ok() && list.get(ward.fingerprint()).is_some());
+/// // Nobody but the signer changes it.
+/// list.version = 2;
+/// assert!(list.verify().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientList {

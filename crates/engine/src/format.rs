@@ -4,6 +4,17 @@ use crate::{Error, Kind, Product, Result};
 pub const MAX_BITS: u8 = 61;
 
 /// How reals are held as ring elements: x is round(x 2^frac), and |x 2^frac| < 2^bits is promised.
+///
+/// ```
+/// use trefoil_engine::Format;
+/// // Sixteen fraction bits, values below 2^8: the integers stay below 2^24.
+/// let x = Format::new(16, 8);
+/// assert_eq!(x.bits, 24);
+/// // A sum of 784 of them may be 1024 times as large.
+/// assert_eq!(x.sum(784).bits, 34);
+/// // A factor of 2 moves the point, and the integer stays what it is.
+/// assert_eq!(x.times_2(1).unwrap(), Format { frac: 15, bits: 24 });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Format {
     /// Fraction bits.

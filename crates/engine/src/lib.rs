@@ -144,6 +144,26 @@ impl<'a, N> Product<'a, N> {
 ///
 /// A `Num` is a matrix of numbers with a [`Format`]; a `Bit` is a matrix of bits. Operations that take an array of N
 /// do N independent things in the rounds of one. Shapes, formats and control flow are public.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Fixed, Float, Format, Product, Result};
+/// // Written once, for any engine: x w, which may be negative, through a ReLU.
+/// fn layer<E: Engine>(e: &mut E, x: &E::Num, w: &E::Num) -> Result<E::Num> {
+///     let [z] = e.products([Product::matmul(x, false, w, false, Format::new(16, 8))])?;
+///     let [positive] = e.drelu([&z])?;
+///     let [y] = e.select([(&positive, &z)])?;
+///     Ok(y)
+/// }
+/// fn run<E: Engine>(mut e: E) -> Result<Option<ndarray::Array2<f64>>> {
+///     let format = Format::new(16, 4);
+///     let (x, w) = (e.public(&array![[1.5, -2.0]], format)?, e.public(&array![[2.0, -1.0], [0.25, 1.0]], format)?);
+///     let y = layer(&mut e, &x, &w)?;
+///     e.open(&y)
+/// }
+/// assert_eq!(run(Float).unwrap().unwrap(), array![[2.5, 0.0]]);
+/// assert_eq!(run(Fixed::default()).unwrap().unwrap(), array![[2.5, 0.0]]);
+/// ```
 pub trait Engine: Sized {
     /// A matrix of numbers.
     type Num: Clone;

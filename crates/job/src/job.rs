@@ -27,6 +27,29 @@ use trefoil_nn::evaluate::LOSS_ROWS;
 use trefoil_nn::{Graph, Metric, Open, Outputs, Records, TrainSpec, Training};
 
 /// Everything that parties and owners agree to.
+///
+/// ```
+/// use trefoil_client::peers::Peers;
+/// use trefoil_job::Job;
+/// let member = |name: &str, n: u8| format!("{{ name = \"{name}\", fingerprint = \"{}\"", format!("{n:02x}").repeat(32));
+/// let party = |name: &str, n| format!("{}, address = \"{name}.example:7001\" }}", member(name, n));
+/// let text = format!("
+/// name = \"an example\"
+/// party = [{}, {}, {}]
+/// owner = [{} }}]
+/// model_owner = {} }}
+/// [data]
+/// task = \"classification\"
+/// label = \"attack\"
+/// classes = [\"no\", \"yes\"]
+/// columns = [{{ kind = \"range\", name = \"hour\", min = 0, max = 24 }}]
+/// ", party("p0", 1), party("p1", 2), party("p2", 3), member("owner", 4), member("desk", 5));
+/// let job = Job::parse(&text, "job.toml", &Peers::default()).unwrap();
+/// assert_eq!(job.network().unwrap().to_string(), "1-16-2");
+/// // Everybody approves this hash; where a server is, is no part of it.
+/// let moved = Job::parse(&text.replace("p0.example", "elsewhere.example"), "job.toml", &Peers::default()).unwrap();
+/// assert_eq!(job.hash(), moved.hash());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {

@@ -48,6 +48,26 @@ pub struct Serve {
 }
 
 /// Everything that the parties of a service agree to.
+///
+/// ```
+/// use trefoil_client::peers::Peers;
+/// use trefoil_job::Service;
+/// let member = |name: &str, n: u8| format!("{{ name = \"{name}\", fingerprint = \"{}\"", format!("{n:02x}").repeat(32));
+/// let party = |name: &str, n| format!("{}, address = \"{name}.example:7001\" }}", member(name, n));
+/// let text = format!("
+/// name = \"ward\"
+/// model = {{ job = \"{}\" }}
+/// party = [{}, {}, {}]
+/// client = [{} }}]
+/// reveal = \"class\"
+/// until = 2027-12-31
+/// limits = {{ records_an_hour = 500, records = 1000 }}
+/// ", "ab".repeat(32), party("p0", 1), party("p1", 2), party("p2", 3), member("ward", 4));
+/// let service = Service::parse(&text, "service.toml", &Peers::default()).unwrap();
+/// assert_eq!(service.limits.records_a_question, 128);
+/// // Of a question the parties see the pass that holds it: one record or 8, 32, 128.
+/// assert_eq!(Service::pass(5), Some(8));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {

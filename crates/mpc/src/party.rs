@@ -9,6 +9,20 @@ pub struct Op(pub(crate) u32);
 /// One of the three: who it is, how it reaches the others, what it shares with them, and what it has spent.
 ///
 /// A protocol is one function that all three call with their own `Party`; where they differ it says `match p.id`.
+///
+/// ```
+/// use trefoil_mpc::{Id, Pair, simulate};
+/// // P0 and P2 draw the same mask from the key that they share; P1 has no such key, and learns nothing of it.
+/// let drawn = simulate(1, |p| {
+///     let op = p.op();
+///     match p.id {
+///         Id::P1 => Ok(None),
+///         _ => Ok(Some(p.draw(op, Pair::K02, "mask")?.words(2))),
+///     }
+/// });
+/// let [Ok((a, _)), Ok((nothing, _)), Ok((b, _))] = drawn else { panic!() };
+/// assert!(a.is_some() && a == b && nothing.is_none());
+/// ```
 pub struct Party {
     /// Which of the three.
     pub id: Id,

@@ -8,6 +8,14 @@ use trefoil_ring::residue::Residue;
 use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
+///
+/// ```
+/// use trefoil_mpc::Prg;
+/// // Who has the seed has the stream; what was drawn does not come again.
+/// let (mut owner, mut party) = (Prg::from_seed(&[9; 32]), Prg::from_seed(&[9; 32]));
+/// assert_eq!(owner.words(5), party.words(5));
+/// assert_ne!(owner.words(5), Prg::from_seed(&[9; 32]).words(5));
+/// ```
 pub struct Prg {
     aes: Box<ctr::Ctr128LE<aes::Aes128>>,
     /// Where tests look on.

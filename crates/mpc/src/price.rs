@@ -4,6 +4,14 @@
 use std::ops::{AddAssign, Sub};
 
 /// Rounds, and bytes of payload by direction.
+///
+/// ```
+/// use trefoil_mpc::Price;
+/// let product = Price { rounds: 1, ahead: 8, servers: 16, ..Price::NONE };
+/// // One after the other takes both's rounds, at once those of the longer; bytes add up.
+/// assert_eq!(product.then(product).rounds, 2);
+/// assert_eq!((Price::at_once([product, product]).rounds, Price::at_once([product, product]).bytes()), (1, 48));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Price {
     /// Rounds.

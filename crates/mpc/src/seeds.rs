@@ -79,6 +79,18 @@ impl Key {
 }
 
 /// One party's keys and the record of what it has drawn.
+///
+/// ```
+/// use trefoil_mpc::{Error, Id, Pair, Party, Seeds};
+/// # use std::time::Duration;
+/// # let [net, ..] = trefoil_net::local::network(Duration::from_secs(1));
+/// let mut p = Party::new(Id::P0, net, Seeds::insecure(Id::P0, 7));
+/// let op = p.op();
+/// assert_eq!(p.draw(op, Pair::K02, "mask").unwrap().words(4).len(), 4);
+/// // No mask serves twice, and nobody draws from a key that it has not.
+/// assert!(matches!(p.draw(op, Pair::K02, "mask"), Err(Error::Reused { .. })));
+/// assert!(matches!(p.draw(op, Pair::K12, "mask"), Err(Error::NoKey { .. })));
+/// ```
 pub struct Seeds {
     id: Id,
     keys: [Option<Key>; 3],

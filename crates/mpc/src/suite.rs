@@ -7,6 +7,29 @@ use trefoil_engine::{Engine, Format};
 use trefoil_ring::Tensor;
 
 /// A suite: an engine over a [`Party`], and the ways in and out for those who compute nothing.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Format};
+/// use trefoil_mpc::masked::Masked;
+/// use trefoil_mpc::{Id, Suite};
+/// use trefoil_net::local;
+/// # use std::time::Duration;
+/// # use trefoil_mpc::{Party, Seeds};
+/// // An owner deals a record of two numbers with eight fraction bits: 1.5 and -2, as integers. No message holds them.
+/// let format = Format::new(8, 4);
+/// let parts = Masked::deal(&array![[384, (-512_i64) as u64]], [7; 32]);
+/// // The parties take their messages, add the numbers to themselves, and give the result to the model's owner.
+/// let mut nets = local::network(Duration::from_secs(1)).into_iter();
+/// let given = Id::ALL.map(|id| {
+///     let kept = Masked::accept(id, 2, &parts[id.index()]).unwrap();
+///     let mut e = Masked::new(Party::new(id, nets.next().unwrap(), Seeds::insecure(id, 1)));
+///     let x = e.input([1, 2], format, kept);
+///     let sum = e.add(&x, &x).unwrap();
+///     e.export(&sum).unwrap()
+/// });
+/// assert_eq!(Masked::reconstruct(2, &given).unwrap(), [768, (-1024_i64) as u64]);
+/// ```
 pub trait Suite: Engine + Question {
     /// The name on the command line and in the handshake.
     const NAME: &'static str;

@@ -89,6 +89,14 @@ pub struct Part {
 }
 
 /// The messages of one round from one party to another.
+///
+/// ```
+/// use trefoil_net::{At, Frame, Part};
+/// // A message of one tensor, three words.
+/// let parts = vec![Part::words(&[1, 2, 3])];
+/// let frame = Frame { at: At { step: 0, op: 1 }, depth: 1, label: "example".into(), parts };
+/// assert_eq!(frame.payload(), 24);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
     /// The operation it belongs to; the receiver checks it against its own.

@@ -29,6 +29,16 @@ pub const QUEUE_BYTES: usize = 32 << 20;
 /// Frames from one peer arrive in the order in which it sent them. `send` queues and returns (it waits only while
 /// more than the queue's byte bound is outstanding); `recv` waits for the next frame of that peer, at most for the
 /// network's timeout.
+///
+/// ```
+/// use std::time::Duration;
+/// use trefoil_net::{At, Frame, Id, Net, Part, local};
+/// let [mut p0, mut p1, _p2] = local::network(Duration::from_secs(1));
+/// let parts = vec![Part::words(&[42])];
+/// let frame = Frame { at: At { step: 0, op: 1 }, depth: 1, label: "hello".into(), parts };
+/// p0.send(Id::P1, frame.clone()).unwrap();
+/// assert_eq!(p1.recv(Id::P0).unwrap(), frame);
+/// ```
 pub trait Net: Send {
     /// Queues `frame` for `to`.
     ///

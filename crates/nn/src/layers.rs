@@ -138,6 +138,22 @@ pub struct Gradients<N> {
 }
 
 /// One layer; the value holds its settings.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Float, Format};
+/// use trefoil_nn::Shape;
+/// use trefoil_nn::layers::{Formats, Layer, Linear, Mode, Place};
+/// let layer = Linear { outputs: 1 };
+/// let input = Shape::Flat(2);
+/// assert_eq!(layer.shape(input).unwrap(), Shape::Flat(1));
+/// // Weights 2 and -1, bias 0.5; two records.
+/// let (mut e, format) = (Float, Format::new(16, 8));
+/// let params = [array![[2.0, -1.0]], array![[0.5]]].map(|p| e.public(&p, format).unwrap());
+/// let at = Place { input, params: &params, formats: Formats { out: format, widen: 0 }, node: 0, mode: Mode::Evaluate };
+/// let x = e.public(&array![[1.0, 1.0], [0.0, 3.0]], format).unwrap();
+/// assert_eq!(layer.forward(&mut e, &at, &x).unwrap().0.value, array![[1.5], [-2.5]]);
+/// ```
 pub trait Layer {
     /// What the backward pass needs of the forward pass: the input, the bit.
     type Kept<E: Engine>;

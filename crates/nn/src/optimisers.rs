@@ -43,6 +43,16 @@ pub struct Change<'a, N> {
 }
 
 /// An optimiser.
+///
+/// ```
+/// use trefoil_nn::optimisers::{Optimiser, Sgd};
+/// use trefoil_engine::Format;
+/// use trefoil_nn::{Loss, Scales, TrainSpec};
+/// let scales = Scales::choices(16, Format::new(8, 0), Loss::default()).unwrap().next().unwrap();
+/// // What is kept of 256 x 784 weights from step to step: with momentum a velocity of the same shape, without it nothing.
+/// let kept = |momentum| Sgd::new(TrainSpec { momentum, ..TrainSpec::default() }, scales).unwrap().keeps(&[[256, 784]]).len();
+/// assert_eq!((kept(0.9), kept(0.0)), (1, 0));
+/// ```
 pub trait Optimiser {
     /// What costs are booked to.
     fn name(&self) -> &'static str;

@@ -44,6 +44,20 @@ impl std::fmt::Display for Bound {
 }
 
 /// The public side of a prediction: a network and the formats of its numbers.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Float};
+/// use trefoil_nn::{Graph, Prediction, Ranges};
+/// // A linear layer of two inputs: all that is public of it are powers of two.
+/// let (graph, params) = (Graph::perceptron(&[2, 1]), [array![[2.0, -1.0]], array![[0.5]]]);
+/// let prediction = Prediction::new(graph.clone(), &Ranges::of(&graph, &params, 3, None).unwrap()).unwrap();
+/// let mut e = Float;
+/// let formats = prediction.params().to_vec();
+/// let params: Vec<_> = params.iter().zip(formats).map(|(p, format)| e.public(p, format).unwrap()).collect();
+/// let x = e.public(&array![[1.0, 3.0]], prediction.input()).unwrap();
+/// assert_eq!(prediction.forward(&mut e, &params, &x).unwrap().value, array![[-0.5]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Prediction {
     network: Network,

@@ -100,6 +100,13 @@ impl fmt::Display for Outputs {
 }
 
 /// Everything public that determines a training.
+///
+/// ```
+/// use trefoil_nn::{Graph, Training};
+/// // A training of 784-256-10 on 1,000 records, for two epochs; its trainer is made only if everything fits into the ring.
+/// let training = Training::of(Graph::perceptron(&[784, 256, 10]), 1000).unwrap().with(|t| t.spec.epochs = 2);
+/// assert!(training.trainer().is_ok());
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Training {
     /// The settings.

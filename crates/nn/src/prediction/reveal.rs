@@ -8,6 +8,18 @@ use trefoil_engine::functions::argmax;
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
 
 /// What an answer tells.
+///
+/// ```
+/// use ndarray::array;
+/// use trefoil_engine::{Engine, Float, Format};
+/// use trefoil_nn::Reveal;
+/// let mut e = Float;
+/// let outputs = e.public(&array![[1.0, 3.0, -2.0]], Format::new(16, 8)).unwrap();
+/// // The class alone, one-hot; or each output less the first, which is all that probabilities need.
+/// assert_eq!(Reveal::Class.of(&mut e, &outputs).unwrap().value, array![[0.0, 1.0, 0.0]]);
+/// assert_eq!(Reveal::Probabilities.of(&mut e, &outputs).unwrap().value, array![[0.0, 2.0, -3.0]]);
+/// assert!(Reveal::Class.is_within(Reveal::Probabilities));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reveal {
