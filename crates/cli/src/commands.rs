@@ -11,6 +11,7 @@ mod gateway;
 mod job;
 mod keygen;
 mod model;
+mod page;
 mod party;
 mod peers;
 mod plain;
@@ -21,7 +22,7 @@ mod share;
 
 use crate::output;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use trefoil_server::{Error, Result, machine};
@@ -61,6 +62,8 @@ pub enum Command {
     Completions(completions::Completions),
     /// Run a computing party: a server that takes jobs, records and model owners' requests
     Party(party::Party),
+    /// Print a link to the page of a party that runs on this machine, for its operator: it works once
+    Page(page::PageCommand),
     /// One party of a measurement; `trefoil bench` starts it
     #[command(hide = true)]
     BenchParty,
@@ -115,6 +118,7 @@ impl Command {
             Command::Peers(peers) => peers.run(),
             Command::Completions(completions) => completions.run(),
             Command::Party(party) => party.run(),
+            Command::Page(page) => page.run(),
             Command::BenchParty => party::bench(),
             Command::Job(job) => job.run(),
             Command::Service(service) => service.run(),
@@ -145,6 +149,18 @@ fn stop_flag() -> Result<&'static AtomicBool> {
 /// The path of this program, which is also the parties'.
 fn this_program() -> Result<std::path::PathBuf> {
     std::env::current_exe().map_err(|e| Error::config("this program", e, "its path"))
+}
+
+/// Opens a link in a browser, where this machine has one and a screen; whether it does is nobody's error.
+fn open(link: &str) {
+    let (program, screen) = match std::env::consts::OS {
+        "macos" => ("open", true),
+        _ => ("xdg-open", ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some())),
+    };
+    if screen {
+        let mut command = std::process::Command::new(program);
+        let _ = command.arg(link).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    }
 }
 
 /// Threads for each of three parties that share this machine.

@@ -21,6 +21,8 @@ pub(crate) const REQUEST: &str = "client.request";
 pub enum Request {
     /// Whether the party is there, and who it is: `doctor` asks.
     Ping,
+    /// The operator wants a link to the party's page, which works once.
+    Page,
     /// A job for the party's operator to look at.
     Propose { job: Value },
     /// The caller agrees to a job, as what its approval says.

@@ -36,7 +36,7 @@ struct Shared<O> {
     model: Arc<Model>,
     pool: Pool<O>,
     requests: Semaphore,
-    hosts: Vec<String>,
+    port: u16,
 }
 
 type Here<O> = State<Arc<Shared<O>>>;
@@ -45,7 +45,7 @@ type Here<O> = State<Arc<Shared<O>>>;
 pub(crate) fn routes<O: Oracle>(at: SocketAddr, model: Model, oracle: O) -> Router {
     let model = Arc::new(model);
     let pool = Pool::start(oracle, Arc::clone(&model));
-    let shared = Arc::new(Shared { model, pool, requests: Semaphore::new(MOST_REQUESTS), hosts: hosts(at) });
+    let shared = Arc::new(Shared { model, pool, requests: Semaphore::new(MOST_REQUESTS), port: at.port() });
     let mut router = Router::new()
         .route("/v2", get(server))
         .route("/v2/health/live", get(|| async { json_body(&json!({ "live": true })) }))
@@ -67,17 +67,6 @@ pub(crate) fn routes<O: Oracle>(at: SocketAddr, model: Model, oracle: O) -> Rout
         .with_state(shared)
 }
 
-/// What `Host` may say.
-fn hosts(at: SocketAddr) -> Vec<String> {
-    let names = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-    let own = if at.is_ipv6() { format!("[{}]", at.ip()) } else { at.ip().to_string() };
-    let mut all: Vec<String> = names.into_iter().chain([own]).map(|name| format!("{name}:{}", at.port())).collect();
-    if at.port() == 80 {
-        all.extend(all.clone().iter().filter_map(|host| host.strip_suffix(":80").map(str::to_owned)));
-    }
-    all
-}
-
 async fn guard<O: Oracle>(State(shared): Here<O>, request: Request, next: Next) -> Result<Response, Refusal> {
     let headers = request.headers();
     if headers.contains_key(header::ORIGIN) {
@@ -86,16 +75,13 @@ async fn guard<O: Oracle>(State(shared): Here<O>, request: Request, next: Next) 
             "Origin: found one, expected none: this port is not for pages in a browser",
         ));
     }
-    let host = match headers.get_all(header::HOST).iter().collect::<Vec<_>>()[..] {
-        [host] => host.to_str().unwrap_or_default().to_ascii_lowercase(),
-        _ => String::new(),
+    let port = shared.port;
+    let line = match trefoil_web::host::local_port(headers) {
+        Ok(named) if named == port => return Ok(next.run(request).await),
+        Ok(named) => format!("Host: found port {named}, expected {port}"),
+        Err(found) => format!("Host: found {found}, expected localhost:{port}, 127.0.0.1:{port} or [::1]:{port}"),
     };
-    if !shared.hosts.contains(&host) {
-        let found = crate::tensors::quoted(&host);
-        let line = format!("Host: found {found}, expected one of: {}", shared.hosts.join(", "));
-        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line));
-    }
-    Ok(next.run(request).await)
+    Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line))
 }
 
 fn json_body(value: &Value) -> Response {

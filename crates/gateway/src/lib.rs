@@ -4,7 +4,7 @@
 //! | where | what |
 //! |---|---|
 //! | `http` | routes, who may call, limits, what goes wrong as JSON |
-//! | `listen` | the local port: connections, their number and their timeouts |
+//! | `listen` | the local port; connections and their limits are `trefoil_web`'s |
 //! | [`model`] | what the protocol says of a service: its name, tensors in, tensors out |
 //! | [`tensors`] | a request's tensors and an answer's, in JSON and in the binary form |
 //! | `infer` | from a request's tensors to records, and from answers to tensors |

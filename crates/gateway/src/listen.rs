@@ -3,31 +3,13 @@
 use crate::http::routes;
 use crate::model::Model;
 use crate::pool::{Client, Oracle};
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
 use trefoil_client::Patience;
 use trefoil_job::{Error, Result, Service};
 use trefoil_net::identity::Identity;
-
-/// Connections at a time; what is beyond waits in the system's queue.
-const MOST_CONNECTIONS: usize = 64;
-
-/// For a request's head to arrive. An idle connection is closed after as long.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-
-/// Bytes of a request's head.
-const MOST_HEAD: usize = 64 << 10;
-
-/// Headers of a request.
-const MOST_HEADERS: usize = 64;
+use trefoil_web::listen::serve;
 
 /// A gateway that runs until it is dropped.
 pub struct Gateway {
@@ -81,31 +63,5 @@ impl Drop for Gateway {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Accepts connections for ever.
-pub(crate) async fn serve(listener: TcpListener, routes: Router) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            // Out of descriptors, or who has called is gone again.
-            Err(_) => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        // Without it answers are as right, and slower.
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(routes.clone());
-        tokio::spawn(async move {
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_header_size(MOST_HEAD).max_headers(MOST_HEADERS);
-            // Who breaks off, or speaks something else, is gone.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
-            drop(place);
-        });
     }
 }

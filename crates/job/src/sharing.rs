@@ -12,7 +12,7 @@ use trefoil_client::{Address, JobHash, Patience, fetch, share};
 use trefoil_data::DataError;
 use trefoil_data::records::{Records, Source, Table};
 use trefoil_engine::{Format, fixed};
-use trefoil_mpc::{Party, Suite};
+use trefoil_mpc::{Part, Party, Suite};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model, Trainer};
 use trefoil_ring::Tensor;
@@ -148,23 +148,45 @@ pub fn send(
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
 ) -> Result<Receipt> {
+    send_and_tell(job, identity, chunks, width, patience, insecure_seed, &|_, _| ())
+}
+
+/// The same; `told` is shown each chunk, and what P0, P1 and P2 are sent of it.
+///
+/// # Errors
+/// As for [`share()`].
+pub fn send_and_tell(
+    job: &Job,
+    identity: &Identity,
+    chunks: &mut dyn Chunks,
+    width: usize,
+    patience: Patience,
+    insecure_seed: Option<[u8; 32]>,
+    told: &dyn Fn(&Tensor, &[Vec<Part>; 3]),
+) -> Result<Receipt> {
     let parties = job.addresses();
     let approval = Approval::sign(identity, job.hash(), Role::DataOwner)?;
     let sharing = Sharing { parties: &parties, identity, approval: &approval, width, patience, insecure_seed };
-    job.chosen().with(Upload { sharing, chunks })
+    job.chosen().with(Upload { sharing, chunks, told })
 }
 
 /// Chunks on their way, split as the suite does it.
 struct Upload<'a> {
     sharing: Sharing<'a>,
     chunks: &'a mut dyn Chunks,
+    told: &'a dyn Fn(&Tensor, &[Vec<Part>; 3]),
 }
 
 impl WithSuite for Upload<'_> {
     type Out = Result<Receipt>;
 
     fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Receipt> {
-        Ok(self.sharing.run(self.chunks, S::deal)?)
+        let deal = |x: &Tensor, seed| {
+            let sent = S::deal(x, seed);
+            (self.told)(x, &sent);
+            sent
+        };
+        Ok(self.sharing.run(self.chunks, deal)?)
     }
 }
 

@@ -7,13 +7,16 @@
 //! | `parties` | three servers in a run folder |
 //! | `secure` | the training: approval, sharing, steps, model |
 //! | `watch` | what the parties say, followed |
+//! | `page` | the same in a browser, and a record beside what the parties hold of it |
 
 pub mod job;
+mod page;
 pub(crate) mod parties;
 mod secure;
 mod settings;
 mod watch;
 
+pub use page::Page;
 pub use settings::{Demo, Progress};
 
 use crate::run_folder::RunFolder;
@@ -47,8 +50,15 @@ pub struct Outcome {
 /// # Errors
 /// Everything that can go wrong, named, with an exit code.
 pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Outcome> {
+    let progress = &mut |event: Progress<'_>| {
+        demo.page.iter().for_each(|page| page.on(&event));
+        progress(event);
+    };
     let training = &demo.training;
     let trainer = demo.trainer(&data.schema)?;
+    demo.page
+        .iter()
+        .for_each(|page| page.about(&format!("{}, {}, {} owners", data.name, trainer.network().graph(), demo.owners)));
     let mut folder = RunFolder::create(&demo.run_dir, &demo.config())?;
     let parts = (data.train.split(demo.owners, training.spec.seed)?, data.test.split(demo.owners, training.spec.seed)?);
 
@@ -114,6 +124,8 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     };
     let cost = together(&reports);
     folder.finish(&summary, &cost, &secure.epochs, &float.epochs)?;
+    let [shares, clear] = [summary.secure_test_accuracy, summary.float_test_accuracy].map(|accuracy| 100.0 * accuracy);
+    demo.page.iter().for_each(|page| page.done(&format!("accuracy {shares:.2}% on shares, {clear:.2}% in the clear")));
     Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })
 }
 

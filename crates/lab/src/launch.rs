@@ -5,6 +5,7 @@
 //! does the party.
 
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -34,6 +35,8 @@ pub struct Start {
 pub struct Fleet<'s> {
     children: Mutex<Vec<(Child, Option<ChildStdin>)>>,
     lines: Receiver<(Id, Said)>,
+    /// What parties that listen have said before all three did.
+    early: Mutex<VecDeque<(Id, Line)>>,
     stop: &'s AtomicBool,
     /// Where P0, P1 and P2 listen.
     pub addresses: [String; 3],
@@ -75,7 +78,7 @@ impl<'s> Fleet<'s> {
     /// A process cannot be started, or a party fails before it listens.
     pub fn start(program: &Path, parties: [Start; 3], logs: &Path, timeout: Duration, stop: &'s AtomicBool) -> Result<Fleet<'s>> {
         let (sender, lines) = channel();
-        let mut fleet = Fleet { children: Mutex::default(), lines, stop, addresses: Default::default() };
+        let mut fleet = Fleet { children: Mutex::default(), lines, early: Mutex::default(), stop, addresses: Default::default() };
         for party in parties {
             let log = logs.join(format!("{}.log", party.id));
             let log = File::create(&log).map_err(Error::file(&log))?;
@@ -110,7 +113,7 @@ impl<'s> Fleet<'s> {
                 }
             });
         }
-        let mut known = 0;
+        let (mut known, mut early) = (0, VecDeque::new());
         let deadline = Instant::now() + timeout;
         while known < 3 {
             match fleet.next(deadline)? {
@@ -118,9 +121,11 @@ impl<'s> Fleet<'s> {
                     fleet.addresses[id.index()] = address;
                     known += 1;
                 }
+                (id, shown @ Line::Event(Event::Shown { .. })) => early.push_back((id, shown)),
                 (id, other) => return Err(Error::config(id, format!("{other:?}"), "where it listens")),
             }
         }
+        fleet.early = Mutex::new(early);
         Ok(fleet)
     }
 
@@ -158,6 +163,9 @@ impl<'s> Fleet<'s> {
     pub fn poll(&self) -> Result<Option<(Id, Line)>> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
+        }
+        if let Some(line) = self.early.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+            return Ok(Some(line));
         }
         match self.lines.recv_timeout(Duration::from_millis(50)) {
             Ok((id, said)) => match fault(id, said) {

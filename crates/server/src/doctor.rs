@@ -90,7 +90,7 @@ impl Examination {
         // A party that does not run cannot be called, and where it runs it is called where it listens.
         if let (Some(config), Some(own)) = (&config, own) {
             targets.retain(|t| t.fingerprint != own || runs && known);
-            targets.iter_mut().filter(|t| t.fingerprint == own).for_each(|t| t.address = here::local(&config.listen));
+            targets.iter_mut().filter(|t| t.fingerprint == own).for_each(|t| t.address = crate::status::local(&config.listen));
         }
         if targets.is_empty() && (known || !named) {
             tell(Finding::new(Kind::PeersNobody, "parties", "found none with an address, expected at least one"));

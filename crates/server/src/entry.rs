@@ -1,6 +1,7 @@
 //! A job at this party while it runs: what is on disk of it, and what is going on.
 
 use crate::links::Meeting;
+use crate::page::history::History;
 use crate::record::Record;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,8 @@ pub struct Entry {
     /// In a session: the step it is at.
     pub session: Option<u64>,
     pub uploads: BTreeMap<Fingerprint, Arc<Mutex<Slot>>>,
+    /// What the page draws of it.
+    pub history: History,
 }
 
 /// An owner's upload that does not count yet.
@@ -46,6 +49,7 @@ impl Entry {
             meeting: Meeting::default(),
             session: None,
             uploads: BTreeMap::new(),
+            history: History::default(),
         }
     }
 

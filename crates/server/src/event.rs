@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// A service's pass of so many records is done, or at P2 dealt.
     Pass { records: usize, lap: Lap },
+    /// A part of its page has changed: this is its JSON. Only a launcher that asks for it is told.
+    Shown { part: String, json: String },
     /// This is what it all took.
     Done(Box<Report>),
     /// The party, or its job, failed for good: why, and the exit code that goes with it.

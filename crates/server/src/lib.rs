@@ -21,6 +21,7 @@
 //! | [`openings`] | which epochs' figures have been opened, each at most once |
 //! | [`event`], [`lap`], [`report`], [`witness`] | what a party says while it runs; what an iteration and a run took; what was received |
 //! | `status`, [`machine`] | health and metrics; what a result was measured on |
+//! | `page` | the operator's page: what it shows, in bounded memory |
 //! | [`logs`] | audit logs of several parties, and the signed approvals in them |
 //! | [`doctor`] | what is wrong with a configuration, a key, a job or the way to the parties |
 
@@ -41,6 +42,7 @@ pub mod logs;
 pub mod machine;
 mod matrices;
 pub mod openings;
+mod page;
 pub mod record;
 mod records;
 pub mod report;
@@ -62,6 +64,7 @@ mod work;
 pub use error::{Error, Result};
 pub use event::Event;
 pub use listen::{Start, run};
+pub use page::link_to_page;
 pub use service::ServiceStatus;
 
 /// The version of the conversation between parties; parties of another one are refused.

@@ -1,6 +1,7 @@
 //! A party from its start to its end: the folder, the port, and a thread for each connection.
 
 use crate::config::Config;
+use crate::page::{self, Page, Past};
 use crate::record::State;
 use crate::server::{Here, Server};
 use crate::service::{self, ServiceHere};
@@ -31,6 +32,10 @@ pub struct Start {
     pub stop: &'static AtomicBool,
     /// Told what happens.
     pub emit: Box<dyn FnMut(Event) + Send>,
+    /// Whether it is told what the page shows, too.
+    pub shown: bool,
+    /// Told the link to the page at the start, where somebody is there to read it.
+    pub link: Option<Box<dyn FnOnce(&str)>>,
 }
 
 /// Runs a party until it is told to stop.
@@ -38,16 +43,22 @@ pub struct Start {
 /// # Errors
 /// The configuration, the data folder or the port cannot be used. What happens to a job is kept with the job.
 pub fn run(config: Config, start: Start) -> Result<()> {
-    let Start { identity, approve, stop, emit } = start;
+    let Start { identity, approve, stop, emit, shown, link } = start;
     // A pool that exists already (in tests) keeps its size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
     let folder = Folder::lock(&config.data)?;
     let key = StorageKey::derive(&identity.derive("storage")[..]);
     let database = Database::open(config.data.join("jobs.redb"))?;
-    let stored::Stored { jobs, aside, untrue } = stored::load(&database, identity.fingerprint())?;
+    let stored::Stored { mut jobs, aside, untrue } = stored::load(&database, identity.fingerprint())?;
     let (services, services_aside) = service::load(&database)?;
     let quotas = service::Quotas::load(&database)?;
-    let log = audit::Log::open(config.data.join("audit.jsonl"))?;
+    let log = config.data.join("audit.jsonl");
+    let mut past = if config.status.is_some() { Past::read(&log) } else { Past::default() };
+    for (hash, entry) in &mut jobs {
+        let figures = past.figures.remove(&hash.to_string()).unwrap_or_default();
+        figures.into_iter().for_each(|figures| entry.history.epochs.push(figures));
+    }
+    let log = audit::Log::open(log)?;
     let listener = Listener::bind(&config.listen, &identity, &[identity.fingerprint()])?;
     listener.limit_handshakes(config.most_handshakes_per_address);
     let server = Arc::new(Server {
@@ -67,6 +78,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         clients: Mutex::default(),
         refusals: Mutex::default(),
         refused: AtomicU64::new(0),
+        page: Page::new(past)?,
         data: folder,
         config,
     });
@@ -92,6 +104,12 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     let services: Vec<_> = server.services().values().cloned().collect();
     services.into_iter().for_each(|serving| service::ensure(&ServiceHere { server: server.clone(), serving }));
     server.say(Event::Listening { address });
+    if server.config.status.is_some() || shown {
+        page::keep(&server, shown);
+    }
+    if let Some(tell) = link.filter(|_| server.config.status.is_some()) {
+        tell(&server.page.link()?);
+    }
     server.receive();
     server.wind_up();
     server.tell_answered();

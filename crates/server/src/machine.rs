@@ -11,9 +11,18 @@ pub fn describe() -> String {
 
 /// The most memory that this process has held, in bytes; 0 where the system does not tell.
 pub fn peak_rss() -> u64 {
+    in_status("VmHWM:")
+}
+
+fn in_status(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(field));
     line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The memory that this process holds, in bytes; 0 where the system does not tell.
+pub fn rss() -> u64 {
+    in_status("VmRSS:")
 }
 
 /// Seconds of processor time that this process has used, all its threads and the system's work for it included; 0 where the system does

@@ -4,6 +4,7 @@ use crate::machine;
 use crate::witness::Seen;
 use serde::{Deserialize, Serialize};
 use trefoil_mpc::Party;
+use trefoil_mpc::cost::{Cost, Entry};
 use trefoil_net::Id;
 
 /// One line of `cost.csv`, for one party.
@@ -16,6 +17,21 @@ pub struct CostLine {
     pub payload_bytes: u64,
     pub messages: u64,
     pub seconds: f64,
+}
+
+impl CostLine {
+    /// The lines of one party, by layer and label.
+    pub(crate) fn all(cost: &Cost) -> Vec<CostLine> {
+        let line = |((layer, label), e): (&(String, &'static str), &Entry)| CostLine {
+            layer: layer.clone(),
+            label: (*label).to_owned(),
+            rounds: e.rounds,
+            payload_bytes: e.payload_bytes,
+            messages: e.messages,
+            seconds: e.seconds,
+        };
+        cost.entries.iter().map(line).collect()
+    }
 }
 
 /// What a run took at one party, and what it saw.
@@ -76,21 +92,13 @@ impl Tally {
     }
 
     pub(crate) fn report(self, p: &mut Party, from_owners: u64, seen: &Seen) -> Report {
-        let line = |((layer, label), e): (&(String, &'static str), &trefoil_mpc::cost::Entry)| CostLine {
-            layer: layer.clone(),
-            label: (*label).to_owned(),
-            rounds: e.rounds,
-            payload_bytes: e.payload_bytes,
-            messages: e.messages,
-            seconds: e.seconds,
-        };
         Report {
             id: p.id,
             step_bytes: self.bytes,
             step_rounds: self.rounds,
             sent: p.cost.sent,
             wire: Id::ALL.map(|to| if to == p.id { 0 } else { p.wire_bytes(to) }),
-            cost: p.cost.entries.iter().map(line).collect(),
+            cost: CostLine::all(&p.cost),
             from_owners,
             frames_seen: seen.frames,
             bytes_seen: seen.bytes,

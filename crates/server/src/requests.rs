@@ -79,6 +79,12 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             let about = json!({ "version": env!("CARGO_PKG_VERSION"), "protocol": crate::PROTOCOL, "time": time });
             Ok(request::accept(stream, &about)?)
         }
+        Request::Page => {
+            only_operator("the page")?;
+            let link = server.page.link()?;
+            server.note(json!({ "what": "link to the page given", "by": from }))?;
+            Ok(request::accept(stream, &link)?)
+        }
         Request::Propose { job } => {
             let here = propose(server, Job::from_json(job)?, from)?;
             Ok(request::accept(stream, &here.hash)?)
@@ -299,7 +305,7 @@ fn cancel(here: &Here, record: &Record, from: Fingerprint) -> Result<()> {
     Ok(())
 }
 
-fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
+pub fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
     let r = &entry.record;
     let mut missing = if r.state.is_final() { vec![] } else { r.missing() };
     missing.extend(entry.meeting.waiting_for.clone().filter(|_| !r.state.is_final()));

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::entry::Entry;
+use crate::page::Page;
 use crate::record::{Record, State};
 use crate::service::{Budget, Quotas, Services};
 use crate::{Error, Event, Result};
@@ -45,6 +46,8 @@ pub struct Server {
     /// Refusals of somebody, and since when they are counted.
     pub refusals: Mutex<BTreeMap<Fingerprint, (Instant, u64)>>,
     pub refused: AtomicU64,
+    /// What its operator sees of it in a browser.
+    pub page: Page,
     /// Locked for as long as the server lives.
     pub data: Folder,
 }
@@ -95,7 +98,9 @@ impl Server {
 
     /// A line of the audit log.
     pub fn note(&self, event: Value) -> Result<()> {
-        self.audit.lock().unwrap_or_else(PoisonError::into_inner).append(&event)?;
+        let mut log = self.audit.lock().unwrap_or_else(PoisonError::into_inner);
+        log.append(&event)?;
+        self.page.note(log.entries(), &event);
         Ok(())
     }
 

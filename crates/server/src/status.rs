@@ -1,14 +1,18 @@
 //! `/healthz`, `/readyz` and `/metrics`, for those who watch over the machine. They tell of jobs and services by hash, and nothing of what was
-//! opened, asked or answered.
+//! opened, asked or answered. The [page](crate::page) is beside them, for the operator.
 
 use crate::record::State;
 use crate::server::Server;
 use crate::{Error, Result};
 use axum::{Router, http::StatusCode, routing::get};
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use trefoil_web::{listen, page};
+
+/// How an operator gets in.
+const HELP: &str = "trefoil page --config party.toml, on the party's machine, prints a link that works once";
 
 /// Serves them at `at`, on a thread of their own, until the handle is dropped.
 ///
@@ -35,14 +39,27 @@ pub fn serve(at: SocketAddr, server: &Arc<Server>) -> Result<tokio::runtime::Run
                 }
             }),
         )
-        .route("/metrics", get(move || async move { text(&metrics) }));
-    runtime.spawn(async move {
-        if let Err(e) = axum::serve(listener, app).await {
-            tracing::error!("status: {e}");
-        }
-    });
+        .route("/metrics", get(move || async move { text(&metrics) }))
+        .merge(page::routes(server.page.door.clone(), server.page.feed.clone(), HELP));
+    let at = listener.local_addr().unwrap_or(at);
+    server.page.serve(at);
+    runtime.spawn(listen::serve(listener, app));
     tracing::info!(address = %at, "status");
     Ok(runtime)
+}
+
+/// How this machine reaches a port that listens on all of its addresses.
+pub fn this_machine(mut at: SocketAddr) -> SocketAddr {
+    if at.ip().is_unspecified() {
+        at.set_ip(if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    at
+}
+
+/// The same of where a server listens.
+pub fn local(listen: &str) -> String {
+    let at = listen.to_socket_addrs().ok().and_then(|mut all| all.next());
+    at.map_or_else(|| listen.to_owned(), |at| this_machine(at).to_string())
 }
 
 /// Prometheus's text format.

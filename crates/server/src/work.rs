@@ -5,6 +5,7 @@
 
 use crate::checkpoint::Standing;
 use crate::handshake::{agreed, compare, exchange, keys, name_words};
+use crate::page::history::Spent;
 use crate::record::{Figures, Record, State};
 use crate::report::Tally;
 use crate::server::Here;
@@ -164,6 +165,8 @@ impl Session<'_> {
         // The job is done, whether the others still hear of it or not.
         heads::exchange(self, e.party(), &start.session).unwrap_or_else(|e| tracing::warn!("heads of the audit logs: {e}"));
         let seen = seen_so_far(&seen);
+        let spent = Spent::of(e.party());
+        here.live(|entry| entry.history.ended(spent))?;
         here.say(Event::Done(Box::new(run.tally.report(e.party(), from_owners, &seen))));
         Ok(())
     }
@@ -216,7 +219,11 @@ impl Session<'_> {
             Progress::Step { step, time, state } => {
                 run.step = step;
                 let (bytes, rounds) = run.tally.after(e.party());
-                self.here.live(|e| e.session = Some(step))?;
+                let p = &*e.party();
+                self.here.live(|entry| {
+                    entry.session = Some(step);
+                    entry.history.step(step, time, || Spent::of(p));
+                })?;
                 self.not_cancelled()?;
                 here.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
                 // At the end of an epoch the state is checked first: see below.
@@ -238,6 +245,9 @@ impl Session<'_> {
                         // Lost figures of an earlier epoch are not the last ones any more.
                         r.last = if opened { Some(figures) } else { r.last.filter(|last| !last.lost) };
                     })?;
+                }
+                if opened {
+                    self.here.live(|e| e.history.epochs.push(figures))?;
                 }
                 let step = epoch * per_epoch;
                 here.say(Event::Epoch { epoch, step, loss, metric });

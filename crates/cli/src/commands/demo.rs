@@ -6,6 +6,7 @@ use crate::progress::Reporter;
 use crate::table::{Table, bytes, percent};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trefoil_job::suites::{self, Chosen};
 use trefoil_job::{StartModel, SuiteName};
@@ -14,6 +15,9 @@ use trefoil_lab::wraps;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
 use trefoil_server::{Error, Result};
+
+/// How often it is looked whether to stop showing the page.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Options of `trefoil demo`.
 #[derive(Args)]
@@ -57,6 +61,10 @@ pub struct Demo {
     #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links)]
     links: Profile,
 
+    /// Show the run in a browser too, on a port of this machine: prints a link, opens it where there is a browser, and stays until Ctrl-C
+    #[arg(long)]
+    open: bool,
+
     /// INSECURE, for tests: masks from this seed instead of the operating system
     #[arg(long, value_name = "N")]
     insecure_mask_seed: Option<u64>,
@@ -91,6 +99,12 @@ impl Demo {
         ));
         let run_dir =
             self.run_dir.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", data.name, utc(SystemTime::now()))));
+        let page = self.open.then(demo::Page::start).transpose()?;
+        if let Some(page) = &page {
+            let link = page.link()?;
+            note(format_args!("page: {link} (works once)"));
+            super::open(&link);
+        }
         let demo = demo::Demo {
             training,
             start,
@@ -101,6 +115,7 @@ impl Demo {
             run_dir,
             program: super::this_program()?,
             links: super::shape(self.links),
+            page,
             insecure_mask_seed: self.insecure_mask_seed,
             insecure_record: self.insecure_record,
         };
@@ -109,10 +124,17 @@ impl Demo {
         reporter.finish();
         let outcome = outcome?;
         if self.json {
-            return json(&outcome.summary);
+            json(&outcome.summary)?;
+        } else {
+            print(format_args!("\n{}\n{}\n", results(&outcome), seen(&outcome)));
+            print(format_args!("{}\n", files(&demo.run_dir)));
         }
-        print(format_args!("\n{}\n{}\n", results(&outcome), seen(&outcome)));
-        print(format_args!("{}\n", files(&demo.run_dir)));
+        if let Some(page) = &demo.page {
+            note(format_args!("the page stays until Ctrl-C; for another browser: {}", page.link()?));
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(GLANCE);
+            }
+        }
         Ok(())
     }
 

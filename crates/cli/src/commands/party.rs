@@ -1,7 +1,9 @@
 //! `trefoil party`: one computing party; `trefoil bench-party`: one that is only measured.
 
 use super::keygen::PassphraseArgs;
+use crate::output::note;
 use clap::Args;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,6 +33,10 @@ pub struct Party {
     /// Print what happens as JSON lines on standard output, and stop when standard input ends
     #[arg(long, hide = true)]
     events: bool,
+
+    /// With `--events`: print what the page shows, too
+    #[arg(long, hide = true, requires = "events")]
+    shown: bool,
 }
 
 /// A launcher whose parties stop with it waits no longer than this for them.
@@ -68,7 +74,13 @@ impl Party {
                 std::process::exit(130);
             });
         }
-        server::run(config, server::Start { identity, approve, stop, emit })
+        // A log that others may read is no place for a link.
+        let link = std::io::stderr().is_terminal().then(|| -> Box<dyn FnOnce(&str)> {
+            Box::new(|link| {
+                note(format_args!("page, for its operator: {link} (works once, within 15 minutes; another: trefoil page)"))
+            })
+        });
+        server::run(config, server::Start { identity, approve, stop, emit, shown: self.shown, link })
     }
 }
 

@@ -45,6 +45,7 @@ const BY_COMMAND: &[(&str, &str, &str)] = &[
     ("trefoil predict", "organisations/serve.rs", "answers_are_the_models"),
     ("trefoil gateway", "organisations/gateway.rs", "a_program_is_told_what_predict_is_told"),
     ("trefoil audit", "organisations/approvals.rs", "three_logs"),
+    ("trefoil page", "organisations/page.rs", "a_page_for_each_operator"),
     ("examples/hospitals/run.sh", "end_to_end/examples.rs", "hospitals"),
     ("openssl", "organisations/approvals.rs", "by_hand"),
 ];

@@ -36,7 +36,7 @@ fn until_held(d: &Deployment, version: u64) {
     }
 }
 
-fn key(d: &Deployment, name: &str) -> Identity {
+pub fn key(d: &Deployment, name: &str) -> Identity {
     d.write("passphrase", PASSPHRASE);
     let passphrase = fs::File::open(d.path("passphrase")).unwrap();
     let source = PassphraseSource { fd: Some(passphrase.as_raw_fd() as u32) };

@@ -9,6 +9,7 @@ mod clients;
 #[allow(dead_code)]
 mod deployment;
 mod gateway;
+mod page;
 mod serve;
 mod share_model;
 mod standing;

@@ -53,7 +53,7 @@ fn port(reveal: Reveal, sum: Sum) -> Port {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let at = listener.local_addr().unwrap();
-    runtime.spawn(crate::listen::serve(
+    runtime.spawn(trefoil_web::listen::serve(
         listener,
         routes(at, Model::new("a ward", &evaluate::input(&schema), &predict::task(&schema), reveal), sum),
     ));

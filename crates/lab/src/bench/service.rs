@@ -54,6 +54,7 @@ pub(super) fn ask(
         timeout: Duration::from_secs(60),
         run_dir: bench.scratch.to_owned(),
         program: bench.program.to_owned(),
+        page: None,
         links: bench.shaped(),
         insecure_mask_seed: None,
         insecure_record: None,

@@ -168,6 +168,7 @@ mod tests {
             run_dir: "run".into(),
             program: "trefoil".into(),
             links: None,
+            page: None,
             insecure_mask_seed: None,
             insecure_record: None,
         }

@@ -53,7 +53,8 @@ pub fn start<'s>(demo: &Demo, keys: &Keys, folders: &Folders, stop: &'s AtomicBo
         let text =
             toml::to_string(&config).map_err(|e| Error::config(file.display(), e, "a configuration that TOML can hold"))?;
         std::fs::write(&file, text).map_err(Error::file(&file))?;
-        let args = vec!["party".into(), "--events".into(), "--config".into(), file.into_os_string()];
+        let mut args = vec!["party".into(), "--events".into(), "--config".into(), file.into_os_string()];
+        args.extend(demo.page.is_some().then(|| "--shown".into()));
         Ok(Start { id, args, env: vec![(KEY, keys.parties[id.index()].to_pem().to_string())], first_line: None })
     };
     Fleet::start(&demo.program, [start(Id::P0)?, start(Id::P1)?, start(Id::P2)?], &demo.run_dir, demo.timeout, stop)

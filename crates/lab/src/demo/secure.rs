@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_data::{Dataset, Samples};
 use trefoil_job::{Job, sharing};
+use trefoil_mpc::Part;
+use trefoil_ring::Tensor;
 use trefoil_server::report::Report;
 use trefoil_server::{Error, Result};
 
@@ -59,9 +61,10 @@ pub fn train(
     }
 
     progress(Progress::Phase("data owners share their records"));
-    let mut run = Watch::new(&fleet, patience.answer, steps);
+    let mut run = Watch::new(&fleet, demo.page.as_ref(), patience.answer, steps);
     let started = Instant::now();
-    share(demo, &job, &keys, parts, patience, &fleet, |outcomes| run.until_shared(outcomes, folder, progress))?;
+    let owners = Owners { demo, data, job: &job, keys: &keys, parts, shown: AtomicBool::new(false) };
+    owners.share(patience, &fleet, |outcomes| run.until_shared(outcomes, folder, progress))?;
     let seconds_sharing = started.elapsed().as_secs_f64();
     progress(Progress::Phase("training on shares"));
     run.until_trained(folder, progress)?;
@@ -74,44 +77,65 @@ pub fn train(
     Ok(Secure { reports, steps, epochs, model_epoch, params, seconds_sharing })
 }
 
-/// All owners share, a few at a time, while `follow` listens to the parties and to the owners' failures.
-fn share(
-    demo: &Demo,
-    job: &Job,
-    keys: &Keys,
-    parts: &(Vec<Samples>, Vec<Samples>),
-    patience: Patience,
-    fleet: &Fleet<'_>,
-    follow: impl FnOnce(&std::sync::mpsc::Receiver<Error>) -> Result<()>,
-) -> Result<()> {
-    let next = &AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let (sender, failures) = std::sync::mpsc::channel();
-        for _ in 0..AT_A_TIME.min(demo.owners) {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(identity), Some(train), Some(test)) = (keys.owners.get(i), parts.0.get(i), parts.1.get(i)) else {
-                        return;
-                    };
-                    let mut rows = Rows::new(train, test);
-                    let (width, seed) = (rows.width(), demo.insecure_mask_seed.map(|seed| job::owner_seed(seed, i)));
-                    if let Err(e) = sharing::send(job, identity, &mut rows, width, patience, seed) {
-                        next.store(usize::MAX / 2, Ordering::Relaxed);
-                        // Nobody listens any more only where the run has failed already.
-                        let _ = sender.send(e.into());
+/// The owners, and what each of them has.
+struct Owners<'a> {
+    demo: &'a Demo,
+    data: &'a Dataset,
+    job: &'a Job,
+    keys: &'a Keys,
+    parts: &'a (Vec<Samples>, Vec<Samples>),
+    /// Whether the page has a record.
+    shown: AtomicBool,
+}
+
+impl Owners<'_> {
+    /// All of them share, a few at a time, while `follow` listens to the parties and to the owners' failures.
+    fn share(
+        &self,
+        patience: Patience,
+        fleet: &Fleet<'_>,
+        follow: impl FnOnce(&std::sync::mpsc::Receiver<Error>) -> Result<()>,
+    ) -> Result<()> {
+        let Owners { demo, job, keys, parts, .. } = *self;
+        let next = &AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let (sender, failures) = std::sync::mpsc::channel();
+            for _ in 0..AT_A_TIME.min(demo.owners) {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    loop {
+                        let i = next.fetch_add(1, Ordering::Relaxed);
+                        let (Some(identity), Some(train), Some(test)) = (keys.owners.get(i), parts.0.get(i), parts.1.get(i))
+                        else {
+                            return;
+                        };
+                        let mut rows = Rows::new(train, test);
+                        let (width, seed) = (rows.width(), demo.insecure_mask_seed.map(|seed| job::owner_seed(seed, i)));
+                        let told = |x: &Tensor, sent: &[Vec<Part>; 3]| self.show(i, x, sent);
+                        if let Err(e) = sharing::send_and_tell(job, identity, &mut rows, width, patience, seed, &told) {
+                            next.store(usize::MAX / 2, Ordering::Relaxed);
+                            // Nobody listens any more only where the run has failed already.
+                            let _ = sender.send(e.into());
+                        }
                     }
-                }
-            });
-        }
-        drop(sender);
-        let shared = follow(&failures);
-        if shared.is_err() {
-            // The uploads end with the parties.
-            next.store(usize::MAX / 2, Ordering::Relaxed);
-            fleet.end();
-        }
-        shared
-    })
+                });
+            }
+            drop(sender);
+            let shared = follow(&failures);
+            if shared.is_err() {
+                // The uploads end with the parties.
+                next.store(usize::MAX / 2, Ordering::Relaxed);
+                fleet.end();
+            }
+            shared
+        })
+    }
+
+    /// The page has a picture of the first owner's first record, as it was sent.
+    fn show(&self, owner: usize, x: &Tensor, sent: &[Vec<Part>; 3]) {
+        let Some(page) = self.demo.page.as_ref().filter(|_| owner == 0 && !self.shown.swap(true, Ordering::Relaxed)) else {
+            return;
+        };
+        page.record(self.demo.suite, &self.data.schema, &self.job.owner[owner].name, x, sent);
+    }
 }

@@ -1,5 +1,6 @@
 //! What a demo is to run, and what it says while it goes on.
 
+use super::page::Page;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Demo {
     pub program: PathBuf,
     /// The shape of the links between the parties: "40ms,100Mbps"; `None` as they are.
     pub links: Option<String>,
+    /// Where the run is shown in a browser, too.
+    pub page: Option<Page>,
     /// Masks from a seed: insecure.
     pub insecure_mask_seed: Option<u64>,
     /// Every frame received, for study: insecure.

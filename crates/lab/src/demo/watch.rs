@@ -1,5 +1,6 @@
 //! What the parties say, followed through a run.
 
+use super::page::Page;
 use super::settings::Progress;
 use crate::launch::{Fleet, Line};
 use crate::run_folder::RunFolder;
@@ -14,6 +15,7 @@ use trefoil_server::{Error, Event, Result};
 /// whenever it comes.
 pub struct Watch<'f, 's> {
     fleet: &'f Fleet<'s>,
+    page: Option<&'f Page>,
     patience: Duration,
     total: u64,
     shared: usize,
@@ -31,9 +33,9 @@ pub struct Watch<'f, 's> {
 
 impl<'f, 's> Watch<'f, 's> {
     /// A run of `total` steps, in which nobody is silent for longer than `patience`.
-    pub fn new(fleet: &'f Fleet<'s>, patience: Duration, total: u64) -> Self {
+    pub fn new(fleet: &'f Fleet<'s>, page: Option<&'f Page>, patience: Duration, total: u64) -> Self {
         let (steps, epochs, bytes, reports) = (vec![], vec![], BTreeMap::new(), Default::default());
-        Watch { fleet, patience, total, shared: 0, trained: 0, reports, steps, epochs, model_epoch: None, bytes }
+        Watch { fleet, page, patience, total, shared: 0, trained: 0, reports, steps, epochs, model_epoch: None, bytes }
     }
 
     fn next(&self) -> Result<(Id, Line)> {
@@ -118,6 +120,7 @@ impl<'f, 's> Watch<'f, 's> {
                 self.epochs.push((epoch, loss, accuracy));
                 progress(Progress::Epoch { epoch, loss, accuracy });
             }
+            Event::Shown { part, json } => self.page.iter().for_each(|page| page.party(id, &part, json.clone())),
             _ => {}
         }
         Ok(())

@@ -3,8 +3,9 @@
 use super::finding::{Finding, Kind};
 use super::there::{self, About, Pong};
 use crate::config::Config;
+use crate::status::{local, this_machine};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use trefoil_client::Error as ClientError;
@@ -133,19 +134,6 @@ pub fn room(data: &Path, free: u64) -> Finding {
         true => Finding::new(Kind::SpaceLow, data.display(), format!("{gib:.2} GiB free, expected at least 1 GiB")),
         false => Finding::new(Kind::SpaceEnough, data.display(), format!("{gib:.0} GiB free")),
     }
-}
-
-/// Where a server that listens at `listen` is called from the same machine.
-pub fn local(listen: &str) -> String {
-    let at = listen.to_socket_addrs().ok().and_then(|mut all| all.next());
-    at.map_or_else(|| listen.to_owned(), |at| this_machine(at).to_string())
-}
-
-fn this_machine(mut at: SocketAddr) -> SocketAddr {
-    if at.ip().is_unspecified() {
-        at.set_ip(if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    at
 }
 
 fn listen(listen: &str, identity: Option<&Identity>, patience: Duration, tell: Tell) -> bool {

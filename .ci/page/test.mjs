@@ -1,0 +1,97 @@
+// The demo's page in headless Chromium: test.mjs TREFOIL CHROMIUM RUN_DIR [PICTURES]. By keyboard, in both colour schemes and on a phone; nothing asked of
+// another host, nothing refused by the policy, nothing serious found by axe-core. With PICTURES it writes page-light.webp and page-dark.webp there.
+
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [trefoil, executablePath, runDir, pictures] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const started = Date.now();
+const env = { ...process.env };
+delete env.DISPLAY;
+delete env.WAYLAND_DISPLAY;
+const demo = spawn(trefoil, ["demo", "--open", "--json", "--run-dir", runDir], { env, stdio: ["ignore", "ignore", "pipe"] });
+const ended = new Promise((resolve) => demo.on("exit", resolve));
+let said = "";
+const link = new Promise((resolve, reject) => {
+  demo.stderr.on("data", (text) => {
+    said += text;
+    const found = /^page: (\S+)/m.exec(said);
+    if (found) resolve(found[1]);
+  });
+  ended.then(() => reject(new Error(`the demo has ended: ${said}`)));
+});
+
+// Chromium alone, without what it does for its maker.
+const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const browser = await chromium.launch({ executablePath, args: quiet });
+try {
+  const url = new URL(await link);
+  const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, colorScheme: "light" });
+  const wrong = [];
+  page.on("request", (request) => new URL(request.url()).host === url.host || wrong.push(`asks ${request.url()}`));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(message.text()));
+  page.on("pageerror", (error) => wrong.push(error.message));
+  await page.goto(url.href);
+  assert.equal(page.url(), `${url.origin}/`, "the link is exchanged for a cookie, and is gone from the address");
+
+  const stranger = await browser.newContext();
+  assert.equal((await (await stranger.newPage()).goto(url.href)).status(), 401);
+  await stranger.close();
+
+  await page.waitForFunction(() => document.querySelectorAll("#record canvas").length === 7, null, { timeout: 60_000 });
+  // What is focused, after a key.
+  const press = async (key) => {
+    await page.keyboard.press(key);
+    return page.evaluate(() => document.activeElement.value ?? document.activeElement.id ?? document.activeElement.className);
+  };
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "pool");
+  await press("Space");
+  assert.equal(await page.locator("#pool").getAttribute("aria-pressed"), "true");
+  // Owner's, P0's and P2's are the record now, P1's two are noise.
+  assert.equal(await page.locator("#record canvas").count(), 5);
+  await press("Space");
+  assert.equal(await press("Tab"), "P0");
+  assert.equal(await press("ArrowRight"), "P1");
+  assert.equal(await press("ArrowRight"), "P2");
+  await page.waitForFunction(() => document.querySelector("#curves").textContent.includes("P2 is shown no loss"));
+  assert.equal(await press("ArrowLeft"), "P1");
+  assert.equal(await press("ArrowLeft"), "P0");
+
+  // While it trains the page moves: a step, a loss.
+  await page.waitForFunction(() => document.querySelectorAll("#curves svg polyline").length >= 2, null, { timeout: 90_000 });
+  await page.waitForFunction(() => document.querySelector("#results").textContent.includes("on shares"), null, { timeout: 120_000 });
+  await page.waitForFunction(() => document.querySelector("#job-about").textContent.startsWith("trained"));
+  const shown = await page.evaluate(() => document.body.innerText);
+  for (const word of ["owner-1", "in the clear", "party P2 (P2)", "trained", "digits"]) assert.ok(shown.includes(word), `${word} is not in ${shown}`);
+
+  for (const [scheme, width, height] of [["light", 1200, 900], ["dark", 1200, 900], ["light", 360, 740]]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width, height });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `wider than ${width}`);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => axe.run());
+    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `${scheme}, ${width} wide`);
+    if (pictures && width === 1200) {
+      const clip = await page.evaluate(() => ({ x: 0, y: 0, width: 1200, height: Math.ceil(document.querySelector("#cost").closest(".two").getBoundingClientRect().bottom + scrollY + 14), scale: 1 }));
+      const session = await page.context().newCDPSession(page);
+      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 88, clip, captureBeyondViewport: true });
+      writeFileSync(`${pictures}/page-${scheme}.webp`, Buffer.from(data, "base64"));
+    }
+  }
+  assert.deepEqual(wrong, []);
+  demo.kill("SIGINT");
+  assert.equal(await ended, 0, said);
+  await page.waitForFunction(() => document.querySelector("#live").className === "off");
+  console.log(`the page in Chromium: nothing serious, nothing from elsewhere, ${((Date.now() - started) / 1000).toFixed(0)} s`);
+} finally {
+  demo.kill("SIGKILL");
+  await browser.close();
+}
