@@ -63,7 +63,7 @@ mod work;
 
 pub use error::{Error, Result};
 pub use event::Event;
-pub use listen::{Start, run};
+pub use listen::{Start, TellLink, run};
 pub use page::link_to_page;
 pub use service::ServiceStatus;
 

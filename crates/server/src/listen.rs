@@ -22,6 +22,9 @@ const MOST_CLIENTS: usize = 512;
 /// Connections of one client at a time.
 const MOST_OF_ONE: usize = 32;
 
+/// Tells the operator the link to the page.
+pub type TellLink = Box<dyn FnOnce(&str)>;
+
 /// What a party is started with, beside its configuration.
 pub struct Start {
     /// Its identity.
@@ -35,7 +38,7 @@ pub struct Start {
     /// Whether it is told what the page shows, too.
     pub shown: bool,
     /// Told the link to the page at the start, where somebody is there to read it.
-    pub link: Option<Box<dyn FnOnce(&str)>>,
+    pub link: Option<TellLink>,
 }
 
 /// Runs a party until it is told to stop.

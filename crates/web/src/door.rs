@@ -12,12 +12,15 @@ pub const LINK: Duration = Duration::from_secs(15 * 60);
 /// A cookie is good for so long.
 pub const SESSION: Duration = Duration::from_secs(12 * 3600);
 
+/// Links that are out at a time.
+const MOST_LINKS: usize = 4;
+
 /// Browsers at a time; the one that came first goes when there is one more.
 const MOST: usize = 16;
 
 type Hash = [u8; 32];
 
-/// The link that is out, and the cookies that are.
+/// The links that are out, and the cookies that are.
 pub struct Door {
     /// The cookie's: those of several pages on one machine share a browser, which does not tell ports apart.
     name: String,
@@ -26,7 +29,7 @@ pub struct Door {
 
 #[derive(Default)]
 struct Kept {
-    link: Option<(Hash, Instant)>,
+    links: VecDeque<(Hash, Instant)>,
     sessions: VecDeque<(Hash, Instant)>,
 }
 
@@ -41,13 +44,17 @@ impl Door {
         Ok(Door { name: format!("trefoil-{}", hex::encode(suffix)), kept: Mutex::default() })
     }
 
-    /// The secret of a fresh link. An earlier one that nobody has used is void.
+    /// The secret of a fresh link. Of earlier ones that nobody has used the last few remain good.
     ///
     /// # Errors
     /// No randomness.
     pub fn link(&self) -> Result<String, getrandom::Error> {
         let (secret, hash) = secret()?;
-        self.kept().link = Some((hash, Instant::now()));
+        let mut kept = self.kept();
+        kept.links.push_back((hash, Instant::now()));
+        if kept.links.len() > MOST_LINKS {
+            kept.links.pop_front();
+        }
         Ok(secret)
     }
 
@@ -63,11 +70,9 @@ impl Door {
 
     fn enter_at(&self, link: &str, now: Instant) -> Option<String> {
         let mut kept = self.kept();
-        let (hash, since) = kept.link?;
-        if hash != of(link) {
-            return None;
-        }
-        kept.link = None;
+        let hash = of(link);
+        let at = kept.links.iter().position(|(known, _)| *known == hash)?;
+        let (_, since) = kept.links.remove(at)?;
         // Without randomness nobody comes in.
         let (value, hash) = secret().ok().filter(|_| now.duration_since(since) < LINK)?;
         kept.sessions.push_back((hash, now));
@@ -111,10 +116,12 @@ mod tests {
         let (door, now) = (Door::new().unwrap(), Instant::now());
         assert!(door.enter("").is_none());
         let void = door.link().unwrap();
-        let link = door.link().unwrap();
-        assert!(door.enter(&void).is_none() && door.enter(&link[1..]).is_none());
-        let cookie = door.enter(&link).unwrap();
-        assert!(door.enter(&link).is_none());
+        let others = [(); MOST_LINKS].map(|()| door.link().unwrap());
+        let (other, link) = (&others[0], &others[MOST_LINKS - 1]);
+        assert!(door.enter(&void).is_none() && door.enter(&link[1..]).is_none() && door.enter(other).is_some());
+        let (door, link) = (&door, link.as_str());
+        let cookie = door.enter(link).unwrap();
+        assert!(door.enter(link).is_none());
         let sent = cookie.split(';').next().unwrap();
         assert!(door.knows(sent) && door.knows(&format!("other=1; {sent}")));
         let value = sent.split_once('=').unwrap().1;

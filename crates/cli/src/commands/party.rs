@@ -75,7 +75,7 @@ impl Party {
             });
         }
         // A log that others may read is no place for a link.
-        let link = std::io::stderr().is_terminal().then(|| -> Box<dyn FnOnce(&str)> {
+        let link = std::io::stderr().is_terminal().then(|| -> server::TellLink {
             Box::new(|link| {
                 note(format_args!("page, for its operator: {link} (works once, within 15 minutes; another: trefoil page)"))
             })

@@ -39,6 +39,12 @@ impl Page {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => page.anchor(&heading.take().unwrap()),
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => page.links.push(dest_url.to_string()),
+                // A picture for each of two backgrounds takes HTML.
+                Event::Html(html) | Event::InlineHtml(html) => {
+                    let of =
+                        |attribute| html.split(attribute).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()));
+                    page.links.extend(of("src=\"").chain(of("srcset=\"")));
+                }
                 Event::Start(Tag::CodeBlock(kind)) => {
                     let info = if let CodeBlockKind::Fenced(info) = kind { info.to_string() } else { String::new() };
                     block = Some(Block { info, text: String::new() });

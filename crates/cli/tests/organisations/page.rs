@@ -26,7 +26,9 @@ fn get(status: &str, path: &str, more: &str) -> String {
 
 /// What a page shows, kept up to date by a thread until the stream ends: all parts ever shown, and the newest of each.
 #[derive(Clone, Default)]
-struct Shown(Arc<Mutex<(Vec<String>, serde_json::Map<String, Value>)>>);
+struct Shown(Arc<Mutex<Parts>>);
+
+type Parts = (Vec<String>, serde_json::Map<String, Value>);
 
 impl Shown {
     fn follow(status: &str, cookie: &str) -> Shown {

@@ -72,6 +72,7 @@ pub fn train(
     progress(Progress::Phase("model owner reconstructs the model"));
     let params = sharing::fetch_parameters(&job, &keys.model_owner, patience)?;
     let reports = run.until_done(folder, progress)?;
+    run.until_shown(folder, progress)?;
     let Watch { steps, epochs, model_epoch, .. } = run;
     fleet.finish();
     Ok(Secure { reports, steps, epochs, model_epoch, params, seconds_sharing })

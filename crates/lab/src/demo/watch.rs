@@ -20,6 +20,7 @@ pub struct Watch<'f, 's> {
     total: u64,
     shared: usize,
     trained: usize,
+    delivered: usize,
     reports: [Option<Report>; 3],
     /// Seconds of each step at P0.
     pub steps: Vec<f64>,
@@ -35,7 +36,20 @@ impl<'f, 's> Watch<'f, 's> {
     /// A run of `total` steps, in which nobody is silent for longer than `patience`.
     pub fn new(fleet: &'f Fleet<'s>, page: Option<&'f Page>, patience: Duration, total: u64) -> Self {
         let (steps, epochs, bytes, reports) = (vec![], vec![], BTreeMap::new(), Default::default());
-        Watch { fleet, page, patience, total, shared: 0, trained: 0, reports, steps, epochs, model_epoch: None, bytes }
+        Watch {
+            fleet,
+            page,
+            patience,
+            total,
+            shared: 0,
+            trained: 0,
+            delivered: 0,
+            reports,
+            steps,
+            epochs,
+            model_epoch: None,
+            bytes,
+        }
     }
 
     fn next(&self) -> Result<(Id, Line)> {
@@ -96,6 +110,17 @@ impl<'f, 's> Watch<'f, 's> {
         }
     }
 
+    /// Until the page has how all three stand at the end, or for as long as that should take.
+    pub fn until_shown(&mut self, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        let until = Instant::now() + Duration::from_secs(2);
+        while self.page.is_some() && self.delivered < 3 && Instant::now() < until {
+            if let Some((id, line)) = self.fleet.poll()? {
+                self.take(id, line, folder, progress)?;
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, id: Id, line: Line, folder: &mut RunFolder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
         let Line::Event(event) = line else { return Ok(()) };
         folder.event(id, &event)?;
@@ -120,7 +145,11 @@ impl<'f, 's> Watch<'f, 's> {
                 self.epochs.push((epoch, loss, accuracy));
                 progress(Progress::Epoch { epoch, loss, accuracy });
             }
-            Event::Shown { part, json } => self.page.iter().for_each(|page| page.party(id, &part, json.clone())),
+            Event::Shown { part, json } => {
+                // Nothing changes after that.
+                self.delivered += usize::from(part == "jobs" && json.contains(r#""delivered":true"#));
+                self.page.iter().for_each(|page| page.party(id, &part, json.clone()));
+            }
             _ => {}
         }
         Ok(())
