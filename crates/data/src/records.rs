@@ -34,7 +34,6 @@ use crate::Result;
 use crate::error::{Refusal, empty, mismatch};
 use crate::schema::{Partition, Schema};
 pub use array::idx_pixels;
-pub use csv::Lines;
 use format::{Format, find};
 pub use memory::{Cells, Table};
 use order::Order;

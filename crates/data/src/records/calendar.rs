@@ -13,6 +13,7 @@ pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
 }
 
 /// The days of a date, if there is such.
+#[cfg(test)]
 pub(crate) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     let y = year - i64::from(month <= 2);
     let (era, of_era) = (y.div_euclid(400), y.rem_euclid(400));

@@ -38,7 +38,6 @@ pub(crate) struct Csv {
     record: Record,
     columns: Vec<String>,
     wanted: Vec<usize>,
-    lines: Lines,
 }
 
 /// Fields one after the other.
@@ -48,17 +47,6 @@ struct Record {
     text: Vec<u8>,
     ends: Vec<usize>,
     fields: usize,
-}
-
-/// What the lines of a file were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
-    /// All of them.
-    pub lines: u64,
-    /// Those with nothing in them.
-    pub blank: u64,
-    /// Records that have more than one line, by a quoted field.
-    pub longer: u64,
 }
 
 impl Csv {
@@ -94,7 +82,6 @@ impl Csv {
             record: Record { line: 1, text: vec![0; 1 << 10], ends: vec![0; 1 << 6], fields: 0 },
             columns: Vec::new(),
             wanted: Vec::new(),
-            lines: Lines::default(),
         };
         if !csv.advance()? {
             return Err(empty(&csv.file, "no lines", "a header and one record"));
@@ -115,11 +102,6 @@ impl Csv {
 
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
-    }
-
-    /// What the lines so far were.
-    pub(super) fn lines(&self) -> Lines {
-        self.lines
     }
 
     /// Which columns [`row`](Self::row) gives, in which order.
@@ -189,9 +171,7 @@ impl Csv {
 
     /// Passes over blank lines before a record, and what is left of the line before.
     fn skip_blank(&mut self) {
-        while let Some(&b) = self.raw.get(self.fed).filter(|b| b"\r\n".contains(b)) {
-            let blank = u64::from(!self.half || b != b'\n');
-            (self.lines.blank, self.lines.lines) = (self.lines.blank + blank, self.lines.lines + blank);
+        while self.raw.get(self.fed).is_some_and(|b| b"\r\n".contains(b)) {
             self.fed += 1;
             self.pass(self.fed);
         }
@@ -203,9 +183,6 @@ impl Csv {
     /// That quotes stand where they may.
     fn checked(&mut self) -> Result<()> {
         let raw = &self.raw[self.at..self.fed];
-        let ends = raw.trim_ascii_end().iter().filter(|b| **b == b'\n').count() as u64;
-        self.lines.longer += u64::from(ends > 0);
-        self.lines.lines += 1 + ends;
         if !raw.contains(&b'"') {
             return Ok(());
         }
@@ -220,7 +197,7 @@ impl Csv {
     fn pass(&mut self, to: usize) {
         for &b in &self.raw[self.at..to] {
             // Lines end in CR LF, LF or CR.
-            self.line += u64::from(b == b'\n' || (self.half && b != b'\n'));
+            self.line += u64::from(b == b'\n' || self.half);
             self.half = b == b'\r';
         }
         self.at = to;

@@ -8,7 +8,8 @@ use crate::schema::Schema;
 use crate::{DataError, Result};
 use std::path::Path;
 
-/// A file that is open, and its next record.
+/// A file that is open, and its next record. There is one for each file, so that its size matters to nobody.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Format {
     Csv(csv::Csv),
     Parquet(parquet::Parquet),
@@ -55,14 +56,6 @@ impl Format {
             "csv" | "tsv" => Some(Format::Csv(csv::Csv::open(path, &source.reading)?)),
             _ => None,
         })
-    }
-
-    /// What the lines of a file of texts were, as far as it is read.
-    pub(super) fn lines(&self) -> Option<csv::Lines> {
-        match self {
-            Format::Csv(f) => Some(f.lines()),
-            _ => None,
-        }
     }
 
     pub(crate) fn columns(&self) -> &[String] {
