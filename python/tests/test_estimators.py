@@ -150,6 +150,31 @@ def test_the_same_state_gives_the_same_model_but_for_rounding(points):
     assert np.array_equal(*exact)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"weight_decay": 0.5},
+        {"momentum": 0.0},
+        {"schedule": "step:1:0.1"},
+        {"optimiser": "nesterov"},
+        {"batch_size": 45},
+        {"learning_rate": 0.01},
+        {"hidden": (5,)},
+    ],
+)
+def test_each_setting_arrives(points, setting):
+    settings = {"hidden": (4,), "epochs": 4, "batch_size": 30, "engine": "float", "random_state": 0}
+    usual, other = (TrefoilClassifier(**{**settings, **more}).fit(*points).predict_proba(points[0]) for more in ({}, setting))
+    assert np.abs(usual - other).max() > 1e-4
+
+
+def test_what_is_held_out_is_not_trained_on(points):
+    """Half of the records take half of the steps, and a suite has rounds of its own."""
+    settings = {"hidden": (4,), "epochs": 2, "batch_size": 15, "random_state": 0}
+    rounds = lambda **more: TrefoilClassifier(**settings, **more).fit(*points).history_["rounds"][1]  # noqa: E731
+    assert rounds(validation_fraction=0.5) < 0.7 * rounds() and rounds(suite="securenn") != rounds()
+
+
 def test_pickled(points):
     X, y = points
     model = TrefoilClassifier(hidden=(4,), epochs=2).fit(X, y)

@@ -75,6 +75,8 @@ def test_images_channels_last():
     y = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta
     taken = from_keras(model, classes=["a", "b", "c"])
     assert np.allclose(taken.answers(first(x)), softmax(y @ dense + last), atol=1e-5) and taken.classes == ["a", "b", "c"]
+    # Keras says how much stays, all others how much is new.
+    assert [node["op"]["batchnorm"]["momentum"] for node in taken.graph["nodes"] if node["name"] == "bn"] == [0.01]
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -142,7 +142,7 @@ def imitation():
 
 NETWORKS = {
     "perceptron": (Sequential(Linear(6, 8), ReLU(), Linear(8, 5, bias=False), LeakyReLU(0.125), Dropout(0.25), Linear(5, 3)), None, 6),
-    "nested": (Sequential(Sequential(Linear(6, 8), BatchNorm1d(8), Tanh()), Linear(8, 2)), None, 6),
+    "nested": (Sequential(Sequential(Linear(6, 8), BatchNorm1d(8, eps=0.1), Tanh()), Linear(8, 2)), None, 6),
     "image": (
         Sequential(Conv2d(2, 3, (3, 3), padding=(1, 1)), ReLU(), MaxPool2d(2), Conv2d(3, 4, (2, 2), stride=(2, 1)), Flatten(), Linear(16, 2)),
         (2, 8, 6),
