@@ -95,7 +95,7 @@ impl Page {
         self.feed.show(&id.to_string(), vec![(part, json)]);
     }
 
-    /// The first of an owner's records, from what the owner has sent: `x` are its words, `sent` the messages to P0, P1 and P2.
+    /// One of an owner's records, from what the owner has sent: `x` are its words, `sent` the messages to P0, P1 and P2.
     pub(super) fn record(&self, suite: Chosen, schema: &Schema, owner: &str, x: &Tensor, sent: &[Vec<Part>; 3]) {
         if let Ok(holds) = suite.with(Held { n: x.len(), sent }) {
             self.show("record", &record(suite.suite, schema, owner, x, &holds));
@@ -135,8 +135,10 @@ fn record(suite: SuiteName, schema: &Schema, owner: &str, x: &Tensor, holds: &[V
     let (features, (frac, _)) = (schema.features(), schema.input());
     // A grey level is p/256. Of other numbers the bits that tell them apart: of standardised ones from -4 to 4.
     let low = if super::pixels(schema) { frac - 8 } else { frac - 5 };
+    // A three is easier to make out than a one.
+    let row = (0..x.nrows()).find(|row| x.get((*row, features + 3)) == Some(&1)).unwrap_or(0);
     let grey = |words: &mut dyn Iterator<Item = u64>| -> String {
-        words.take(features).map(|word| format!("{:02x}", (word >> low) & 255)).collect()
+        words.skip(row * x.ncols()).take(features).map(|word| format!("{:02x}", (word >> low) & 255)).collect()
     };
     let (names, says, why): ([&[&str]; 3], [&str; 3], &str) = match suite {
         SuiteName::Masked => (
@@ -163,20 +165,19 @@ fn record(suite: SuiteName, schema: &Schema, owner: &str, x: &Tensor, holds: &[V
         SuiteName::Masked => ([Id::P0, Id::P2], "x = m − l₀ − l₁"),
         SuiteName::Securenn => ([Id::P0, Id::P1], "x = x₀ + x₁"),
     };
-    let mut together: Vec<u64> = match (suite, holds) {
+    let together: Vec<u64> = match (suite, holds) {
         (SuiteName::Masked, [p0, _, p2]) => added(&p0[..1], &p2[..], |m, l| m.wrapping_sub(l)),
         (SuiteName::Securenn, [p0, p1, _]) => added(&p0[..1], &p1[..], |a, b| a.wrapping_add(b)),
     };
-    together.truncate(features);
     let root = features.isqrt();
-    let class = x.row(0).iter().skip(features).position(|word| *word == 1);
+    let class = x.row(row).iter().skip(features).position(|word| *word == 1);
     json!({
         "owner": owner,
         "label": class.filter(|_| schema.task == Task::Classification).and_then(|class| schema.classes.get(class)),
         "width": if root * root == features { root } else { root + 1 },
         "numbers": features,
         "bits": [low, low + 7],
-        "original": grey(&mut x.row(0).iter().copied()),
+        "original": grey(&mut x.iter().copied()),
         "parties": parties,
         "pool": { "by": by, "how": how, "grey": grey(&mut together.into_iter()) },
         "why": why,
@@ -200,6 +201,19 @@ mod tests {
 
     const SCHEMA: &str = r#"{"task": "classification", "label": "digit", "classes": ["no", "yes"], "holdout": 0,
         "columns": [{"kind": "pixels", "name": "p", "count": 784}]}"#;
+
+    /// A record in the middle of a chunk is as it was sent, too.
+    #[test]
+    fn a_three_is_found() {
+        let classes = r#"["0", "1", "2", "3"]"#;
+        let schema: Schema = serde_json::from_str(&SCHEMA.replace(r#"["no", "yes"]"#, classes)).unwrap();
+        let x = Tensor::from_shape_fn((3, 788), |(i, j)| if j < 784 { i as u64 * 7 } else { u64::from(j == 784 + 2 + i.min(1)) });
+        let sent = Masked::deal(&x, [9; 32]);
+        let chosen = Chosen { suite: SuiteName::Masked, truncation: Truncation::Dealer };
+        let shown = record(SuiteName::Masked, &schema, "o", &x, &chosen.with(Held { n: x.len(), sent: &sent }).unwrap());
+        assert_eq!((shown["label"].as_str(), shown["original"].as_str()), (Some("3"), Some(&"07".repeat(784)[..])));
+        assert_eq!(shown["pool"]["grey"], shown["original"]);
+    }
 
     /// What each party holds is noise, what two put together is the record, and that is what its owner has.
     #[test]
