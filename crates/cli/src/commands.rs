@@ -17,6 +17,7 @@ mod peers;
 mod plain;
 mod plan;
 mod predict;
+mod report;
 mod service;
 mod share;
 
@@ -48,6 +49,8 @@ pub enum Command {
     Evaluate(evaluate::Evaluate),
     /// What a model says of the records in a file: in the clear, on shares, or asked of a service
     Predict(predict::Predict),
+    /// A demo's run folder as one page: curves, mistakes, cost, and who could see what
+    Report(report::Report),
     /// What a training will take, before anything runs: rounds, bytes, and time on given links
     Plan(plan::Plan),
     /// Fetch datasets
@@ -111,6 +114,7 @@ impl Command {
             Command::Plain(plain) => plain.run(),
             Command::Evaluate(evaluate) => evaluate.run(),
             Command::Predict(predict) => predict.run(),
+            Command::Report(report) => report.run(),
             Command::Plan(plan) => plan.run(),
             Command::Data(data) => data.run(),
             Command::Bench(bench) => bench.run(),

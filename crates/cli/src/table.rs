@@ -43,21 +43,6 @@ impl fmt::Display for Table {
     }
 }
 
-/// A number of bytes for people, in powers of ten.
-pub fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{n} B"),
-        10_000..10_000_000 => format!("{:.1} kB", n as f64 / 1e3),
-        10_000_000..10_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
-    }
-}
-
-/// A share of one as a percentage.
-pub fn percent(share: f64) -> String {
-    format!("{:.2}%", share * 100.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,12 +54,5 @@ mod tests {
         t.row(["é"]);
         assert_eq!(t.to_string(), "       P0    P1\n---------------\nbytes   7  1000\né\n");
         assert_eq!(Table::new::<String>([]).to_string(), "\n\n");
-    }
-
-    #[test]
-    fn units() {
-        let shown = [0, 9_999, 10_000, 9_999_949, 10_000_000, 45_000_000_000].map(bytes);
-        assert_eq!(shown, ["0 B", "9999 B", "10.0 kB", "9999.9 kB", "10.0 MB", "45.0 GB"]);
-        assert_eq!(percent(0.97222), "97.22%");
     }
 }

@@ -19,7 +19,8 @@ mod watch;
 pub use page::Page;
 pub use settings::{Demo, Progress};
 
-use crate::run_folder::RunFolder;
+use crate::report::HeldOut;
+use crate::run_folder::{Evidence, RunFolder};
 use crate::summary::{Summary, by_link, by_party, median, together};
 use ndarray::Array2;
 use std::sync::atomic::AtomicBool;
@@ -71,7 +72,9 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
 
     // In the order in which the parties hold them.
     let (train, test) = (Samples::joined(&parts.0), Samples::joined(&parts.1));
-    let found = evaluate::figures(&Model::load(&model_file)?, &data.schema, &test)?;
+    let model = Model::load(&model_file)?;
+    let found = evaluate::figures(&model, &data.schema, &test)?;
+    let held_out = HeldOut::of(&model, &data.schema, &test)?;
     progress(Progress::Phase("float baseline"));
     let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
     let float = plain::train(&trainer, &data.schema, [&train, &test], stop, &mut on_epoch)?;
@@ -123,7 +126,14 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         version: machine::version(),
     };
     let cost = together(&reports);
-    folder.finish(&summary, &cost, &secure.epochs, &float.epochs)?;
+    folder.finish(&Evidence {
+        summary: &summary,
+        reports: &reports,
+        cost: &cost,
+        held_out: held_out.as_ref(),
+        epochs: &secure.epochs,
+        float: &float.epochs,
+    })?;
     let [shares, clear] = [summary.secure_test_accuracy, summary.float_test_accuracy].map(|accuracy| 100.0 * accuracy);
     demo.page.iter().for_each(|page| page.done(&format!("accuracy {shares:.2}% on shares, {clear:.2}% in the clear")));
     Ok(Outcome { summary, reports, cost, step_seconds: secure.steps })

@@ -8,11 +8,16 @@
 //! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
 //! | [`summary`], [`run_folder`] | the evidence that a run leaves |
+//! | [`report`], [`charts`] | the same as one page |
+//! | [`units`] | numbers for people |
 
 pub mod bench;
+pub mod charts;
 pub mod demo;
 pub mod launch;
 pub mod plan;
+pub mod report;
 pub mod run_folder;
 pub mod summary;
+pub mod units;
 pub mod wraps;

@@ -1,21 +1,46 @@
-//! The evidence of a run: `config.toml`, `job.toml`, `metrics.jsonl`, `cost.csv`, `summary.json`, `loss.svg`, `model.safetensors` and
-//! the parties' logs.
+//! The evidence of a run: `config.toml`, `job.toml`, `metrics.jsonl`, `cost.csv`, `parties.json`, `held_out.json`, `summary.json`, `loss.svg`,
+//! `model.safetensors`, `report.html` and the parties' logs.
 
+use crate::charts::{Line, lines};
+use crate::report::{self, HeldOut};
 use crate::summary::Summary;
-use plotters::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use trefoil_job::Job;
 use trefoil_net::Id;
-use trefoil_server::report::CostLine;
+use trefoil_server::report::{CostLine, Report};
 use trefoil_server::{Error, Event, Result};
 
 /// An open run folder.
 pub struct RunFolder {
     dir: PathBuf,
     metrics: BufWriter<File>,
+}
+
+/// A line of `metrics.jsonl` that no party tells: an epoch of the same training in the clear.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs)] // the names say it
+pub enum Float {
+    FloatEpoch { epoch: u64, loss: f64, metric: f64 },
+}
+
+/// What a run has told, for [`RunFolder::finish`].
+pub struct Evidence<'a> {
+    /// `summary.json`.
+    pub summary: &'a Summary,
+    /// `parties.json`: what P0, P1 and P2 say of it.
+    pub reports: &'a [Report; 3],
+    /// `cost.csv`: their costs as one.
+    pub cost: &'a [CostLine],
+    /// `held_out.json`, where the records have classes.
+    pub held_out: Option<&'a HeldOut>,
+    /// Number, loss and metric of each epoch.
+    pub epochs: &'a [(u64, f64, f64)],
+    /// Loss and metric of each epoch in the clear.
+    pub float: &'a [(f64, f64)],
 }
 
 impl RunFolder {
@@ -54,69 +79,59 @@ impl RunFolder {
     /// The file cannot be written.
     pub fn event(&mut self, id: Id, event: &Event) -> Result<()> {
         if id == Id::P0 && matches!(event, Event::Step { .. } | Event::Epoch { .. }) {
-            let line = serde_json::to_string(event).unwrap_or_default();
-            writeln!(self.metrics, "{line}").map_err(Error::file(&self.dir))?;
+            self.line(event)?;
         }
         Ok(())
     }
 
-    /// Writes `summary.json`, `cost.csv` and `loss.svg`.
+    fn line(&mut self, line: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(line).unwrap_or_default();
+        writeln!(self.metrics, "{line}").map_err(Error::file(&self.dir))
+    }
+
+    fn json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let path = self.path(name);
+        let text = serde_json::to_string_pretty(value).map_err(|e| Error::config(name, e, "numbers and texts"))?;
+        std::fs::write(&path, text + "\n").map_err(Error::file(&path))
+    }
+
+    /// Writes what is left: the epochs in the clear, `summary.json`, `parties.json`, `cost.csv`, `held_out.json`, `loss.svg`, and `report.html`
+    /// from all of it.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn finish(
-        mut self,
-        summary: &Summary,
-        cost: &[CostLine],
-        epochs: &[(u64, f64, f64)],
-        float: &[(f64, f64)],
-    ) -> Result<()> {
+    pub fn finish(mut self, run: &Evidence<'_>) -> Result<()> {
+        for (epoch, (loss, metric)) in (1..).zip(run.float) {
+            self.line(&Float::FloatEpoch { epoch, loss: *loss, metric: *metric })?;
+        }
         self.metrics.flush().map_err(Error::file(&self.dir))?;
-        let path = self.path("summary.json");
-        let text = serde_json::to_string_pretty(summary).map_err(|e| Error::config("summary.json", e, "numbers and texts"))?;
-        std::fs::write(&path, text + "\n").map_err(Error::file(&path))?;
-
+        self.json("summary.json", run.summary)?;
+        self.json("parties.json", run.reports)?;
+        if let Some(held_out) = run.held_out {
+            self.json("held_out.json", held_out)?;
+        }
         let path = self.path("cost.csv");
         let mut csv = String::from("layer,label,rounds,payload_bytes,messages,seconds\n");
-        for CostLine { layer, label, rounds, payload_bytes, messages, seconds } in cost {
+        for CostLine { layer, label, rounds, payload_bytes, messages, seconds } in run.cost {
             csv += &format!("{layer},{label},{rounds},{payload_bytes},{messages},{seconds:.6}\n");
         }
         std::fs::write(&path, csv).map_err(Error::file(&path))?;
-        self.plot(epochs, float)
-    }
-
-    /// The loss by epoch, on shares and in the clear.
-    fn plot(&self, epochs: &[(u64, f64, f64)], float: &[(f64, f64)]) -> Result<()> {
         let path = self.path("loss.svg");
-        let secure: Vec<(f64, f64)> = epochs.iter().map(|(epoch, loss, _)| (*epoch as f64, *loss)).collect();
-        let float: Vec<(f64, f64)> = float.iter().enumerate().map(|(i, (loss, _))| (i as f64 + 1.0, *loss)).collect();
-        let most = secure.iter().chain(&float).fold(0.1f64, |m, p| m.max(p.1)) * 1.05;
-        let last = (epochs.len() as f64).max(2.0);
-        let draw = || -> std::result::Result<(), Box<dyn std::error::Error>> {
-            let root = SVGBackend::new(&path, (720, 440)).into_drawing_area();
-            root.fill(&WHITE)?;
-            let mut chart = ChartBuilder::on(&root)
-                .caption("Cross entropy on 1,024 training records", ("sans-serif", 18))
-                .margin(14)
-                .x_label_area_size(36)
-                .y_label_area_size(52)
-                .build_cartesian_2d(1.0..last, 0.0..most)?;
-            chart.configure_mesh().light_line_style(WHITE).x_desc("epoch").y_desc("loss").draw()?;
-            let series = [
-                (float, RGBColor(150, 150, 150), 5, "float, in the clear"),
-                (secure, RGBColor(20, 90, 160), 2, "on secret shares"),
-            ];
-            for (points, colour, width, name) in series {
-                let style = colour.stroke_width(width);
-                chart
-                    .draw_series(LineSeries::new(points, style))?
-                    .label(name)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
-            }
-            chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
-            root.present()?;
-            Ok(())
-        };
-        draw().map_err(|e| Error::config("loss.svg", e, "a picture"))
+        std::fs::write(&path, loss(run)).map_err(Error::file(&path))?;
+        report::write(&self.dir, None).map(drop)
     }
+}
+
+/// The loss by epoch, on shares and in the clear, as a picture that stands alone.
+fn loss(run: &Evidence<'_>) -> String {
+    let secure = run.epochs.iter().map(|(epoch, loss, _)| [*epoch as f64, *loss]).collect();
+    let float = (1..).zip(run.float).map(|(epoch, (loss, _))| [f64::from(epoch), *loss]).collect();
+    let both = [
+        Line { name: "in the clear (float)", class: "float", points: float },
+        Line { name: "on shares", class: "shares", points: secure },
+    ];
+    let svg = lines("Loss by epoch, on shares and in the clear", ["epoch", "loss"], &both, &|v| format!("{v:.2}"), true);
+    // The style of the report, without what is of pages.
+    let style = format!("<style>{}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>", report::CHARTS);
+    svg.replacen("\">", &format!("\">{style}"), 1)
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::output::{note, print};
-use crate::table::{Table, bytes};
+use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use trefoil_job::SuiteName;
 use trefoil_job::suites::Chosen;
 use trefoil_lab::bench::{self, Measurement, Planned};
+use trefoil_lab::units::bytes;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::OptimiserKind;
@@ -132,10 +133,10 @@ fn plans(planned: &[Planned]) -> Table {
         let named = |x| most(x).map_or_else(|| "-".into(), |(name, n)| format!("{name} {n}"));
         table.row([
             p.name.clone(),
-            p.rounds.to_string(),
-            bytes(p.bytes_total),
-            bytes(p.bytes_ahead),
-            named(&p.bytes_by_link),
+            p.spent.rounds.to_string(),
+            bytes(p.spent.bytes_total),
+            bytes(p.spent.bytes_ahead),
+            named(&p.spent.bytes_by_link),
             bytes(p.bytes_first),
             named(&p.bytes_by_layer),
             named(&p.bytes_by_protocol),

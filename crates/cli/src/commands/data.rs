@@ -2,10 +2,10 @@
 
 use crate::args::MNIST_DIR;
 use crate::output::print;
-use crate::table::bytes;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trefoil_data::fetch;
+use trefoil_lab::units::bytes;
 use trefoil_server::Result;
 
 /// Options of `trefoil data`.

@@ -3,7 +3,7 @@
 use crate::args::{self, DataArgs, TrainArgs};
 use crate::output::{json, note, print};
 use crate::progress::Reporter;
-use crate::table::{Table, bytes, percent};
+use crate::table::Table;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trefoil_job::suites::{self, Chosen};
 use trefoil_job::{StartModel, SuiteName};
 use trefoil_lab::demo::{self, Outcome};
+use trefoil_lab::report;
+use trefoil_lab::units::{bytes, percent};
 use trefoil_lab::wraps;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
@@ -128,6 +130,7 @@ impl Demo {
         } else {
             print(format_args!("\n{}\n{}\n", results(&outcome), seen(&outcome)));
             print(format_args!("{}\n", files(&demo.run_dir)));
+            print(format_args!("report: {}\n", demo.run_dir.join(report::NAME).display()));
         }
         if let Some(page) = &demo.page {
             note(format_args!("the page stays until Ctrl-C; for another browser: {}", page.link()?));

@@ -2,12 +2,13 @@
 
 use crate::args::DataArgs;
 use crate::output::{json, print};
-use crate::table::{Table, percent};
+use crate::table::Table;
 use clap::Args;
 use std::path::PathBuf;
 use trefoil_data::schema::Schema;
 use trefoil_job::evaluate;
 use trefoil_lab::demo;
+use trefoil_lab::units::percent;
 use trefoil_nn::Model;
 use trefoil_server::{Error, Result};
 

@@ -3,10 +3,11 @@
 use crate::args::{DataArgs, TrainArgs};
 use crate::output::{json, print};
 use crate::progress::Reporter;
-use crate::table::{Table, percent};
+use crate::table::Table;
 use clap::Args;
 use trefoil_job::{StartModel, plain};
 use trefoil_lab::demo::Progress;
+use trefoil_lab::units::percent;
 use trefoil_nn::TrainSpec;
 use trefoil_server::{Result, machine};
 

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::output::{json, note, print};
-use crate::table::{Table, bytes};
+use crate::table::Table;
 use clap::Args;
 use serde_json::json as object;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use trefoil_job::suites::Chosen;
 use trefoil_job::{Job, SuiteName};
 use trefoil_lab::bench::step_seconds;
 use trefoil_lab::plan::{Forecast, Seconds, Spent};
+use trefoil_lab::units::{bytes, time};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::Form;
@@ -173,14 +174,4 @@ fn table(forecast: &Forecast) -> Table {
     row("figures after an epoch", &forecast.figures);
     row(&format!("training: {} epochs, {} steps", forecast.epochs, forecast.steps), &forecast.training);
     table
-}
-
-/// For people.
-fn time(seconds: f64) -> String {
-    match seconds {
-        ..1.0 => format!("{:.1} ms", 1e3 * seconds),
-        1.0..120.0 => format!("{seconds:.1} s"),
-        120.0..7200.0 => format!("{:.1} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3600.0),
-    }
 }

@@ -83,8 +83,9 @@ fn digits(suite: &str) {
     let steps = number(&summary, "steps");
     assert_eq!(steps, 44.0);
     let metrics: Vec<Value> = read(&folder, "metrics.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(metrics.len(), 44 + 2);
+    assert_eq!(metrics.len(), 44 + 2 + 2);
     assert_eq!(metrics.iter().filter(|m| m["event"] == "epoch").count(), 2);
+    assert_eq!((&metrics[47]["event"], number(&metrics[47], "metric")), (&"float_epoch".into(), float));
     assert!((number(&metrics[45], "metric") - secure).abs() < 1e-9);
 
     let cost = read(&folder, "cost.csv");
@@ -103,13 +104,44 @@ fn digits(suite: &str) {
     // The parties' data folders went with the parties; their logs stay.
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let kept =
-        ["P0.log", "P1.log", "P2.log", "config.toml", "cost.csv", "job.toml", "loss.svg", "metrics.jsonl", "model.safetensors"];
-    assert_eq!(names, [&kept[..], &["summary.json"]].concat());
+    let kept = "P0.log P1.log P2.log config.toml cost.csv held_out.json job.toml loss.svg metrics.jsonl model.safetensors parties.json \
+        report.html summary.json";
+    assert_eq!(names.join(" "), kept);
+    report(&folder, &summary);
 
     let evaluated = json(&["evaluate", path(&folder.join("model.safetensors")), "--dataset", "digits", "--json"]);
     assert_eq!(number(&evaluated, "accuracy"), model);
     assert_eq!(evaluated["rows"], 360);
+}
+
+/// The page has the run's own figures, holds all that it shows, and is made again from the files by the command.
+fn report(folder: &Path, summary: &Value) {
+    let page = read(folder, "report.html");
+    assert!(page.len() < 600_000, "{} bytes", page.len());
+    for section in ["learning", "held-out", "cost", "weights", "security", "settings"] {
+        assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
+    }
+    assert!(!page.contains("Left out") && !page.contains("<script") && !page.contains("src=\"http"));
+    assert!(page.contains(&format!("{:.2}%", 100.0 * number(summary, "secure_test_accuracy"))));
+    // A loss and an accuracy after each of two epochs, and two counts of blocks; counted at the transport.
+    for (figure, values) in [("loss", 2), ("evaluate", 2), ("range", 4)] {
+        let head = format!("<th scope=\"row\">{figure}</th>");
+        let row = page.split(&head).skip(1).filter_map(|rest| rest.split("</tr>").next()).find(|row| row.contains("P0 and P1"));
+        assert!(row.is_some_and(|row| row.ends_with(&format!("<td>2</td><td>{values}</td>"))), "{figure}: {row:?}");
+    }
+    let held_out: Value = serde_json::from_str(&read(folder, "held_out.json")).unwrap();
+    let counts = held_out["counts"].as_array().unwrap();
+    let right: u64 = counts.iter().enumerate().map(|(i, row)| row[i].as_u64().unwrap()).sum();
+    assert!((right as f64 / 360.0 - number(summary, "model_test_accuracy")).abs() < 1e-9);
+    assert_eq!(held_out["wrong"].as_array().unwrap().len(), (360 - right as usize).min(48));
+
+    let again = folder.join("again.html");
+    let out = run(&["report", path(folder), "--out", path(&again)]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert_eq!(text(&out.stdout).trim(), path(&again));
+    assert!(std::fs::read_to_string(&again).unwrap() == page);
+    std::fs::write(folder.join("summary.json"), "{").unwrap();
+    refused(&run(&["report", path(folder)]), 2, &["summary.json", "a demo's summary"]);
 }
 
 /// Check 6: with the masks fixed, nothing is left to chance, whatever the timing; not even whether three processes over TLS train or

@@ -1,7 +1,7 @@
 //! What a step or a query takes, planned and not measured: for all networks that have a name, however large.
 
 use super::Operation;
-use crate::summary::by_link;
+use crate::plan::Spent;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trefoil_job::plan::{query, training};
@@ -18,12 +18,8 @@ pub struct Planned {
     pub suite: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optimiser: Option<OptimiserKind>,
-    pub rounds: u64,
-    /// Payload of an iteration on all links between parties.
-    pub bytes_total: u64,
-    /// The part of it that the helper sends ahead, in no round.
-    pub bytes_ahead: u64,
-    pub bytes_by_link: BTreeMap<String, u64>,
+    #[serde(flatten)]
+    pub spent: Spent,
     pub bytes_by_layer: BTreeMap<String, u64>,
     pub bytes_by_protocol: BTreeMap<String, u64>,
     /// Payload of the first iteration, and before it, in which data and weights are opened under their masks where a suite does that.
@@ -51,16 +47,11 @@ pub fn plan(name: &str, optimiser: OptimiserKind, suite: Chosen) -> Result<Plann
 }
 
 fn of(name: &str, optimiser: Option<OptimiserKind>, suite: Chosen, bytes_first: u64, later: &Books) -> Planned {
-    let total = later.total();
-    let sent = total.sent();
     Planned {
         name: name.into(),
         suite: suite.suite.to_string(),
         optimiser,
-        rounds: total.rounds,
-        bytes_total: total.bytes(),
-        bytes_ahead: total.ahead,
-        bytes_by_link: by_link(|a, b| sent[a.index()][b.index()]),
+        spent: later.total().into(),
         bytes_by_layer: later.by_layer().into_iter().map(|(layer, price)| (layer.into(), price.bytes())).collect(),
         bytes_by_protocol: later.by_protocol().into_iter().map(|(name, price)| (name.into(), price.bytes())).collect(),
         bytes_first,
