@@ -1,7 +1,7 @@
 //! Loss and accuracy by epoch, on shares and in the clear; seconds of steps.
 
 use super::html::table;
-use super::read::Run;
+use super::read::{Opened, Run};
 use crate::charts::{Line, lines};
 use crate::units::{count, percent, time};
 
@@ -10,7 +10,7 @@ pub fn html(run: &Run) -> String {
     if run.epochs.is_empty() {
         return "<p>Left out: the run folder has no <code>metrics.jsonl</code> with epochs.</p>\n".into();
     }
-    let shares = |of: fn(&(u64, Option<f64>, Option<f64>)) -> Option<f64>| -> Vec<[f64; 2]> {
+    let shares = |of: fn(&Opened) -> Option<f64>| -> Vec<[f64; 2]> {
         run.epochs.iter().filter_map(|e| of(e).map(|v| [e.0 as f64, v])).collect()
     };
     let (loss, metric) = (shares(|e| e.1), shares(|e| e.2));

@@ -15,14 +15,16 @@ use trefoil_server::{Error, Event, Result};
 const SMALL: u64 = 1 << 20;
 const LARGE: u64 = 1 << 26;
 
+/// Epoch, loss and metric, where they were opened.
+pub type Opened = (u64, Option<f64>, Option<f64>);
+
 /// What a run folder has. What is missing is none.
 pub struct Run {
     pub summary: Summary,
     pub job: Option<Job>,
     /// Seconds of each step at P0.
     pub steps: Vec<f64>,
-    /// Epoch, loss and metric, as they were opened.
-    pub epochs: Vec<(u64, Option<f64>, Option<f64>)>,
+    pub epochs: Vec<Opened>,
     /// The same in the clear.
     pub float: Vec<(u64, f64, f64)>,
     pub cost: Vec<CostLine>,
