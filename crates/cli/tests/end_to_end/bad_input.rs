@@ -26,7 +26,7 @@ fn idx_files() {
     mnist(&["train-images-idx3-ubyte", "found 49", "expected 56"]);
     small_idx(dir.path());
     idx(dir.path(), "t10k-labels-idx1-ubyte", &[0x0801, 10], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
-    mnist(&["t10k-labels-idx1-ubyte", "record 9, column \"label\"", "found \"10\"", "expected one of: \"0\", \"1\""]);
+    mnist(&["t10k-labels-idx1-ubyte", "record 10, column \"label\"", "found \"10\"", "expected one of: \"0\", \"1\""]);
 }
 
 #[test]
