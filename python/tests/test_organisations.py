@@ -112,7 +112,7 @@ def test_from_shares_to_answers(folder):
 
     # What is not in order is told by its cause, and nothing of a record.
     north, south = frame(1, 300), frame(2, 200)
-    with pytest.raises(trefoil.DataError, match='record 3, column "town": found something else') as error:
+    with pytest.raises(trefoil.DataError, match='record 4, column "town": found something else') as error:
         trefoil.share(north.assign(town=north.town.where(north.index != 3, "elsewhere")), job, keys["north"])
     assert "elsewhere" not in str(error.value)
     with pytest.raises(trefoil.DataError, match='no column "age"'):
