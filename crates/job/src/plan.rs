@@ -1,9 +1,11 @@
-//! What a training or a query takes, before anything runs: rounds, and bytes by link, layer and protocol, exact.
+//! What a training or a query takes, before anything runs: rounds, and bytes by link, layer and protocol, exact; and what the shares of a training
+//! are in memory.
 //!
 //! The program itself runs on a suite's engine without values ([`trefoil_mpc::plan`]), so that nothing is derived here a second time.
 
 use crate::suites::{Chosen, WithPlanner};
 use trefoil_mpc::Price;
+use trefoil_mpc::plan::held::{self, Held};
 use trefoil_mpc::plan::{Books, Planner};
 use trefoil_nn::{Event, Result, Trainer};
 
@@ -18,6 +20,12 @@ pub struct TrainingPlan {
     pub step: Books,
     /// The figures after an epoch: loss, range checks and metric.
     pub figures: Books,
+    /// Bytes that each party's shares of all records are.
+    pub records: Held,
+    /// The most bytes that each party's shares are at once up to the end of a step, records and protocols at work included.
+    pub held_by_steps: Held,
+    /// The same with the figures after an epoch.
+    pub held: Held,
 }
 
 /// What queries take.
@@ -34,7 +42,8 @@ pub struct QueryPlan {
 /// # Errors
 /// What does not fit.
 pub fn training(trainer: &Trainer, suite: Chosen) -> Result<TrainingPlan> {
-    suite.plan(OfTraining(trainer))
+    let (plan, held) = held::most(|| suite.plan(OfTraining(trainer)));
+    Ok(TrainingPlan { held, ..plan? })
 }
 
 /// What a whole training takes: the preparation of its data, all steps, and the figures of all epochs. It is exact where all epochs are trained,
@@ -83,11 +92,15 @@ impl WithPlanner for OfTraining<'_> {
         let t = self.0;
         let records = t.training().records;
         let of = |shape, format| e.secret(shape, format);
-        let (state, train, test) = (t.state_of(of), t.data_of(records.train_rows, of), t.data_of(records.test_rows, of));
+        let (train, test) = (t.data_of(records.train_rows, of), t.data_of(records.test_rows, of));
+        let shared = held::so_far();
+        let state = t.state_of(of);
         let from = t.steps_per_epoch().saturating_sub(STEPS);
         let (mut at, mut first) = (Books::default(), None);
         let nothing = Books::default;
-        let mut plan = TrainingPlan { setup: nothing(), first: nothing(), step: nothing(), figures: nothing() };
+        let (setup, step, figures) = (nothing(), nothing(), nothing());
+        let mut plan =
+            TrainingPlan { setup, first: nothing(), step, figures, records: shared, held_by_steps: shared, held: shared };
         let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
             let since = e.books() - &at;
             match event {
@@ -95,7 +108,7 @@ impl WithPlanner for OfTraining<'_> {
                 Event::Start => plan.setup = since,
                 Event::Step { .. } => {
                     plan.first = first.get_or_insert_with(|| since.clone()).clone();
-                    plan.step = since;
+                    (plan.step, plan.held_by_steps) = (since, held::so_far());
                 }
                 Event::Epoch { .. } => {
                     plan.figures = since;
@@ -191,6 +204,30 @@ mod tests {
         let plan = training(&t, chosen(SuiteName::Securenn)).unwrap();
         assert_eq!(plan.setup.total().bytes(), 60_000 * 784 * 16);
         assert!(["fc1", "relu1", "fc2", "softmax"].iter().all(|layer| plan.step.by_layer().contains_key(layer)));
+    }
+
+    /// What is held follows from the training: records stay, activations come and go with the batch.
+    #[test]
+    fn what_is_held_are_records_and_what_a_step_needs() {
+        let held = |suite, rows: usize, batch: usize| {
+            let t =
+                Training::of(Graph::perceptron(&[784, 256, 10]), rows).unwrap().with(|t| t.spec.batch = batch).trainer().unwrap();
+            let plan = training(&t, chosen(suite)).unwrap();
+            let test = t.training().records.test_rows;
+            assert!((0..3).all(|i| plan.records[i] <= plan.held_by_steps[i] && plan.held_by_steps[i] <= plan.held[i]));
+            (plan.records, plan.held_by_steps, ((rows + test) * 794) as u64)
+        };
+        let (records, small, values) = held(SuiteName::Masked, 1024, 128);
+        assert_eq!(records, [16 * values; 3]);
+        let (_, large, _) = held(SuiteName::Masked, 1024, 256);
+        assert!((0..3).all(|i| large[i] > small[i] + 128 * (784 + 2 * 256) * 16));
+        // Beside the records a step of so many takes what it takes.
+        let (more, again, values) = held(SuiteName::Masked, 4096, 128);
+        assert_eq!(more, [16 * values; 3]);
+        assert!((0..3).all(|i| again[i] - more[i] == small[i] - records[i]));
+        // P2 has no share of a record there.
+        let (records, _, values) = held(SuiteName::Securenn, 1024, 128);
+        assert_eq!(records, [8 * values, 8 * values, 0]);
     }
 
     #[test]

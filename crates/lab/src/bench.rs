@@ -37,15 +37,22 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     if bench.iterations == 0 {
         return Err(Error::config("iterations", 0, "at least 1"));
     }
-    if name == "gemm-128x784x256" {
-        return gemm::measure(name, bench);
+    match name {
+        "gemm-128x784x256" => gemm::measure(name, bench),
+        _ => measure_operation(name, &Operation::parse(name, bench.optimiser)?, bench, stop),
     }
-    let operation = Operation::parse(name, bench.optimiser)?;
+}
+
+/// Measures an operation under a name of one's own.
+///
+/// # Errors
+/// As for [`measure`].
+pub fn measure_operation(name: &str, operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measurement> {
     let rate = gemm::rate()?;
     let (pace, asked) = match bench.in_process {
-        false => match &operation {
-            Operation::Infer { network, batch } => service::ask(&operation, network, *batch, bench, stop)?,
-            _ => (processes(&operation, bench, stop)?, vec![]),
+        false => match operation {
+            Operation::Infer { network, batch } => service::ask(operation, network, *batch, bench, stop)?,
+            _ => (processes(operation, bench, stop)?, vec![]),
         },
         true => (operation.in_process(bench)?, vec![]),
     };

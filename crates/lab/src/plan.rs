@@ -1,12 +1,18 @@
 //! What a training will take, before anything runs: rounds and bytes as the protocols state them, and from these the time on given links and
 //! what it costs.
 
+mod check;
+
+pub use check::{Both, Checked, LINKS, NETWORKS, check, markdown};
+
 use crate::summary::by_link;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trefoil_job::plan;
 use trefoil_job::suites::Chosen;
 use trefoil_mpc::Price;
+use trefoil_mpc::plan::held::Held;
+use trefoil_net::Id;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::Trainer;
 use trefoil_server::Result;
@@ -42,7 +48,65 @@ pub struct Forecast {
     pub figures: Spent,
     /// All of it: data, steps and figures.
     pub training: Spent,
+    /// The most memory of each party's process.
+    pub memory_bytes: BTreeMap<String, u64>,
+    /// What that is the sum of.
+    pub memory_parts: BTreeMap<String, Memory>,
 }
+
+/// What a party's process holds at its peak, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The program, its threads and connections, without a training.
+    pub process: u64,
+    /// Shares of all records.
+    pub records: u64,
+    /// Shares of everything else that is held at once: weights, what the optimiser keeps, activations; and the protocols at work on them.
+    pub training: u64,
+    /// What the process has beside: room between what is held and what was freed, and matrices on their way through a local step.
+    pub overhead: u64,
+    /// Frames that wait because P2 is ahead.
+    pub queues: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.process + self.records + self.training + self.overhead + self.queues
+    }
+
+    /// What takes most of it, and what would make it less.
+    pub fn advice(&self) -> &'static str {
+        let most = self.records.max(self.training).max(self.queues);
+        if self.total() < 256 << 20 {
+            "memory is no concern"
+        } else if most == self.records {
+            "the records take most memory: every value is held in shares throughout the training"
+        } else if most == self.training {
+            "activations and weights take most memory: smaller batches, or a narrower network"
+        } else {
+            "what P2 has sent ahead takes most memory: a smaller queue_megabytes at P1 and P2"
+        }
+    }
+
+    /// Of P0, P1 and P2, whose shares of records are `records` and of all at once `held`, where P2 sends `ahead` bytes in all, of which `queue_bytes` may
+    /// wait at each end of its link to P1. A helper that is sent nothing (`free`) runs ahead until it may not.
+    fn of(records: Held, held: Held, free: bool, ahead: u64, queue_bytes: u64) -> [Memory; 3] {
+        let queue = if free { ahead.min(queue_bytes) } else { 0 };
+        [0, 1, 2].map(|i| Memory {
+            process: PROCESS,
+            records: records[i],
+            training: held[i].saturating_sub(records[i]),
+            overhead: held[i] / 100 * OVERHEAD,
+            queues: if i == 0 { 0 } else { queue },
+        })
+    }
+}
+
+/// What a party's process has without shares, and what it has beside them in percent of them. Both are fitted to measured peaks of processes, over both
+/// suites and the networks of [`NETWORKS`].
+const PROCESS: u64 = 25 << 20;
+const OVERHEAD: u64 = 40;
 
 /// Rounds, and bytes of payload.
 #[derive(Clone, Debug, Serialize)]
@@ -82,13 +146,26 @@ impl Spent {
 pub struct Seconds {
     /// Waiting for messages: rounds x RTT / 2.
     pub rounds: f64,
-    /// Sending: the busiest directed link's bytes at its rate.
+    /// Waiting for what is being sent.
     pub transfer: f64,
     /// Computing, on links that cost nothing.
     pub local: f64,
 }
 
 impl Seconds {
+    /// Of what is spent, where the parties compute for so many seconds.
+    ///
+    /// What is sent in rounds is waited for, link after link: P0 and P1 send one another in some rounds and P2 in others, and P2 answers in others
+    /// again. What P2 sends ahead is on its way meanwhile, and is waited for where its link takes longer than all the rest.
+    pub fn of(spent: &Spent, links: &Profile, local: f64) -> Seconds {
+        let on = |link: &str| spent.bytes_by_link.get(link).copied().unwrap_or(0);
+        let answers = on("P2->P1").saturating_sub(spent.bytes_ahead) + on("P2->P0");
+        let rate = |bytes: u64| links.bits_per_second.map_or(0.0, |rate| 8.0 * bytes as f64 / rate);
+        let rounds = spent.rounds as f64 * links.rtt.as_secs_f64() / 2.0;
+        let in_rounds = rate(on("P0->P1").max(on("P1->P0")) + on("P0->P2").max(on("P1->P2")) + answers);
+        Seconds { rounds, transfer: in_rounds.max(rate(on("P2->P1")) - rounds - local), local }
+    }
+
     /// All of it. The parts overlap a little, so that it is less in truth where two are of a size.
     pub fn total(&self) -> f64 {
         self.rounds + self.transfer + self.local
@@ -107,14 +184,17 @@ impl Seconds {
 }
 
 impl Forecast {
-    /// Of this training on this suite.
+    /// Of this training on this suite, where so many bytes of frames may wait at each end of a link.
     ///
     /// # Errors
     /// What does not fit into the ring.
-    pub fn of(trainer: &Trainer, suite: Chosen) -> Result<Forecast> {
+    pub fn of(trainer: &Trainer, suite: Chosen, queue_bytes: u64) -> Result<Forecast> {
         let (parts, all) = (plan::training(trainer, suite)?, plan::whole(trainer, suite)?);
         let (spec, records) = (&trainer.training().spec, &trainer.training().records);
         let named = |(name, price): (_, Price)| (String::from(name), price.bytes());
+        let memory = Memory::of(parts.records, parts.held, parts.step.total().to_helper == 0, all.ahead, queue_bytes);
+        let by_party = |i: usize, id: Id| (id.to_string(), memory[i]);
+        let memory: BTreeMap<String, Memory> = (0..).zip(Id::ALL).map(|(i, id)| by_party(i, id)).collect();
         Ok(Forecast {
             suite: suite.suite.to_string(),
             network: trainer.network().graph().to_string(),
@@ -130,18 +210,15 @@ impl Forecast {
             step_bytes_by_protocol: parts.step.by_protocol().into_iter().map(named).collect(),
             figures: parts.figures.total().into(),
             training: all.into(),
+            memory_bytes: memory.iter().map(|(id, memory)| (id.clone(), memory.total())).collect(),
+            memory_parts: memory,
         })
     }
 
     /// The time of a step, and of the training, where the parties compute for so many seconds in a step. What they compute beside steps is
     /// taken to be in proportion to what they send.
     pub fn seconds(&self, links: &Profile, local: f64) -> [Seconds; 2] {
-        let of = |spent: &Spent, local: f64| Seconds {
-            rounds: spent.rounds as f64 * links.rtt.as_secs_f64() / 2.0,
-            transfer: links.bits_per_second.map_or(0.0, |rate| 8.0 * spent.busiest().map_or(0, |(_, n)| n) as f64 / rate),
-            local,
-        };
         let more = self.training.bytes_total as f64 / (self.step.bytes_total as f64).max(1.0);
-        [of(&self.step, local), of(&self.training, local * more)]
+        [Seconds::of(&self.step, links, local), Seconds::of(&self.training, links, local * more)]
     }
 }

@@ -19,6 +19,8 @@
 //! assert_eq!((price.rounds, price.ahead, price.servers), (2, 128 * 256 * 12, 128 * 256 * 16));
 //! ```
 
+pub mod held;
+
 use crate::Price;
 use crate::secure::{Host, Num, Protocols, Secure, Shares};
 use std::collections::BTreeMap;
@@ -37,6 +39,10 @@ impl Books {
     /// Books what a protocol takes to the layer that is at work.
     pub(crate) fn book(&mut self, protocol: &'static str, price: Price) {
         if price != Price::NONE {
+            // While it is at work it has its messages beside the shares: not all at once, as measured.
+            let sent = price.sent();
+            let messages = |i: usize| (0..3).map(|j: usize| sent[i][j] + sent[j][i]).sum::<u64>() * 3 / 4;
+            held::at_work([0, 1, 2].map(messages));
             *self.entries.entry((self.layer.clone(), protocol)).or_default() += price;
         }
     }

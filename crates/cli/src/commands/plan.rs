@@ -6,11 +6,12 @@ use crate::table::Table;
 use clap::Args;
 use serde_json::json as object;
 use std::path::PathBuf;
+use std::time::Duration;
 use trefoil_client::peers::Peers;
 use trefoil_job::suites::Chosen;
 use trefoil_job::{Job, SuiteName};
-use trefoil_lab::bench::step_seconds;
-use trefoil_lab::plan::{Forecast, Seconds, Spent};
+use trefoil_lab::bench::{Bench, step_seconds};
+use trefoil_lab::plan::{self, Checked, Forecast, Seconds, Spent};
 use trefoil_lab::units::{bytes, time};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
@@ -50,8 +51,12 @@ pub struct Plan {
     suite: SuiteName,
 
     /// Records of all data owners together; a job's held-out ones are among them
-    #[arg(long, value_name = "N")]
-    rows: usize,
+    #[arg(long, value_name = "N", required_unless_present = "check")]
+    rows: Option<usize>,
+
+    /// Plan and measure a step of four networks on both suites and on links of two shapes, and show how far apart they are; it takes minutes
+    #[arg(long, conflicts_with_all = ["job", "network", "rows", "links", "step_seconds", "prices"])]
+    check: bool,
 
     /// The links between parties: round-trip time and rate of each, such as 40ms,100Mbps
     #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links)]
@@ -69,6 +74,10 @@ pub struct Plan {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "prices")]
     cores: u32,
 
+    /// Mebibytes of frames that may wait at each end of a link, as in party.toml
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    queue_megabytes: u64,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -77,9 +86,12 @@ pub struct Plan {
 impl Plan {
     /// Plans it.
     pub fn run(self) -> Result<()> {
+        if self.check {
+            return self.check();
+        }
         let (training, suite) = self.training()?;
         let trainer = training.trainer()?;
-        let forecast = Forecast::of(&trainer, suite)?;
+        let forecast = Forecast::of(&trainer, suite, self.queue_megabytes << 20)?;
         let local = match self.step_seconds {
             Some(seconds) if seconds.is_finite() && seconds >= 0.0 => seconds,
             Some(seconds) => return Err(Error::config("--step-seconds", seconds, "0 or more")),
@@ -122,18 +134,59 @@ impl Plan {
         if let Some(price) = price {
             print(format_args!("price: {price:.2}\n"));
         }
+        print(format_args!("\n{}", memory(&forecast)));
         note(all.advice());
+        let most = forecast.memory_parts.values().max_by_key(|memory| memory.total());
+        most.iter().for_each(|memory| note(memory.advice()));
         Ok(())
     }
 
+    /// Plans, and measures what was planned.
+    fn check(&self) -> Result<()> {
+        let stop = super::stop_flag()?;
+        let program = super::this_program()?;
+        let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
+        let mut all = vec![];
+        for suite in [SuiteName::Masked, SuiteName::Securenn] {
+            let bench = Bench {
+                suite,
+                optimiser: OptimiserKind::default(),
+                links: "local",
+                iterations: 40,
+                most: Duration::from_secs(15),
+                queue_bytes: (self.queue_megabytes as usize) << 20,
+                threads: super::threads(None)?,
+                in_process: false,
+                program: &program,
+                scratch: scratch.path(),
+            };
+            for (network, batch) in plan::NETWORKS {
+                note(format_args!("{network}, {batch} records in a step, {suite}"));
+                all.extend(plan::check(network, batch, &plan::LINKS, &bench, stop)?);
+            }
+        }
+        match self.json {
+            true => json(&all)?,
+            false => print(plan::markdown(&all)),
+        }
+        let wrong = |c: &Checked| {
+            (!c.wrong().is_empty()).then(|| format!("{} on {} over {}: {}", c.network, c.suite, c.links, c.wrong().join(", ")))
+        };
+        match all.iter().filter_map(wrong).collect::<Vec<_>>() {
+            wrong if wrong.is_empty() => Ok(()),
+            wrong => Err(Error::config("plan", wrong.join("; "), "equal rounds and bytes, time within 15%, memory within 20%")),
+        }
+    }
+
     fn training(&self) -> Result<(Training, Chosen)> {
+        let rows = self.rows.unwrap_or_default();
         if let Some(file) = &self.job {
             let job = Job::load(file, &Peers::load(&self.peers)?)?;
-            let test_rows = self.rows.checked_div(job.data.holdout).unwrap_or(0);
-            return Ok((job.training(self.rows - test_rows, test_rows), job.chosen()));
+            let test_rows = rows.checked_div(job.data.holdout).unwrap_or(0);
+            return Ok((job.training(rows - test_rows, test_rows), job.chosen()));
         }
         let Some(network) = &self.network else { return Err(Error::config("plan", "nothing", "a job, or --network")) };
-        let training = Training::of(network.graph()?, self.rows)?.with(|t| {
+        let training = Training::of(network.graph()?, rows)?.with(|t| {
             (t.spec.batch, t.spec.epochs, t.spec.optimiser) = (self.batch, self.epochs, self.optimiser);
             if t.spec.optimiser.adapts() {
                 t.spec.lr = 0.001;
@@ -173,5 +226,16 @@ fn table(forecast: &Forecast) -> Table {
     row(&format!("each step of {}", forecast.batch), &forecast.step);
     row("figures after an epoch", &forecast.figures);
     row(&format!("training: {} epochs, {} steps", forecast.epochs, forecast.steps), &forecast.training);
+    table
+}
+
+/// Each party's memory at its peak, and what it is the sum of.
+fn memory(forecast: &Forecast) -> Table {
+    let mut table =
+        Table::new(["memory", "at peak", "records", "weights, activations, protocols", "overhead", "queues", "process"]);
+    for (id, m) in &forecast.memory_parts {
+        let cells = [m.total(), m.records, m.training, m.overhead, m.queues, m.process].map(bytes);
+        table.row([vec![id.clone()], cells.to_vec()].concat());
+    }
     table
 }

@@ -64,7 +64,11 @@ impl Operation {
     /// The training that the parties agree on; only its network matters.
     pub(super) fn training(&self) -> Result<Training> {
         let network = self.network();
-        let (bits, batch) = (fraction_bits(&network), step(&network));
+        let bits = fraction_bits(&network);
+        let batch = match self {
+            Operation::Train { batch, .. } => *batch,
+            _ => step(&network),
+        };
         Ok(Training::of(network, batch)?.with(|t| {
             (t.spec.batch, t.spec.epochs, t.spec.fraction_bits) = (batch, 1, Some(bits));
             (t.spec.lr, t.spec.lr_schedule) = (0.1, Schedule::Constant);
@@ -77,7 +81,7 @@ impl Operation {
     }
 
     /// The training whose steps are done again and again.
-    pub(super) fn repeated(&self) -> Result<Training> {
+    pub(crate) fn repeated(&self) -> Result<Training> {
         Ok(self.training()?.with(|t| {
             // More epochs than anybody waits for.
             (t.records.train_rows, t.spec.epochs) = (t.spec.batch * 8, 1_000_000);

@@ -58,6 +58,7 @@ pub struct Measurement {
 }
 
 /// How to measure.
+#[derive(Clone, Copy)]
 pub struct Bench<'a> {
     /// Protocol suite.
     pub suite: SuiteName,
@@ -82,7 +83,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    pub(super) fn chosen(&self) -> Chosen {
+    pub(crate) fn chosen(&self) -> Chosen {
         Chosen { suite: self.suite, truncation: Truncation::Dealer }
     }
 

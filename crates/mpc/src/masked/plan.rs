@@ -3,10 +3,11 @@
 
 use super::suite::Riders as Suite;
 use super::{and, drelu, lift, product, select, share, truncate};
+use crate::plan::held::{Bytes, Held};
 use crate::plan::{Blank, Books};
 use crate::secure::{Factors, Protocols, Secure, Shares};
 use crate::{Price, Result};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use trefoil_engine::Index;
 use trefoil_ring::Tensor;
@@ -24,17 +25,25 @@ impl Default for MaskedPlan {
     }
 }
 
+/// Bytes of an element of a share: m and l_j at P_j, l_0 and l_1 at P2.
+const SHARE: Held = [16, 16, 16];
+/// Of e_j, and of m made whole. Bits are too small to count.
+const LIFT: Held = [8, 8, 0];
+
 /// A masked matrix of which only the shape is known, and whether it waits for its lift.
 #[derive(Clone)]
 pub struct Planned {
     shape: [usize; 2],
     lift: Option<Rc<Lift>>,
+    /// Clones have it in common.
+    _held: Rc<Bytes>,
 }
 
 /// As in share.rs: how many bits are open, and whether m has been made whole; clones of a share have it in common.
 struct Lift {
     f: u8,
     whole: Cell<bool>,
+    held: RefCell<Vec<Bytes>>,
 }
 
 /// A matrix of bits, and whether shares of their masks have been dealt.
@@ -46,7 +55,10 @@ pub struct PlannedBit {
 
 impl Planned {
     fn new(shape: [usize; 2], f: Option<u8>) -> Planned {
-        Planned { shape, lift: f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, whole: Cell::new(false) })) }
+        let elements = shape[0] * shape[1];
+        let held = || RefCell::new(vec![Bytes::of(elements, LIFT)]);
+        let lift = f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, whole: Cell::new(false), held: held() }));
+        Planned { shape, lift, _held: Rc::new(Bytes::of(elements, SHARE)) }
     }
     fn pending(&self) -> Option<&Rc<Lift>> {
         self.lift.as_ref().filter(|lift| !lift.whole.get())
@@ -92,6 +104,7 @@ fn lifts<'a>(shares: impl IntoIterator<Item = &'a Planned>) -> Price {
     Price::at_once(shares.into_iter().filter_map(|x| {
         let lift = x.pending()?;
         lift.whole.set(true);
+        lift.held.borrow_mut().push(Bytes::of(x.count(), LIFT));
         Some(lift::cost(x.count(), lift.f).into())
     }))
 }

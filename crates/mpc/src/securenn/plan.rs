@@ -3,10 +3,11 @@
 
 use super::suite::Choices as Suite;
 use super::{Truncation, drelu, matmul, share, truncate};
+use crate::plan::held::{Bytes, Held};
 use crate::plan::{Blank, Books};
 use crate::secure::{Factors, Protocols, Secure, Shares};
 use crate::{Price, Result};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use trefoil_engine::Index;
 use trefoil_ring::Tensor;
@@ -26,11 +27,17 @@ impl SecureNnPlan {
     }
 }
 
+/// Bytes of an element of a share at P0 and P1; P2 has none.
+const SHARE: Held = [8, 8, 0];
+/// Of X - A and A_j at a server, and of A at P2.
+const OPENED: Held = [16, 16, 8];
+
 /// A shared matrix of which only the shape is known, and whether it is open under its mask; clones have that in common.
 #[derive(Clone)]
 pub struct Planned {
     shape: [usize; 2],
-    opened: Rc<Cell<bool>>,
+    opened: Rc<RefCell<Option<Bytes>>>,
+    _held: Bytes,
 }
 
 impl Default for SecureNnPlan {
@@ -39,9 +46,19 @@ impl Default for SecureNnPlan {
     }
 }
 
+impl Planned {
+    /// Whether it was still to be opened. It is open now.
+    fn open(&self) -> bool {
+        let mut opened = self.opened.borrow_mut();
+        let first = opened.is_none();
+        opened.get_or_insert_with(|| Bytes::of(self.count(), OPENED));
+        first
+    }
+}
+
 impl Blank for Planned {
     fn blank(shape: [usize; 2]) -> Planned {
-        Planned { shape, opened: Rc::default() }
+        Planned { shape, opened: Rc::default(), _held: Bytes::of(shape[0] * shape[1], SHARE) }
     }
 }
 
@@ -57,7 +74,11 @@ impl Shares for Planned {
     }
     /// What is opened stays opened.
     fn gather(&self, index: Index<'_>) -> Planned {
-        Planned { shape: index.shape(self.shape), opened: Rc::new(self.opened.as_ref().clone()) }
+        let out = Planned::blank(index.shape(self.shape));
+        if self.opened.borrow().is_some() {
+            out.open();
+        }
+        out
     }
     fn beside(x: &[&Planned]) -> Option<Planned> {
         Planned::joined(x).map(Planned::blank)
@@ -66,7 +87,7 @@ impl Shares for Planned {
 
 /// How many elements have yet to be opened; they are open then.
 fn opened<'a>(values: impl IntoIterator<Item = &'a Planned>) -> usize {
-    values.into_iter().filter(|x| !x.opened.replace(true)).map(Blank::count).sum()
+    values.into_iter().filter(|x| x.open()).map(Blank::count).sum()
 }
 
 /// The products of pairs of matrices, with so many elements of results.
