@@ -60,7 +60,7 @@ struct Section {
 /// The report of a run folder.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn page(dir: &Path) -> Result<String> {
     let run = Run::read(dir)?;
     let section = |anchor, title, body| Section { anchor, title, body };
