@@ -43,6 +43,7 @@ pub mod machine;
 mod matrices;
 pub mod openings;
 mod page;
+mod proposals;
 pub mod record;
 mod records;
 pub mod report;

@@ -2,11 +2,10 @@
 
 use crate::entry::Entry;
 use crate::record::{Record, State, Status};
-use crate::server::{Here, JOBS, Server};
+use crate::server::{Here, Server};
 use crate::service::{self, ServiceHere};
-use crate::{Error, Result, approvals, checkpoint, links, records, runner, share, start_model, uploads};
+use crate::{Error, Result, approvals, checkpoint, links, proposals, records, runner, share, start_model, uploads};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use trefoil_client::approval::{Approval, Role};
@@ -16,11 +15,6 @@ use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Part, wire};
-
-/// Jobs that are remembered.
-const MOST_JOBS: usize = 1000;
-/// Jobs of one proposer that wait for approval.
-const MOST_PROPOSALS: usize = 16;
 
 /// Answers one connection.
 pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
@@ -86,7 +80,7 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
             Ok(request::accept(stream, &link)?)
         }
         Request::Propose { job } => {
-            let here = propose(server, Job::from_json(job)?, from)?;
+            let here = proposals::take(server, Job::from_json(job)?, from)?;
             Ok(request::accept(stream, &here.hash)?)
         }
         Request::Approve { job, approval } => {
@@ -172,80 +166,11 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
     }
 }
 
-/// A job is remembered once a member of it has sent it; nothing is done with it before it is approved.
-fn propose(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
-    let own = server.identity.fingerprint();
-    if job.party_of(own).is_none() {
-        return Err(Error::Refused(format!("this party, {own}, is none of the job's three")));
-    }
-    if from != own && !job.members().any(|m| m == from) {
-        return Err(Error::Refused(format!("a job is proposed by one of its members; {from} is none")));
-    }
-    let here = Here::at(server, job.hash());
-    let hash = here.hash;
-    if server.aside.contains_key(&hash.to_string()) {
-        return Err(here.unknown());
-    }
-    let mut jobs = server.jobs();
-    if let Some(entry) = jobs.get_mut(&hash) {
-        // Only addresses can differ, and only the operator may say where this party finds its peers.
-        if from == own && entry.record.job != job {
-            let record = Record { job, ..entry.record.clone() };
-            server.database.put(JOBS, &hash.to_string(), &record)?;
-            server.note(json!({ "what": "addresses changed", "job": hash, "by": from }))?;
-            entry.record = record;
-        }
-        return Ok(here);
-    }
-    let unapproved = |r: &Record| !r.approved && !r.state.is_final();
-    if from != own && jobs.values().filter(|e| unapproved(&e.record) && e.record.proposed_by == from).count() >= MOST_PROPOSALS {
-        let why = format!("{MOST_PROPOSALS} jobs of this proposer wait for the operator's approval; cancel some");
-        return Err(Error::Refused(why));
-    }
-    if jobs.len() >= MOST_JOBS {
-        let services = |job: JobHash| {
-            let services = server.services();
-            let of_job = services.values().filter(|s| s.service.model.job() == Some(job));
-            of_job.fold((0, 0), |(live, ended), s| if s.now().ended { (live, ended + 1) } else { (live + 1, ended) })
-        };
-        let Some(old) = makes_room(&jobs, services) else {
-            return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
-        };
-        server.database.delete(JOBS, &old.to_string())?;
-        server.database.clear(&approvals::table(old))?;
-        server.note(json!({ "what": "forgotten", "job": old }))?;
-        jobs.remove(&old);
-    }
-    let record = Record::new(job, from);
-    server.database.put(JOBS, &hash.to_string(), &record)?;
-    server.note(json!({ "what": "proposed", "job": hash, "name": record.job.name, "by": from }))?;
-    tracing::info!(job = %hash, "proposed by {}", record.job.role(from));
-    jobs.insert(hash, Entry::new(record));
-    drop(jobs);
-    server.admit()?;
-    Ok(here)
-}
-
-/// What is over makes room: first what was cancelled before the operator had approved it, so that who proposes and cancels without end makes
-/// this party forget nothing else; then the cancelled, then the trained whose owner has the model, or whose model nobody gets and all of
-/// whose services have ended. `services` says of a job how many go on, and how many have ended; a job with one that goes on makes no room.
-fn makes_room(jobs: &BTreeMap<JobHash, Entry>, services: impl Fn(JobHash) -> (usize, usize)) -> Option<JobHash> {
-    let rank = |hash: JobHash, r: &Record| match (&r.state, services(hash)) {
-        (_, (1.., _)) => None,
-        (State::Cancelled { .. }, _) => Some(u8::from(r.approved)),
-        (State::Trained, _) if r.delivered => Some(2),
-        (State::Trained, (_, 1..)) if r.job.model_owner.is_none() => Some(2),
-        _ => None,
-    };
-    let over = jobs.iter().filter_map(|(hash, e)| Some((rank(*hash, &e.record)?, hash)));
-    over.min().map(|(_, hash)| *hash)
-}
-
 /// What `--approve` on the command line does.
 pub fn approve_by_operator(server: &Arc<Server>, job: Job) -> Result<()> {
     let own = server.identity.fingerprint();
     let role = job.party_of(own).map_or(Role::P0, Role::from);
-    let here = propose(server, job, own)?;
+    let here = proposals::take(server, job, own)?;
     let approval = Approval::sign(&server.identity, here.hash, role)?;
     approve(&here, own, approval)
 }
@@ -366,41 +291,4 @@ fn give_model(here: &Here, stream: &mut Stream, from: Fingerprint, approval: App
     here.update(|r| r.delivered = true)?;
     tracing::info!(job = %here.hash, "the model owner has this party's share of the model");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_proposes_and_cancels_makes_nobody_elses_job_forgotten() {
-        let mut jobs = BTreeMap::new();
-        let add = |jobs: &mut BTreeMap<_, _>, n: u8, approved, state, delivered| {
-            let job = crate::stored::tests::job();
-            let by = job.owner[0].fingerprint;
-            jobs.insert(JobHash([n; 32]), Entry::new(Record { approved, state, delivered, ..Record::new(job, by) }));
-        };
-        let cancelled = || State::Cancelled { by: "somebody".into() };
-        add(&mut jobs, 0, true, State::Waiting, false);
-        add(&mut jobs, 1, true, State::Trained, false);
-        add(&mut jobs, 2, true, State::Trained, true);
-        add(&mut jobs, 3, true, cancelled(), false);
-        add(&mut jobs, 4, false, cancelled(), false);
-        // Its model is served.
-        add(&mut jobs, 5, true, State::Trained, true);
-        // Models that nobody gets: not served yet, served, served once.
-        for n in 6..9 {
-            add(&mut jobs, n, true, State::Trained, false);
-            jobs.get_mut(&JobHash([n; 32])).unwrap().record.job.model_owner = None;
-        }
-        // A model that its owner has not fetched waits for that, whoever has asked it.
-        let services = |job: JobHash| (usize::from([5, 7].contains(&job.0[0])), usize::from([1, 8].contains(&job.0[0])));
-        let order: Vec<u8> = std::iter::from_fn(|| {
-            let hash = makes_room(&jobs, services)?;
-            jobs.remove(&hash).map(|_| hash.0[0])
-        })
-        .collect();
-        assert_eq!(order, [4, 3, 2, 8]);
-        assert_eq!(jobs.len(), 5);
-    }
 }
