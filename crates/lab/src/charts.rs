@@ -1,6 +1,6 @@
 //! Charts as SVG, of which the one who shows them chooses the colours: `report.html` and `loss.svg` have one style sheet.
 
-use crate::report::html::Text;
+use crate::html::Text;
 use std::fmt::Write;
 
 /// Points of a line that are drawn at most.

@@ -8,12 +8,13 @@
 //! | [`mod@bench`] | steps of a network on random records |
 //! | [`wraps`] | how many truncations are expected to fail |
 //! | [`summary`], [`run_folder`] | the evidence that a run leaves |
-//! | [`report`], [`charts`] | the same as one page |
+//! | [`report`], [`charts`], `html` | the same as one page |
 //! | [`units`] | numbers for people |
 
 pub mod bench;
 pub mod charts;
 pub mod demo;
+mod html;
 pub mod launch;
 pub mod plan;
 pub mod report;

@@ -12,11 +12,9 @@
 //! | `cost` | where bytes and time went |
 //! | `weights`, `images` | pictures of the first layer |
 //! | `security` | who could see what, and what was opened |
-//! | `html` | texts and tables |
 
 mod cost;
 pub mod held_out;
-pub(crate) mod html;
 mod images;
 mod learning;
 mod read;
@@ -25,9 +23,9 @@ mod weights;
 
 pub use held_out::HeldOut;
 
+use crate::html::{Lines, Text, table};
 use crate::units::{bytes, count, percent, time};
 use base64::Engine as _;
-use html::{Lines, Text, table};
 use read::Run;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

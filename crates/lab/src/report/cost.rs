@@ -1,8 +1,8 @@
 //! Where bytes and time went: by layer, by protocol, by link.
 
-use super::html::{Text, table};
 use super::read::Run;
 use crate::charts::{Part, bar, flame};
+use crate::html::{Text, table};
 use crate::units::{bytes, count, time};
 use std::collections::BTreeMap;
 use trefoil_net::Id;

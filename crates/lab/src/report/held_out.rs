@@ -1,9 +1,9 @@
 //! `held_out.json`: what a demo's model says of the records held out, which the one who runs it has in the clear.
 
-use super::html::{Text, table};
 use super::images::grey;
 use super::read::Run;
 use crate::charts::{Line, lines};
+use crate::html::{Text, table};
 use crate::units::{count, percent};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

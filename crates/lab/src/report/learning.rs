@@ -1,8 +1,8 @@
 //! Loss and accuracy by epoch, on shares and in the clear; seconds of steps.
 
-use super::html::table;
 use super::read::{Opened, Run};
 use crate::charts::{Line, lines};
+use crate::html::table;
 use crate::units::{count, percent, time};
 
 /// The section.

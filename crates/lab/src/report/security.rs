@@ -1,7 +1,7 @@
 //! Who could see what: from what the parties counted, what the transport carried, and what the job says.
 
-use super::html::{Text, table};
 use super::read::Run;
+use crate::html::{Text, table};
 use crate::units::{bytes, count};
 use std::collections::BTreeMap;
 use trefoil_server::report::Report;
