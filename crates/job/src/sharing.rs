@@ -133,29 +133,14 @@ fn share_records(
     let records = open(&columns, labelled)?;
     let width = records.width();
     let mut chunks = FileChunks { rows: (share::CHUNK / width.max(1)).max(1), width, records, progress };
-    send(job, identity, &mut chunks, width, patience, insecure_seed)
+    send(job, identity, &mut chunks, width, patience, insecure_seed, &|_, _| ())
 }
 
-/// Shares chunks from anywhere.
+/// Shares chunks from anywhere. `told` is shown each chunk, and what P0, P1 and P2 are sent of it.
 ///
 /// # Errors
 /// As for [`share()`].
 pub fn send(
-    job: &Job,
-    identity: &Identity,
-    chunks: &mut dyn Chunks,
-    width: usize,
-    patience: Patience,
-    insecure_seed: Option<[u8; 32]>,
-) -> Result<Receipt> {
-    send_and_tell(job, identity, chunks, width, patience, insecure_seed, &|_, _| ())
-}
-
-/// The same; `told` is shown each chunk, and what P0, P1 and P2 are sent of it.
-///
-/// # Errors
-/// As for [`share()`].
-pub fn send_and_tell(
     job: &Job,
     identity: &Identity,
     chunks: &mut dyn Chunks,

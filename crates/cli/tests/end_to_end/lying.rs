@@ -48,7 +48,7 @@ fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
     lie(&mut held_out);
     let order = (job.data.partition == Partition::Vertical).then(|| "ab".repeat(32));
     let mut words = Words { left: vec![Chunk { test: true, x: held_out }, Chunk { test: false, x: rows(16) }], order };
-    sharing::send(job, identity, &mut words, width, PATIENCE, None).unwrap();
+    sharing::send(job, identity, &mut words, width, PATIENCE, None, &|_, _| ()).unwrap();
 }
 
 /// What all three parties say of the job once it has failed.

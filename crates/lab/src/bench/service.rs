@@ -106,7 +106,7 @@ fn serve(demo: &Demo, data: &Dataset, keys: &Keys, client: &Identity, fleet: &Fl
     let mut rows = Rows::new(&data.train, &data.test);
     for owner in &keys.owners {
         let width = rows.width();
-        sharing::send(&job, owner, &mut rows, width, patience, None)?;
+        sharing::send(&job, owner, &mut rows, width, patience, None, &|_, _| ())?;
     }
     let mut trained = [false; 3];
     while trained != [true; 3] {

@@ -113,7 +113,7 @@ impl Owners<'_> {
                         let mut rows = Rows::new(train, test);
                         let (width, seed) = (rows.width(), demo.insecure_mask_seed.map(|seed| job::owner_seed(seed, i)));
                         let told = |x: &Tensor, sent: &[Vec<Part>; 3]| self.show(i, x, sent);
-                        if let Err(e) = sharing::send_and_tell(job, identity, &mut rows, width, patience, seed, &told) {
+                        if let Err(e) = sharing::send(job, identity, &mut rows, width, patience, seed, &told) {
                             next.store(usize::MAX / 2, Ordering::Relaxed);
                             // Nobody listens any more only where the run has failed already.
                             let _ = sender.send(e.into());
