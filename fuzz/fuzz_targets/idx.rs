@@ -18,7 +18,9 @@ fuzz_target!(|bytes: &[u8]| {
         target: None,
         id: None,
         holdout: 0,
-        columns: vec![Column::Pixels { name: "p".to_string(), count }],
+        seed: 0,
+        clipped: 1.0,
+        columns: vec![Column::pixels("p", count)],
     };
     let Ok(mut records) = Records::open(&Source::of(path), &schema, &[], false) else { return };
     while let Ok(Some(chunk)) = records.next(100) {

@@ -8,7 +8,7 @@ use trefoil_data::{Records, Source};
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.npy", std::process::id()));
     std::fs::write(&path, bytes).expect("a temporary file can be written");
-    let number = |name: &str| Column::Number { name: name.to_string(), mean: 0.0, deviation: 1.0 };
+    let number = |name: &str| Column::number(name, 0.0, 1.0);
     let schema = Schema {
         task: Task::Regression,
         partition: Partition::Horizontal,
@@ -17,6 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         target: Some(Standard { mean: 0.0, deviation: 1.0 }),
         id: None,
         holdout: 5,
+        seed: 0,
+        clipped: 1.0,
         columns: vec![number("a"), number("b")],
     };
     let Ok(mut records) = Records::open(&Source::of(path), &schema, &[], false) else { return };

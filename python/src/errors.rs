@@ -40,9 +40,13 @@ fn message(error: &Error) -> String {
         Error::Client(ClientError::Source(source)) => source.downcast_ref(),
         _ => None,
     };
+    let (data, more) = match data {
+        Some(DataError::Faults { first, more }) => (Some(&**first), format!(" (and {more} more)")),
+        other => (other, String::new()),
+    };
     match data {
         Some(DataError::Value { file, record, column, expected, .. }) => {
-            format!("{file}: record {record}, column {column}: found something else, expected {expected}")
+            format!("{file}: record {record}, column {column}: found something else, expected {expected}{more}")
         }
         _ => error.to_string(),
     }

@@ -167,6 +167,29 @@ pub enum DataError {
         /// What is accepted.
         expected: String,
     },
+    /// More values beyond a column's range than a job lets pass.
+    #[error(
+        "column {column}: found {found} of {of} values beyond the range that the job has for it, expected at most {percent} %, \
+         as the job's [data] clipped says"
+    )]
+    Clipped {
+        /// Its name, quoted.
+        column: String,
+        /// Values that would be clipped.
+        found: u64,
+        /// All of them.
+        of: u64,
+        /// Of all, those that may be.
+        percent: f64,
+    },
+    /// Several things are wrong with a file.
+    #[error("{first} (and {more} more: `trefoil data check` lists them)")]
+    Faults {
+        /// In the order of the file.
+        first: Box<DataError>,
+        /// Others.
+        more: u64,
+    },
     /// A schema by which no records can be prepared.
     #[error("[data] {place}: found {found}, expected {expected}")]
     Schema {

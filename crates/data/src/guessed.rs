@@ -3,7 +3,7 @@
 //! - The label column is given by its name, or by its index, from 0, where no column has that name.
 //! - Labels are integers or texts, and become classes in their order.
 //! - A column of texts becomes a category, and anything else must be a finite number in every record.
-//! - Every fifth record is held out, or the last one of fewer.
+//! - One of five records is held out, by the schema's seed, or one of fewer.
 
 use crate::error::{empty, mismatch};
 use crate::records::Table;
@@ -29,21 +29,16 @@ pub fn load(source: &Source, label: &str) -> Result<Dataset> {
     }
     for column in &mut schema.columns {
         match column {
-            Column::Category { name, values } if values.iter().any(number) => {
-                *column = Column::Number { name: std::mem::take(name), mean: 0.0, deviation: 1.0 };
+            Column::Category { name, values, .. } if values.iter().any(number) => {
+                *column = Column::number(std::mem::take(name), 0.0, 1.0);
             }
             _ => {}
         }
     }
-    let [mut train, mut test] = Samples::read(&mut Records::open(source, &schema, &[], true)?)?;
+    let [train, test] = Samples::read(&mut Records::open(source, &schema, &[], true)?)?;
     let rows = train.rows() + test.rows();
     if rows < 2 {
         return Err(empty(&file, format!("{rows} records"), "2, to train and to test"));
-    }
-    if test.rows() == 0 {
-        // Of so few the last one.
-        schema.holdout = rows;
-        (train, test) = (train.take(rows - 1), train.select(&[rows - 1]));
     }
     Ok(Dataset { name, schema, train, test })
 }

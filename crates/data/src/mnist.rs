@@ -18,7 +18,9 @@ pub(crate) fn schema(pixels: usize) -> Schema {
         target: None,
         id: None,
         holdout: 0,
-        columns: vec![Column::Pixels { name: "pixel".to_string(), count: pixels }],
+        seed: 0,
+        clipped: 1.0,
+        columns: vec![Column::pixels("pixel", pixels)],
     }
 }
 

@@ -4,22 +4,29 @@
 //! |---|---|---|
 //! | CSV, plain or gzip | `.csv`, `.tsv`, with `.gz` | by the names in the header; others are ignored |
 //! | Parquet | `.parquet`, a folder of such | by name; others are ignored |
-//! | NumPy | `.npy` | the owner's columns in the schema's order; the label in a second file |
+//! | JSON lines, plain or gzip | `.jsonl`, `.ndjson` | by the names of the first record's fields; others are ignored |
+//! | a folder of PNG images | a folder in it for each class | a pixel a column, and the folder's name as label |
+//! | NumPy | `.npy`, `.npz` | the owner's columns in the schema's order; the label in a second file |
 //! | IDX, plain or gzip | its first bytes | as NumPy, a pixel a column |
 //! | the embedded digits | - | a pixel a column, and the label |
 //! | a [`Table`] in memory | - | by name; others are ignored |
 //!
-//! A vertical partition needs the identifiers, and so CSV or Parquet.
+//! A vertical partition needs the identifiers, and so CSV, JSON lines or Parquet.
 
+mod account;
 mod array;
 pub(crate) mod calendar;
 pub(crate) mod cell;
+mod check;
 pub(crate) mod csv;
 mod element;
 pub(crate) mod format;
+mod holdout;
 mod idx;
+mod jsonl;
 pub(crate) mod memory;
 mod npy;
+mod npz;
 mod order;
 mod parquet;
 mod pipe;
@@ -32,9 +39,13 @@ pub(crate) mod value;
 
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch};
-use crate::schema::{Partition, Schema};
+use crate::schema::{Partition, Schema, Task, held_out};
+pub use account::{Account, Tally};
 pub use array::idx_pixels;
+pub use check::{Checked, TOLD, check, check_table};
+pub use csv::Lines;
 use format::{Format, find};
+use holdout::Plan;
 pub use memory::{Cells, Table};
 use order::Order;
 pub use raw::{Raw, RawColumn, STANDARD_INPUT};
@@ -46,7 +57,7 @@ use value::{Encoding, Value};
 /// Where an owner's records are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The features, and in CSV and Parquet the label and the identifier.
+    /// The features, and where columns have names the label and the identifier.
     pub path: PathBuf,
     /// NumPy and IDX: the labels.
     pub labels: Option<PathBuf>,
@@ -88,12 +99,29 @@ pub struct Records {
     format: Format,
     fields: Fields,
     progress: Progress,
-    holdout: usize,
+    /// What is held out, once records are counted; none where nothing is.
+    plan: Option<Plan>,
+    /// How they are counted, where that is to be done.
+    count: Option<Count>,
+    held: Held,
     /// Records read so far.
-    count: u64,
+    read: u64,
+    row: Vec<i64>,
     train: Vec<i64>,
     test: Vec<i64>,
     state: State,
+}
+
+/// Reads all of a file and tells what is in it.
+type Count = Box<dyn FnOnce() -> Result<Account> + Send>;
+
+/// What a schema says of records that are held out.
+#[derive(Clone, Copy)]
+struct Held {
+    holdout: usize,
+    seed: u64,
+    /// Numbers that the label becomes, where each class has its share.
+    classes: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -108,6 +136,9 @@ struct Fields {
     encodings: Vec<Encoding>,
     /// For each slot but the identifier's, which encoding.
     slots: Vec<usize>,
+    /// For each encoding.
+    tallies: Vec<Tally>,
+    labelled: bool,
     order: Option<Order>,
     width: usize,
 }
@@ -126,7 +157,7 @@ impl Records {
         let file = source.path.display().to_string();
         let format = match Format::open_named(source)? {
             Some(_) if source.labels.is_some() => {
-                return Err(mismatch(&file, "a second file with labels", "none, CSV and Parquet have the label as a column"));
+                return Err(mismatch(&file, "a second file with labels", "none, this one has the label as a column"));
             }
             Some(mut format) => {
                 format.want(find(&names, format.columns(), &file)?)?;
@@ -138,7 +169,9 @@ impl Records {
                 Format::open_unnamed(source, names, labelled, schema)?
             }
         };
-        Ok(Records::of(file, format, fields, schema))
+        let (source, whole, columns) = (source.clone(), without(schema), columns.to_vec());
+        let count = move || Records::open(&source, &whole, &columns, labelled)?.counted();
+        Ok(Records::of(file, format, fields, schema, Box::new(count)))
     }
 
     /// The same of columns in memory, which are found by their names; others are ignored.
@@ -150,19 +183,58 @@ impl Records {
         let (fields, names) = Fields::of(schema, columns, labelled)?;
         let (name, mut format) = (table.name(), Format::Table(table.clone()));
         format.want(find(&names, table.names(), name)?)?;
-        Ok(Records::of(name.to_owned(), format, fields, schema))
+        let (table, whole, columns) = (table.clone(), without(schema), columns.to_vec());
+        let count = move || Records::in_memory(&table, &whole, &columns, labelled)?.counted();
+        Ok(Records::of(name.to_owned(), format, fields, schema, Box::new(count)))
     }
 
-    /// Images that are in memory, all columns and the label.
+    /// Images that are in memory, all columns and the label; none is held out.
     pub(crate) fn of_images(name: &str, images: memory::Images, schema: &Schema) -> Result<Records> {
         schema.check()?;
         let (fields, _) = Fields::of(schema, &[], true)?;
-        Ok(Records::of(name.to_string(), Format::Images(images), fields, schema))
+        let count = || Ok(Account::default());
+        Ok(Records::of(name.to_string(), Format::Images(images), fields, &without(schema), Box::new(count)))
     }
 
-    fn of(file: String, format: Format, fields: Fields, schema: &Schema) -> Records {
-        let (progress, holdout, state) = (format.progress(), schema.holdout, State::Reading);
-        Records { file, format, fields, progress, holdout, count: 0, train: Vec::new(), test: Vec::new(), state }
+    fn of(file: String, format: Format, fields: Fields, schema: &Schema, count: Count) -> Records {
+        let classes = schema.task == Task::Classification && schema.partition == Partition::Horizontal && fields.labelled;
+        let (progress, state) = (format.progress(), State::Reading);
+        let held = Held { holdout: schema.holdout, seed: schema.seed, classes: classes.then(|| schema.outputs()) };
+        let count = (schema.holdout > 0).then_some(count);
+        let (row, train, test) = (Vec::new(), Vec::new(), Vec::new());
+        Records { file, format, fields, progress, plan: None, count, held, read: 0, row, train, test, state }
+    }
+
+    /// The same where the file was read before, so that records need not be counted once more.
+    #[must_use]
+    pub fn counted_in(mut self, account: &Account) -> Records {
+        if self.count.take().is_some() {
+            self.plan = Some(self.planned(account));
+        }
+        self
+    }
+
+    fn planned(&self, account: &Account) -> Plan {
+        let Held { holdout, seed, classes } = self.held;
+        let counts = match (classes, &account.label) {
+            (Some(classes), Some(label)) => (0..classes).map(|i| label.counts.get(i).copied().unwrap_or(0)).collect(),
+            _ => vec![account.records],
+        };
+        let held = held_out(account.records as usize, holdout);
+        Plan::new(&counts, held as u64, seed)
+    }
+
+    /// Reads all records and keeps none of them.
+    fn counted(mut self) -> Result<Account> {
+        while self.record()? {}
+        Ok(self.account())
+    }
+
+    /// Of the records so far.
+    fn account(&mut self) -> Account {
+        let mut columns = std::mem::take(&mut self.fields.tallies);
+        let label = self.fields.labelled.then(|| columns.pop()).flatten();
+        Account { columns, label, records: self.read, lines: self.format.lines() }
     }
 
     /// Numbers in a row: this owner's features, then the label's if it has it.
@@ -177,40 +249,67 @@ impl Records {
     /// # Errors
     /// What is wrong with the file and where. No records come after an error.
     pub fn next(&mut self, rows: usize) -> Result<Option<Chunk>> {
-        let full = rows.max(1).saturating_mul(self.fields.width);
+        let rows = rows.max(1);
+        if self.state == State::Failed {
+            return Err(mismatch(&self.file, "an error before", "the file to be opened again"));
+        }
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        if let Some(count) = self.count.take() {
+            let account = count()?;
+            self.plan = Some(self.planned(&account));
+        }
+        self.state = state;
         loop {
-            if self.state == State::Failed {
-                return Err(mismatch(&self.file, "an error before", "the file to be opened again"));
-            }
-            for test in [false, true] {
+            let due = self.plan.as_ref().map_or(Some((false, rows)), |plan| plan.next(rows));
+            if let Some((test, want)) = due {
+                let want = want.saturating_mul(self.fields.width);
                 let held = if test { &mut self.test } else { &mut self.train };
-                if held.len() >= full || (self.state == State::Ended && !held.is_empty()) {
-                    let rest = held.split_off(full.min(held.len()));
+                if held.len() >= want || (self.plan.is_none() && self.state == State::Ended && !held.is_empty()) {
+                    let rest = held.split_off(want.min(held.len()));
                     let values = std::mem::replace(held, rest);
-                    return Ok(Some(Chunk { test, rows: values.len() / self.fields.width, values }));
+                    let rows = values.len() / self.fields.width;
+                    self.plan.iter_mut().for_each(|plan| plan.gave(test, rows));
+                    return Ok(Some(Chunk { test, rows, values }));
                 }
             }
             if self.state == State::Ended {
-                return Ok(None);
+                return if due.is_some() && self.plan.is_some() { Err(self.changed()) } else { Ok(None) };
             }
             self.state = State::Failed;
-            self.state = if self.row()? { State::Reading } else { State::Ended };
+            self.state = if self.record()? { self.place()? } else { State::Ended };
         }
     }
 
-    /// Reads one record; false at the end.
-    fn row(&mut self) -> Result<bool> {
-        let held_out = self.holdout > 0 && self.count % self.holdout as u64 == self.holdout as u64 - 1;
-        let out = if held_out { &mut self.test } else { &mut self.train };
-        let fields = &mut self.fields;
-        if self.format.row(|slot, value| fields.take(slot, value, out))? {
-            self.count += 1;
+    /// Reads one record into `row`; false at the end.
+    fn record(&mut self) -> Result<bool> {
+        let (fields, row) = (&mut self.fields, &mut self.row);
+        row.clear();
+        if self.format.row(|slot, value| fields.take(slot, value, row))? {
+            self.read += 1;
             return Ok(true);
         }
-        if self.count == 0 {
+        if self.read == 0 {
             return Err(empty(&self.file, "no records", "one record"));
         }
         Ok(false)
+    }
+
+    /// Puts the record where it belongs.
+    fn place(&mut self) -> Result<State> {
+        let class = match self.held.classes {
+            Some(classes) => self.row.iter().rev().take(classes).rev().position(|v| *v != 0).unwrap_or(0),
+            None => 0,
+        };
+        let test = match &mut self.plan {
+            Some(plan) => plan.take(class).ok_or_else(|| self.changed())?,
+            None => false,
+        };
+        if test { &mut self.test } else { &mut self.train }.append(&mut self.row);
+        Ok(State::Reading)
+    }
+
+    fn changed(&self) -> crate::DataError {
+        mismatch(&self.file, "other records than when they were counted", "a file that does not change while it is read")
     }
 
     /// Vertical, after the last record: the digest of the identifiers in their order, the same for owners of the same
@@ -230,34 +329,41 @@ impl Records {
 impl Fields {
     /// And the names that the slots have in a file with named columns.
     fn of(schema: &Schema, columns: &[String], labelled: bool) -> Result<(Fields, Vec<String>)> {
-        let (mut encodings, mut slots, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut encodings, mut tallies, mut slots, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (column, _) in schema.features_of(columns)? {
             for name in schema.in_file(column) {
                 slots.push(encodings.len());
                 names.push(name);
             }
             encodings.push(Encoding::of(column, schema));
+            tallies.push(Tally::of(column.name()));
         }
         let mut width = schema.width_of(columns)?;
         if labelled {
             slots.push(encodings.len());
             names.push(schema.label.clone());
             encodings.push(Encoding::of_label(schema));
+            tallies.push(Tally::of(&schema.label));
             width += schema.outputs();
         }
         let order = (schema.partition == Partition::Vertical).then(Order::new);
         names.extend(schema.id.clone());
-        Ok((Fields { encodings, slots, order, width }, names))
+        Ok((Fields { encodings, slots, tallies, labelled, order, width }, names))
     }
 
     #[inline]
     fn take(&mut self, slot: usize, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
         match (self.slots.get(slot), &mut self.order) {
-            (Some(&encoding), _) => self.encodings[encoding].encode(value, out),
+            (Some(&at), _) => self.encodings[at].encode(value, out, &mut self.tallies[at]),
             (None, Some(order)) => order.push(value),
             (None, None) => Ok(()),
         }
     }
+}
+
+/// The same schema, by which nothing is held out.
+fn without(schema: &Schema) -> Schema {
+    Schema { holdout: 0, ..schema.clone() }
 }
 
 #[cfg(test)]

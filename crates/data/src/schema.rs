@@ -16,13 +16,16 @@
 //! bits; a regression's target (y - mean) / deviation, clipped to (-8, 8), has 12 fraction bits.
 
 mod check;
+mod propose;
+mod seen;
 mod template;
 
 use crate::{DataError, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-pub use template::{guess, template, template_in_memory};
+pub use propose::Proposed;
+pub use template::{propose, template, template_in_memory};
 
 /// More classes than this are taken for a mistake.
 pub const MAX_CLASSES: usize = 64;
@@ -61,9 +64,16 @@ pub struct Schema {
     /// Vertical: the column of public identifiers, by which every owner's file is ordered.
     #[serde(default)]
     pub id: Option<String>,
-    /// Every so many-th record of a file is held out for the test: those with index % holdout = holdout - 1. 0 for none.
+    /// Of so many records of a file one is held out for the test, and at least one of two or more; the [`seed`](Self::seed) says which.
+    /// 0 for none.
     #[serde(default = "five")]
     pub holdout: usize,
+    /// What chooses the records that are held out. Public.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seed: u64,
+    /// The share of a column's values that may be clipped; an owner that has more is told, and shares nothing.
+    #[serde(default = "percent", skip_serializing_if = "is_percent")]
+    pub clipped: f64,
     /// The features, in the order of the network's inputs.
     pub columns: Vec<Column>,
 }
@@ -138,6 +148,26 @@ pub enum Column {
 }
 
 impl Column {
+    /// Standardised.
+    pub fn number(name: impl Into<String>, mean: f64, deviation: f64) -> Column {
+        Column::Number { name: name.into(), mean, deviation }
+    }
+
+    /// Scaled to \[0, 1\].
+    pub fn range(name: impl Into<String>, min: f64, max: f64) -> Column {
+        Column::Range { name: name.into(), min, max }
+    }
+
+    /// One of these texts.
+    pub fn category(name: impl Into<String>, values: Vec<String>) -> Column {
+        Column::Category { name: name.into(), values }
+    }
+
+    /// So many grey levels.
+    pub fn pixels(name: impl Into<String>, count: usize) -> Column {
+        Column::Pixels { name: name.into(), count }
+    }
+
     /// As in the job's file.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -174,6 +204,12 @@ impl Schema {
             Task::Classification => self.classes.len(),
             Task::Regression => 1,
         }
+    }
+
+    /// How many of an owner's records are held out.
+    #[must_use]
+    pub fn held_out(&self, records: usize) -> usize {
+        held_out(records, self.holdout)
     }
 
     /// Fraction bits f and magnitude bits b of the features: integers x with |x| < 2^b stand for x / 2^f.
@@ -229,8 +265,29 @@ impl Schema {
     }
 }
 
+/// Of so many records one of so many, and one at least of two or more.
+pub(crate) fn held_out(records: usize, holdout: usize) -> usize {
+    match holdout {
+        0 => 0,
+        h if records > 1 => (records / h).max(1),
+        _ => 0,
+    }
+}
+
 fn five() -> usize {
     5
+}
+
+fn percent() -> f64 {
+    0.01
+}
+
+fn is_percent(share: &f64) -> bool {
+    *share == percent()
+}
+
+fn is_default(seed: &u64) -> bool {
+    *seed == 0
 }
 
 /// An error at `place` in the job's data section.

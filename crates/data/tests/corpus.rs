@@ -128,8 +128,20 @@ fn read_records(bytes: &[u8], name: &str, schema: &Schema, labelled: bool, most:
 /// Two columns of numbers.
 fn read_npy(bytes: &[u8], name: &str) -> Result<(), String> {
     let mut s = schema(false);
-    s.columns.push(Column::Number { name: "x1".to_string(), mean: 0.0, deviation: 1.0 });
+    s.columns.push(Column::number("x1", 0.0, 1.0));
     read_records(bytes, &format!("{name}.npy"), &s, false, 0)
+}
+
+/// Two columns of numbers and a label. Not held to a limit but that of a file: the archive says how long an array is.
+fn read_npz(bytes: &[u8], name: &str) -> Result<(), String> {
+    let mut s = schema(false);
+    s.columns.push(Column::number("x1", 0.0, 1.0));
+    read_records(bytes, &format!("{name}.npz"), &s, true, 1200 * bytes.len())
+}
+
+/// A number and a label. A value takes more in memory than in a line.
+fn read_jsonl(bytes: &[u8], name: &str) -> Result<(), String> {
+    read_records(bytes, &format!("{name}.jsonl"), &schema(false), true, 256 * bytes.len())
 }
 
 /// Not held to a limit: the library allocates what a page's header says, and a panic of its own, which is caught, takes
@@ -218,6 +230,16 @@ fn npy_corpus() {
 }
 
 #[test]
+fn npz_corpus() {
+    replay("npz", |bytes, name| read_npz(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.npz"))).is_ok());
+}
+
+#[test]
+fn jsonl_corpus() {
+    replay("jsonl", |bytes, name| read_jsonl(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.jsonl"))).is_ok());
+}
+
+#[test]
 fn parquet_corpus() {
     replay("parquet", |bytes, name| read_parquet(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.parquet"))).is_ok());
 }
@@ -287,6 +309,16 @@ proptest! {
     #[test]
     fn mutated_npy(bytes in mutated("npy")) {
         let _ = read_npy(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_npz(bytes in mutated("npz")) {
+        let _ = read_npz(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_jsonl(bytes in mutated("jsonl")) {
+        let _ = read_jsonl(&bytes, "f");
     }
 
     #[test]

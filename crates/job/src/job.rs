@@ -196,7 +196,18 @@ impl Job {
         let (input_frac, input_bits) = self.data.input();
         let records =
             Records { features: self.data.features(), outputs: self.outputs(), input_frac, input_bits, train_rows, test_rows };
-        Training { spec: self.train.clone(), records, open: self.opened(train_rows, test_rows) }
+        let mut spec = self.train.clone();
+        // By a rule that all parties know: a batch has no more records than there are.
+        if train_rows > 0 {
+            spec.batch = spec.batch.min(train_rows);
+        }
+        Training { spec, records, open: self.opened(train_rows, test_rows) }
+    }
+
+    /// That a batch is smaller than the job's file has it, with so many records.
+    pub fn lowered(&self, train_rows: usize) -> Option<String> {
+        let (batch, lowered) = (self.train.batch, train_rows > 0 && train_rows < self.train.batch);
+        lowered.then(|| format!("batches of {train_rows} in place of {batch}: there are no more records to train on"))
     }
 
     /// What is learnt of a record.

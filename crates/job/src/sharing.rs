@@ -9,8 +9,7 @@ use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, JobHash, Patience, fetch, share};
-use trefoil_data::DataError;
-use trefoil_data::records::{Records, Source, Table};
+use trefoil_data::records::{Account, Checked, Records, Source, Table, check, check_table};
 use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Part, Party, Suite};
 use trefoil_net::identity::Identity;
@@ -86,21 +85,25 @@ pub fn ask<T: DeserializeOwned + Send>(
     });
 }
 
-/// Shares all records of a file under a job; `progress` is told how many bytes of how many are read, and its error
-/// ends it.
+/// Shares all records of a file under a job. It is read twice: before anything leaves the machine, `told` is told what becomes of its
+/// values, which is for the owner alone; then `progress` is told how many bytes of how many are read. An error of either ends it.
 ///
 /// # Errors
-/// The identity is none of the job's owners; the file does not fit the job's schema; a party refuses or cannot be reached.
+/// The identity is none of the job's owners; the file does not fit the job's schema, or more of a column would be clipped than the job
+/// lets pass; a party refuses or cannot be reached.
 pub fn share(
     job: &Job,
     identity: &Identity,
     source: &Source,
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
+    told: &mut dyn FnMut(&Account),
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<Receipt> {
-    let open = |columns: &[String], labelled| Records::open(source, &job.data, columns, labelled);
-    share_records(job, identity, open, patience, insecure_seed, progress)
+    let (columns, labelled) = held_by(job, identity)?;
+    let account = good(job, check(source, &job.data, &columns, labelled)?, told)?;
+    let records = Records::open(source, &job.data, &columns, labelled)?.counted_in(&account);
+    share_records(job, identity, records, patience, insecure_seed, progress)
 }
 
 /// The same of a table in memory, whose columns are found by their names; `progress` is called for each chunk.
@@ -114,23 +117,38 @@ pub fn share_table(
     patience: Patience,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<Receipt> {
-    let open = |columns: &[String], labelled| Records::in_memory(table, &job.data, columns, labelled);
-    share_records(job, identity, open, patience, None, progress)
+    let (columns, labelled) = held_by(job, identity)?;
+    let account = good(job, check_table(table, &job.data, &columns, labelled)?, &mut |_| ())?;
+    let records = Records::in_memory(table, &job.data, &columns, labelled)?.counted_in(&account);
+    share_records(job, identity, records, patience, None, progress)
 }
 
-/// Shares records that are opened as the owner holds them: its columns, and whether it has the label.
+/// The columns of one of the job's owners, and whether it has the label.
+fn held_by(job: &Job, identity: &Identity) -> Result<(Vec<String>, bool)> {
+    let me = identity.fingerprint();
+    let owner = job.owner_of(me).ok_or_else(|| Error::config("key", job.role(me), "one of the job's data owners"))?;
+    Ok(job.holding(owner))
+}
+
+/// What a file was found to be, if it may be shared.
+fn good(job: &Job, checked: Checked, told: &mut dyn FnMut(&Account)) -> Result<Account> {
+    let account = checked.good()?;
+    told(&account);
+    match account.too_many_clipped(&job.data) {
+        None => Ok(account),
+        Some(refused) => Err(refused.into()),
+    }
+}
+
+/// Shares records that are open.
 fn share_records(
     job: &Job,
     identity: &Identity,
-    open: impl FnOnce(&[String], bool) -> std::result::Result<Records, DataError>,
+    records: Records,
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<Receipt> {
-    let me = identity.fingerprint();
-    let owner = job.owner_of(me).ok_or_else(|| Error::config("key", job.role(me), "one of the job's data owners"))?;
-    let (columns, labelled) = job.holding(owner);
-    let records = open(&columns, labelled)?;
     let width = records.width();
     let mut chunks = FileChunks { rows: (share::CHUNK / width.max(1)).max(1), width, records, progress };
     send(job, identity, &mut chunks, width, patience, insecure_seed, &|_, _| ())

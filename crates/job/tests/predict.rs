@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::arr2;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use trefoil_data::records::Source;
-use trefoil_data::schema::Schema;
+use trefoil_data::schema::{Schema, Task, template};
+use trefoil_data::{Dataset, Records, Samples};
 use trefoil_job::evaluate::{self, evaluate};
 use trefoil_job::predict::{Answer, Predictions};
-use trefoil_nn::{Graph, Model};
+use trefoil_job::{plain, train};
+use trefoil_nn::{Graph, Model, TrainSpec};
 
 const SCHEMA: &str = r#"{"task": "classification", "label": "ill", "classes": ["no", "yes"], "holdout": 0, "columns": [
     {"kind": "number", "name": "age", "mean": 50.0, "deviation": 10.0},
@@ -54,4 +58,44 @@ fn raw_records_are_prepared_as_the_job_says() {
     std::fs::write(&file, "dose,town,age\n0,here,60\n").unwrap();
     let answers = Predictions::open(&value, &Source::of(&file), None).unwrap().next(9).unwrap().unwrap();
     assert_eq!(answers, [Answer { file: None, class: None, numbers: vec![10.0] }]);
+}
+
+/// The case `01-onnx-raw-input` of the data crate: an ONNX file that was written takes a file's columns as they are, and gives classes
+/// and values in their own unit. Reading it believes what its graph does, not what its metadata says.
+#[test]
+fn an_onnx_file_takes_raw_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, task) in [("iris_sorted.csv", Task::Classification), ("diab.csv", Task::Regression)] {
+        let source =
+            Source::of(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tests/cases/01-onnx-raw-input").join(file));
+        let schema = Schema { holdout: 0, ..template(&source, "target", Some(task), None, &[]).unwrap() };
+        let [all, none] = Samples::read(&mut Records::open(&source, &schema, &[], true).unwrap()).unwrap();
+        let data = Dataset { name: file.into(), schema, train: all, test: none };
+        let trainer = train::training(TrainSpec { epochs: 20, ..TrainSpec::default() }, &data).trainer().unwrap();
+        let parts = [&data.train, &data.train];
+        let trained = plain::train(&trainer, &data.schema, parts, &AtomicBool::new(false), &mut |_, _, _| ()).unwrap();
+        let path = folder.path().join("model.onnx");
+        let model = evaluate::model(&data.schema, trainer.network().graph(), &trained.params).unwrap();
+        evaluate::save(&model, &path).unwrap();
+
+        let read = evaluate::load(&path).unwrap();
+        let mut predictions = Predictions::open(&read, &source, None).unwrap();
+        let answers = predictions.next(1000).unwrap().unwrap();
+        assert!(predictions.next(1).unwrap().is_none());
+        let text = std::fs::read_to_string(&source.path).unwrap();
+        let labels: Vec<&str> = text.lines().skip(1).filter_map(|line| line.rsplit(',').next()).collect();
+        assert_eq!(answers.len(), labels.len());
+        let figures = evaluate(&model, &data.schema, &source).unwrap();
+        if task == Task::Classification {
+            let right = answers.iter().zip(&labels).filter(|(a, y)| a.class.as_deref() == Some(**y)).count() as f64;
+            let accuracy = right / labels.len() as f64;
+            assert_eq!(Some(accuracy), figures.accuracy);
+            assert!(accuracy > 0.9, "{accuracy}");
+        } else {
+            let squares = answers.iter().zip(&labels).map(|(a, y)| (a.numbers[0] - y.parse::<f64>().unwrap()).powi(2));
+            let (mean, deviation) = (squares.sum::<f64>() / labels.len() as f64, data.schema.target.unwrap().deviation);
+            let error = mean / deviation.powi(2);
+            assert!((error - figures.squared_error.unwrap()).abs() < 1e-3 && error < 0.7, "{error}, {figures:?}");
+        }
+    }
 }

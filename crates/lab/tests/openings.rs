@@ -128,7 +128,7 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
     let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
     let party =
         |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
-    let columns = ["a", "b"].map(|name| schema::Column::Number { name: name.into(), mean: 3.0, deviation: 2.0 });
+    let columns = ["a", "b"].map(|name| schema::Column::number(name, 3.0, 2.0));
     let owner = |key: &Identity| Owner {
         name: "owner".into(),
         fingerprint: key.fingerprint(),
@@ -153,6 +153,8 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
             target: None,
             id: None,
             holdout: 5,
+            seed: 0,
+            clipped: 1.0,
             columns: columns.into(),
         },
         truncation: trefoil_mpc::securenn::Truncation::default(),
@@ -192,7 +194,7 @@ fn train(suite: SuiteName, spec: TrainSpec, plans: &[Vec<Value>; 3]) -> ([Party;
     let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, (i % 7 + i % 5) / 5);
     std::fs::write(&file, "a,b,class\n".to_owned() + &(0..30).map(row).collect::<String>()).unwrap();
     let source = Source::of(file);
-    sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| Ok(())).unwrap();
+    sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_, _| Ok(())).unwrap();
 
     let until = Instant::now() + Duration::from_secs(300);
     let status = |id: Id| {

@@ -46,7 +46,7 @@ impl Public {
     }
 
     /// Uniform below `n`, which is not 0.
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         // 2^64 mod n: that many outputs at the top would make small results more likely.
         let excess = (u64::MAX % n + 1) % n;
         loop {

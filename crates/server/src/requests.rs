@@ -15,6 +15,7 @@ use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Part, wire};
+use trefoil_nn::Metric;
 
 /// Answers one connection.
 pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
@@ -247,7 +248,7 @@ pub fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
         },
         missing,
         refused: r.refused().iter().map(|(owner, why)| format!("{}: {why}", r.job.role(*owner))).collect(),
-        not_opened: not_opened(r),
+        not_opened: not_opened(r, figures),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
         checked: r.checked,
@@ -256,10 +257,20 @@ pub fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
     }
 }
 
-/// Figures that are not opened, once it is known of how many records they would be.
-fn not_opened(record: &Record) -> Vec<String> {
+/// Figures that are not opened, or that there are none of, once it is known of how many records they would be.
+fn not_opened(record: &Record, figures: bool) -> Vec<String> {
     match records::rows(record) {
-        Ok((train, test)) if record.uploads.len() == record.job.owner.len() => record.job.not_opened(train, test),
+        Ok((train, test)) if record.uploads.len() == record.job.owner.len() => {
+            let mut all = record.job.not_opened(train, test);
+            // Both counts are of classes: where one is 0 there is no pair to compare.
+            let opened = record.job.opened(train, test).metric == Some(Metric::Auc);
+            let undefined = record.openings.done > 0 && record.last.is_none_or(|last| last.metric.is_none() && !last.lost);
+            if figures && opened && undefined {
+                let held = Metric::Auc.records(test);
+                all.push(format!("{}: undefined, all of {held} held-out records are of one class", Metric::Auc.name()));
+            }
+            all
+        }
         _ => vec![],
     }
 }

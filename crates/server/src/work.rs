@@ -32,6 +32,9 @@ pub fn run(here: &Here) -> Result<()> {
     let me = job.party_of(here.identity.fingerprint()).ok_or_else(|| here.unknown())?;
     let (train_rows, test_rows) = records::rows(&record)?;
     let training = job.training(train_rows, test_rows);
+    if let Some(line) = job.lowered(train_rows) {
+        tracing::warn!(job = %here.hash, "{line}");
+    }
     let trainer = start_model::begin(here, &job, training.trainer()?)?;
     here.update(|r| r.steps = trainer.total_steps())?;
     let net = match links::gather(here, &job.addresses(), me)? {

@@ -1,12 +1,18 @@
-//! `trefoil data fetch mnist`.
+//! `trefoil data fetch mnist`, and `trefoil data check`, by which an owner looks at its own file before it shares it.
 
 use crate::args::MNIST_DIR;
-use crate::output::print;
+use crate::output::{note, print};
+use crate::reading::ReadArgs;
+use crate::table::Table;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use trefoil_data::fetch;
+use trefoil_client::peers::Peers;
+use trefoil_data::records::{Account, Source, Tally, check};
+use trefoil_data::schema::{Partition, Schema};
+use trefoil_data::{DataError, fetch};
+use trefoil_job::Job;
 use trefoil_lab::units::bytes;
-use trefoil_server::Result;
+use trefoil_server::{Error, Result};
 
 /// Options of `trefoil data`.
 #[derive(Args)]
@@ -19,6 +25,34 @@ pub struct Data {
 enum Action {
     /// Download a dataset and verify it
     Fetch(Fetch),
+    /// Look at the records that you would share under a job: all that is wrong with them, and what becomes of each column. Nothing leaves this machine, and what is printed is for you alone
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// The records, as `trefoil share` takes them
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// NumPy and IDX: the file with the labels
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    #[command(flatten)]
+    reading: ReadArgs,
+
+    /// The job's file
+    #[arg(long, value_name = "JOB")]
+    job: PathBuf,
+
+    /// Who is who, for members that the job calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
+
+    /// Vertical partition: which of the job's owners you are
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
 }
 
 #[derive(Args)]
@@ -44,7 +78,10 @@ enum Remote {
 impl Data {
     /// Downloads and verifies.
     pub fn run(self) -> Result<()> {
-        let Action::Fetch(Fetch { dataset, data_dir, url }) = self.action;
+        let Fetch { dataset, data_dir, url } = match self.action {
+            Action::Fetch(fetch) => fetch,
+            Action::Check(check) => return check.run(),
+        };
         let files = match dataset {
             Remote::Mnist => fetch::mnist(&data_dir, &url)?,
         };
@@ -54,4 +91,73 @@ impl Data {
         }
         Ok(())
     }
+}
+
+impl Check {
+    fn run(self) -> Result<()> {
+        let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
+        let (columns, labelled) = self.holding(&job)?;
+        let source = Source { labels: self.labels.clone(), ..self.reading.source(&self.file)? };
+        let checked = check(&source, &job.data, &columns, labelled)?;
+        print(summary(&checked.account, &job.data));
+        checked.account.lines_told().into_iter().chain(checked.account.remarks(&job.data, job.train.batch)).for_each(note);
+        for fault in &checked.faults {
+            note(fault);
+        }
+        let told = checked.faults.len() as u64;
+        if checked.count > 0 {
+            let found = format!(
+                "{} faults{}",
+                checked.count,
+                if checked.count > told { format!(", the first {told} above") } else { String::new() }
+            );
+            let (file, expected) = (self.file.display().to_string(), "none".to_owned());
+            return Err(DataError::Mismatch { file, found, expected }.into());
+        }
+        if let Some(refused) = checked.account.too_many_clipped(&job.data) {
+            return Err(refused.into());
+        }
+        let [train, held] = checked.account.split(&job.data);
+        note(format_args!("nothing is wrong: {train} records to train on and {held} held out can be shared"));
+        Ok(())
+    }
+
+    /// The columns of the owner that is meant, and whether it has the label.
+    fn holding(&self, job: &Job) -> Result<(Vec<String>, bool)> {
+        let names: Vec<&str> = job.owner.iter().map(|o| o.name.as_str()).collect();
+        let place = match &self.owner {
+            Some(name) => names.iter().position(|n| n == name),
+            None => (job.data.partition == Partition::Horizontal).then_some(0),
+        };
+        let found = self.owner.as_ref().map_or_else(|| "none".to_owned(), |name| format!("{name:?}"));
+        let expected = || format!("one of the job's owners: {}", names.join(", "));
+        place.map(|owner| job.holding(owner)).ok_or_else(|| Error::config("--owner", found, expected()))
+    }
+}
+
+/// A line a column.
+fn summary(account: &Account, schema: &Schema) -> Table {
+    let mut table = Table::new(["column", "values", "least", "mean", "deviation", "largest", "clipped"]);
+    let number = |v: f64| format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    for tally in account.columns.iter().chain(&account.label) {
+        let Tally { name, values, clipped, mean, .. } = tally;
+        let numbers = match tally.range {
+            Some([least, most]) => [least, *mean, tally.deviation(), most].map(number),
+            None => [(); 4].map(|()| String::new()),
+        };
+        let [least, mean, deviation, most] = numbers;
+        table.row([name.clone(), values.to_string(), least, mean, deviation, most, clipped.to_string()]);
+        for (text, count) in tally.texts(schema).into_iter().zip(&tally.counts) {
+            table.row([
+                format!("  {text}"),
+                count.to_string(),
+                String::new(),
+                String::new(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
+        }
+    }
+    table
 }

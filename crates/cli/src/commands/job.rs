@@ -14,7 +14,7 @@ use trefoil_client::keys::KeySource;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience};
-use trefoil_data::schema::{self, Column, Task};
+use trefoil_data::schema::{self, Column, Proposed, Task};
 use trefoil_job::{Job, JobHash, StartModel, plan, sharing};
 use trefoil_lab::units::bytes;
 use trefoil_net::identity::Identity;
@@ -137,7 +137,7 @@ struct VerifyArgs {
 
 #[derive(Args)]
 struct Template {
-    /// A CSV or Parquet file of the kind that owners have
+    /// A CSV, JSON lines or Parquet file of the kind that owners have
     file: PathBuf,
 
     /// The label's column; without it only the columns are printed, for an owner of columns that has no label
@@ -303,25 +303,39 @@ fn ranges(bounds: &[Bounded], held: Held) -> Option<String> {
 impl Template {
     fn run(self) -> Result<()> {
         let source = self.reading.source(&self.file)?;
-        let Some(label) = &self.label else {
-            let aside: Vec<String> = self.without.iter().chain(&self.id).cloned().collect();
-            return columns(&schema::guess(&source, &aside)?);
-        };
-        let mut schema = schema::template(&source, label, self.task, self.id.as_deref(), &self.without)?;
-        let found = std::mem::take(&mut schema.columns);
-        print(format_args!("{HEAD}[data]\n"));
-        let rest = fields(&schema, &["task", "partition", "label", "classes", "target", "id", "holdout"])?;
-        print(rest.iter().map(|field| format!("{field}\n")).collect::<String>());
-        columns(&found)
+        let aside = (self.label.as_deref(), self.task, self.id.as_deref());
+        let (schema, found) = schema::propose(&source, aside.0, aside.1, aside.2, &self.without)?;
+        if let Some(schema) = &schema {
+            print(format_args!("{HEAD}[data]\n"));
+            let rest = fields(schema, &["task", "partition", "label", "classes", "target", "id", "holdout"])?;
+            print(rest.iter().map(|field| format!("{field}\n")).collect::<String>());
+        }
+        columns(&found)?;
+        let left = found.iter().filter(|column| matches!(column, Proposed::Left { .. })).count();
+        if left > 0 {
+            note(format_args!("{left} of {} columns are left out: the comments say why", found.len()));
+        }
+        Ok(())
     }
 }
 
-/// A job's columns, a line each.
-fn columns(columns: &[Column]) -> Result<()> {
+/// A job's columns, a line each; those that are left out as comments.
+fn columns(columns: &[Proposed]) -> Result<()> {
+    let line = |column: &Column| -> Result<String> {
+        Ok(fields(column, &["kind", "name", "mean", "deviation", "min", "max", "values", "count"])?.join(", "))
+    };
     print("columns = [\n");
     for column in columns {
-        let fields = fields(column, &["kind", "name", "mean", "deviation", "min", "max", "values", "count"])?;
-        print(format_args!("  {{ {} }},\n", fields.join(", ")));
+        match column {
+            Proposed::Column(column) => print(format_args!("  {{ {} }},\n", line(column)?)),
+            Proposed::Left { name, why, column } => {
+                // A name may have a line's end in it.
+                print(format_args!("  # left out: {name:?}: {why}\n"));
+                if let Some(column) = column {
+                    print(format_args!("  # {{ {} }},\n", line(column)?));
+                }
+            }
+        }
     }
     print("]\n");
     Ok(())

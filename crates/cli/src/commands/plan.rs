@@ -182,7 +182,7 @@ impl Plan {
         let rows = self.rows.unwrap_or_default();
         if let Some(file) = &self.job {
             let job = Job::load(file, &Peers::load(&self.peers)?)?;
-            let test_rows = rows.checked_div(job.data.holdout).unwrap_or(0);
+            let test_rows = job.data.held_out(rows);
             return Ok((job.training(rows - test_rows, test_rows), job.chosen()));
         }
         let Some(network) = &self.network else { return Err(Error::config("plan", "nothing", "a job, or --network")) };

@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Summary;
-use trefoil_data::records::Source;
+use trefoil_data::records::{Account, Source};
 use trefoil_job::{Job, sharing};
 use trefoil_server::Result;
 
 /// Options of `trefoil share`.
 #[derive(Args)]
 pub struct Share {
-    /// The records: .csv, .parquet, .npy or IDX
+    /// The records: .csv, .jsonl, .parquet, .npy, .npz, IDX, or a folder with a folder of PNG images for each class
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -53,8 +53,13 @@ impl Share {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
             bar.set_style(style);
         }
+        // What becomes of the owner's own values is told here, on its own terminal, and nowhere else.
+        let mut told = |account: &Account| {
+            account.remarks(&job.data, job.train.batch).into_iter().for_each(note);
+            account.lines_told().into_iter().for_each(note);
+        };
         let started = Instant::now();
-        let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut |read, all| {
+        let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut told, &mut |read, all| {
             bar.set_length(all);
             bar.set_position(read);
             Ok(())

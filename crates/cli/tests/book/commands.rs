@@ -25,6 +25,7 @@ const BY_PAGE: &[(&str, &str, &str)] = &[
 /// takes them from that page.
 const BY_COMMAND: &[(&str, &str, &str)] = &[
     ("trefoil demo", "end_to_end/demo.rs", "digits_and_the_run_folder"),
+    ("trefoil data check", "organisations/main.rs", "a_file_is_looked_at_before_it_is_shared"),
     ("trefoil data fetch", "end_to_end/commands.rs", "fetching_without_a_network"),
     ("trefoil bench", "end_to_end/commands.rs", "bench_writes_its_list"),
     ("trefoil plan", "end_to_end/commands.rs", "a_training_is_planned"),

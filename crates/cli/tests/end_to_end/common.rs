@@ -88,7 +88,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
     let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
     let party =
         |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
-    let columns = ["a", "b", "c", "d"].map(|name| data::schema::Column::Number { name: name.into(), mean: 0.0, deviation: 1.0 });
+    let columns = ["a", "b", "c", "d"].map(|name| data::schema::Column::number(name, 0.0, 1.0));
     Job {
         name: "test".into(),
         insecure_masks: false,
@@ -106,6 +106,8 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
             target: None,
             id: None,
             holdout: 5,
+            seed: 0,
+            clipped: 1.0,
             columns: columns.into(),
         },
         truncation: trefoil_mpc::securenn::Truncation::default(),

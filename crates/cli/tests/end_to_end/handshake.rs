@@ -57,7 +57,7 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
     let source = Source::of(file);
-    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_, _| Ok(()))?;
+    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_, _| Ok(()))?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn one_party_with_another_job() {
         ("truncation", |j| (j.truncation, j.insecure_accept_wraps) = (Truncation::Local, true)),
         ("suite", |j| j.suite = trefoil_job::SuiteName::Securenn),
         ("opened", |j| j.open.loss = false),
-        ("records", |j| j.data.columns[3] = Column::Number { name: "d".into(), mean: 0.0, deviation: 2.0 }),
+        ("records", |j| j.data.columns[3] = Column::number("d", 0.0, 2.0)),
         ("owners", |j| j.owner.push(owner("one more", &Identity::generate("one more").unwrap()))),
         ("model owner", |j| {
             j.model_owner.iter_mut().for_each(|m| m.fingerprint = Identity::generate("another").unwrap().fingerprint())

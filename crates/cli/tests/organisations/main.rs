@@ -351,6 +351,65 @@ fn memory_and_descriptors_stay() {
     }
 }
 
+/// What is wrong with a file is told to its owner, and nothing of it leaves the machine.
+#[test]
+fn a_file_is_looked_at_before_it_is_shared() {
+    let d = ready("masked", "", 60);
+    let said = |out: &std::process::Output| String::from_utf8(out.stderr.clone()).unwrap();
+    let out = d.run(&["data", "check", "north.csv", "--job", "job.toml"]);
+    let (told, table) = (said(&out), String::from_utf8(out.stdout.clone()).unwrap());
+    assert!(out.status.success(), "{told}");
+    assert!(told.contains("60 records in 61 lines") && told.contains("48 records to train on and 12 held out"), "{told}");
+    assert!(table.contains("class") && table.lines().count() > 6, "{table}");
+
+    // Another unit: every value of a column is far out.
+    let far: String = (0..60).map(|i| format!("1{i}00,0.5,0,0,{}\n", i % 2)).collect();
+    d.write("far.csv", &format!("a,b,c,d,class\n{far}"));
+    d.write("bad.csv", "a,b,c,d,class\n1,secret-word,0,0,0\n1,0,0,0,7\n");
+    for (file, parts) in [
+        ("far.csv", &["column \"a\": found 60 of 60 values beyond the range", "expected at most 1 %"][..]),
+        ("bad.csv", &["bad.csv"]),
+    ] {
+        for args in
+            [&["data", "check", file, "--job", "job.toml"][..], &["share", file, "--job", "job.toml", "--key", "keys/north.pem"]]
+        {
+            let line = d.refused(args);
+            assert!(parts.iter().all(|part| line.contains(part)), "{args:?}: {line}");
+        }
+    }
+    let out = d.run(&["data", "check", "bad.csv", "--job", "job.toml"]);
+    assert!(said(&out).contains("line 2, column \"b\"") && said(&out).contains("line 3, column \"class\""), "{}", said(&out));
+    assert_eq!(out.status.code(), Some(3));
+    // No party has a record, or has heard of a value.
+    assert!(d.status("job.toml").iter().all(|s| s["missing"].as_array().unwrap().len() == 2));
+    for party in 0..3 {
+        assert!(!d.log(party).contains("secret-word") && !d.log(party).contains("clipped"), "{}", d.log(party));
+        assert!(entries(&d.audit(party), "uploaded").is_empty());
+    }
+    shared(&d, "north");
+}
+
+/// A batch is as large as the records, where these are few; and a figure that there is none of is named, with the reason.
+#[test]
+fn few_records_of_one_class() {
+    let d = ready("masked", "[open]\nmetric = \"auc\"\nleast_records = 1\n[train]\nepochs = 2\n", 10);
+    let few: String = (0..12).map(|i| format!("0.{i},0.5,-0.25,1,0\n")).collect();
+    for owner in ["north", "south"] {
+        d.write(&format!("{owner}.csv"), &format!("a,b,c,d,class\n{few}"));
+        let out = d.share(owner, &format!("{owner}.csv"), "job.toml");
+        let told = String::from_utf8(out.stderr).unwrap();
+        assert!(out.status.success(), "{told}\n{}", d.logs());
+        for part in ["10 records to train on are fewer than a batch of 32", "class \"1\" has no record"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+    let all = d.until("job.toml", LONG, "trained", trained);
+    // One step of all 20 records in each epoch.
+    assert_eq!((&all[0]["steps"][0], &all[0]["steps"][2]), (&2.into(), &2.into()));
+    assert_eq!(all[0]["not_opened"], serde_json::json!(["AUC: undefined, all of 4 held-out records are of one class"]));
+    assert!((0..3).all(|party| d.log(party).contains("batches of 20 in place of 32")), "{}", d.logs());
+}
+
 /// What the template prints is a job, once it has members; a second owner's columns are printed alone.
 #[test]
 fn a_template_is_a_job() {
@@ -369,7 +428,7 @@ fn a_template_is_a_job() {
         assert!(shown.contains("# SHA-256 of the job: "), "{shown}");
         let planned = &["plan", "job.toml", "--rows", "400", "--step-seconds", "0.001", "--links", "40ms,8Mbps"];
         let plan: Value = serde_json::from_str(&d.ok(&[&planned[..], &["--json"]].concat())).unwrap();
-        // Every fifth record is held out; ten steps of 32 in each of ten epochs.
+        // One of five records is held out; ten steps of 32 in each of ten epochs.
         assert_eq!((&plan["train_rows"], &plan["test_rows"], &plan["steps"]), (&320.into(), &80.into(), &100.into()));
         let of = |part: &str, figure: &str| plan[part][figure].as_u64().unwrap();
         let steps = (of("training", "bytes_total") - 10 * of("figures", "bytes_total")) / of("step", "bytes_total");

@@ -5,6 +5,7 @@
 
 use super::element::Element;
 use super::format::extension;
+use super::npz::Member;
 use super::stream::{Progress, Stream};
 use super::value::Value;
 use super::{Source, idx, npy};
@@ -13,7 +14,8 @@ use crate::schema::MAX_FEATURES;
 use crate::{DataError, Result, file};
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of a batch of records where columns stand one after the other.
 const BATCH: usize = 1 << 20;
@@ -47,7 +49,7 @@ struct Array {
 
 /// A file whose records are put together from all of its columns, a batch at a time.
 struct Columnwise {
-    body: Box<dyn Body>,
+    body: Box<dyn Places>,
     /// Of each value of a record, which column of the file it is in.
     places: Vec<u64>,
     /// The batch: so many records, column after column.
@@ -56,15 +58,47 @@ struct Columnwise {
     rows: u64,
 }
 
-trait Body: Read + Seek + Send {}
-impl<T: Read + Seek + Send> Body for T {}
+trait Places: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Places for T {}
+
+/// Where an array is.
+enum Body<'a> {
+    File(&'a Path),
+    Bytes(Arc<[u8]>),
+}
+
+impl Body<'_> {
+    fn is_npy(&self) -> bool {
+        match self {
+            Body::File(path) => extension(path) == "npy",
+            Body::Bytes(_) => true,
+        }
+    }
+}
 
 impl Arrays {
     /// `names` are the schema's for the columns, the label's last if there is a file for it.
     pub(super) fn open(stream: Stream, source: &Source, names: Vec<String>) -> Result<Arrays> {
         let width = names.len() - usize::from(source.labels.is_some());
-        let x = Array::open(&source.path, stream, false, width)?;
-        let y = source.labels.as_ref().map(|path| Array::open(path, Stream::open(path)?, true, 1)).transpose()?;
+        let x = Array::open(&Body::File(&source.path), stream, false, width)?;
+        let open = |path: &PathBuf| Array::open(&Body::File(path), Stream::open(path)?, true, 1);
+        let y = source.labels.as_ref().map(open).transpose()?;
+        Arrays::of(x, y, names)
+    }
+
+    /// Those of an archive.
+    pub(super) fn of_members(x: Member, y: Option<Member>, names: Vec<String>) -> Result<Arrays> {
+        let width = names.len() - usize::from(y.is_some());
+        let open = |member: &Member, labels, columns| {
+            let stream = Stream::in_memory(&member.name, member.bytes.clone())?;
+            Array::open(&Body::Bytes(member.bytes.clone()), stream, labels, columns)
+        };
+        let x = open(&x, false, width)?;
+        let y = y.map(|y| open(&y, true, 1)).transpose()?;
+        Arrays::of(x, y, names)
+    }
+
+    fn of(x: Array, y: Option<Array>, names: Vec<String>) -> Result<Arrays> {
         if let Some(y) = y.as_ref().filter(|y| y.records != x.records) {
             let expected = format!("{} as there are records in {}", x.records, x.stream.file);
             return Err(mismatch(&y.stream.file, format!("{} labels", y.records), expected));
@@ -91,23 +125,29 @@ impl Arrays {
         let mut text = Vec::new();
         for (slot, (array, bytes)) in values.enumerate() {
             let value = array.element.value(bytes, &mut text);
-            each(slot, value).map_err(|why| DataError::Value {
-                file: array.stream.file.clone(),
-                record: array.read,
-                column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
-                found: why.found,
-                expected: why.expected,
-            })?;
+            each(slot, value).map_err(|why| self.fault(slot, why))?;
         }
         Ok(true)
+    }
+
+    /// An error of a value of the last record.
+    pub(super) fn fault(&self, slot: usize, why: Refusal) -> DataError {
+        let array = self.y.as_ref().filter(|_| slot >= self.x.columns).unwrap_or(&self.x);
+        DataError::Value {
+            file: array.stream.file.clone(),
+            record: array.read,
+            column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
+            found: why.found,
+            expected: why.expected,
+        }
     }
 }
 
 impl Array {
-    fn open(path: &Path, mut stream: Stream, labels: bool, columns: usize) -> Result<Array> {
+    fn open(from: &Body<'_>, mut stream: Stream, labels: bool, columns: usize) -> Result<Array> {
         let (file, gzip) = (stream.file.clone(), stream.gzip);
         let mut fortran = false;
-        let (shape, element, header) = if extension(path) == "npy" {
+        let (shape, element, header) = if from.is_npy() {
             let npy::Header { shape, element, fortran: by_columns, length } = npy::header(&mut stream)?;
             // With one dimension both orders are the same.
             fortran = by_columns && shape.len() > 1;
@@ -139,21 +179,25 @@ impl Array {
         // At most a record of the schema.
         array.row = vec![0; array.columns * array.element.size()];
         if fortran {
-            array.columnwise = Some(array.columnwise(path, rest)?);
+            array.columnwise = Some(array.columnwise(from, rest)?);
         }
         Ok(array)
     }
 
     /// The same file once more, to be read from any place of it.
-    fn columnwise(&self, path: &Path, rest: &[u64]) -> Result<Columnwise> {
-        let body: Box<dyn Body> = if self.gzip {
-            let whole = file::inflate(&file::read(path)?, &self.stream.file, file::CAP)?;
-            if whole.len() as u128 != self.length() {
-                return Err(self.wrong_length(format!("{} bytes", whole.len())));
+    fn columnwise(&self, from: &Body<'_>, rest: &[u64]) -> Result<Columnwise> {
+        let body: Box<dyn Places> = match from {
+            Body::Bytes(bytes) => Box::new(Cursor::new(bytes.clone())),
+            Body::File(path) if self.gzip => {
+                let whole = file::inflate(&file::read(path)?, &self.stream.file, file::CAP)?;
+                if whole.len() as u128 != self.length() {
+                    return Err(self.wrong_length(format!("{} bytes", whole.len())));
+                }
+                Box::new(Cursor::new(whole))
             }
-            Box::new(Cursor::new(whole))
-        } else {
-            Box::new(File::open(path).map_err(|source| DataError::Io { file: self.stream.file.clone(), source })?)
+            Body::File(path) => {
+                Box::new(File::open(path).map_err(|source| DataError::Io { file: self.stream.file.clone(), source })?)
+            }
         };
         // A record has its values with the last dimension going fastest; in the file the first one does.
         let place = |value: u64| {

@@ -13,7 +13,6 @@ pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
 }
 
 /// The days of a date, if there is such.
-#[cfg(test)]
 pub(crate) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     let y = year - i64::from(month <= 2);
     let (era, of_era) = (y.div_euclid(400), y.rem_euclid(400));
@@ -35,9 +34,37 @@ pub(crate) fn text(days: f64) -> String {
     }
 }
 
+/// Whether a text may be a date of some country, with or without a time of day.
+pub(crate) fn looks_like_date(text: &[u8]) -> bool {
+    let date = text.split(|b| *b == b' ' || *b == b'T').next().unwrap_or_default();
+    let Some(separator) = date.iter().find(|b| b"-./".contains(b)) else { return false };
+    let parts: Vec<Option<i64>> =
+        date.split(|b| b == separator).map(|part| std::str::from_utf8(part).ok()?.parse().ok()).collect();
+    let (Some([a, b, c]), true) =
+        (parts.into_iter().collect::<Option<Vec<i64>>>().and_then(|p| <[i64; 3]>::try_from(p).ok()), date.len() > 5)
+    else {
+        return false;
+    };
+    let fits = |year: i64, month: i64, day: i64| {
+        let (month, day) = (u8::try_from(month).unwrap_or(0), u8::try_from(day).unwrap_or(0));
+        (0..=9_999).contains(&year) && days(year, month, day).is_some()
+    };
+    fits(a, b, c) || fits(c, b, a) || fits(c, a, b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_that_may_be_dates() {
+        for text in ["2024-02-29", "29.2.2024", "2/29/2024", "29/02/2024", "2024-02-29 12:00", "2024-02-29T12:00:00Z"] {
+            assert!(looks_like_date(text.as_bytes()), "{text}");
+        }
+        for text in ["", "1-2", "1.2.3.4", "2024-13-41", "a-b-c", "10.5", "2024", "1-1-1"] {
+            assert!(!looks_like_date(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn dates_and_back() {

@@ -38,6 +38,7 @@ pub(crate) struct Csv {
     record: Record,
     columns: Vec<String>,
     wanted: Vec<usize>,
+    lines: Lines,
 }
 
 /// Fields one after the other.
@@ -47,6 +48,17 @@ struct Record {
     text: Vec<u8>,
     ends: Vec<usize>,
     fields: usize,
+}
+
+/// What the lines of a file were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// All of them.
+    pub lines: u64,
+    /// Those with nothing in them.
+    pub blank: u64,
+    /// Records that have more than one line, by a quoted field.
+    pub longer: u64,
 }
 
 impl Csv {
@@ -82,6 +94,7 @@ impl Csv {
             record: Record { line: 1, text: vec![0; 1 << 10], ends: vec![0; 1 << 6], fields: 0 },
             columns: Vec::new(),
             wanted: Vec::new(),
+            lines: Lines::default(),
         };
         if !csv.advance()? {
             return Err(empty(&csv.file, "no lines", "a header and one record"));
@@ -102,6 +115,16 @@ impl Csv {
 
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// Where the last record begins.
+    pub(super) fn line(&self) -> u64 {
+        self.record.line
+    }
+
+    /// What the lines so far were.
+    pub(super) fn lines(&self) -> Lines {
+        self.lines
     }
 
     /// Which columns [`row`](Self::row) gives, in which order.
@@ -125,9 +148,15 @@ impl Csv {
             let field = self.record.field(column);
             let value = if self.decimal_comma { Value::Comma(field) } else { Value::Text(field) };
             let given = if readable || std::str::from_utf8(field).is_ok() { each(slot, value) } else { Err(unreadable()) };
-            given.map_err(|why| Cell { file: &self.file, line: self.record.line, column: &self.columns[column] }.refuse(why))?;
+            given.map_err(|why| self.fault(slot, why))?;
         }
         Ok(true)
+    }
+
+    /// An error of a value of the last record.
+    pub(super) fn fault(&self, slot: usize, why: Refusal) -> DataError {
+        let column = self.wanted.get(slot).and_then(|i| self.columns.get(*i)).map_or("", String::as_str);
+        Cell { file: &self.file, line: self.record.line, column }.refuse(why)
     }
 
     /// Reads the next record; false at the end.
@@ -171,7 +200,9 @@ impl Csv {
 
     /// Passes over blank lines before a record, and what is left of the line before.
     fn skip_blank(&mut self) {
-        while self.raw.get(self.fed).is_some_and(|b| b"\r\n".contains(b)) {
+        while let Some(&b) = self.raw.get(self.fed).filter(|b| b"\r\n".contains(b)) {
+            let blank = u64::from(!self.half || b != b'\n');
+            (self.lines.blank, self.lines.lines) = (self.lines.blank + blank, self.lines.lines + blank);
             self.fed += 1;
             self.pass(self.fed);
         }
@@ -183,6 +214,9 @@ impl Csv {
     /// That quotes stand where they may.
     fn checked(&mut self) -> Result<()> {
         let raw = &self.raw[self.at..self.fed];
+        let ends = raw.trim_ascii_end().iter().filter(|b| **b == b'\n').count() as u64;
+        self.lines.longer += u64::from(ends > 0);
+        self.lines.lines += 1 + ends;
         if !raw.contains(&b'"') {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use super::stream::{Progress, Stream};
 use super::value::Value;
-use super::{Source, array, csv, memory, parquet, png};
+use super::{Source, array, csv, jsonl, memory, npz, parquet, png};
 use crate::error::{Refusal, listed, mismatch, quote};
 use crate::schema::Schema;
 use crate::{DataError, Result};
@@ -12,6 +12,7 @@ use std::path::Path;
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Format {
     Csv(csv::Csv),
+    JsonLines(jsonl::JsonLines),
     Parquet(parquet::Parquet),
     Arrays(array::Arrays),
     Images(memory::Images),
@@ -24,11 +25,34 @@ impl Format {
     pub(crate) fn row(&mut self, each: impl FnMut(usize, Value<'_>) -> Result<(), Refusal>) -> Result<bool> {
         match self {
             Format::Csv(f) => f.row(each),
+            Format::JsonLines(f) => f.row(each),
             Format::Parquet(f) => f.row(each),
             Format::Arrays(f) => f.row(each),
             Format::Images(f) => f.row(each),
             Format::Png(f) => f.row(each),
             Format::Table(f) => f.row(each),
+        }
+    }
+
+    /// Where the last record stands, of so many that were read.
+    pub(crate) fn here(&self, records: u64) -> String {
+        match self {
+            Format::Csv(f) => format!("line {}", f.line()),
+            Format::JsonLines(f) => format!("line {}", f.line()),
+            _ => format!("record {records}"),
+        }
+    }
+
+    /// An error of a value of the last record.
+    pub(super) fn fault(&self, slot: usize, why: Refusal) -> DataError {
+        match self {
+            Format::Csv(f) => f.fault(slot, why),
+            Format::JsonLines(f) => f.fault(slot, why),
+            Format::Parquet(f) => f.fault(slot, why),
+            Format::Arrays(f) => f.fault(slot, why),
+            Format::Table(f) => f.fault(slot, why),
+            Format::Png(f) => f.fault(why),
+            Format::Images(_) => mismatch("images", why.found, why.expected),
         }
     }
 
@@ -40,6 +64,7 @@ impl Format {
     pub(super) fn progress(&self) -> Progress {
         match self {
             Format::Csv(f) => f.progress(),
+            Format::JsonLines(f) => f.progress(),
             Format::Parquet(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
             Format::Images(_) | Format::Png(_) | Format::Table(_) => Progress::of(0),
@@ -53,14 +78,24 @@ impl Format {
             return Ok(Some(Format::Parquet(parquet::Parquet::open(path)?)));
         }
         Ok(match extension(path).as_str() {
+            "jsonl" | "ndjson" => Some(Format::JsonLines(jsonl::JsonLines::open(path)?)),
             "csv" | "tsv" => Some(Format::Csv(csv::Csv::open(path, &source.reading)?)),
             _ => None,
         })
     }
 
+    /// What the lines of a file of texts were, as far as it is read.
+    pub(super) fn lines(&self) -> Option<csv::Lines> {
+        match self {
+            Format::Csv(f) => Some(f.lines()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn columns(&self) -> &[String] {
         match self {
             Format::Csv(f) => f.columns(),
+            Format::JsonLines(f) => f.columns(),
             Format::Parquet(f) => f.columns(),
             Format::Table(f) => f.names(),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
@@ -71,6 +106,7 @@ impl Format {
     pub(crate) fn want(&mut self, columns: Vec<usize>) -> Result<()> {
         match self {
             Format::Csv(f) => f.want(columns),
+            Format::JsonLines(f) => f.want(columns),
             Format::Parquet(f) => f.want(columns)?,
             Format::Table(f) => f.want(&columns),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
@@ -81,20 +117,40 @@ impl Format {
     /// With columns in the order of `names`, the label, if `labelled`, in a second file.
     pub(super) fn open_unnamed(source: &Source, names: Vec<String>, labelled: bool, schema: &Schema) -> Result<Format> {
         let file = source.path.display().to_string();
-        let stream = Format::unnamed(source)?;
         if schema.id.is_some() {
-            return Err(mismatch(&file, "a file without identifiers", "CSV or Parquet for a vertical partition"));
+            return Err(mismatch(&file, "a file without identifiers", "CSV, JSON lines or Parquet for a vertical partition"));
         }
+        // What a file is matters before what is beside it.
+        let images = png::is_images(&source.path);
+        let within = images || extension(&source.path) == "npz";
+        let stream = if within { None } else { Some(Format::unnamed(source)?) };
         match (&source.labels, labelled) {
-            (None, true) => return Err(mismatch(&file, "no file with its labels", "one beside NumPy or IDX features")),
             (Some(_), false) => return Err(mismatch(&file, "a file with labels", "none, another owner has the labels")),
+            (Some(_), true) if within => {
+                return Err(mismatch(&file, "a second file with labels", "none beside an archive or images"));
+            }
+            (None, true) if !within => {
+                return Err(mismatch(&file, "no file with its labels", "one beside NumPy or IDX features"));
+            }
             _ => {}
         }
-        Ok(Format::Arrays(array::Arrays::open(stream, source, names)?))
+        if let Some(stream) = stream {
+            return Ok(Format::Arrays(array::Arrays::open(stream, source, names)?));
+        }
+        if images {
+            let values = names.len() - usize::from(labelled);
+            return Ok(Format::Png(png::Images::open(&source.path, values, None, labelled)?));
+        }
+        let (x, y) = npz::open(&source.path, labelled)?;
+        Ok(Format::Arrays(array::Arrays::of_members(x, y, names)?))
     }
 
     /// With columns in the order of `names`, and no label.
     pub(super) fn open_arrays(source: &Source, names: Vec<String>) -> Result<Format> {
+        if extension(&source.path) == "npz" {
+            let (x, _) = npz::open(&source.path, false)?;
+            return Ok(Format::Arrays(array::Arrays::of_members(x, None, names)?));
+        }
         Ok(Format::Arrays(array::Arrays::open(Format::unnamed(source)?, source, names)?))
     }
 
@@ -103,7 +159,11 @@ impl Format {
         let mut stream = Stream::open(&source.path)?;
         if extension(&source.path) != "npy" && !stream.peek()?.starts_with(&[0, 0, 8]) {
             let file = source.path.display().to_string();
-            return Err(mismatch(&file, "a file of no known kind", ".csv, .csv.gz, .parquet, .npy or IDX images"));
+            return Err(mismatch(
+                &file,
+                "a file of no known kind",
+                ".csv, .csv.gz, .jsonl, .parquet, .npy, .npz, PNG or IDX images",
+            ));
         }
         Ok(stream)
     }

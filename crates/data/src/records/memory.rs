@@ -134,18 +134,23 @@ impl Table {
         if self.read == self.records {
             return Ok(false);
         }
-        for (slot, &(at, place)) in self.places.iter().enumerate() {
-            let value =
-                self.cells.get(at).map_or(Value::Missing, |cells| cells.get(cells.len() / self.records * self.read + place));
-            each(slot, value).map_err(|why| DataError::Value {
-                file: self.name.clone(),
-                record: self.read as u64 + 1,
-                column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
-                found: why.found,
-                expected: why.expected,
-            })?;
-        }
+        let record = self.read;
         self.read += 1;
+        for (slot, &(at, place)) in self.places.iter().enumerate() {
+            let value = self.cells.get(at).map_or(Value::Missing, |cells| cells.get(cells.len() / self.records * record + place));
+            each(slot, value).map_err(|why| self.fault(slot, why))?;
+        }
         Ok(true)
+    }
+
+    /// An error of a value of the last record.
+    pub(super) fn fault(&self, slot: usize, why: Refusal) -> DataError {
+        DataError::Value {
+            file: self.name.clone(),
+            record: self.read as u64,
+            column: self.names.get(slot).map_or_else(|| slot.to_string(), |n| quote(n)),
+            found: why.found,
+            expected: why.expected,
+        }
     }
 }

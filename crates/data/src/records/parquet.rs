@@ -113,18 +113,20 @@ impl Parquet {
         if self.at == self.end && !self.batch()? {
             return Ok(false);
         }
-        for (slot, leaf) in self.leaves.iter_mut().enumerate() {
-            leaf.value(self.at, |value| each(slot, value)).map_err(|why| DataError::Value {
-                file: self.file.clone(),
-                record: self.record + 1,
-                column: quote(&self.columns[self.wanted[slot]]),
-                found: why.found,
-                expected: why.expected,
-            })?;
-        }
+        let at = self.at;
         self.at += 1;
         self.record += 1;
-        Ok(true)
+        let refused = |(slot, leaf): (usize, &mut Leaf)| leaf.value(at, |value| each(slot, value)).err().map(|why| (slot, why));
+        match self.leaves.iter_mut().enumerate().find_map(refused) {
+            Some((slot, why)) => Err(self.fault(slot, why)),
+            None => Ok(true),
+        }
+    }
+
+    /// An error of a value of the last record.
+    pub(super) fn fault(&self, slot: usize, why: Refusal) -> DataError {
+        let column = self.wanted.get(slot).and_then(|i| self.columns.get(*i)).map_or_else(String::new, |name| quote(name));
+        DataError::Value { file: self.file.clone(), record: self.record, column, found: why.found, expected: why.expected }
     }
 
     /// Goes on with the next file, which has the same columns.

@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Images {
     files: std::vec::IntoIter<PathBuf>,
     expected: Expected,
-    /// Of the last one that was read.
+    /// Of the last one that was read: its name, and where it is.
     name: String,
+    file: String,
+    /// Where images have labels, those of the files: the names of their folders.
+    labels: std::vec::IntoIter<String>,
 }
 
 /// What images must be like.
@@ -64,11 +67,12 @@ fn is_png(path: &Path) -> bool {
 }
 
 impl Images {
-    /// Finds the images that become records of so many values, of this shape where one is known: channels, height, width.
+    /// Finds the images that become records of so many values, of this shape where one is known: channels, height, width. `labelled` ones
+    /// are in a folder for each class.
     ///
     /// # Errors
     /// A folder that cannot be read or is without images; a shape that no image has.
-    pub(super) fn open(path: &Path, values: usize, shape: Option<[usize; 3]>) -> Result<Images> {
+    pub(super) fn open(path: &Path, values: usize, shape: Option<[usize; 3]>, labelled: bool) -> Result<Images> {
         let file = path.display().to_string();
         let expected = match shape {
             None => Expected::Values(values),
@@ -80,25 +84,29 @@ impl Images {
                 return Err(mismatch(&file, found, "a model of grey (1) or RGB (3) images, or another kind of file"));
             }
         };
-        let mut files = Vec::new();
-        if path.is_dir() {
-            let io = |source| DataError::Io { file: file.clone(), source };
-            for entry in fs::read_dir(path).map_err(io)? {
-                let entry = entry.map_err(io)?.path();
-                // Some systems put hidden files beside each.
-                let hidden = entry.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-                if is_png(&entry) && !hidden {
-                    files.push(entry);
-                }
+        let (mut files, mut labels) = (Vec::new(), Vec::new());
+        if labelled && !path.is_dir() {
+            return Err(mismatch(&file, "one image", "a folder of images for each class, in a folder"));
+        }
+        if labelled {
+            for folder in inside(path, Path::is_dir)? {
+                let label = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let images = inside(&folder, is_png)?;
+                labels.extend(std::iter::repeat_n(label, images.len()));
+                files.extend(images);
             }
+            if files.is_empty() {
+                return Err(empty(&file, "no folders with images", "one folder for each class, with files that end in .png"));
+            }
+        } else if path.is_dir() {
+            files = inside(path, is_png)?;
             if files.is_empty() {
                 return Err(empty(&file, "no images", "one file that ends in .png"));
             }
-            files.sort_unstable();
         } else {
             files.push(path.to_path_buf());
         }
-        Ok(Images { files: files.into_iter(), expected, name: String::new() })
+        Ok(Images { files: files.into_iter(), expected, name: String::new(), file: String::new(), labels: labels.into_iter() })
     }
 
     /// The file that the last record came from, without its folder.
@@ -109,13 +117,38 @@ impl Images {
     /// Calls `each` with the values of the next image; false at the end.
     pub(super) fn row(&mut self, mut each: impl FnMut(usize, Value<'_>) -> Result<(), Refusal>) -> Result<bool> {
         let Some(path) = self.files.next() else { return Ok(false) };
-        let file = path.display().to_string();
+        self.file = path.display().to_string();
         self.name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        for (slot, level) in levels(&path, &file, self.expected)?.into_iter().enumerate() {
-            each(slot, Value::Integer(level.into())).map_err(|why| mismatch(&file, why.found, why.expected))?;
+        let levels = levels(&path, &self.file, self.expected)?;
+        let width = levels.len();
+        for (slot, level) in levels.into_iter().enumerate() {
+            each(slot, Value::Integer(level.into())).map_err(|why| self.fault(why))?;
+        }
+        if let Some(label) = self.labels.next() {
+            each(width, Value::Text(label.trim().as_bytes())).map_err(|why| self.fault(why))?;
         }
         Ok(true)
     }
+
+    /// An error of the last image.
+    pub(super) fn fault(&self, why: Refusal) -> DataError {
+        mismatch(&self.file, why.found, why.expected)
+    }
+}
+
+/// What is in a folder, in the order of names. Some systems put hidden files beside each.
+fn inside(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let io = |source| DataError::Io { file: folder.display().to_string(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?.path();
+        let hidden = entry.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if wanted(&entry) && !hidden {
+            found.push(entry);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The grey levels of an image, channel after channel.
@@ -199,7 +232,7 @@ mod tests {
 
     /// All levels of all images, and the name of the last.
     fn read(path: &Path, values: usize, shape: Option<[usize; 3]>) -> Result<(Vec<f64>, String)> {
-        let (mut images, mut all) = (Images::open(path, values, shape)?, Vec::new());
+        let (mut images, mut all) = (Images::open(path, values, shape, false)?, Vec::new());
         while images.row(|_, value| {
             all.push(value.number()?);
             Ok(())

@@ -53,7 +53,7 @@ impl Raw {
             Format::open_named(source)?
         };
         let format = match columned {
-            None if png::is_images(path) => Format::Png(png::Images::open(path, columns.len(), shape)?),
+            None if png::is_images(path) => Format::Png(png::Images::open(path, columns.len(), shape, false)?),
             Some(mut format) if named => {
                 format.want(find(&names, format.columns(), &file)?)?;
                 format
@@ -127,9 +127,7 @@ impl Raw {
         let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
             match columns.get(slot).and_then(Option::as_ref) {
                 Some(texts) => {
-                    let mut place = Vec::new();
-                    texts.encode(value, &mut place)?;
-                    out.push(place.iter().position(|v| *v == 1).unwrap_or(0) as f64);
+                    out.push(texts.place_of(value)? as f64);
                 }
                 None => out.push(value.number()?),
             }

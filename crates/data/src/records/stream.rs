@@ -46,9 +46,9 @@ impl Progress {
     }
 }
 
-struct Counted(File, Arc<AtomicU64>);
+struct Counted<R>(R, Arc<AtomicU64>);
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.0.read(out)?;
         self.1.fetch_add(n as u64, Ordering::Relaxed);
@@ -71,6 +71,13 @@ impl Stream {
     pub(super) fn piped(name: &str, source: impl Read + Send + 'static) -> Result<Stream> {
         let pipe = Pipe::new(source).map_err(|source| DataError::Io { file: name.to_string(), source })?;
         Stream::of(name.to_string(), pipe.clone(), Progress::of(0), Some(pipe))
+    }
+
+    /// What is in memory.
+    pub(super) fn in_memory(name: &str, bytes: Arc<[u8]>) -> Result<Stream> {
+        let progress = Progress::of(bytes.len() as u64);
+        let read = progress.read.clone();
+        Stream::of(name.to_string(), Counted(io::Cursor::new(bytes), read), progress, None)
     }
 
     fn of(name: String, source: impl Read + Send + 'static, progress: Progress, pipe: Option<Pipe>) -> Result<Stream> {

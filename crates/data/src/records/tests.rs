@@ -1,3 +1,4 @@
+use super::account::Tally;
 use super::*;
 use crate::schema::Column;
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ mod arrays;
 mod csv;
 mod parquet;
 
-/// Two numbers and a category, classes "no" and "yes", every third record held out.
+/// Two numbers and a category, classes "no" and "yes", one of three records held out.
 pub(super) fn schema() -> Schema {
     toml::from_str(
         r#"
@@ -26,7 +27,7 @@ pub(super) fn schema() -> Schema {
 }
 
 pub(super) fn regression(columns: usize) -> Schema {
-    let number = |i| Column::Number { name: format!("x{i}"), mean: 0.0, deviation: 1.0 };
+    let number = |i| Column::number(format!("x{i}"), 0.0, 1.0);
     let mut s = schema();
     s.task = crate::schema::Task::Regression;
     s.classes.clear();
@@ -102,8 +103,10 @@ fn records_can_be_sent() {
 fn files_of_no_known_kind() {
     let folder = Folder::new();
     let refused = |name: &str, bytes: &[u8]| message(&alone(&folder.put(name, bytes)), &schema(), &[], true);
-    for name in ["a.txt", "a", ".csvx", "b.npz"] {
-        let expected = format!("{name}: found a file of no known kind, expected .csv, .csv.gz, .parquet, .npy or IDX images");
+    for name in ["a.txt", "a", ".csvx"] {
+        let expected = format!(
+            "{name}: found a file of no known kind, expected .csv, .csv.gz, .jsonl, .parquet, .npy, .npz, PNG or IDX images"
+        );
         assert_eq!(refused(name, b"a,c,r,y\n"), expected);
     }
     assert!(message(&alone(&folder.0.path().join("none.csv")), &schema(), &[], true).starts_with("none.csv: No such file"));
@@ -111,6 +114,27 @@ fn files_of_no_known_kind() {
     s.holdout = 1;
     assert!(message(&alone(&folder.put("a.csv", b"")), &s, &[], true).starts_with("[data] holdout"));
     assert!(message(&alone(&folder.put("a.csv", b"")), &schema(), &["z"], true).starts_with("[data] an owner's columns"));
+}
+
+/// The label has no say in a vertical partition, where the others would learn of it.
+#[test]
+fn owners_of_a_vertical_partition_hold_out_the_same() {
+    let folder = Folder::new();
+    let labelled: String =
+        (0..30).map(|i| format!("{i},{},{}\n", i as f64 / 10.0, ["no", "yes"][usize::from(i % 7 == 0)])).collect();
+    let other: String = (0..30).map(|i| format!("{i},u,{}\n", i as f64 / 10.0)).collect();
+    let held = |name: &str, text: String, columns: &[&str], labelled, at: usize| {
+        let columns: Vec<String> = columns.iter().map(|c| c.to_string()).collect();
+        let source = alone(&folder.put(name, text));
+        let (train, test, _) = all(Records::open(&source, &vertical(), &columns, labelled).unwrap(), 7).unwrap();
+        let mut every: Vec<i64> = train.iter().chain(&test).map(|row| row[at]).collect();
+        every.sort_unstable();
+        test.iter().map(|row| every.binary_search(&row[at]).unwrap()).collect::<Vec<usize>>()
+    };
+    let one = held("a.csv", format!("id,a,y\n{labelled}"), &["a"], true, 0);
+    let two = held("b.csv", format!("id,c,r\n{other}"), &["c", "r"], false, 3);
+    assert_eq!((one.len(), &one), (10, &two));
+    assert!(one.iter().any(|i| i % 3 != 2), "{one:?}");
 }
 
 proptest! {
@@ -121,15 +145,18 @@ proptest! {
         let folder = Folder::new();
         let text: String = (0..n).map(|i| format!("{i},0\n")).collect();
         let mut s = regression(1);
-        (s.columns[0], s.holdout) = (Column::Range { name: "x0".to_string(), min: 0.0, max: 4096.0 }, holdout);
+        (s.columns[0], s.holdout) = (Column::range("x0", 0.0, 4096.0), holdout);
         let path = folder.put("f.csv", format!("x0,y\n{text}"));
         let mut records = Records::open(&alone(&path), &s, &[], true).unwrap();
         let (mut seen, mut sizes) = ([Vec::new(), Vec::new()], sizes.into_iter().cycle());
         while let Some(chunk) = records.next(sizes.next().unwrap()).unwrap() {
             seen[usize::from(chunk.test)].extend(chunk.values.chunks(2).map(|row| row[0] as usize));
         }
-        let (test, train): (Vec<_>, Vec<_>) = (0..n).partition(|i| holdout > 0 && i % holdout == holdout - 1);
-        prop_assert_eq!(seen, [train, test]);
+        prop_assert_eq!(seen[1].len() as u64, held_out(n, holdout) as u64);
+        prop_assert!(seen.iter().all(|kind| kind.is_sorted()));
+        let mut all = seen.concat();
+        all.sort_unstable();
+        prop_assert!(all.into_iter().eq(0..n));
     }
 
     /// What a value becomes is within half a step of its definition.
@@ -138,17 +165,17 @@ proptest! {
         let half = |got: i64, exact: f64| (got as f64 / 4096.0 - exact).abs() <= 0.5 / 4096.0;
         let encode = |c: Column| {
             let mut out = Vec::new();
-            Encoding::of(&c, &schema()).encode(Value::Float(v), &mut out).unwrap();
+            Encoding::of(&c, &schema()).encode(Value::Float(v), &mut out, &mut Tally::default()).unwrap();
             let mut text = Vec::new();
-            Encoding::of(&c, &schema()).encode(Value::Text(format!("{v:e}").as_bytes()), &mut text).unwrap();
+            Encoding::of(&c, &schema()).encode(Value::Text(format!("{v:e}").as_bytes()), &mut text, &mut Tally::default()).unwrap();
             assert_eq!(out, text);
             out[0]
         };
         let name = || "v".to_string();
-        let number = encode(Column::Number { name: name(), mean, deviation });
+        let number = encode(Column::number(name(), mean, deviation));
         prop_assert!(half(number, ((v - mean) / deviation).clamp(1.0 / 4096.0 - 8.0, 8.0 - 1.0 / 4096.0)));
         let (min, max) = (mean, mean + deviation);
-        let range = encode(Column::Range { name: name(), min, max });
+        let range = encode(Column::range(name(), min, max));
         prop_assert!(half(range, ((v - min) / (max - min)).clamp(0.0, 1.0)));
     }
 }
@@ -157,7 +184,10 @@ proptest! {
 fn values_of_any_file_mean_the_same() {
     let encode = |column: &Column, value: Value<'_>| {
         let mut out = Vec::new();
-        Encoding::of(column, &schema()).encode(value, &mut out).map(|()| out).map_err(|r| format!("{} / {}", r.found, r.expected))
+        Encoding::of(column, &schema())
+            .encode(value, &mut out, &mut Tally::default())
+            .map(|()| out)
+            .map_err(|r| format!("{} / {}", r.found, r.expected))
     };
     let category = &schema().columns[1];
     for value in [Value::Text(b"7"), Value::Text(b"7.0"), Value::Float(7.0), Value::Integer(7)] {
@@ -169,7 +199,7 @@ fn values_of_any_file_mean_the_same() {
     assert_eq!(encode(category, Value::Text(b"?")).unwrap_err(), format!("a missing value / {listed}"));
     assert_eq!(encode(category, Value::Missing).unwrap_err(), "a missing value / a text");
 
-    let pixels = Column::Pixels { name: "p".to_string(), count: 1 };
+    let pixels = Column::pixels("p", 1);
     for value in [Value::Text(b"255"), Value::Text(b"255.0"), Value::Float(255.0), Value::Integer(255)] {
         assert_eq!(encode(&pixels, value).unwrap(), [255 * 16]);
     }

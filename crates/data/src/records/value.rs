@@ -1,5 +1,6 @@
 //! One value as a file has it, and the fixed-point numbers that it becomes.
 
+use super::account::Tally;
 use super::{calendar, cell};
 use crate::error::{Refusal, listed};
 use crate::schema::{Column, FRAC, Schema, Task};
@@ -112,6 +113,14 @@ impl Encoding {
         Encoding::one_hot(texts, 1)
     }
 
+    /// Which of its texts a value is.
+    pub(crate) fn place_of(&self, value: Value<'_>) -> Result<usize, Refusal> {
+        match self {
+            Encoding::OneHot { texts, truth, expected, .. } => find(texts, *truth, value, expected),
+            _ => Err(Refusal::new("a column without texts", "a category")),
+        }
+    }
+
     /// From now on integers are the places of texts, unless these are numbers themselves.
     pub(crate) fn take_places(&mut self) {
         if let Encoding::OneHot { texts, by_place, .. } = self {
@@ -131,19 +140,29 @@ impl Encoding {
         }
     }
 
-    /// Appends what `value` becomes.
+    /// Appends what `value` becomes, and notes what became of it.
     #[inline]
-    pub(crate) fn encode(&self, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
+    pub(crate) fn encode(&self, value: Value<'_>, out: &mut Vec<i64>, tally: &mut Tally) -> Result<(), Refusal> {
         match self {
-            Encoding::Standard { mean, deviation } => out.push(fixed((value.number()? - mean) / deviation)),
+            Encoding::Standard { mean, deviation } => {
+                let v = value.number()?;
+                let z = (v - mean) / deviation;
+                tally.number(v, z.abs() >= LIMIT);
+                out.push(fixed(z));
+            }
             Encoding::Range { min, width } => {
-                out.push((((value.number()? - min) / width).clamp(0.0, 1.0) * STEPS).round() as i64);
+                let v = value.number()?;
+                let part = (v - min) / width;
+                // Half a step beyond it becomes what its end does.
+                tally.number(v, (part - 0.5).abs() > 0.5 + 0.5 / STEPS);
+                out.push((part.clamp(0.0, 1.0) * STEPS).round() as i64);
             }
             Encoding::OneHot { texts, one, truth, by_place, expected } => {
                 let hot = match find(texts, *truth, value, expected) {
                     Err(why) if *by_place => place(value, texts.len()).ok_or(why)?,
                     found => found?,
                 };
+                tally.text(hot);
                 out.extend((0..texts.len()).map(|i| if i == hot { *one } else { 0 }));
             }
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),

@@ -17,6 +17,9 @@ impl Schema {
         if self.holdout == 1 {
             return Err(refuse("holdout", "1, which holds out every record", "0 for none, or at least 2"));
         }
+        if !(0.0..=1.0).contains(&self.clipped) {
+            return Err(refuse("clipped", self.clipped.to_string(), "a share from 0 to 1"));
+        }
         self.check_columns()
     }
 

@@ -1,28 +1,26 @@
-//! A schema guessed from one file, for a person to look over. Statistics are rounded to three digits of the deviation:
-//! they become public, and nothing needs them finer.
+//! A schema guessed from one file: strictly, to be used as it is, or for a person to look over. Statistics are rounded to three digits of
+//! the deviation: they become public, and nothing needs them finer.
 
-use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, refuse};
-use crate::error::{Refusal, empty, listed, mismatch, quote};
+use super::propose::{Proposed, judged};
+use super::seen::{Seen, seen};
+use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, percent};
+use crate::error::{listed, mismatch, quote};
 use crate::records::Table;
-use crate::records::cell;
-use crate::records::format::{Format, find};
-use crate::records::value::{Value, whole};
+use crate::records::csv::hint;
+use crate::records::format::Format;
 use crate::{Result, Source};
-use std::collections::BTreeSet;
-
-/// A column with no more different texts is a category.
-const MAX_VALUES: usize = 32;
 
 /// A label with more different numbers is a regression's, unless something else is asked for.
 const MAX_NUMBERS: usize = 20;
 
-/// A schema for the records of a CSV or Parquet file: all its columns but the label, the identifier and those in
-/// `without`; see [`guess`]. Without a `task`, it is a regression if the label is a number with more than 20 different
-/// values, else a classification. Classes are in the order of their numbers, or of their bytes where one is no number.
-/// An `id` makes it a vertical partition, to which other files' columns are to be added.
+/// A schema for the records of a file with named columns: all of these but the label, the identifier and those in `without`, each a
+/// number where every value is one, else a category with at most 32 values. A column with only one number gets the deviation 1. Without
+/// a `task`, it is a regression if the label is a number with more than 20 different values, else a classification. Classes are in the
+/// order of their numbers, or of their bytes where one is no number. An `id` makes it a vertical partition, to which other files'
+/// columns are to be added.
 ///
 /// # Errors
-/// As [`guess`], and where the label does not fit the task.
+/// A file that cannot be read, has a missing value or no records; a column of many texts; a label that does not fit the task.
 pub fn template(source: &Source, label: &str, task: Option<Task>, id: Option<&str>, without: &[String]) -> Result<Schema> {
     of_format(&source.path.display().to_string(), open(source)?, label, task, id, without)
 }
@@ -51,154 +49,96 @@ fn of_format(
     without: &[String],
 ) -> Result<Schema> {
     let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
-    let mut all = seen(file, format, &aside)?;
-    let Some(at) = all.iter().position(|c| c.name == label) else {
-        let names: Vec<String> = all.into_iter().map(|c| c.name).collect();
-        let (label, columns) = (quote(label), listed(&names));
-        return Err(crate::DataError::NoLabelColumn { file: file.to_owned(), label, columns });
-    };
-    let y = all.remove(at);
-    let many = y.texts.len() > MAX_NUMBERS;
-    let task = task.unwrap_or(if y.word.is_none() && many { Task::Regression } else { Task::Classification });
-    let (classes, target) = match task {
-        Task::Regression => match y.word {
-            Some(word) => {
-                let found = format!("{word} in the label column {}", quote(label));
-                return Err(mismatch(file, found, "numbers for a regression"));
-            }
-            None => (Vec::new(), Some(y.standard())),
-        },
-        Task::Classification if y.texts.len() > MAX_CLASSES => {
-            let found = format!("more than {MAX_CLASSES} different labels in column {}", quote(label));
-            return Err(mismatch(file, found, format!("at most {MAX_CLASSES} classes")));
-        }
-        Task::Classification => (y.sorted(), None),
-    };
+    let mut all = seen(file, format, &aside, false)?;
+    let y = taken(file, &mut all, label)?;
+    let (task, classes, target) = learnt(file, &y, task)?;
     let columns = all.into_iter().map(|c| c.column(file)).collect::<Result<_>>()?;
-    let (label, id) = (label.to_string(), id.map(String::from));
-    let partition = if id.is_some() { Partition::Vertical } else { Partition::Horizontal };
-    let schema = Schema { task, partition, label, classes, target, id, holdout: five(), columns };
+    let schema = whole(y.name, (task, classes, target), id, columns);
     schema.check()?;
     Ok(schema)
 }
 
-/// The feature columns of a CSV or Parquet file, all but those in `without`: a number where every value is one, else a
-/// category with at most 32 values. A column with only one number gets the deviation 1.
+/// Takes the label's column from the others.
+fn taken(file: &str, all: &mut Vec<Seen>, label: &str) -> Result<Seen> {
+    match all.iter().position(|c| c.name == label) {
+        Some(at) => Ok(all.remove(at)),
+        None => {
+            let names: Vec<String> = all.iter().map(|c| c.name.clone()).collect();
+            let columns = listed(&names) + &hint(&names);
+            Err(crate::DataError::NoLabelColumn { file: file.to_owned(), label: quote(label), columns })
+        }
+    }
+}
+
+/// What is learnt of a label.
+type Learnt = (Task, Vec<String>, Option<Standard>);
+
+fn learnt(file: &str, y: &Seen, task: Option<Task>) -> Result<Learnt> {
+    let many = y.texts.len() > MAX_NUMBERS;
+    let task = task.unwrap_or(if y.word.is_none() && many { Task::Regression } else { Task::Classification });
+    let missing = y.missing();
+    if missing.count > 0 {
+        let found =
+            format!("{} missing values in the label column {}, the first in {}", missing.count, quote(&y.name), missing.place);
+        return Err(mismatch(file, found, "a label in every record"));
+    }
+    match task {
+        Task::Regression => match &y.word {
+            Some(word) => {
+                let found = format!("{word} in the label column {}", quote(&y.name));
+                Err(mismatch(file, found, "numbers for a regression"))
+            }
+            None => Ok((task, Vec::new(), Some(y.standard()))),
+        },
+        Task::Classification if y.texts.len() > MAX_CLASSES => {
+            let found = format!("more than {MAX_CLASSES} different labels in column {}", quote(&y.name));
+            Err(mismatch(file, found, format!("at most {MAX_CLASSES} classes")))
+        }
+        Task::Classification => Ok((task, y.sorted(), None)),
+    }
+}
+
+fn whole(label: String, (task, classes, target): Learnt, id: Option<&str>, columns: Vec<Column>) -> Schema {
+    let partition = if id.is_some() { Partition::Vertical } else { Partition::Horizontal };
+    let id = id.map(String::from);
+    Schema { task, partition, label, classes, target, id, holdout: five(), seed: 0, clipped: percent(), columns }
+}
+
+/// A schema for a person to look over and publish: as [`template()`] makes it, but that columns which would publish somebody, or are not
+/// what they seem, are left out, each with a reason. Without a label there are the columns alone.
 ///
 /// # Errors
-/// A file that cannot be read, has a missing value or no records; a column of many texts.
-pub fn guess(source: &Source, without: &[String]) -> Result<Vec<Column>> {
+/// A file that cannot be read or has no records; a label that does not fit the task.
+pub fn propose(
+    source: &Source,
+    label: Option<&str>,
+    task: Option<Task>,
+    id: Option<&str>,
+    without: &[String],
+) -> Result<(Option<Schema>, Vec<Proposed>)> {
     let file = source.path.display().to_string();
-    seen(&file, open(source)?, without)?.into_iter().map(|c| c.column(&file)).collect()
+    let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
+    let mut all = seen(&file, open(source)?, &aside, true)?;
+    let y = label.map(|label| taken(&file, &mut all, label)).transpose()?;
+    let learnt = y.map(|y| learnt(&file, &y, task).map(|learnt| (y.name, learnt))).transpose()?;
+    let columns: Vec<Proposed> = all.into_iter().map(judged).collect();
+    let Some((label, learnt)) = learnt else { return Ok((None, columns)) };
+    let used = |p: &Proposed| match p {
+        Proposed::Column(column) => Some(column.clone()),
+        Proposed::Left { .. } => None,
+    };
+    let schema = whole(label, learnt, id, columns.iter().filter_map(used).collect());
+    // Without any column there is no schema yet, and somebody has to choose.
+    if !schema.columns.is_empty() {
+        schema.check()?;
+    }
+    Ok((Some(schema), columns))
 }
 
 fn open(source: &Source) -> Result<Format> {
-    let expected = "CSV or Parquet, from which a schema can be guessed";
+    let expected = "CSV, JSON lines or Parquet, from which a schema can be guessed";
     Format::open_named(source)?
         .ok_or_else(|| mismatch(&source.path.display().to_string(), "a file without column names", expected))
-}
-
-/// What the columns of a file hold, read once.
-fn seen(file: &str, mut format: Format, without: &[String]) -> Result<Vec<Seen>> {
-    find(without, format.columns(), file)?;
-    let names: Vec<String> = format.columns().iter().filter(|c| !without.contains(c)).cloned().collect();
-    format.want(find(&names, format.columns(), file)?)?;
-    let mut columns: Vec<Seen> = names.into_iter().map(Seen::new).collect();
-    let mut records = 0_u64;
-    while format.row(|slot, value| columns.get_mut(slot).map_or(Ok(()), |c| c.push(value)))? {
-        records += 1;
-    }
-    if records == 0 {
-        return Err(empty(file, "no records", "one record"));
-    }
-    Ok(columns)
-}
-
-struct Seen {
-    name: String,
-    /// The first value that is no number, quoted.
-    word: Option<String>,
-    /// Numbers so far.
-    count: f64,
-    mean: f64,
-    /// Sum of squared differences from the mean.
-    squares: f64,
-    /// The different values, no more than can matter.
-    texts: BTreeSet<Vec<u8>>,
-}
-
-impl Seen {
-    fn new(name: String) -> Seen {
-        Seen { name, word: None, count: 0.0, mean: 0.0, squares: 0.0, texts: BTreeSet::new() }
-    }
-
-    fn push(&mut self, value: Value<'_>) -> Result<(), Refusal> {
-        match value {
-            Value::Text(text) if !cell::is_hole(text) && cell::parsed(text).is_none() => self.is_word(value)?,
-            Value::Comma(text) if !cell::is_hole(text) && cell::comma(text).is_err() => self.is_word(value)?,
-            Value::Boolean(_) | Value::Date(_) => self.is_word(value)?,
-            _ => {
-                // Welford's.
-                let v = value.number()?;
-                self.count += 1.0;
-                let before = v - self.mean;
-                self.mean += before / self.count;
-                self.squares += before * (v - self.mean);
-            }
-        }
-        if self.texts.len() <= MAX_CLASSES {
-            let text = value.text(|t| whole(t).map_or_else(|| t.to_vec(), String::into_bytes))?;
-            self.texts.insert(text);
-        }
-        Ok(())
-    }
-
-    /// No number.
-    fn is_word(&mut self, value: Value<'_>) -> Result<(), Refusal> {
-        if self.word.is_none() {
-            self.word = Some(value.text(|t| quote(&String::from_utf8_lossy(t)))?);
-        }
-        Ok(())
-    }
-
-    fn standard(&self) -> Standard {
-        let deviation = (self.squares / self.count).sqrt();
-        // A deviation that is none comes from values that are all the same, or from rounding.
-        if deviation <= self.mean.abs() * 1e-12 {
-            return Standard { mean: self.mean, deviation: 1.0 };
-        }
-        let places = (2.0 - deviation.log10().floor()).clamp(0.0, 300.0) as usize;
-        let rounded = |text: String, exact: f64| text.parse().unwrap_or(exact);
-        Standard {
-            mean: rounded(format!("{:.places$}", self.mean), self.mean) + 0.0,
-            deviation: rounded(format!("{deviation:.2e}"), deviation),
-        }
-    }
-
-    /// By number, or by bytes where one is no integer.
-    fn sorted(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self.texts.iter().map(|t| String::from_utf8_lossy(t).into_owned()).collect();
-        if let Ok(mut numbers) = texts.iter().map(|t| t.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
-            numbers.sort_unstable();
-            texts = numbers.iter().map(i64::to_string).collect();
-        }
-        texts
-    }
-
-    fn column(self, file: &str) -> Result<Column> {
-        let Some(word) = &self.word else {
-            let Standard { mean, deviation } = self.standard();
-            return Ok(Column::Number { name: self.name, mean, deviation });
-        };
-        if self.texts.len() > MAX_VALUES {
-            let found = format!("more than {MAX_VALUES} different values in column {}, one of them {word}", quote(&self.name));
-            return Err(mismatch(file, found, "only numbers, or fewer texts for a category, or the column left out"));
-        }
-        if self.texts.len() < 2 {
-            return Err(refuse(&quote(&self.name), "one text in every record", "at least two, or the column left out"));
-        }
-        Ok(Column::Category { values: self.sorted(), name: self.name })
-    }
 }
 
 #[cfg(test)]

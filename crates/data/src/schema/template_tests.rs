@@ -1,4 +1,5 @@
 use super::*;
+use crate::records::value::Value;
 use crate::{Records, Source};
 use std::fs;
 
@@ -24,8 +25,8 @@ fn kinds_statistics_and_classes() {
     assert_eq!((s.task, s.partition, s.holdout), (Task::Classification, Partition::Horizontal, 5));
     // By number, not by bytes.
     assert_eq!(s.classes, ["9", "10"]);
-    let number = Column::Number { name: "a".to_string(), mean: 2.5, deviation: 1.12 };
-    let category = Column::Category { name: "c".to_string(), values: vec!["u".to_string(), "v".to_string()] };
+    let number = Column::number("a", 2.5, 1.12);
+    let category = Column::category("c", vec!["u".to_string(), "v".to_string()]);
     assert_eq!(s.columns, [number.clone(), category]);
     assert_eq!(of("y,a\nyes,1\nno,2\nB,3\n", "y", None).unwrap().classes, ["B", "no", "yes"]);
 
@@ -34,7 +35,8 @@ fn kinds_statistics_and_classes() {
     assert_eq!(without.columns, [number]);
     // What it was made of can be read by it.
     let mut records = Records::open(&Source::of(path), &s, &[], true).unwrap();
-    assert_eq!(records.next(10).unwrap().unwrap().rows, 4);
+    let kinds = std::iter::from_fn(|| records.next(10).unwrap()).map(|chunk| (chunk.test, chunk.rows));
+    assert_eq!(kinds.collect::<Vec<_>>(), [(false, 3), (true, 1)]);
 }
 
 #[test]
@@ -61,13 +63,18 @@ fn regression_by_many_numbers_or_when_asked() {
 #[test]
 fn a_vertical_partition_from_two_files() {
     let (_one, first) = file("id,a,y\n1,1,0\n2,2,1\n");
-    let (_two, second) = file("id,b\n1,5\n2,5\n");
+    let (_two, second) = file("id,b\n1,5\n2,6\n");
     let mut s = template(&Source::of(&first), "y", None, Some("id"), &[]).unwrap();
-    s.columns.extend(guess(&Source::of(&second), &["id".to_string()]).unwrap());
+    let (none, columns) = propose(&Source::of(&second), None, None, Some("id"), &[]).unwrap();
+    let [Proposed::Column(second)] = &columns[..] else { panic!("{columns:?}") };
+    s.columns.push(second.clone());
     s.check().unwrap();
+    assert_eq!(none, None);
     assert_eq!((s.partition, s.id.as_deref()), (Partition::Vertical, Some("id")));
+    assert_eq!(s.columns[1], Column::number("b", 5.5, 0.5));
     // A column with one value only.
-    assert_eq!(s.columns[1], Column::Number { name: "b".to_string(), mean: 5.0, deviation: 1.0 });
+    let flat = of("a,y\n5,0\n5,1\n", "y", None).unwrap();
+    assert_eq!(flat.columns, [Column::number("a", 5.0, 1.0)]);
 }
 
 #[test]
@@ -110,7 +117,7 @@ fn what_no_schema_is_guessed_from() {
 #[test]
 fn statistics_are_rounded() {
     let standard = |values: [f64; 2]| {
-        let mut seen = Seen::new("a".to_string());
+        let mut seen = Seen::new("a".to_string(), false);
         values.iter().for_each(|&v| seen.push(Value::Float(v)).unwrap());
         let s = seen.standard();
         (s.mean, s.deviation)

@@ -71,7 +71,7 @@ fn what_toml_refuses() {
 #[test]
 fn formats_by_kind() {
     let mut s = full();
-    s.columns = vec![Column::Pixels { name: "p".to_string(), count: 784 }];
+    s.columns = vec![Column::pixels("p", 784)];
     assert_eq!((s.features(), s.input()), (784, (8, 8)));
     s.task = Task::Regression;
     s.classes.clear();
@@ -101,8 +101,8 @@ fn inputs_of_an_owner_are_in_the_schemas_order() {
 
 #[test]
 fn each_mistake_has_its_message() {
-    let number = |mean, deviation| Column::Number { name: "age".to_string(), mean, deviation };
-    let range = |min, max| Column::Range { name: "r".to_string(), min, max };
+    let number = |mean, deviation| Column::number("age", mean, deviation);
+    let range = |min, max| Column::range("r", min, max);
     let check = |change: &dyn Fn(&mut Schema), text: &str| assert_eq!(wrong(change), format!("[data] {text}"));
     check(&|s| s.columns.clear(), "columns: found none, expected at least one");
     check(&|s| s.columns.push(number(0.0, 1.0)), "columns: found \"age\" twice, expected each name once");
@@ -131,16 +131,16 @@ fn each_mistake_has_its_message() {
     );
     // p10 is none of p's four columns.
     let mut fine = full();
-    fine.columns.push(Column::Pixels { name: "p1".to_string(), count: 1 });
+    fine.columns.push(Column::pixels("p1", 1));
     fine.check().unwrap();
 }
 
 #[test]
 fn names_texts_and_counts() {
     let category =
-        |values: &[&str]| Column::Category { name: "c".to_string(), values: values.iter().map(|v| v.to_string()).collect() };
+        |values: &[&str]| Column::category("c", values.iter().map(|v| v.to_string()).collect());
     assert_eq!(
-        wrong(|s| s.columns.push(Column::Range { name: "p2".to_string(), min: 0.0, max: 1.0 })),
+        wrong(|s| s.columns.push(Column::range("p2", 0.0, 1.0))),
         "[data] columns, \"p2\": found \"p2\" twice among the features, expected each column of a file once"
     );
     assert_eq!(wrong(|s| s.columns[1] = category(&["a"])), "[data] columns[1] \"c\", values: found 1 texts, expected 2 to 65536");
@@ -157,7 +157,7 @@ fn names_texts_and_counts() {
     );
     assert!(wrong(|s| s.label = String::new()).starts_with("[data] label: found the text \"\", expected"));
     assert!(wrong(|s| s.label = "a\nb".to_string()).starts_with("[data] label: found the text \"a\\nb\", expected"));
-    let pixels = |count| Column::Pixels { name: "q".to_string(), count };
+    let pixels = |count| Column::pixels("q", count);
     assert!(wrong(|s| s.columns.push(pixels(0))).ends_with("found count = 0, expected 1 to 65536"));
     assert!(wrong(|s| s.columns.push(pixels(usize::MAX))).contains("expected 1 to 65536"));
     assert_eq!(wrong(|s| s.columns.push(pixels(65536))), "[data] columns: found more than 65536 features, expected fewer");

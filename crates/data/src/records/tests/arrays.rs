@@ -22,7 +22,7 @@ fn idx(magic: u32, dims: &[u32], body: &[u8]) -> Vec<u8> {
 
 fn pixels(count: usize) -> Schema {
     let mut s = schema();
-    s.columns = vec![Column::Pixels { name: "p".to_string(), count }];
+    s.columns = vec![Column::pixels("p", count)];
     s.classes = (0..3).map(|i| i.to_string()).collect();
     s
 }
@@ -92,7 +92,7 @@ fn images_in_either_format() {
         row.extend((0..3).map(|c| i64::from(c == label)));
         row
     };
-    let expected = (vec![rows(0, 0), rows(1, 2), rows(3, 0), rows(4, 1)], vec![rows(2, 1)], None);
+    let expected = (vec![rows(0, 0), rows(1, 2), rows(2, 1), rows(4, 1)], vec![rows(3, 0)], None);
     let labels = [0, 2, 1, 0, 1];
     let x = idx(0x0803, &[5, 2, 2], &body);
     let y = idx(0x0801, &[5], &labels);
@@ -200,7 +200,7 @@ fn labels_and_identifiers() {
     );
     assert_eq!(
         message(&alone(&path), &vertical(), &["a"], false),
-        "x.npy: found a file without identifiers, expected CSV or Parquet for a vertical partition"
+        "x.npy: found a file without identifiers, expected CSV, JSON lines or Parquet for a vertical partition"
     );
     assert_eq!(all(Records::open(&alone(&path), &regression(2), &[], false).unwrap(), 2).unwrap().0, [[0, 0]]);
 }

@@ -151,7 +151,7 @@ fn every_type_of_number() {
 fn many_records() {
     let n = 3000;
     let mut s = regression(1);
-    s.columns[0] = Column::Range { name: "x0".to_string(), min: 0.0, max: 4096.0 };
+    s.columns[0] = Column::range("x0", 0.0, 4096.0);
     let columns = [("x0", Data::Int((0..n).collect())), ("y", Data::Double(vec![0.0; n as usize]))];
     let (_folder, source) = put(&columns, Compression::SNAPPY);
     let got = all(Records::open(&source, &s, &[], true).unwrap(), 700).unwrap().0;

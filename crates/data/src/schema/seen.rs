@@ -1,0 +1,268 @@
+//! What the columns of a file hold, read once: what a schema is guessed from.
+
+use super::{Column, MAX_CLASSES, Standard, refuse};
+use crate::Result;
+use crate::error::{Refusal, empty, mismatch, quote};
+use crate::records::calendar;
+use crate::records::cell;
+use crate::records::format::{Format, find};
+use crate::records::value::{Value, whole};
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A column with no more different texts is a category.
+pub(super) const MAX_VALUES: usize = 32;
+
+/// More different values than this are not told apart.
+const MAX_DIFFERENT: usize = 1 << 20;
+
+/// What a value looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A number, a date of a column of dates or a boolean is counted as such.
+    Number,
+    Boolean,
+    Missing,
+    /// `12 %`.
+    Percent,
+    /// `1,5`.
+    Comma,
+    Date,
+    Text,
+}
+
+const FORMS: usize = 7;
+
+/// Values of one form.
+#[derive(Clone, Default)]
+pub(super) struct Counted {
+    pub(super) count: u64,
+    /// The first one.
+    pub(super) text: String,
+    /// Where it stands.
+    pub(super) place: String,
+}
+
+/// Of one column.
+pub(super) struct Seen {
+    pub(super) name: String,
+    /// The first value that is no number, quoted.
+    pub(super) word: Option<String>,
+    pub(super) records: u64,
+    /// By form.
+    forms: [Counted; FORMS],
+    /// Numbers so far.
+    count: f64,
+    pub(super) mean: f64,
+    /// Sum of squared differences from the mean.
+    squares: f64,
+    /// All numbers are whole; each is one above the one before.
+    pub(super) whole: bool,
+    pub(super) counts_up: bool,
+    last: f64,
+    /// Numbers that begin with a zero that none needs.
+    pub(super) zeros: u64,
+    /// The different values, no more than can matter: as numbers where they are, and as they stand.
+    pub(super) texts: BTreeSet<Vec<u8>>,
+    raw: BTreeSet<Vec<u8>>,
+    /// Hashes of all different values; none where it does not matter how many there are.
+    different: Option<HashSet<u64>>,
+    lenient: bool,
+    /// The form of which the first value has just come.
+    fresh: Option<usize>,
+}
+
+/// Reads a file for what its columns hold, all but those in `without`. If `lenient`, what is no number or missing is counted, and else
+/// a missing value is an error.
+pub(super) fn seen(file: &str, mut format: Format, without: &[String], lenient: bool) -> Result<Vec<Seen>> {
+    find(without, format.columns(), file)?;
+    let kept: Vec<usize> =
+        (0..format.columns().len()).filter(|i| format.columns().get(*i).is_some_and(|c| !without.contains(c))).collect();
+    let names: Vec<String> = kept.iter().filter_map(|i| format.columns().get(*i).cloned()).collect();
+    if !lenient {
+        find(&names, format.columns(), file)?;
+    }
+    format.want(kept)?;
+    let mut columns: Vec<Seen> = names.into_iter().map(|name| Seen::new(name, lenient)).collect();
+    let (mut records, mut fresh) = (0_u64, false);
+    while format.row(|slot, value| {
+        let Some(column) = columns.get_mut(slot) else { return Ok(()) };
+        column.push(value)?;
+        fresh |= column.fresh.is_some();
+        Ok(())
+    })? {
+        records += 1;
+        if std::mem::take(&mut fresh) {
+            let here = format.here(records);
+            for column in &mut columns {
+                if let Some(form) = column.fresh.take() {
+                    column.forms[form].place.clone_from(&here);
+                }
+            }
+        }
+    }
+    if records == 0 {
+        return Err(empty(file, "no records", "one record"));
+    }
+    Ok(columns)
+}
+
+/// What a text looks like.
+fn form(text: &[u8]) -> Form {
+    if cell::is_hole(text) {
+        return Form::Missing;
+    }
+    if cell::boolean(text).is_some() {
+        return Form::Boolean;
+    }
+    if cell::parsed(text).is_some() {
+        return Form::Number;
+    }
+    match text.strip_suffix(b"%").map(<[u8]>::trim_ascii) {
+        Some(number) if cell::parsed(number).is_some() || cell::comma(number).is_ok() => Form::Percent,
+        _ if text.contains(&b',') && cell::comma(text).is_ok() => Form::Comma,
+        _ if calendar::looks_like_date(text) => Form::Date,
+        _ => Form::Text,
+    }
+}
+
+impl Seen {
+    pub(super) fn new(name: String, lenient: bool) -> Seen {
+        Seen {
+            name,
+            word: None,
+            records: 0,
+            forms: Default::default(),
+            count: 0.0,
+            mean: 0.0,
+            squares: 0.0,
+            whole: true,
+            counts_up: true,
+            last: 0.0,
+            zeros: 0,
+            texts: BTreeSet::new(),
+            raw: BTreeSet::new(),
+            different: lenient.then(HashSet::new),
+            lenient,
+            fresh: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, value: Value<'_>) -> Result<(), Refusal> {
+        self.records += 1;
+        let form = match value {
+            Value::Text(text) => form(text),
+            Value::Comma(text) if cell::comma(text).is_ok() => Form::Number,
+            Value::Comma(text) => form(text),
+            Value::Boolean(_) => Form::Boolean,
+            Value::Date(_) => Form::Date,
+            Value::Float(v) if self.lenient && v.is_nan() => Form::Missing,
+            Value::Float(_) | Value::Integer(_) => Form::Number,
+            Value::Missing => Form::Missing,
+        };
+        let counted = &mut self.forms[form as usize];
+        counted.count += 1;
+        if counted.count == 1 {
+            counted.text = value.text(|t| String::from_utf8_lossy(t).into_owned()).unwrap_or_default();
+            self.fresh = Some(form as usize);
+        }
+        match form {
+            Form::Number => self.number(value)?,
+            Form::Missing if self.lenient => return Ok(()),
+            Form::Missing => return value.number().map(|_| ()),
+            _ if self.word.is_none() => self.word = Some(value.text(|t| quote(&String::from_utf8_lossy(t)))?),
+            _ => {}
+        }
+        if self.texts.len() <= MAX_CLASSES {
+            self.texts.insert(value.text(|t| whole(t).map_or_else(|| t.to_vec(), String::into_bytes))?);
+        }
+        if self.raw.len() <= MAX_CLASSES {
+            self.raw.insert(value.text(<[u8]>::to_vec)?);
+        }
+        if let Some(different) = self.different.as_mut().filter(|different| different.len() < MAX_DIFFERENT) {
+            let hash = value.text(|t| {
+                let mut hasher = DefaultHasher::new();
+                t.hash(&mut hasher);
+                hasher.finish()
+            })?;
+            different.insert(hash);
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, value: Value<'_>) -> Result<(), Refusal> {
+        let v = value.number()?;
+        // Welford's.
+        self.count += 1.0;
+        let before = v - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (v - self.mean);
+        self.whole &= v.fract() == 0.0;
+        self.counts_up &= self.count == 1.0 || v == self.last + 1.0;
+        self.last = v;
+        if let Value::Text(text) = value {
+            self.zeros += u64::from(text.len() > 1 && text.starts_with(b"0") && text.iter().all(u8::is_ascii_digit));
+        }
+        // What is measured in fractions names nobody.
+        if !self.whole && self.word.is_none() {
+            self.different = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn missing(&self) -> &Counted {
+        self.of(Form::Missing)
+    }
+
+    /// Of this form.
+    pub(super) fn of(&self, form: Form) -> &Counted {
+        &self.forms[form as usize]
+    }
+
+    /// How many different values there are, where that was counted.
+    pub(super) fn different(&self) -> Option<u64> {
+        self.different.as_ref().map(|all| all.len() as u64)
+    }
+
+    pub(super) fn standard(&self) -> Standard {
+        let deviation = (self.squares / self.count.max(1.0)).sqrt();
+        // A deviation that is none comes from values that are all the same, or from rounding.
+        if deviation <= self.mean.abs() * 1e-12 {
+            return Standard { mean: self.mean, deviation: 1.0 };
+        }
+        let places = (2.0 - deviation.log10().floor()).clamp(0.0, 300.0) as usize;
+        let rounded = |text: String, exact: f64| text.parse().unwrap_or(exact);
+        Standard {
+            mean: rounded(format!("{:.places$}", self.mean), self.mean) + 0.0,
+            deviation: rounded(format!("{deviation:.2e}"), deviation),
+        }
+    }
+
+    /// By number, or by bytes where one is no integer. Where one is no number at all, codes that only look like the same number stay
+    /// apart.
+    pub(super) fn sorted(&self) -> Vec<String> {
+        let all = if self.word.is_some() { &self.raw } else { &self.texts };
+        let mut texts: Vec<String> = all.iter().map(|t| String::from_utf8_lossy(t).into_owned()).collect();
+        if let Ok(mut numbers) = texts.iter().map(|t| t.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
+            numbers.sort_unstable();
+            texts = numbers.iter().map(i64::to_string).collect();
+        }
+        texts
+    }
+
+    /// As it is used where nobody looks it over.
+    pub(super) fn column(self, file: &str) -> Result<Column> {
+        let Some(word) = &self.word else {
+            let Standard { mean, deviation } = self.standard();
+            return Ok(Column::number(self.name, mean, deviation));
+        };
+        if self.raw.len() > MAX_VALUES {
+            let found = format!("more than {MAX_VALUES} different values in column {}, one of them {word}", quote(&self.name));
+            return Err(mismatch(file, found, "only numbers, or fewer texts for a category, or the column left out"));
+        }
+        if self.raw.len() < 2 {
+            return Err(refuse(&quote(&self.name), "one text in every record", "at least two, or the column left out"));
+        }
+        Ok(Column::category(self.name.clone(), self.sorted()))
+    }
+}
