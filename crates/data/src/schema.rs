@@ -16,6 +16,7 @@
 //! bits; a regression's target (y - mean) / deviation, clipped to (-8, 8), has 12 fraction bits.
 
 mod check;
+mod missing;
 mod propose;
 mod seen;
 mod template;
@@ -121,6 +122,15 @@ pub enum Column {
         mean: f64,
         /// Divided by; above 0.
         deviation: f64,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
     },
     /// Scaled to [0, 1].
     Range {
@@ -130,6 +140,15 @@ pub enum Column {
         min: f64,
         /// Becomes 1.
         max: f64,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
     },
     /// One of a few texts.
     Category {
@@ -137,6 +156,15 @@ pub enum Column {
         name: String,
         /// All texts that the column may have.
         values: Vec<String>,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<String>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
     },
     /// Grey levels.
     Pixels {
@@ -150,17 +178,17 @@ pub enum Column {
 impl Column {
     /// Standardised.
     pub fn number(name: impl Into<String>, mean: f64, deviation: f64) -> Column {
-        Column::Number { name: name.into(), mean, deviation }
+        Column::Number { name: name.into(), mean, deviation, missing: Vec::new(), fill: None, indicator: false }
     }
 
     /// Scaled to \[0, 1\].
     pub fn range(name: impl Into<String>, min: f64, max: f64) -> Column {
-        Column::Range { name: name.into(), min, max }
+        Column::Range { name: name.into(), min, max, missing: Vec::new(), fill: None, indicator: false }
     }
 
     /// One of these texts.
     pub fn category(name: impl Into<String>, values: Vec<String>) -> Column {
-        Column::Category { name: name.into(), values }
+        Column::Category { name: name.into(), values, missing: Vec::new(), fill: None, indicator: false }
     }
 
     /// So many grey levels.
@@ -183,8 +211,8 @@ impl Column {
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
-            Column::Number { .. } | Column::Range { .. } => 1,
-            Column::Category { values, .. } => values.len(),
+            Column::Number { indicator, .. } | Column::Range { indicator, .. } => 1 + usize::from(*indicator),
+            Column::Category { values, indicator, .. } => values.len() + usize::from(*indicator),
             Column::Pixels { count, .. } => *count,
         }
     }

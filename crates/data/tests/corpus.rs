@@ -159,7 +159,7 @@ fn read_png(bytes: &[u8], name: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("{name}.png"));
     fs::write(&path, bytes).unwrap();
-    let columns: Vec<RawColumn> = (0..16).map(|i| RawColumn { name: format!("p{i}"), texts: vec![] }).collect();
+    let columns: Vec<RawColumn> = (0..16).map(|i| RawColumn::new(format!("p{i}"), vec![])).collect();
     let (result, peak) = measured(|| -> Result<()> {
         let (mut raw, mut values) = (Raw::open(&Source::of(&path), &columns, false, None, Some([1, 4, 4]))?, Vec::new());
         while raw.next(&mut values)? {}

@@ -5,9 +5,9 @@ use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 use std::path::Path;
 use trefoil_data::Samples;
-use trefoil_data::records::{Records, Source};
+use trefoil_data::records::{self, Records, Source};
 use trefoil_data::schema::{self, Schema, Task};
-use trefoil_nn::model::{Column, Input, Target};
+use trefoil_nn::model::{Column, Input, Missing, Target};
 use trefoil_nn::{Graph, Model};
 
 /// What a model makes of a file's records.
@@ -92,14 +92,19 @@ pub fn input(schema: &Schema) -> Input {
         let numbers =
             |name: &str, count, subtract, divide, clip| Column::Numbers { name: name.to_owned(), count, subtract, divide, clip };
         match column {
-            schema::Column::Number { name, mean, deviation } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
-            schema::Column::Range { name, min, max } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
+            schema::Column::Number { name, mean, deviation, .. } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
+            schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
             schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
-            schema::Column::Category { name, values } => Column::Category { name: name.clone(), values: values.clone() },
+            schema::Column::Category { name, values, .. } => Column::Category { name: name.clone(), values: values.clone() },
         }
     };
     let target = schema.target.map(|t| Target { mean: t.mean, deviation: t.deviation });
-    Input { columns: schema.columns.iter().map(column).collect(), named: true, target }
+    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), c.indicator().map(Column::indicator)]).flatten().collect();
+    let missing = schema.columns.iter().filter_map(|column| {
+        let records::Missing { texts, fill, indicator } = column.missing()?;
+        Some(Missing { name: column.name().to_owned(), texts, fill, indicator })
+    });
+    Input { columns, named: true, missing: missing.collect(), target }
 }
 
 /// Evaluates on all records of a file.

@@ -137,26 +137,21 @@ impl Check {
 
 /// A line a column.
 fn summary(account: &Account, schema: &Schema) -> Table {
-    let mut table = Table::new(["column", "values", "least", "mean", "deviation", "largest", "clipped"]);
+    let mut table = Table::new(["column", "values", "least", "mean", "deviation", "largest", "clipped", "missing"]);
     let number = |v: f64| format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_owned();
     for tally in account.columns.iter().chain(&account.label) {
-        let Tally { name, values, clipped, mean, .. } = tally;
+        let Tally { name, values, clipped, missing, mean, .. } = tally;
         let numbers = match tally.range {
             Some([least, most]) => [least, *mean, tally.deviation(), most].map(number),
             None => [(); 4].map(|()| String::new()),
         };
         let [least, mean, deviation, most] = numbers;
-        table.row([name.clone(), values.to_string(), least, mean, deviation, most, clipped.to_string()]);
+        let [values, clipped, missing] = [values, clipped, missing].map(u64::to_string);
+        table.row([name.clone(), values, least, mean, deviation, most, clipped, missing]);
         for (text, count) in tally.texts(schema).into_iter().zip(&tally.counts) {
-            table.row([
-                format!("  {text}"),
-                count.to_string(),
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-            ]);
+            let [name, count] = [format!("  {text}"), count.to_string()];
+            let none = String::new;
+            table.row([name, count, none(), none(), none(), none(), none(), none()]);
         }
     }
     table

@@ -63,7 +63,7 @@ fn the_classes_are_those_of_onnx_runtime_on_shares_too() {
 /// The values of a file, record by record: numbers, and of texts their places among these.
 fn values(file: &Path, columns: &[&str], texts: &[String]) -> Vec<f64> {
     let column =
-        |name: &&str| RawColumn { name: (*name).to_owned(), texts: if *name == "class" { texts.to_vec() } else { vec![] } };
+        |name: &&str| RawColumn::new(*name, if *name == "class" { texts.to_vec() } else { vec![] });
     let columns: Vec<RawColumn> = columns.iter().map(column).collect();
     let (mut raw, mut values) = (Raw::open(&Source::of(file), &columns, true, None, None).unwrap(), Vec::new());
     while raw.next(&mut values).unwrap() {}
@@ -145,7 +145,7 @@ fn images_are_records() {
         assert!(run(&["predict", path(&model), path(&folder), "--out", path(out)]).status.success());
     }
     let names: Vec<String> = (0..labels.len()).map(|row| format!("{row:03}.png")).collect();
-    let column = RawColumn { name: "file".to_owned(), texts: names };
+    let column = RawColumn::new("file", names);
     let (mut raw, mut places) = (Raw::open(&Source::of(&table), &[column], true, None, None).unwrap(), Vec::new());
     while raw.next(&mut places).unwrap() {}
     assert_eq!(places, (0..labels.len()).map(|row| row as f64).collect::<Vec<_>>());

@@ -22,6 +22,8 @@ pub struct Tally {
     pub values: u64,
     /// Those that were beyond the column's range, and brought to its end.
     pub clipped: u64,
+    /// Values that were not there, and others taken in their place. They are none of the others.
+    pub missing: u64,
     /// The least and the largest, of numbers.
     pub range: Option<[f64; 2]>,
     /// Of numbers.
@@ -179,6 +181,11 @@ impl Tally {
     fn remarks(&self, schema: &Schema) -> Vec<String> {
         let mut all = Vec::new();
         let name = quote(&self.name);
+        if self.missing > 0 {
+            let missing = schema.columns.iter().find(|c| c.name() == self.name).and_then(Column::missing);
+            let (fill, of) = (missing.map_or_else(String::new, |missing| missing.fill), self.missing + self.values);
+            all.push(format!("column {name}: {} of {of} values are missing, and {fill} is taken in their place", self.missing));
+        }
         if self.clipped > 0 {
             let mut text = format!("column {name}: {} of {} values clipped", self.clipped, self.values);
             let often = self.often.iter().filter(|(_, n)| *n > 1).max_by_key(|(_, n)| *n);

@@ -2,6 +2,7 @@
 
 use super::format::{Format, find};
 use super::memory::{Cells, Table};
+use super::missing::{Gap, Missing};
 use super::value::{Encoding, Value};
 use super::{Source, csv, png};
 use crate::Result;
@@ -18,13 +19,29 @@ pub struct RawColumn {
     pub name: String,
     /// The texts that it may have; none for numbers.
     pub texts: Vec<String>,
+    /// Where values may be missing.
+    pub missing: Option<Missing>,
+}
+
+impl RawColumn {
+    /// Of numbers, or of these texts.
+    #[must_use]
+    pub fn new(name: impl Into<String>, texts: Vec<String>) -> RawColumn {
+        RawColumn { name: name.into(), texts, missing: None }
+    }
+}
+
+/// How the values of a column become numbers.
+struct Field {
+    texts: Option<Encoding>,
+    gap: Option<Gap>,
 }
 
 /// Reads the columns of a file once, from the first record to the last.
 pub struct Raw {
     file: String,
     format: Format,
-    columns: Vec<Option<Encoding>>,
+    columns: Vec<Field>,
     count: u64,
 }
 
@@ -99,8 +116,11 @@ impl Raw {
     }
 
     fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
-        let encoding = |c: &RawColumn| (!c.texts.is_empty()).then(|| Encoding::place(&c.texts));
-        Raw { file, format, columns: columns.iter().map(encoding).collect(), count: 0 }
+        let field = |c: &RawColumn| Field {
+            texts: (!c.texts.is_empty()).then(|| Encoding::place(&c.texts)),
+            gap: c.missing.as_ref().map(|missing| Gap::of(missing, c.texts.is_empty())),
+        };
+        Raw { file, format, columns: columns.iter().map(field).collect(), count: 0 }
     }
 
     /// Whether records come from standard input, all that came are read, and no more come for a moment.
@@ -118,19 +138,22 @@ impl Raw {
         }
     }
 
-    /// Appends the next record's values: a number as it is, of a text its place among those that the column may have. False at the end.
+    /// Appends the next record's values: a number as it is, of a text its place among those that the column may have; behind it, where a
+    /// column says so, whether it was missing. False at the end.
     ///
     /// # Errors
     /// What is wrong with the file and where.
     pub fn next(&mut self, out: &mut Vec<f64>) -> Result<bool> {
         let columns = &self.columns;
         let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
-            match columns.get(slot).and_then(Option::as_ref) {
-                Some(texts) => {
-                    out.push(texts.place_of(value)? as f64);
-                }
-                None => out.push(value.number()?),
-            }
+            let Some(Field { texts, gap }) = columns.get(slot) else { return Ok(()) };
+            let gap = gap.as_ref().map(|gap| (gap, gap.is(value)));
+            let value = gap.filter(|(_, missing)| *missing).map_or(value, |(gap, _)| gap.fill());
+            out.push(match texts {
+                Some(texts) => texts.place_of(value)? as f64,
+                None => value.number()?,
+            });
+            out.extend(gap.and_then(|(gap, missing)| gap.told(missing, 1.0, 0.0)));
             Ok(())
         };
         let more = self.format.row(each)?;
@@ -148,7 +171,7 @@ mod tests {
 
     fn columns() -> Vec<RawColumn> {
         let column =
-            |name: &str, texts: &[&str]| RawColumn { name: name.into(), texts: texts.iter().map(|t| t.to_string()).collect() };
+            |name: &str, texts: &[&str]| RawColumn::new(name, texts.iter().map(|t| t.to_string()).collect());
         vec![column("age", &[]), column("town", &["here", "there"])]
     }
 
@@ -164,7 +187,7 @@ mod tests {
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "town,label,age\nthere,1,1e9\nhere,0,-0.5\n").unwrap();
         assert_eq!(read(&path, &columns(), true, None).unwrap(), [1e9, 1.0, -0.5, 0.0]);
-        let numbers = [RawColumn { name: "x0".into(), texts: vec![] }, RawColumn { name: "x1".into(), texts: vec![] }];
+        let numbers = [RawColumn::new("x0", vec![]), RawColumn::new("x1", vec![])];
         let error = read(&path, &numbers, false, None).err().unwrap().to_string();
         assert!(error.contains("3 columns") && error.contains("--label"), "{error}");
         let error = read(&path, &numbers, false, Some("label")).err().unwrap().to_string();
@@ -192,7 +215,7 @@ mod tests {
         assert_eq!(in_memory(2, vec![texts(&["3", "-0.5"]), texts(&["there", "here"])]).unwrap(), file);
         assert_eq!(in_memory(1, vec![Cells::Integers(vec![3]), texts(&["there"])]).unwrap(), file[..2]);
         // Two columns alike.
-        let numbers = [RawColumn { name: "x0".into(), texts: vec![] }, RawColumn { name: "x1".into(), texts: vec![] }];
+        let numbers = [RawColumn::new("x0", vec![]), RawColumn::new("x1", vec![])];
         let (mut raw, mut out) =
             (Raw::in_memory("inputs", &numbers, 2, vec![Cells::Integers(vec![1, 2, 3, 4])]).unwrap(), Vec::new());
         while raw.next(&mut out).unwrap() {}
@@ -204,7 +227,7 @@ mod tests {
         let (mut raw, mut out) = (Raw::of_table(&table, &columns()).unwrap(), Vec::new());
         while raw.next(&mut out).unwrap() {}
         assert_eq!(out, [0.0, 1.0, 4.0, 0.0]);
-        let other = [RawColumn { name: "height".into(), texts: vec![] }];
+        let other = [RawColumn::new("height", vec![])];
         let error = Raw::of_table(&table, &other).err().unwrap().to_string();
         assert!(error.starts_with("frame: found no column \"height\""), "{error}");
         for (records, cells, why) in [

@@ -7,6 +7,7 @@ use std::path::Path;
 
 mod arrays;
 mod csv;
+mod missing;
 mod parquet;
 
 /// Two numbers and a category, classes "no" and "yes", one of three records held out.

@@ -1,6 +1,7 @@
 //! One value as a file has it, and the fixed-point numbers that it becomes.
 
 use super::account::Tally;
+use super::missing::Gap;
 use super::{calendar, cell};
 use crate::error::{Refusal, listed};
 use crate::schema::{Column, FRAC, Schema, Task};
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 const STEPS: f64 = (1_u32 << FRAC) as f64;
 
 /// Standardised values are clipped to (-8, 8): 15 bits and a sign in all.
-const LIMIT: f64 = 8.0;
+pub(crate) const LIMIT: f64 = 8.0;
 
 /// A value of any file.
 #[derive(Clone, Copy)]
@@ -87,16 +88,28 @@ pub(crate) enum Encoding {
     Pixel {
         shift: u8,
     },
+    /// Of a column that may lack values.
+    Gaps {
+        gap: Gap,
+        of: Box<Encoding>,
+    },
 }
 
 impl Encoding {
     /// Of a feature column; each of its fields has the same.
     pub(crate) fn of(column: &Column, schema: &Schema) -> Encoding {
-        match column {
+        let of = match column {
             Column::Number { mean, deviation, .. } => Encoding::Standard { mean: *mean, deviation: *deviation },
             Column::Range { min, max, .. } => Encoding::Range { min: *min, width: max - min },
             Column::Category { values, .. } => Encoding::one_hot(values, 1 << FRAC),
             Column::Pixels { .. } => Encoding::Pixel { shift: schema.input().0.saturating_sub(8) },
+        };
+        match column.missing() {
+            None => of,
+            Some(missing) => {
+                let numbers = !matches!(of, Encoding::OneHot { .. });
+                Encoding::Gaps { gap: Gap::of(&missing, numbers), of: Box::new(of) }
+            }
         }
     }
 
@@ -166,6 +179,16 @@ impl Encoding {
                 out.extend((0..texts.len()).map(|i| if i == hot { *one } else { 0 }));
             }
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),
+            Encoding::Gaps { gap, of } => {
+                let missing = gap.is(value);
+                if missing {
+                    tally.missing += 1;
+                    of.encode(gap.fill(), out, &mut Tally::default())?;
+                } else {
+                    of.encode(value, out, tally)?;
+                }
+                out.extend(gap.told(missing, 1 << FRAC, 0));
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a schema must fulfil before anything is read by it.
 
+use super::missing::check_missing;
 use super::{Column, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse};
 use crate::Result;
 use crate::error::quote;
@@ -67,8 +68,10 @@ impl Schema {
         let (mut names, mut features) = (BTreeSet::new(), 0_usize);
         for (i, column) in self.columns.iter().enumerate() {
             check_column(column, &format!("columns[{i}] {}", quote(column.name())))?;
-            if !names.insert(column.name().to_string()) {
-                return Err(refuse("columns", format!("{} twice", quote(column.name())), "each name once"));
+            for name in column.indicator().into_iter().chain([column.name().to_string()]) {
+                if !names.insert(name.clone()) {
+                    return Err(refuse("columns", format!("{} twice", quote(&name)), "each name once"));
+                }
             }
             features = features.saturating_add(column.width());
             if features > MAX_FEATURES {
@@ -107,6 +110,7 @@ impl Schema {
 
 fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
+    check_missing(column, place)?;
     match column {
         Column::Number { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
         Column::Range { min, max, .. } if min < max && (max - min).is_finite() => Ok(()),
@@ -130,7 +134,7 @@ fn check_standard(place: &str, s: Standard) -> Result<()> {
 }
 
 /// Cells are trimmed when they are read: a name with blanks around it would never be met.
-fn check_name(place: &str, name: &str) -> Result<()> {
+pub(super) fn check_name(place: &str, name: &str) -> Result<()> {
     if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
         return Err(refuse(place, format!("the text {}", quote(name)), "a text without blanks around it or control characters"));
     }

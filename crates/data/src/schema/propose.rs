@@ -4,9 +4,13 @@
 use super::seen::{Form, MAX_VALUES, Seen};
 use super::{Column, Standard};
 use crate::error::quote;
+use crate::records::Missing;
 
 /// Of fewer records nothing is said from how many are different.
 const ENOUGH: u64 = 10;
+
+/// A category's value for records that have none.
+const MISSING: &str = "missing";
 
 /// Of fewer records, whole numbers such as ages may well all be different.
 const MANY: u64 = 30;
@@ -80,6 +84,13 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
             .contains(&seen.sorted().len())
             .then(|| Column::category(seen.name.clone(), seen.sorted()))
     };
+    // As somebody may want to have it: what stands for a missing value is known from its first one.
+    let filled = |column: Option<Column>, form: Form, fill: String| {
+        let mut texts = vec![String::new(), seen.of(form).text.clone()];
+        texts.dedup();
+        column.map(|column| column.or_missing(Missing { texts, fill, indicator: false }))
+    };
+    let mean = || seen.standard().mean.to_string();
     let what = |form, what: &str| {
         let first = seen.of(form);
         format!("{} of {all} values {what}, the first in {}", first.count, first.place)
@@ -108,7 +119,8 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         return Some(("no record has a value".into(), None));
     }
     if numbers > 0 && only(&[Form::Number, Form::Missing]) {
-        return Some((what(Form::Missing, "are missing") + &sign(seen, Form::Missing), number()));
+        let why = what(Form::Missing, "are missing") + &sign(seen, Form::Missing);
+        return Some((why, filled(number(), Form::Missing, mean())));
     }
     if count(Form::Percent) > 0 && only(&[Form::Percent, Form::Number, Form::Missing]) {
         return Some((what(Form::Percent, "are percentages") + ": they are read as numbers only without the sign", None));
@@ -124,13 +136,20 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         let forms = [Form::Text, Form::Missing, Form::Boolean, Form::Percent, Form::Comma, Form::Date];
         let most = forms.into_iter().max_by_key(|form| count(*form)).unwrap_or(Form::Text);
         let (is, place) = (if stray == 1 { "one is not" } else { "others are not" }, &seen.of(most).place);
-        return Some((
-            format!("{numbers} of {all} values are numbers, {is} ({place}){}: a missing value?", sign(seen, most)),
-            number(),
-        ));
+        let sign = sign(seen, most);
+        let column = if sign.is_empty() { number() } else { filled(number(), most, mean()) };
+        return Some((format!("{numbers} of {all} values are numbers, {is} ({place}){sign}: a missing value?"), column));
     }
     if count(Form::Missing) > 0 {
-        return Some((what(Form::Missing, "are missing") + &sign(seen, Form::Missing), category()));
+        let why = what(Form::Missing, "are missing") + &sign(seen, Form::Missing);
+        let column = category().map(|column| match column {
+            Column::Category { name, mut values, .. } if !values.iter().any(|text| text == MISSING) => {
+                values.push(MISSING.to_owned());
+                Column::category(name, values)
+            }
+            other => other,
+        });
+        return Some((why, filled(column, Form::Missing, MISSING.to_owned())));
     }
     if names_somebody(&seen.name) {
         return Some(("by its name it tells who a record is of".into(), category()));

@@ -92,7 +92,7 @@ mod tests {
             npy.append([1.0, 2.0, 3.0]).unwrap();
             npy.append([value]).unwrap();
             std::fs::write(&path, npy.finish().unwrap().into_inner()).unwrap();
-            let column = |name: &str| RawColumn { name: name.into(), texts: vec![] };
+            let column = |name: &str| RawColumn::new(name, vec![]);
             let mut raw = Raw::open(&crate::Source::of(&path), &[column("a"), column("b")], false, None, None).unwrap();
             let mut values = Vec::new();
             while raw.next(&mut values).unwrap() {}

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use ndarray::Array2;
-use trefoil_data::records::{Cells, Raw, RawColumn, Source, Table};
+use trefoil_data::records::{Cells, Missing, Raw, RawColumn, Source, Table};
 use trefoil_nn::Shape;
 use trefoil_nn::model::{Column, Input};
 
@@ -24,12 +24,12 @@ impl Unlabelled {
             Shape::Image(image) => Some(image),
             Shape::Flat(_) => None,
         };
-        let raw = Raw::open(file, &columns(&input), input.named, label, image)?;
+        let raw = Raw::open(file, &of_a_file(&input), input.named, label, image)?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
-    /// The same of so many records in memory: for each of the input's columns the values that a file would have. `what` is their name in
-    /// errors.
+    /// The same of so many records in memory: for each of the input's columns, those that tell missing values among them, the values that
+    /// it is to have. `what` is their name in errors.
     ///
     /// # Errors
     /// There are more values, or fewer.
@@ -43,7 +43,7 @@ impl Unlabelled {
     /// # Errors
     /// The table does not have them.
     pub fn of_table(input: Input, table: &Table) -> Result<Unlabelled> {
-        let raw = Raw::of_table(table, &columns(&input))?;
+        let raw = Raw::of_table(table, &of_a_file(&input))?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
@@ -80,18 +80,30 @@ impl Unlabelled {
     }
 }
 
-/// As they stand in a file.
+/// As they stand in a file, which has no column that tells missing values.
+fn of_a_file(input: &Input) -> Vec<RawColumn> {
+    let mut all = columns(input);
+    for missing in &input.missing {
+        let Some(at) = all.iter().position(|column| column.name == missing.name) else { continue };
+        if missing.indicator && at + 1 < all.len() {
+            all.remove(at + 1);
+        }
+        let (texts, fill, indicator) = (missing.texts.clone(), missing.fill.clone(), missing.indicator);
+        all[at].missing = Some(Missing { texts, fill, indicator });
+    }
+    all
+}
+
+/// One for each value of the input's columns.
 fn columns(input: &Input) -> Vec<RawColumn> {
     let mut columns = Vec::new();
     for column in &input.columns {
         match column {
-            Column::Numbers { name, count: 1, .. } => columns.push(RawColumn { name: name.clone(), texts: vec![] }),
+            Column::Numbers { name, count: 1, .. } => columns.push(RawColumn::new(name, vec![])),
             Column::Numbers { name, count, .. } => {
-                columns.extend((0..*count).map(|i| RawColumn { name: format!("{name}{i}"), texts: vec![] }));
+                columns.extend((0..*count).map(|i| RawColumn::new(format!("{name}{i}"), vec![])));
             }
-            Column::Category { name, values } => {
-                columns.push(RawColumn { name: name.clone(), texts: values.clone() });
-            }
+            Column::Category { name, values } => columns.push(RawColumn::new(name, values.clone())),
         }
     }
     columns

@@ -18,9 +18,28 @@ pub struct Input {
     pub columns: Vec<Column>,
     /// Whether the columns' names are those of a file. Where they are not, a file's columns are taken in their order.
     pub named: bool,
+    /// Which of them may lack values in a file. Columns as they are here have none that is missing: what reads a file takes others in
+    /// their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// A regression: the network's output z stands for `mean + deviation * z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+}
+
+/// What stands for a missing value of a column in a file, and what is taken in its place.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    /// The column.
+    pub name: String,
+    /// What stands for a missing value; the empty text for a cell without anything in it, a null, and NaN.
+    pub texts: Vec<String>,
+    /// As it would stand in the file.
+    pub fill: String,
+    /// Whether the next column, which is in no file, is 1 where that was done and else 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indicator: bool,
 }
 
 /// The unit of a regression's value.
@@ -70,6 +89,15 @@ impl Column {
     /// Whether it has grey levels p, each as p / 256.
     pub fn is_pixels(&self) -> bool {
         matches!(self, Column::Numbers { subtract: 0.0, divide: 256.0, clip: None, .. })
+    }
+
+    /// What tells missing values of another column: 0 or 1.
+    pub fn indicator(name: String) -> Column {
+        Column::Numbers { name, count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]) }
+    }
+
+    fn is_indicator(&self) -> bool {
+        matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), .. })
     }
 
     /// In the file.
@@ -164,12 +192,12 @@ impl Input {
     /// Grey levels p from 0 to 255, each as p / 256.
     pub fn pixels(count: usize) -> Input {
         let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None };
-        Input { columns: vec![column], named: false, target: None }
+        Input { columns: vec![column], named: false, missing: vec![], target: None }
     }
 
     /// Numbers that go in as they are.
     pub fn plain(count: usize) -> Input {
-        Input { columns: vec![Column::plain("x", count)], named: false, target: None }
+        Input { columns: vec![Column::plain("x", count)], named: false, missing: vec![], target: None }
     }
 
     /// Whether all columns are numbers, so that records are a matrix.
@@ -227,7 +255,26 @@ impl Input {
                 }
             }
         }
-        Ok(())
+        let mut may_lack = BTreeSet::new();
+        match self.missing.iter().find(|missing| !may_lack.insert(&missing.name) || !self.fills(missing)) {
+            None => Ok(()),
+            Some(Missing { name, .. }) => {
+                let expected = "a column of one value, once; a fill that is such a value; an indicator of 0 or 1 behind it";
+                Err(content(file, format!("missing values of \"{}\"", one_line(name)), "these", expected))
+            }
+        }
+    }
+
+    /// Whether this says something of a column that there is.
+    fn fills(&self, missing: &Missing) -> bool {
+        let Some(at) = self.columns.iter().position(|column| *column.name() == missing.name) else { return false };
+        let value = match &self.columns[at] {
+            Column::Numbers { count: 1, .. } => missing.fill.parse::<f64>().is_ok_and(f64::is_finite),
+            Column::Numbers { .. } => false,
+            Column::Category { values, .. } => values.contains(&missing.fill),
+        };
+        let behind = self.columns.get(at + 1);
+        value && (!missing.indicator || behind.is_some_and(Column::is_indicator)) && missing.texts.len() <= MOST_VALUES
     }
 
     /// The network's inputs [rows, inputs] from what a file has, [rows, [`Input::raw`]]: of a category the place of its text among
@@ -271,7 +318,7 @@ mod tests {
     fn mixed() -> Input {
         let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]) };
         let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()] };
-        Input { columns: vec![number, category, Column::plain("p", 2)], named: true, target: None }
+        Input { columns: vec![number, category, Column::plain("p", 2)], named: true, missing: vec![], target: None }
     }
 
     #[test]
@@ -301,7 +348,7 @@ mod tests {
             (vec![category(&["x"])], 1),
             (vec![category(&["x", "x"])], 2),
         ] {
-            let error = Input { columns, named: true, target: None }.check(width, "f").unwrap_err().to_string();
+            let error = Input { columns, named: true, missing: vec![], target: None }.check(width, "f").unwrap_err().to_string();
             assert!(error.starts_with("f: ") && error.contains("expected") && !error.contains('\n'), "{error}");
         }
     }

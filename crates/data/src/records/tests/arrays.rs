@@ -2,7 +2,7 @@ use super::csv::gzip;
 use super::*;
 
 /// A file as numpy.save writes it.
-fn npy(descr: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn npy(descr: &str, shape: &str, body: &[u8]) -> Vec<u8> {
     let mut dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     while (10 + dict.len() + 1) % 64 != 0 {
         dict.push(' ');
@@ -12,7 +12,7 @@ fn npy(descr: &str, shape: &str, body: &[u8]) -> Vec<u8> {
     [&b"\x93NUMPY\x01\x00"[..], &length, dict.as_bytes(), body].concat()
 }
 
-fn f64s(values: &[f64]) -> Vec<u8> {
+pub(super) fn f64s(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 

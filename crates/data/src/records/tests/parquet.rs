@@ -7,7 +7,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::Type;
 use std::sync::Arc;
 
-enum Data {
+pub(super) enum Data {
     Bool(Vec<bool>),
     Int(Vec<i32>),
     Unsigned(Vec<i32>),
@@ -41,7 +41,7 @@ impl Data {
 }
 
 /// A file with the columns in each of `groups` row groups.
-fn file(columns: &[(&str, Data)], groups: usize, compression: Compression) -> Vec<u8> {
+pub(super) fn file(columns: &[(&str, Data)], groups: usize, compression: Compression) -> Vec<u8> {
     let field = |(name, data): &(&str, Data)| {
         let (physical, logical) = data.shape();
         let repetition = if matches!(data, Data::Nullable(_)) { Repetition::OPTIONAL } else { Repetition::REQUIRED };

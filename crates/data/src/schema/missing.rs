@@ -1,0 +1,134 @@
+//! Columns whose values may be missing.
+
+use super::check::check_name;
+use super::{Column, refuse};
+use crate::Result;
+use crate::error::quote;
+use crate::records::Missing;
+use crate::records::value::LIMIT;
+use std::collections::BTreeSet;
+
+impl Column {
+    /// What stands for a missing value, and what is taken in its place, where a value may be missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<Missing> {
+        let (texts, fill, indicator) = match self {
+            Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+                (missing, fill.map(|v| v.to_string()), *indicator)
+            }
+            Column::Category { missing, fill, indicator, .. } => (missing, fill.clone(), *indicator),
+            Column::Pixels { .. } => return None,
+        };
+        let fill = fill.filter(|_| !texts.is_empty())?;
+        Some(Missing { texts: texts.clone(), fill, indicator })
+    }
+
+    /// The same column, whose values may be missing.
+    #[must_use]
+    pub fn or_missing(mut self, from: Missing) -> Column {
+        match &mut self {
+            Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+                (*missing, *fill, *indicator) = (from.texts, from.fill.parse().ok(), from.indicator);
+            }
+            Column::Category { missing, fill, indicator, .. } => {
+                (*missing, *fill, *indicator) = (from.texts, Some(from.fill), from.indicator);
+            }
+            Column::Pixels { .. } => {}
+        }
+        self
+    }
+
+    /// The name that the number which tells missing values has among a model's columns.
+    #[must_use]
+    pub fn indicator(&self) -> Option<String> {
+        self.missing().filter(|missing| missing.indicator).map(|_| format!("{}_missing", self.name()))
+    }
+}
+
+/// What stands for missing values, and that what is taken in their place is a value of the column.
+pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
+    let (texts, fill, indicator, fits) = match column {
+        Column::Number { missing, fill, indicator, mean, deviation, .. } => {
+            (missing, fill.is_some(), indicator, fill.is_none_or(|v| ((v - mean) / deviation).abs() < LIMIT))
+        }
+        Column::Range { missing, fill, indicator, min, max, .. } => {
+            (missing, fill.is_some(), indicator, fill.is_none_or(|v| (*min..=*max).contains(&v)))
+        }
+        Column::Category { missing, fill, indicator, values, .. } => {
+            (missing, fill.is_some(), indicator, fill.as_ref().is_none_or(|text| values.contains(text)))
+        }
+        Column::Pixels { .. } => return Ok(()),
+    };
+    let expected = "missing = [..], what stands for a missing value, and fill, what is taken in its place";
+    if texts.is_empty() && (fill || *indicator) {
+        return Err(refuse(place, "fill or indicator without missing", expected));
+    }
+    if !texts.is_empty() && !fill {
+        return Err(refuse(place, "missing without fill", expected));
+    }
+    if !fits {
+        return Err(refuse(&format!("{place}, fill"), "what is no value of the column, or beyond its range", "one that is"));
+    }
+    let mut seen = BTreeSet::new();
+    for text in texts {
+        if !text.is_empty() {
+            check_name(&format!("{place}, missing"), text)?;
+        }
+        if !seen.insert(text) {
+            return Err(refuse(&format!("{place}, missing"), format!("{} twice", quote(text)), "each text once"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(texts: &[&str], fill: Option<f64>, indicator: bool) -> Column {
+        let missing = texts.iter().map(|t| t.to_string()).collect();
+        Column::Number { name: "age".into(), mean: 40.0, deviation: 10.0, missing, fill, indicator }
+    }
+
+    #[test]
+    fn a_column_with_missing_values_in_toml() {
+        let text = r#"kind = "number"
+            name = "age"
+            mean = 40
+            deviation = 10
+            missing = ["", "-9999"]
+            fill = 40.5
+            indicator = true"#;
+        let column: Column = toml::from_str(text).unwrap();
+        assert_eq!(column, age(&["", "-9999"], Some(40.5), true));
+        assert_eq!((column.width(), column.indicator().as_deref()), (2, Some("age_missing")));
+        let missing = column.missing().unwrap();
+        assert_eq!((missing.fill.as_str(), missing.indicator), ("40.5", true));
+        assert_eq!(Column::number("age", 40.0, 10.0).or_missing(missing), column);
+        // What nobody has asked for is not in the text that is hashed.
+        let plain = serde_json::to_string(&Column::number("age", 40.0, 10.0)).unwrap();
+        assert_eq!(plain, r#"{"kind":"number","name":"age","mean":40.0,"deviation":10.0}"#);
+        let text = "kind = 'category'\nname = 'c'\nvalues = ['a', 'b', 'none']\nmissing = ['']\nfill = 'none'";
+        let column: Column = toml::from_str(text).unwrap();
+        assert_eq!((column.width(), column.indicator(), column.missing().unwrap().fill.as_str()), (3, None, "none"));
+    }
+
+    #[test]
+    fn what_fills_nothing_is_refused() {
+        let told = |column: &Column| check_missing(column, "age").map_err(|e| e.to_string());
+        assert_eq!(told(&age(&["", "NA"], Some(100.0), true)), Ok(()));
+        assert_eq!(told(&age(&[], None, false)), Ok(()));
+        for (column, part) in [
+            (age(&[], Some(40.0), false), "found fill or indicator without missing"),
+            (age(&[], None, true), "found fill or indicator without missing"),
+            (age(&["NA"], None, true), "found missing without fill"),
+            (age(&["NA"], Some(120.0), false), "age, fill: found what is no value of the column, or beyond its range"),
+            (age(&["NA"], Some(f64::NAN), false), "age, fill: found what is no value"),
+            (age(&["NA", "NA"], Some(40.0), false), "found \"NA\" twice"),
+            (age(&[" NA"], Some(40.0), false), "found the text \" NA\""),
+        ] {
+            let error = told(&column).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
