@@ -8,10 +8,13 @@
 //! |---|---|---|
 //! | `number` | v | (v - mean) / deviation, clipped to (-8, 8) |
 //! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
-//! | `category` | one of n texts | n numbers, one of them 1 |
+//! | `category` | one of n texts | n numbers, one of them 1; none where it may be another text, and is |
+//! | `ordinal` | the i-th of n texts, from 0 | i / (n - 1) |
+//! | `boolean` | true or false, 1 or 0 | 1 or 0 |
+//! | `numbers` | `count` values v | (v - mean) / deviation, clipped to (-8, 8), each |
 //! | `pixels` | `count` integers from 0 to 255 | p / 256 each |
 //!
-//! In a file with named columns, `pixels` named `p` are the columns `p0`, `p1` and so on. Where all columns are pixels,
+//! In a file with named columns, `pixels` or `numbers` named `p` are the columns `p0`, `p1` and so on. Where all columns are pixels,
 //! features have 8 fraction bits, and else 12. A class becomes one number per class, one of them 1, without fraction
 //! bits; a regression's target (y - mean) / deviation, clipped to (-8, 8), has 12 fraction bits.
 
@@ -156,6 +159,9 @@ pub enum Column {
         name: String,
         /// All texts that the column may have.
         values: Vec<String>,
+        /// Whether it may have others, which are none of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        other: bool,
         /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<String>,
@@ -165,6 +171,38 @@ pub enum Column {
         /// Whether one number more says where that was done.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         indicator: bool,
+    },
+    /// One of a few texts that have an order.
+    Ordinal {
+        /// In the file.
+        name: String,
+        /// From the first, which becomes 0, to the last, which becomes 1.
+        values: Vec<String>,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<String>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// True or false.
+    Boolean {
+        /// In the file.
+        name: String,
+    },
+    /// Numbers that are standardised alike.
+    Numbers {
+        /// In the file, followed by 0 to count - 1.
+        name: String,
+        /// How many: 2 or more.
+        count: usize,
+        /// Subtracted from each.
+        mean: f64,
+        /// Each is divided by it; above 0.
+        deviation: f64,
     },
     /// Grey levels.
     Pixels {
@@ -188,7 +226,7 @@ impl Column {
 
     /// One of these texts.
     pub fn category(name: impl Into<String>, values: Vec<String>) -> Column {
-        Column::Category { name: name.into(), values, missing: Vec::new(), fill: None, indicator: false }
+        Column::Category { name: name.into(), values, other: false, missing: Vec::new(), fill: None, indicator: false }
     }
 
     /// So many grey levels.
@@ -203,6 +241,9 @@ impl Column {
             Column::Number { name, .. }
             | Column::Range { name, .. }
             | Column::Category { name, .. }
+            | Column::Ordinal { name, .. }
+            | Column::Boolean { name }
+            | Column::Numbers { name, .. }
             | Column::Pixels { name, .. } => name,
         }
     }
@@ -211,9 +252,12 @@ impl Column {
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
-            Column::Number { indicator, .. } | Column::Range { indicator, .. } => 1 + usize::from(*indicator),
+            Column::Number { indicator, .. } | Column::Range { indicator, .. } | Column::Ordinal { indicator, .. } => {
+                1 + usize::from(*indicator)
+            }
+            Column::Boolean { .. } => 1,
             Column::Category { values, indicator, .. } => values.len() + usize::from(*indicator),
-            Column::Pixels { count, .. } => *count,
+            Column::Numbers { count, .. } | Column::Pixels { count, .. } => *count,
         }
     }
 }

@@ -47,7 +47,7 @@ impl Model {
     pub fn new(name: &str, input: &Input, task: &Task, reveal: Reveal) -> Model {
         let tensor = |name: &str, datatype, shape| Declared { name: name.to_owned(), datatype, shape, parameters: None };
         let declared = |column: &Column| match column {
-            Column::Category { name, .. } => tensor(name, Datatype::Bytes, vec![-1]),
+            Column::Category { name, .. } | Column::Ordinal { name, .. } => tensor(name, Datatype::Bytes, vec![-1]),
             Column::Numbers { name, count: 1, .. } => tensor(name, Datatype::Fp64, vec![-1]),
             Column::Numbers { name, count, .. } => {
                 let datatype = if column.is_pixels() { Datatype::Uint8 } else { Datatype::Fp64 };

@@ -95,11 +95,18 @@ pub fn input(schema: &Schema) -> Input {
             schema::Column::Number { name, mean, deviation, .. } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
             schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
             schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
-            schema::Column::Category { name, values, .. } => Column::Category { name: name.clone(), values: values.clone() },
+            schema::Column::Numbers { name, count, mean, deviation } => {
+                numbers(name, *count, *mean, *deviation, Some([-8.0, 8.0]))
+            }
+            schema::Column::Boolean { name } => Column::flag(name.clone()),
+            schema::Column::Category { name, values, other, .. } => {
+                Column::Category { name: name.clone(), values: values.clone(), other: *other }
+            }
+            schema::Column::Ordinal { name, values, .. } => Column::Ordinal { name: name.clone(), values: values.clone() },
         }
     };
     let target = schema.target.map(|t| Target { mean: t.mean, deviation: t.deviation });
-    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), c.indicator().map(Column::indicator)]).flatten().collect();
+    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), c.indicator().map(Column::flag)]).flatten().collect();
     let missing = schema.columns.iter().filter_map(|column| {
         let records::Missing { texts, fill, indicator } = column.missing()?;
         Some(Missing { name: column.name().to_owned(), texts, fill, indicator })

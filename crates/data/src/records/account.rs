@@ -31,6 +31,8 @@ pub struct Tally {
     squares: f64,
     /// Of categories and classes: how many records have each.
     pub counts: Vec<u64>,
+    /// Of categories: those that are none of the job's.
+    pub other: u64,
     /// Clipped values that came more than once, and how often.
     often: Vec<(f64, u64)>,
 }
@@ -59,8 +61,12 @@ impl Tally {
     }
 
     #[inline]
-    pub(super) fn text(&mut self, place: usize) {
+    pub(super) fn text(&mut self, place: Option<usize>) {
         self.values += 1;
+        let Some(place) = place else {
+            self.other += 1;
+            return;
+        };
         if self.counts.len() <= place {
             self.counts.resize(place + 1, 0);
         }
@@ -73,7 +79,7 @@ impl Tally {
     #[must_use]
     pub fn texts<'a>(&self, schema: &'a Schema) -> &'a [String] {
         let category = schema.columns.iter().find_map(|c| match c {
-            Column::Category { name, values, .. } if *name == self.name => Some(values.as_slice()),
+            Column::Category { name, values, .. } | Column::Ordinal { name, values, .. } if *name == self.name => Some(values.as_slice()),
             _ => None,
         });
         match category {
@@ -186,6 +192,9 @@ impl Tally {
             let (fill, of) = (missing.map_or_else(String::new, |missing| missing.fill), self.missing + self.values);
             all.push(format!("column {name}: {} of {of} values are missing, and {fill} is taken in their place", self.missing));
         }
+        if self.other > 0 {
+            all.push(format!("column {name}: {} of {} values are none of the job's", self.other, self.values));
+        }
         if self.clipped > 0 {
             let mut text = format!("column {name}: {} of {} values clipped", self.clipped, self.values);
             let often = self.often.iter().filter(|(_, n)| *n > 1).max_by_key(|(_, n)| *n);
@@ -208,7 +217,7 @@ impl Tally {
     /// By what factor a column's mean and deviation both differ from those of the job, if it is large.
     fn unit(&self, schema: &Schema) -> Option<String> {
         let (mean, deviation) = schema.columns.iter().find_map(|c| match c {
-            Column::Number { name, mean, deviation, .. } if *name == self.name => Some((*mean, *deviation)),
+            Column::Number { name, mean, deviation, .. } | Column::Numbers { name, mean, deviation, .. } if *name == self.name => Some((*mean, *deviation)),
             _ => None,
         })?;
         let ratios = [self.mean / mean, self.deviation() / deviation];

@@ -19,6 +19,8 @@ pub struct RawColumn {
     pub name: String,
     /// The texts that it may have; none for numbers.
     pub texts: Vec<String>,
+    /// Whether it may have others, which have the place -1.
+    pub other: bool,
     /// Where values may be missing.
     pub missing: Option<Missing>,
 }
@@ -27,7 +29,7 @@ impl RawColumn {
     /// Of numbers, or of these texts.
     #[must_use]
     pub fn new(name: impl Into<String>, texts: Vec<String>) -> RawColumn {
-        RawColumn { name: name.into(), texts, missing: None }
+        RawColumn { name: name.into(), texts, other: false, missing: None }
     }
 }
 
@@ -117,7 +119,7 @@ impl Raw {
 
     fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
         let field = |c: &RawColumn| Field {
-            texts: (!c.texts.is_empty()).then(|| Encoding::place(&c.texts)),
+            texts: (!c.texts.is_empty()).then(|| Encoding::place(&c.texts, c.other)),
             gap: c.missing.as_ref().map(|missing| Gap::of(missing, c.texts.is_empty())),
         };
         Raw { file, format, columns: columns.iter().map(field).collect(), count: 0 }
@@ -150,7 +152,7 @@ impl Raw {
             let gap = gap.as_ref().map(|gap| (gap, gap.is(value)));
             let value = gap.filter(|(_, missing)| *missing).map_or(value, |(gap, _)| gap.fill());
             out.push(match texts {
-                Some(texts) => texts.place_of(value)? as f64,
+                Some(texts) => texts.place_of(value)?.map_or(-1.0, |place| place as f64),
                 None => value.number()?,
             });
             out.extend(gap.and_then(|(gap, missing)| gap.told(missing, 1.0, 0.0)));

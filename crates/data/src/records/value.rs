@@ -52,6 +52,16 @@ impl Value<'_> {
         }
     }
 
+    /// Whether there is none, or one of the usual words for that.
+    fn is_hole(self) -> bool {
+        match self {
+            Value::Text(text) | Value::Comma(text) => cell::is_hole(text),
+            Value::Float(v) => v.is_nan(),
+            Value::Missing => true,
+            Value::Boolean(_) | Value::Integer(_) | Value::Date(_) => false,
+        }
+    }
+
     /// As a text. Whole numbers are written without a fraction: "1.0" of one tool is "1" of another.
     pub(crate) fn text<T>(self, f: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
         match self {
@@ -82,9 +92,17 @@ pub(crate) enum Encoding {
         truth: Option<[usize; 2]>,
         /// Whether an integer that is none of them is the place of one.
         by_place: bool,
+        /// Whether there may be others, which are none of them.
+        other: bool,
         /// For messages.
         expected: String,
     },
+    /// The place of a text from 0, as a part of the last one's.
+    Ordinal {
+        of: Box<Encoding>,
+        last: f64,
+    },
+    Boolean,
     Pixel {
         shift: u8,
     },
@@ -99,15 +117,21 @@ impl Encoding {
     /// Of a feature column; each of its fields has the same.
     pub(crate) fn of(column: &Column, schema: &Schema) -> Encoding {
         let of = match column {
-            Column::Number { mean, deviation, .. } => Encoding::Standard { mean: *mean, deviation: *deviation },
+            Column::Number { mean, deviation, .. } | Column::Numbers { mean, deviation, .. } => {
+                Encoding::Standard { mean: *mean, deviation: *deviation }
+            }
             Column::Range { min, max, .. } => Encoding::Range { min: *min, width: max - min },
-            Column::Category { values, .. } => Encoding::one_hot(values, 1 << FRAC),
+            Column::Category { values, other, .. } => Encoding::one_hot(values, 1 << FRAC, *other),
+            Column::Ordinal { values, .. } => {
+                Encoding::Ordinal { of: Box::new(Encoding::place(values, false)), last: values.len() as f64 - 1.0 }
+            }
+            Column::Boolean { .. } => Encoding::Boolean,
             Column::Pixels { .. } => Encoding::Pixel { shift: schema.input().0.saturating_sub(8) },
         };
         match column.missing() {
             None => of,
             Some(missing) => {
-                let numbers = !matches!(of, Encoding::OneHot { .. });
+                let numbers = matches!(of, Encoding::Standard { .. } | Encoding::Range { .. });
                 Encoding::Gaps { gap: Gap::of(&missing, numbers), of: Box::new(of) }
             }
         }
@@ -117,19 +141,23 @@ impl Encoding {
     pub(crate) fn of_label(schema: &Schema) -> Encoding {
         match (schema.task, schema.target) {
             (Task::Regression, Some(t)) => Encoding::Standard { mean: t.mean, deviation: t.deviation },
-            _ => Encoding::one_hot(&schema.classes, 1),
+            _ => Encoding::place(&schema.classes, false),
         }
     }
 
-    /// Of a text: 1 at its place.
-    pub(crate) fn place(texts: &[String]) -> Encoding {
-        Encoding::one_hot(texts, 1)
+    /// Of a text: 1 at its place, and nowhere if it may be another one, and is.
+    pub(crate) fn place(texts: &[String], other: bool) -> Encoding {
+        Encoding::one_hot(texts, 1, other)
     }
 
-    /// Which of its texts a value is.
-    pub(crate) fn place_of(&self, value: Value<'_>) -> Result<usize, Refusal> {
+    /// Which of its texts a value is; none if it may be another one, and is.
+    pub(crate) fn place_of(&self, value: Value<'_>) -> Result<Option<usize>, Refusal> {
         match self {
-            Encoding::OneHot { texts, truth, expected, .. } => find(texts, *truth, value, expected),
+            Encoding::OneHot { texts, truth, by_place, other, expected, .. } => match find(texts, *truth, value, expected) {
+                Err(why) if *by_place => place(value, texts.len()).map(Some).ok_or(why),
+                Err(_) if *other && !value.is_hole() => Ok(None),
+                found => found.map(Some),
+            },
             _ => Err(Refusal::new("a column without texts", "a category")),
         }
     }
@@ -141,7 +169,7 @@ impl Encoding {
         }
     }
 
-    fn one_hot(texts: &[String], one: i64) -> Encoding {
+    fn one_hot(texts: &[String], one: i64, other: bool) -> Encoding {
         let expected = format!("one of: {}", listed(texts));
         let truth = truth(texts);
         Encoding::OneHot {
@@ -149,6 +177,7 @@ impl Encoding {
             one,
             truth,
             by_place: false,
+            other,
             expected,
         }
     }
@@ -170,13 +199,24 @@ impl Encoding {
                 tally.number(v, (part - 0.5).abs() > 0.5 + 0.5 / STEPS);
                 out.push((part.clamp(0.0, 1.0) * STEPS).round() as i64);
             }
-            Encoding::OneHot { texts, one, truth, by_place, expected } => {
-                let hot = match find(texts, *truth, value, expected) {
-                    Err(why) if *by_place => place(value, texts.len()).ok_or(why)?,
-                    found => found?,
-                };
+            Encoding::OneHot { texts, one, .. } => {
+                let hot = self.place_of(value)?;
                 tally.text(hot);
-                out.extend((0..texts.len()).map(|i| if i == hot { *one } else { 0 }));
+                out.extend((0..texts.len()).map(|i| if Some(i) == hot { *one } else { 0 }));
+            }
+            Encoding::Ordinal { of, last } => {
+                let at = of.place_of(value)?;
+                tally.text(at);
+                out.push((at.unwrap_or(0) as f64 / last * STEPS).round() as i64);
+            }
+            Encoding::Boolean => {
+                const EXPECTED: &str = "true or false, or 1 or 0";
+                let v = value.number().map_err(|why| Refusal::new(why.found, EXPECTED))?;
+                if v != 0.0 && v != 1.0 {
+                    return value.text(|t| Err(Refusal::of(t, EXPECTED)))?;
+                }
+                tally.number(v, false);
+                out.push((v * STEPS) as i64);
             }
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),
             Encoding::Gaps { gap, of } => {

@@ -102,7 +102,7 @@ impl Schema {
     /// The names that a column has in a file with named columns.
     pub(crate) fn in_file<'a>(&self, column: &'a Column) -> Box<dyn Iterator<Item = String> + 'a> {
         match column {
-            Column::Pixels { name, count } => Box::new((0..*count).map(move |i| format!("{name}{i}"))),
+            Column::Pixels { name, count } | Column::Numbers { name, count, .. } => Box::new((0..*count).map(move |i| format!("{name}{i}"))),
             other => Box::new(std::iter::once(other.name().to_string())),
         }
     }
@@ -117,7 +117,14 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
         Column::Range { min, max, .. } => {
             Err(refuse(place, format!("min = {min}, max = {max}"), "finite numbers, min below max"))
         }
-        Column::Category { values, .. } => check_texts(&format!("{place}, values"), values, MAX_FEATURES),
+        Column::Category { values, .. } | Column::Ordinal { values, .. } => {
+            check_texts(&format!("{place}, values"), values, MAX_FEATURES)
+        }
+        Column::Boolean { .. } => Ok(()),
+        Column::Numbers { count: 2..=MAX_FEATURES, mean, deviation, .. } => {
+            check_standard(place, Standard { mean: *mean, deviation: *deviation })
+        }
+        Column::Numbers { count, .. } => Err(refuse(place, format!("count = {count}"), format!("2 to {MAX_FEATURES}"))),
         Column::Pixels { count: 1..=MAX_FEATURES, .. } => Ok(()),
         Column::Pixels { count, .. } => Err(refuse(place, format!("count = {count}"), format!("1 to {MAX_FEATURES}"))),
     }

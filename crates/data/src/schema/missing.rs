@@ -16,8 +16,10 @@ impl Column {
             Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
                 (missing, fill.map(|v| v.to_string()), *indicator)
             }
-            Column::Category { missing, fill, indicator, .. } => (missing, fill.clone(), *indicator),
-            Column::Pixels { .. } => return None,
+            Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
+                (missing, fill.clone(), *indicator)
+            }
+            Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => return None,
         };
         let fill = fill.filter(|_| !texts.is_empty())?;
         Some(Missing { texts: texts.clone(), fill, indicator })
@@ -30,10 +32,10 @@ impl Column {
             Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
                 (*missing, *fill, *indicator) = (from.texts, from.fill.parse().ok(), from.indicator);
             }
-            Column::Category { missing, fill, indicator, .. } => {
+            Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
                 (*missing, *fill, *indicator) = (from.texts, Some(from.fill), from.indicator);
             }
-            Column::Pixels { .. } => {}
+            Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => {}
         }
         self
     }
@@ -54,10 +56,10 @@ pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
         Column::Range { missing, fill, indicator, min, max, .. } => {
             (missing, fill.is_some(), indicator, fill.is_none_or(|v| (*min..=*max).contains(&v)))
         }
-        Column::Category { missing, fill, indicator, values, .. } => {
+        Column::Category { missing, fill, indicator, values, .. } | Column::Ordinal { missing, fill, indicator, values, .. } => {
             (missing, fill.is_some(), indicator, fill.as_ref().is_none_or(|text| values.contains(text)))
         }
-        Column::Pixels { .. } => return Ok(()),
+        Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => return Ok(()),
     };
     let expected = "missing = [..], what stands for a missing value, and fill, what is taken in its place";
     if texts.is_empty() && (fill || *indicator) {

@@ -60,7 +60,7 @@ fn the_order_of_fields_is_fixed() {
 fn what_toml_refuses() {
     let message = |from: &str, to: &str| toml::from_str::<Schema>(&FULL.replacen(from, to, 1)).unwrap_err().to_string();
     assert!(message("label =", "lable =").contains("unknown field `lable`, expected one of `task`"));
-    assert!(message("\"number\"", "\"numbers\"").contains("unknown variant `numbers`, expected one of `number`"));
+    assert!(message("\"number\"", "\"figure\"").contains("unknown variant `figure`, expected one of `number`"));
     assert!(message("mean = 54", "mean = 54\nmin = 0").contains("unknown field `min`, expected one of `name`, `mean`"));
     assert!(message("mean = 54", "").contains("missing field `mean`"));
     assert!(message("label = \"outcome\"", "").contains("missing field `label`"));

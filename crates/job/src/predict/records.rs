@@ -103,7 +103,10 @@ fn columns(input: &Input) -> Vec<RawColumn> {
             Column::Numbers { name, count, .. } => {
                 columns.extend((0..*count).map(|i| RawColumn::new(format!("{name}{i}"), vec![])));
             }
-            Column::Category { name, values } => columns.push(RawColumn::new(name, values.clone())),
+            Column::Category { name, values, other } => {
+                columns.push(RawColumn { other: *other, ..RawColumn::new(name, values.clone()) });
+            }
+            Column::Ordinal { name, values } => columns.push(RawColumn::new(name, values.clone())),
         }
     }
     columns

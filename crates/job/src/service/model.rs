@@ -87,7 +87,7 @@ impl Shared {
             // A grey level is 255/256 at most.
             _ if column.is_pixels() => 0,
             Column::Numbers { .. } => whole,
-            Column::Category { .. } => power(1.0),
+            Column::Category { .. } | Column::Ordinal { .. } => power(1.0),
         };
         let largest = input.columns.iter().map(of).max().unwrap_or(whole);
         let fine = input.columns.iter().all(Column::is_pixels);

@@ -201,7 +201,7 @@ fn what_is_hashed() {
 fn shared() -> (Model, Service) {
     let columns = vec![
         Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-8.0, 8.0]) },
-        Column::Category { name: "town".into(), values: vec!["here".into(), "there".into()] },
+        Column::Category { name: "town".into(), values: vec!["here".into(), "there".into()], other: false },
     ];
     let graph = Graph::perceptron(&[3, 4, 2]);
     let params: Vec<_> = graph.params().unwrap().iter().map(|p| Array2::from_elem(p.shape(), 0.25)).collect();

@@ -77,6 +77,16 @@ pub enum Column {
         name: String,
         /// All that there may be.
         values: Vec<String>,
+        /// Whether there may be others, which are none of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        other: bool,
+    },
+    /// One of a few texts in an order: its place from 0, divided by the last one's.
+    Ordinal {
+        /// In the file.
+        name: String,
+        /// All that there may be.
+        values: Vec<String>,
     },
 }
 
@@ -91,19 +101,19 @@ impl Column {
         matches!(self, Column::Numbers { subtract: 0.0, divide: 256.0, clip: None, .. })
     }
 
-    /// What tells missing values of another column: 0 or 1.
-    pub fn indicator(name: String) -> Column {
+    /// 0 or 1.
+    pub fn flag(name: String) -> Column {
         Column::Numbers { name, count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]) }
     }
 
-    fn is_indicator(&self) -> bool {
+    fn is_flag(&self) -> bool {
         matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), .. })
     }
 
     /// In the file.
     pub fn name(&self) -> &str {
         match self {
-            Column::Numbers { name, .. } | Column::Category { name, .. } => name,
+            Column::Numbers { name, .. } | Column::Category { name, .. } | Column::Ordinal { name, .. } => name,
         }
     }
 
@@ -111,16 +121,25 @@ impl Column {
     pub fn raw(&self) -> usize {
         match self {
             Column::Numbers { count, .. } => *count,
-            Column::Category { .. } => 1,
+            Column::Category { .. } | Column::Ordinal { .. } => 1,
         }
     }
 
-    fn scales(&self) -> Vec<Scale<'_>> {
+    /// Whether it is numbers in a matrix of records: texts in an order are, by their places.
+    pub(super) fn is_numeric(&self) -> bool {
+        !matches!(self, Column::Category { .. })
+    }
+
+    pub(super) fn scales(&self) -> Vec<Scale<'_>> {
         match self {
             Column::Numbers { count, subtract, divide, clip, .. } => {
                 vec![Scale::Number { subtract: *subtract, divide: *divide, clip: *clip }; *count]
             }
             Column::Category { values, .. } => values.iter().map(|text| Scale::Text(text)).collect(),
+            Column::Ordinal { values, .. } => {
+                let last = values.len().saturating_sub(1) as f64;
+                vec![Scale::Number { subtract: 0.0, divide: last, clip: Some([0.0, 1.0]) }]
+            }
         }
     }
 
@@ -129,6 +148,7 @@ impl Column {
         match self {
             Column::Numbers { count, .. } => *count,
             Column::Category { values, .. } => values.len(),
+            Column::Ordinal { .. } => 1,
         }
     }
 }
@@ -202,7 +222,7 @@ impl Input {
 
     /// Whether all columns are numbers, so that records are a matrix.
     pub fn is_numeric(&self) -> bool {
-        self.columns.iter().all(|c| matches!(c, Column::Numbers { .. }))
+        self.columns.iter().all(Column::is_numeric)
     }
 
     /// Values of a record in a file.
@@ -242,7 +262,7 @@ impl Input {
                         return Err(content(file, what(), found, "at least 1, finite, not divided by 0, clipped to a range"));
                     }
                 }
-                Column::Category { values, .. } => {
+                Column::Category { values, .. } | Column::Ordinal { values, .. } => {
                     let different = values.iter().collect::<BTreeSet<_>>().len();
                     if values.len() < 2 || different < values.len() {
                         return Err(content(
@@ -271,10 +291,10 @@ impl Input {
         let value = match &self.columns[at] {
             Column::Numbers { count: 1, .. } => missing.fill.parse::<f64>().is_ok_and(f64::is_finite),
             Column::Numbers { .. } => false,
-            Column::Category { values, .. } => values.contains(&missing.fill),
+            Column::Category { values, .. } | Column::Ordinal { values, .. } => values.contains(&missing.fill),
         };
         let behind = self.columns.get(at + 1);
-        value && (!missing.indicator || behind.is_some_and(Column::is_indicator)) && missing.texts.len() <= MOST_VALUES
+        value && (!missing.indicator || behind.is_some_and(Column::is_flag)) && missing.texts.len() <= MOST_VALUES
     }
 
     /// The network's inputs [rows, inputs] from what a file has, [rows, [`Input::raw`]]: of a category the place of its text among
@@ -296,12 +316,19 @@ impl Input {
                         let scaled = (v - subtract) / divide;
                         clip.map_or(scaled, |[least, most]| scaled.clamp(least, most))
                     })),
-                    Column::Category { name, values } => {
-                        let at = row.next().copied().unwrap_or(-1.0);
-                        if !(0..values.len()).any(|i| i as f64 == at) {
+                    Column::Category { name, values, other } => {
+                        let at = row.next().copied().unwrap_or(f64::NAN);
+                        if !(0..values.len()).any(|i| i as f64 == at) && !(*other && at == -1.0) {
                             return Err(content("model", format!("column \"{name}\""), at, "the place of one of its texts"));
                         }
                         out.extend((0..values.len()).map(|i| if i as f64 == at { 1.0 } else { 0.0 }));
+                    }
+                    Column::Ordinal { name, values } => {
+                        let (at, last) = (row.next().copied().unwrap_or(f64::NAN), values.len() as f64 - 1.0);
+                        if at.fract() != 0.0 || !(0.0..=last).contains(&at) {
+                            return Err(content("model", format!("column \"{name}\""), at, "the place of one of its texts"));
+                        }
+                        out.push(at / last);
                     }
                 }
             }
@@ -317,7 +344,7 @@ mod tests {
 
     fn mixed() -> Input {
         let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]) };
-        let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()] };
+        let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()], other: false };
         Input { columns: vec![number, category, Column::plain("p", 2)], named: true, missing: vec![], target: None }
     }
 
@@ -337,7 +364,7 @@ mod tests {
     fn what_prepares_nothing_is_refused() {
         let numbers = |count, divide, clip| Column::Numbers { name: "a".into(), count, subtract: 0.0, divide, clip };
         let category =
-            |values: &[&str]| Column::Category { name: "a".into(), values: values.iter().map(|t| t.to_string()).collect() };
+            |values: &[&str]| Column::Category { name: "a".into(), values: values.iter().map(|t| t.to_string()).collect(), other: false };
         for (columns, width) in [
             (vec![numbers(1, 1.0, None)], 2),
             (vec![numbers(0, 1.0, None)], 0),

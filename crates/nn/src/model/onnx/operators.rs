@@ -81,8 +81,8 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
         }
         "OneHotEncoder" => match r.value(node, 0) {
             Some(Value::Texts(name)) if !attributes.strings("cats_strings").is_empty() => {
-                let values = attributes.strings("cats_strings");
-                Ok(Value::Record { dims: vec![values.len()], columns: vec![Column::Category { name: name.clone(), values }] })
+                let (values, other) = (attributes.strings("cats_strings"), attributes.int("zeros", 1) == 1);
+                Ok(Value::Record { dims: vec![values.len()], columns: vec![Column::Category { name: name.clone(), values, other }] })
             }
             _ => Err(r.refuse(node, "cats_strings, on an input of texts")),
         },

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | all columns are numbers | one input `x`, float [N, columns], or [N, channels, height, width] where the network starts with an image |
 //! | some are texts | an input a column, by its name: float or string [N, 1]; a text that the column may not have is refused |
+//! | texts in an order | a number: the place of the text, from 0 |
 //! | classification | outputs `label` [N], int64 where all classes' names are whole numbers and else string, and `probabilities` [N, classes] |
 //! | regression | output `y` [N, 1], in the target's own unit |
 //!
@@ -14,7 +15,7 @@
 use super::proto::*;
 use crate::graph::{Kind, Shape};
 use crate::layers::Pair;
-use crate::model::{Column, Model, Result, Task, write};
+use crate::model::{Column, Model, Result, Scale, Task, write};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::path::Path;
@@ -120,19 +121,19 @@ impl Builder<'_> {
             let (kind, what) = match column {
                 Column::Numbers { .. } => (code::FLOAT, "as it is".to_owned()),
                 Column::Category { values, .. } => (code::STRING, format!("one of: {}", values.join(", "))),
+                Column::Ordinal { values, .. } => (code::FLOAT, format!("the place, from 0, among: {}", values.join(", "))),
             };
             self.proto.input.push(rows_of(column.name(), kind, &[column.raw()], &what));
         }
         let columns: Vec<&Column> = input.columns.iter().collect();
         let mut parts = Vec::new();
-        let numbers = |c: &Column| matches!(c, Column::Numbers { .. });
-        for (i, run) in columns.chunk_by(|a, b| numbers(a) && numbers(b)).enumerate() {
+        for (i, run) in columns.chunk_by(|a, b| a.is_numeric() && b.is_numeric()).enumerate() {
             let place = format!("columns{}", i + 1);
             parts.push(match run {
-                [Column::Category { name, values }] => {
+                [Column::Category { name, values, other }] => {
                     let texts = values.iter().map(|t| Bytes::copy_from_slice(t.as_bytes())).collect();
                     let cats = AttributeProto { strings: texts, ..attribute("cats_strings", code::A_STRINGS) };
-                    let hot = self.node("OneHotEncoder", &format!("{place}_hot"), &[name], vec![cats, int("zeros", 0)]);
+                    let hot = self.node("OneHotEncoder", &format!("{place}_hot"), &[name], vec![cats, int("zeros", i64::from(*other))]);
                     // [N, 1, texts] as rows.
                     self.node("Flatten", &place, &[&hot], vec![])
                 }
@@ -160,13 +161,14 @@ impl Builder<'_> {
 
     /// Columns of numbers, each by its own factor; what all have in common is one number.
     fn scaled(&mut self, given: &str, columns: &[&Column], sides: &[usize], place: &str) -> String {
-        let mut rows: Vec<[f64; 4]> = Vec::new();
-        for column in columns {
-            if let Column::Numbers { count, subtract, divide, clip, .. } = column {
+        let row = |scale| match scale {
+            Scale::Number { subtract, divide, clip } => {
                 let [least, most] = clip.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
-                rows.extend(std::iter::repeat_n([*subtract, *divide, least, most], *count));
+                Some([subtract, divide, least, most])
             }
-        }
+            Scale::Text(_) => None,
+        };
+        let rows: Vec<[f64; 4]> = columns.iter().flat_map(|column| column.scales()).filter_map(row).collect();
         let mut last = given.to_owned();
         for (i, (operator, name, neutral)) in
             [("Sub", "mean", 0.0), ("Div", "scale", 1.0), ("Max", "least", f64::NEG_INFINITY), ("Min", "most", f64::INFINITY)]
