@@ -1,7 +1,7 @@
 //! The options that say how a file of records is read, where it does not say so itself.
 
 use clap::{Args, ValueEnum};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trefoil_data::records::{Reading, Source, encoding};
 
 /// How CSV is read.
@@ -18,6 +18,25 @@ pub struct ReadArgs {
     /// CSV: what numbers have between integers and fractions
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Decimal::Point)]
     decimal: Decimal,
+}
+
+/// Where the labels are, if they are in another file.
+#[derive(Args, Clone, Debug)]
+pub struct LabelArgs {
+    /// The file with the labels: of NumPy and IDX, or with --by of any file with named columns
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    /// The column that both files have, by which each record finds its label
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    by: Option<String>,
+}
+
+impl LabelArgs {
+    /// The same file, with them.
+    pub fn of(&self, source: Source) -> Source {
+        Source { labels: self.labels.clone(), by: self.by.clone(), ..source }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -182,6 +182,16 @@ pub enum DataError {
         /// Of all, those that may be.
         percent: f64,
     },
+    /// A label in a file of its own that is not there, or is none.
+    #[error("{file}: found {found}, expected {expected}")]
+    Label {
+        /// The file of the labels.
+        file: String,
+        /// And of which record.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
     /// Several things are wrong with a file.
     #[error("{first} (and {more} more: `trefoil data check` lists them)")]
     Faults {

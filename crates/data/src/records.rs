@@ -23,6 +23,7 @@ mod element;
 pub(crate) mod format;
 mod holdout;
 mod idx;
+mod joined;
 mod jsonl;
 pub(crate) mod memory;
 mod missing;
@@ -61,8 +62,10 @@ use value::{Encoding, Value};
 pub struct Source {
     /// The features, and where columns have names the label and the identifier.
     pub path: PathBuf,
-    /// NumPy and IDX: the labels.
+    /// The labels, where they stand in another file.
     pub labels: Option<PathBuf>,
+    /// Where columns have names: the one by which records find their labels in that file.
+    pub by: Option<String>,
     /// CSV: how it is to be read.
     pub reading: Reading,
 }
@@ -71,7 +74,7 @@ impl Source {
     /// A file that is read by what it says itself.
     #[must_use]
     pub fn of(path: impl Into<PathBuf>) -> Source {
-        Source { path: path.into(), labels: None, reading: Reading::default() }
+        Source { path: path.into(), labels: None, by: None, reading: Reading::default() }
     }
 }
 
@@ -158,13 +161,7 @@ impl Records {
         let (mut fields, names) = Fields::of(schema, columns, labelled)?;
         let file = source.path.display().to_string();
         let format = match Format::open_named(source)? {
-            Some(_) if source.labels.is_some() => {
-                return Err(mismatch(&file, "a second file with labels", "none, this one has the label as a column"));
-            }
-            Some(mut format) => {
-                format.want(find(&names, format.columns(), &file)?)?;
-                format
-            }
+            Some(format) => format.named(source, names, labelled, schema)?,
             None => {
                 // Arrays of labels are mostly integers.
                 fields.encodings.last_mut().filter(|_| labelled).into_iter().for_each(Encoding::take_places);

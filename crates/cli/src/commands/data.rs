@@ -2,12 +2,12 @@
 
 use crate::args::MNIST_DIR;
 use crate::output::{note, print};
-use crate::reading::ReadArgs;
+use crate::reading::{LabelArgs, ReadArgs};
 use crate::table::Table;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trefoil_client::peers::Peers;
-use trefoil_data::records::{Account, Source, Tally, check};
+use trefoil_data::records::{Account, Tally, check};
 use trefoil_data::schema::{Partition, Schema};
 use trefoil_data::{DataError, fetch};
 use trefoil_job::Job;
@@ -35,9 +35,8 @@ struct Check {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// NumPy and IDX: the file with the labels
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
 
     #[command(flatten)]
     reading: ReadArgs,
@@ -97,7 +96,7 @@ impl Check {
     fn run(self) -> Result<()> {
         let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
         let (columns, labelled) = self.holding(&job)?;
-        let source = Source { labels: self.labels.clone(), ..self.reading.source(&self.file)? };
+        let source = self.labels.of(self.reading.source(&self.file)?);
         let checked = check(&source, &job.data, &columns, labelled)?;
         print(summary(&checked.account, &job.data));
         checked.account.lines_told().into_iter().chain(checked.account.remarks(&job.data, job.train.batch)).for_each(note);

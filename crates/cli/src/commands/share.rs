@@ -2,14 +2,14 @@
 
 use super::job::KeyArgs;
 use crate::output::{json, note};
-use crate::reading::ReadArgs;
+use crate::reading::{LabelArgs, ReadArgs};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Instant;
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Summary;
-use trefoil_data::records::{Account, Source};
+use trefoil_data::records::Account;
 use trefoil_job::{Job, sharing};
 use trefoil_server::Result;
 
@@ -20,9 +20,8 @@ pub struct Share {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// NumPy and IDX: the file with the labels
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
 
     #[command(flatten)]
     reading: ReadArgs,
@@ -48,7 +47,7 @@ impl Share {
     pub fn run(self) -> Result<()> {
         let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
         let identity = self.key.identity()?;
-        let source = Source { labels: self.labels.clone(), ..self.reading.source(&self.file)? };
+        let source = self.labels.of(self.reading.source(&self.file)?);
         let bar = ProgressBar::new(0);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
             bar.set_style(style);

@@ -2,7 +2,7 @@
 
 use super::stream::{Progress, Stream};
 use super::value::Value;
-use super::{Source, array, csv, jsonl, memory, npz, parquet, png};
+use super::{Source, array, csv, joined, jsonl, memory, npz, parquet, png};
 use crate::error::{Refusal, listed, mismatch, quote};
 use crate::schema::Schema;
 use crate::{DataError, Result};
@@ -13,6 +13,7 @@ use std::path::Path;
 pub(crate) enum Format {
     Csv(csv::Csv),
     JsonLines(jsonl::JsonLines),
+    Joined(Box<joined::Joined>),
     Parquet(parquet::Parquet),
     Arrays(array::Arrays),
     Images(memory::Images),
@@ -22,10 +23,11 @@ pub(crate) enum Format {
 
 impl Format {
     /// Calls `each` with the wanted values of the next record; false at the end.
-    pub(crate) fn row(&mut self, each: impl FnMut(usize, Value<'_>) -> Result<(), Refusal>) -> Result<bool> {
+    pub(crate) fn row(&mut self, mut each: impl FnMut(usize, Value<'_>) -> Result<(), Refusal>) -> Result<bool> {
         match self {
             Format::Csv(f) => f.row(each),
             Format::JsonLines(f) => f.row(each),
+            Format::Joined(f) => f.row(&mut each),
             Format::Parquet(f) => f.row(each),
             Format::Arrays(f) => f.row(each),
             Format::Images(f) => f.row(each),
@@ -39,6 +41,7 @@ impl Format {
         match self {
             Format::Csv(f) => format!("line {}", f.line()),
             Format::JsonLines(f) => format!("line {}", f.line()),
+            Format::Joined(f) => f.records().here(records),
             _ => format!("record {records}"),
         }
     }
@@ -48,6 +51,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.fault(slot, why),
             Format::JsonLines(f) => f.fault(slot, why),
+            Format::Joined(f) => f.fault(slot, why),
             Format::Parquet(f) => f.fault(slot, why),
             Format::Arrays(f) => f.fault(slot, why),
             Format::Table(f) => f.fault(slot, why),
@@ -65,6 +69,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.progress(),
             Format::JsonLines(f) => f.progress(),
+            Format::Joined(f) => f.records().progress(),
             Format::Parquet(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
             Format::Images(_) | Format::Png(_) | Format::Table(_) => Progress::of(0),
@@ -88,6 +93,7 @@ impl Format {
     pub(super) fn lines(&self) -> Option<csv::Lines> {
         match self {
             Format::Csv(f) => Some(f.lines()),
+            Format::Joined(f) => f.records().lines(),
             _ => None,
         }
     }
@@ -96,6 +102,7 @@ impl Format {
         match self {
             Format::Csv(f) => f.columns(),
             Format::JsonLines(f) => f.columns(),
+            Format::Joined(f) => f.records().columns(),
             Format::Parquet(f) => f.columns(),
             Format::Table(f) => f.names(),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
@@ -107,11 +114,33 @@ impl Format {
         match self {
             Format::Csv(f) => f.want(columns),
             Format::JsonLines(f) => f.want(columns),
+            Format::Joined(f) => f.want(columns)?,
             Format::Parquet(f) => f.want(columns)?,
             Format::Table(f) => f.want(&columns),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
         }
         Ok(())
+    }
+
+    /// With the columns of these names; the label is in another file, if there is one.
+    pub(super) fn named(mut self, source: &Source, mut names: Vec<String>, labelled: bool, schema: &Schema) -> Result<Format> {
+        let file = source.path.display().to_string();
+        if let Some(labels) = &source.labels {
+            let Some(by) = &source.by else {
+                return Err(mismatch(&file, "a second file with labels", "none, this one has the label as a column, or --by"));
+            };
+            let slot = names.iter().position(|name| *name == schema.label).filter(|_| labelled);
+            let Some(slot) = slot else {
+                return Err(mismatch(&file, "a file with labels", "none, another owner has the labels"));
+            };
+            let second = labels.display().to_string();
+            let other = Format::open_named(&Source { path: labels.clone(), labels: None, ..source.clone() })?;
+            let other = other.ok_or_else(|| mismatch(&second, "labels without column names", "CSV, JSON lines or Parquet"))?;
+            names[slot].clone_from(by);
+            self = Format::Joined(Box::new(joined::Joined::of(self, other, &second, [by, &schema.label], slot)?));
+        }
+        self.want(find(&names, self.columns(), &file)?)?;
+        Ok(self)
     }
 
     /// With columns in the order of `names`, the label, if `labelled`, in a second file.

@@ -53,7 +53,7 @@ impl Value<'_> {
     }
 
     /// Whether there is none, or one of the usual words for that.
-    fn is_hole(self) -> bool {
+    pub(super) fn is_hole(self) -> bool {
         match self {
             Value::Text(text) | Value::Comma(text) => cell::is_hole(text),
             Value::Float(v) => v.is_nan(),
