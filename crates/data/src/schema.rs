@@ -7,6 +7,7 @@
 //! | kind | value | numbers |
 //! |---|---|---|
 //! | `number` | v | (v - mean) / deviation, clipped to (-8, 8) |
+//! | `log` | v, above 0 | (ln v - mean) / deviation, clipped to (-8, 8) |
 //! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
 //! | `category` | one of n texts | n numbers, one of them 1; none where it may be another text, and is |
 //! | `ordinal` | the i-th of n texts, from 0 | i / (n - 1) |
@@ -135,6 +136,24 @@ pub enum Column {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         indicator: bool,
     },
+    /// Its natural logarithm, standardised.
+    Log {
+        /// In the file.
+        name: String,
+        /// Of the logarithms; subtracted.
+        mean: f64,
+        /// Of the logarithms; divided by; above 0.
+        deviation: f64,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
     /// Scaled to [0, 1].
     Range {
         /// In the file.
@@ -242,6 +261,7 @@ impl Column {
             | Column::Range { name, .. }
             | Column::Category { name, .. }
             | Column::Ordinal { name, .. }
+            | Column::Log { name, .. }
             | Column::Boolean { name }
             | Column::Numbers { name, .. }
             | Column::Pixels { name, .. } => name,
@@ -252,9 +272,10 @@ impl Column {
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
-            Column::Number { indicator, .. } | Column::Range { indicator, .. } | Column::Ordinal { indicator, .. } => {
-                1 + usize::from(*indicator)
-            }
+            Column::Number { indicator, .. }
+            | Column::Log { indicator, .. }
+            | Column::Range { indicator, .. }
+            | Column::Ordinal { indicator, .. } => 1 + usize::from(*indicator),
             Column::Boolean { .. } => 1,
             Column::Category { values, indicator, .. } => values.len() + usize::from(*indicator),
             Column::Numbers { count, .. } | Column::Pixels { count, .. } => *count,

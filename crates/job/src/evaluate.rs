@@ -90,13 +90,17 @@ pub fn prepared(model: Model) -> Result<Model> {
 pub fn input(schema: &Schema) -> Input {
     let column = |column: &schema::Column| {
         let numbers =
-            |name: &str, count, subtract, divide, clip| Column::Numbers { name: name.to_owned(), count, subtract, divide, clip };
+            |name: &str, count, subtract, divide, clip| Column::Numbers { name: name.to_owned(), count, subtract, divide, clip, log: false };
         match column {
             schema::Column::Number { name, mean, deviation, .. } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
             schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
             schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
             schema::Column::Numbers { name, count, mean, deviation } => {
                 numbers(name, *count, *mean, *deviation, Some([-8.0, 8.0]))
+            }
+            schema::Column::Log { name, mean, deviation, .. } => {
+                let (name, subtract, divide, clip) = (name.clone(), *mean, *deviation, Some([-8.0, 8.0]));
+                Column::Numbers { name, count: 1, subtract, divide, clip, log: true }
             }
             schema::Column::Boolean { name } => Column::flag(name.clone()),
             schema::Column::Category { name, values, other, .. } => {

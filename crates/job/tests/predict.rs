@@ -107,6 +107,7 @@ fn a_model_prepares_a_file_as_its_job_does() {
         r#"{"task": "classification", "label": "y", "classes": ["no", "yes"], "holdout": 0, "columns": [
             {"kind": "number", "name": "age", "mean": 50.0, "deviation": 10.0, "missing": ["", "-1"], "fill": 45.5, "indicator": true},
             {"kind": "range", "name": "dose", "min": 0.0, "max": 200.0, "missing": ["NA"], "fill": 100.0},
+            {"kind": "log", "name": "income", "mean": 0.0, "deviation": 0.5, "missing": ["-"], "fill": 1.0},
             {"kind": "boolean", "name": "smoker"},
             {"kind": "ordinal", "name": "stage", "values": ["I", "II", "III"], "missing": [""], "fill": "II", "indicator": true},
             {"kind": "category", "name": "town", "values": ["here", "there"], "other": true, "missing": [""], "fill": "here"},
@@ -115,30 +116,30 @@ fn a_model_prepares_a_file_as_its_job_does() {
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("records.csv");
-    let text = "gene0,gene1,gene2,town,stage,smoker,dose,age,y\n1,2,3,here,I,true,50,60,no\n-1,0,1e9,elsewhere,III,0,NA,,yes\n\
-                5,5,5,,,FALSE,250,-1.0,no\n";
+    let text = "gene0,gene1,gene2,town,stage,smoker,income,dose,age,y\n1,2,3,here,I,true,2.718281828459045,50,60,no\n\
+                -1,0,1e9,elsewhere,III,0,-,NA,,yes\n5,5,5,,,FALSE,1e-30,250,-1.0,no\n";
     std::fs::write(&file, text).unwrap();
     let source = Source::of(&file);
     let [all, _] = Samples::read(&mut Records::open(&source, &schema, &[], true).unwrap()).unwrap();
     let [shared, _] = all.decoded(&schema);
-    assert_eq!(shared.shape(), [3, 11]);
+    assert_eq!(shared.shape(), [3, 12]);
     let exact = [
-        [1.0, 0.0, 0.25, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 1.0],
-        [-0.45, 1.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -0.5, 8.0],
-        [-0.45, 1.0, 1.0, 0.0, 0.5, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0],
+        [1.0, 0.0, 0.25, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 1.0],
+        [-0.45, 1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -0.5, 8.0],
+        [-0.45, 1.0, 1.0, -8.0, 0.0, 0.5, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0],
     ];
     assert!(shared.iter().zip(exact.iter().flatten()).all(|(a, b)| (a - b).abs() <= 1.0 / 4096.0), "{shared}");
 
-    let params = [arr2(&[[0.0; 11], [1.0; 11]]), arr2(&[[0.0, 0.0]])];
-    let model = evaluate::model(&schema, &Graph::perceptron(&[11, 2]), &params).unwrap();
+    let params = [arr2(&[[0.0; 12], [1.0; 12]]), arr2(&[[0.0, 0.0]])];
+    let model = evaluate::model(&schema, &Graph::perceptron(&[12, 2]), &params).unwrap();
     for name in ["model.safetensors", "model.npz", "model.onnx"] {
         let path = folder.path().join(name);
         evaluate::save(&model, &path).unwrap();
         let read = evaluate::load(&path).unwrap();
         let input = read.prepared().unwrap().clone();
-        let mut records = Unlabelled::open(input, Shape::Flat(11), &source, None).unwrap();
+        let mut records = Unlabelled::open(input, Shape::Flat(12), &source, None).unwrap();
         let prepared = records.next(9).unwrap().unwrap();
         let far = prepared.iter().zip(&shared).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(prepared.shape() == [3, 11] && far <= 1.0 / 4096.0, "{name}: {far}\n{prepared}");
+        assert!(prepared.shape() == [3, 12] && far <= 1.0 / 4096.0, "{name}: {far}\n{prepared}");
     }
 }

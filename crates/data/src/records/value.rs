@@ -81,6 +81,11 @@ pub(crate) enum Encoding {
         mean: f64,
         deviation: f64,
     },
+    /// The same of natural logarithms.
+    Log {
+        mean: f64,
+        deviation: f64,
+    },
     Range {
         min: f64,
         width: f64,
@@ -120,6 +125,7 @@ impl Encoding {
             Column::Number { mean, deviation, .. } | Column::Numbers { mean, deviation, .. } => {
                 Encoding::Standard { mean: *mean, deviation: *deviation }
             }
+            Column::Log { mean, deviation, .. } => Encoding::Log { mean: *mean, deviation: *deviation },
             Column::Range { min, max, .. } => Encoding::Range { min: *min, width: max - min },
             Column::Category { values, other, .. } => Encoding::one_hot(values, 1 << FRAC, *other),
             Column::Ordinal { values, .. } => {
@@ -131,7 +137,7 @@ impl Encoding {
         match column.missing() {
             None => of,
             Some(missing) => {
-                let numbers = matches!(of, Encoding::Standard { .. } | Encoding::Range { .. });
+                let numbers = matches!(of, Encoding::Standard { .. } | Encoding::Log { .. } | Encoding::Range { .. });
                 Encoding::Gaps { gap: Gap::of(&missing, numbers), of: Box::new(of) }
             }
         }
@@ -189,6 +195,15 @@ impl Encoding {
             Encoding::Standard { mean, deviation } => {
                 let v = value.number()?;
                 let z = (v - mean) / deviation;
+                tally.number(v, z.abs() >= LIMIT);
+                out.push(fixed(z));
+            }
+            Encoding::Log { mean, deviation } => {
+                let v = value.number()?;
+                if v <= 0.0 {
+                    return value.text(|t| Err(Refusal::of(t, "a number above 0")))?;
+                }
+                let z = (v.ln() - mean) / deviation;
                 tally.number(v, z.abs() >= LIMIT);
                 out.push(fixed(z));
             }

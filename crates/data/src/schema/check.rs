@@ -112,7 +112,7 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
     check_missing(column, place)?;
     match column {
-        Column::Number { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
+        Column::Number { mean, deviation, .. } | Column::Log { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
         Column::Range { min, max, .. } if min < max && (max - min).is_finite() => Ok(()),
         Column::Range { min, max, .. } => {
             Err(refuse(place, format!("min = {min}, max = {max}"), "finite numbers, min below max"))

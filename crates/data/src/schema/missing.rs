@@ -13,7 +13,9 @@ impl Column {
     #[must_use]
     pub fn missing(&self) -> Option<Missing> {
         let (texts, fill, indicator) = match self {
-            Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+            Column::Number { missing, fill, indicator, .. }
+            | Column::Log { missing, fill, indicator, .. }
+            | Column::Range { missing, fill, indicator, .. } => {
                 (missing, fill.map(|v| v.to_string()), *indicator)
             }
             Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
@@ -29,7 +31,9 @@ impl Column {
     #[must_use]
     pub fn or_missing(mut self, from: Missing) -> Column {
         match &mut self {
-            Column::Number { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+            Column::Number { missing, fill, indicator, .. }
+            | Column::Log { missing, fill, indicator, .. }
+            | Column::Range { missing, fill, indicator, .. } => {
                 (*missing, *fill, *indicator) = (from.texts, from.fill.parse().ok(), from.indicator);
             }
             Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
@@ -52,6 +56,10 @@ pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
     let (texts, fill, indicator, fits) = match column {
         Column::Number { missing, fill, indicator, mean, deviation, .. } => {
             (missing, fill.is_some(), indicator, fill.is_none_or(|v| ((v - mean) / deviation).abs() < LIMIT))
+        }
+        Column::Log { missing, fill, indicator, mean, deviation, .. } => {
+            // The logarithm of what is below 0 is NaN, and of 0 beyond any range.
+            (missing, fill.is_some(), indicator, fill.is_none_or(|v| ((v.ln() - mean) / deviation).abs() < LIMIT))
         }
         Column::Range { missing, fill, indicator, min, max, .. } => {
             (missing, fill.is_some(), indicator, fill.is_none_or(|v| (*min..=*max).contains(&v)))

@@ -200,7 +200,7 @@ fn what_is_hashed() {
 /// A service of a model on two columns, one of them a text, that its owner shares.
 fn shared() -> (Model, Service) {
     let columns = vec![
-        Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-8.0, 8.0]) },
+        Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-8.0, 8.0]), log: false },
         Column::Category { name: "town".into(), values: vec!["here".into(), "there".into()], other: false },
     ];
     let graph = Graph::perceptron(&[3, 4, 2]);

@@ -70,6 +70,9 @@ pub enum Column {
         /// The least and the largest that it may become.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         clip: Option<[f64; 2]>,
+        /// Whether the natural logarithm of each is taken in its place.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        log: bool,
     },
     /// One of a few texts: a number for each text, 1 for the one that it is and else 0.
     Category {
@@ -93,21 +96,21 @@ pub enum Column {
 impl Column {
     /// `count` numbers as they are.
     pub fn plain(name: &str, count: usize) -> Column {
-        Column::Numbers { name: name.to_owned(), count, subtract: 0.0, divide: 1.0, clip: None }
+        Column::Numbers { name: name.to_owned(), count, subtract: 0.0, divide: 1.0, clip: None, log: false }
     }
 
     /// Whether it has grey levels p, each as p / 256.
     pub fn is_pixels(&self) -> bool {
-        matches!(self, Column::Numbers { subtract: 0.0, divide: 256.0, clip: None, .. })
+        matches!(self, Column::Numbers { subtract: 0.0, divide: 256.0, clip: None, log: false, .. })
     }
 
     /// 0 or 1.
     pub fn flag(name: String) -> Column {
-        Column::Numbers { name, count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]) }
+        Column::Numbers { name, count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), log: false }
     }
 
     fn is_flag(&self) -> bool {
-        matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), .. })
+        matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), log: false, .. })
     }
 
     /// In the file.
@@ -125,20 +128,25 @@ impl Column {
         }
     }
 
-    /// Whether it is numbers in a matrix of records: texts in an order are, by their places.
+    /// Whether it is numbers: texts in an order are, by their places.
     pub(super) fn is_numeric(&self) -> bool {
         !matches!(self, Column::Category { .. })
     }
 
+    /// Whether it goes through a logarithm.
+    pub(super) fn is_log(&self) -> bool {
+        matches!(self, Column::Numbers { log: true, .. })
+    }
+
     pub(super) fn scales(&self) -> Vec<Scale<'_>> {
         match self {
-            Column::Numbers { count, subtract, divide, clip, .. } => {
-                vec![Scale::Number { subtract: *subtract, divide: *divide, clip: *clip }; *count]
+            Column::Numbers { count, subtract, divide, clip, log, .. } => {
+                vec![Scale::Number { subtract: *subtract, divide: *divide, clip: *clip, log: *log }; *count]
             }
             Column::Category { values, .. } => values.iter().map(|text| Scale::Text(text)).collect(),
             Column::Ordinal { values, .. } => {
                 let last = values.len().saturating_sub(1) as f64;
-                vec![Scale::Number { subtract: 0.0, divide: last, clip: Some([0.0, 1.0]) }]
+                vec![Scale::Number { subtract: 0.0, divide: last, clip: Some([0.0, 1.0]), log: false }]
             }
         }
     }
@@ -157,7 +165,7 @@ impl Column {
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[allow(missing_docs)] // as in Column
 pub enum Scale<'a> {
-    Number { subtract: f64, divide: f64, clip: Option<[f64; 2]> },
+    Number { subtract: f64, divide: f64, clip: Option<[f64; 2]>, log: bool },
     Text(&'a str),
 }
 
@@ -165,9 +173,12 @@ impl Scale<'_> {
     /// Whether it is the same to the accuracy of 32-bit numbers, in which files hold it; of two of which one does not clip, but for that.
     pub fn is_like(&self, other: &Scale<'_>) -> bool {
         match (self, other) {
-            (Scale::Number { subtract: a, divide: b, clip }, Scale::Number { subtract: c, divide: d, clip: other }) => {
+            (
+                Scale::Number { subtract: a, divide: b, clip, log },
+                Scale::Number { subtract: c, divide: d, clip: other, log: logged },
+            ) => {
                 let alike = clip.zip(*other).is_none_or(|(x, y)| near(x[0], y[0]) && near(x[1], y[1]));
-                near(*a, *c) && near(*b, *d) && alike
+                near(*a, *c) && near(*b, *d) && log == logged && alike
             }
             (Scale::Text(a), Scale::Text(b)) => a == b,
             _ => false,
@@ -176,7 +187,7 @@ impl Scale<'_> {
 
     /// Whether a value goes in as it is.
     pub fn is_plain(&self) -> bool {
-        *self == Scale::Number { subtract: 0.0, divide: 1.0, clip: None }
+        *self == Scale::Number { subtract: 0.0, divide: 1.0, clip: None, log: false }
     }
 
     /// Whether values beyond some limits are brought to them.
@@ -189,9 +200,9 @@ impl Scale<'_> {
 impl std::fmt::Display for Scale<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Scale::Number { subtract, divide, clip: None } => write!(f, "(v - {subtract}) / {divide}"),
-            Scale::Number { subtract, divide, clip: Some([least, most]) } => {
-                write!(f, "(v - {subtract}) / {divide} in [{least}, {most}]")
+            Scale::Number { subtract, divide, clip, log } => {
+                write!(f, "({} - {subtract}) / {divide}", if *log { "ln v" } else { "v" })?;
+                clip.map_or(Ok(()), |[least, most]| write!(f, " in [{least}, {most}]"))
             }
             Scale::Text(text) => write!(f, "1 for the text {text:?}"),
         }
@@ -211,7 +222,7 @@ impl Input {
 
     /// Grey levels p from 0 to 255, each as p / 256.
     pub fn pixels(count: usize) -> Input {
-        let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None };
+        let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None, log: false };
         Input { columns: vec![column], named: false, missing: vec![], target: None }
     }
 
@@ -220,9 +231,9 @@ impl Input {
         Input { columns: vec![Column::plain("x", count)], named: false, missing: vec![], target: None }
     }
 
-    /// Whether all columns are numbers, so that records are a matrix.
+    /// Whether all columns are numbers, and none of them a logarithm's, so that records are a matrix.
     pub fn is_numeric(&self) -> bool {
-        self.columns.iter().all(Column::is_numeric)
+        self.columns.iter().all(|c| c.is_numeric() && !c.is_log())
     }
 
     /// Values of a record in a file.
@@ -312,10 +323,16 @@ impl Input {
             let mut row = row.iter();
             for column in &self.columns {
                 match column {
-                    Column::Numbers { count, subtract, divide, clip, .. } => out.extend(row.by_ref().take(*count).map(|v| {
-                        let scaled = (v - subtract) / divide;
-                        clip.map_or(scaled, |[least, most]| scaled.clamp(least, most))
-                    })),
+                    Column::Numbers { name, count, subtract, divide, clip, log } => {
+                        for v in row.by_ref().take(*count) {
+                            if *log && *v <= 0.0 {
+                                return Err(content("model", format!("column \"{name}\""), v, "a number above 0"));
+                            }
+                            let v = if *log { v.ln() } else { *v };
+                            let scaled = (v - subtract) / divide;
+                            out.push(clip.map_or(scaled, |[least, most]| scaled.clamp(least, most)));
+                        }
+                    }
                     Column::Category { name, values, other } => {
                         let at = row.next().copied().unwrap_or(f64::NAN);
                         if !(0..values.len()).any(|i| i as f64 == at) && !(*other && at == -1.0) {
@@ -343,7 +360,7 @@ mod tests {
     use ndarray::arr2;
 
     fn mixed() -> Input {
-        let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]) };
+        let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]), log: false };
         let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()], other: false };
         Input { columns: vec![number, category, Column::plain("p", 2)], named: true, missing: vec![], target: None }
     }
@@ -362,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_prepares_nothing_is_refused() {
-        let numbers = |count, divide, clip| Column::Numbers { name: "a".into(), count, subtract: 0.0, divide, clip };
+        let numbers = |count, divide, clip| Column::Numbers { name: "a".into(), count, subtract: 0.0, divide, clip, log: false };
         let category =
             |values: &[&str]| Column::Category { name: "a".into(), values: values.iter().map(|t| t.to_string()).collect(), other: false };
         for (columns, width) in [

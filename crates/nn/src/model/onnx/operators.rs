@@ -16,7 +16,7 @@ use self::weights::{gemm, linear};
 use self::windows::{conv, pool};
 use super::proto::*;
 use super::read::{Reader, Value};
-use super::record::{Step, step};
+use super::record::{Step, logged, step};
 use crate::graph::Kind;
 use crate::layers::LeakyRelu;
 use crate::layers::constant::Constant as Setting;
@@ -78,6 +78,10 @@ pub fn read(r: &mut Reader<'_>, node: &NodeProto) -> Result<Value> {
                 }
             }
             Ok(Value::Record { columns: columns.0, dims: columns.1 })
+        }
+        "Log" => {
+            let (columns, dims) = record(r, node)?;
+            Ok(Value::Record { columns: logged(columns).map_err(|e| r.refuse(node, e))?, dims })
         }
         "OneHotEncoder" => match r.value(node, 0) {
             Some(Value::Texts(name)) if !attributes.strings("cats_strings").is_empty() => {

@@ -35,9 +35,9 @@ fn singles(columns: &[Column]) -> Vec<Column> {
     let mut out = Vec::new();
     for column in columns {
         match column {
-            Column::Numbers { name, count, subtract, divide, clip } if *count > 1 => out.extend((0..*count).map(|i| {
-                let (name, subtract, divide, clip) = (format!("{name}{i}"), *subtract, *divide, *clip);
-                Column::Numbers { name, count: 1, subtract, divide, clip }
+            Column::Numbers { name, count, subtract, divide, clip, log } if *count > 1 => out.extend((0..*count).map(|i| {
+                let (name, subtract, divide, clip, log) = (format!("{name}{i}"), *subtract, *divide, *clip, *log);
+                Column::Numbers { name, count: 1, subtract, divide, clip, log }
             })),
             other => out.push(other.clone()),
         }
@@ -46,7 +46,7 @@ fn singles(columns: &[Column]) -> Vec<Column> {
 }
 
 fn changed(column: Column, step: Step, by: f64) -> Result<Column, &'static str> {
-    let Column::Numbers { name, count, mut subtract, mut divide, mut clip } = column else {
+    let Column::Numbers { name, count, mut subtract, mut divide, mut clip, log } = column else {
         return Err("numbers: one-hot texts are not scaled");
     };
     match (step, clip) {
@@ -61,7 +61,21 @@ fn changed(column: Column, step: Step, by: f64) -> Result<Column, &'static str> 
         (Step::Divide, None) => divide *= by,
         (Step::Multiply, None) => divide /= by,
     }
-    Ok(Column::Numbers { name, count, subtract, divide, clip })
+    Ok(Column::Numbers { name, count, subtract, divide, clip, log })
+}
+
+/// The logarithms of columns of numbers that nothing was done to.
+///
+/// # Errors
+/// A text that says what would do.
+pub fn logged(columns: Vec<Column>) -> Result<Vec<Column>, &'static str> {
+    let of = |column: Column| match column {
+        Column::Numbers { name, count, subtract, divide, clip, log } if (subtract, divide, clip, log) == (0.0, 1.0, None, false) => {
+            Ok(Column::Numbers { name, count, subtract, divide, clip, log: true })
+        }
+        _ => Err("numbers as they are in a record"),
+    };
+    columns.into_iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -82,6 +96,7 @@ mod tests {
             subtract,
             divide: 0.5,
             clip: Some([f64::MIN, 5.0]),
+            log: false,
         };
         assert_eq!(columns, [number("x0", 4.0), number("x1", 8.0)]);
         for (what, by, clip) in

@@ -5,7 +5,7 @@
 //! | | |
 //! |---|---|
 //! | all columns are numbers | one input `x`, float [N, columns], or [N, channels, height, width] where the network starts with an image |
-//! | some are texts | an input a column, by its name: float or string [N, 1]; a text that the column may not have is refused |
+//! | some are texts, or go through a logarithm | an input a column, by its name: float or string [N, 1]; a text that the column may not have is refused |
 //! | texts in an order | a number: the place of the text, from 0 |
 //! | classification | outputs `label` [N], int64 where all classes' names are whole numbers and else string, and `probabilities` [N, classes] |
 //! | regression | output `y` [N, 1], in the target's own unit |
@@ -127,7 +127,7 @@ impl Builder<'_> {
         }
         let columns: Vec<&Column> = input.columns.iter().collect();
         let mut parts = Vec::new();
-        for (i, run) in columns.chunk_by(|a, b| a.is_numeric() && b.is_numeric()).enumerate() {
+        for (i, run) in columns.chunk_by(|a, b| a.is_numeric() && b.is_numeric() && a.is_log() == b.is_log()).enumerate() {
             let place = format!("columns{}", i + 1);
             parts.push(match run {
                 [Column::Category { name, values, other }] => {
@@ -142,6 +142,11 @@ impl Builder<'_> {
                     let given = match names[..] {
                         [one] => one.to_owned(),
                         _ => self.node("Concat", &place, &names, vec![int("axis", 1)]),
+                    };
+                    let given = if run.iter().any(|c| c.is_log()) {
+                        self.node("Log", &format!("{place}_log"), &[&given], vec![])
+                    } else {
+                        given
                     };
                     let width = run.iter().map(|c| c.width()).sum();
                     self.scaled(&given, run, &[width], &place)
@@ -162,7 +167,7 @@ impl Builder<'_> {
     /// Columns of numbers, each by its own factor; what all have in common is one number.
     fn scaled(&mut self, given: &str, columns: &[&Column], sides: &[usize], place: &str) -> String {
         let row = |scale| match scale {
-            Scale::Number { subtract, divide, clip } => {
+            Scale::Number { subtract, divide, clip, .. } => {
                 let [least, most] = clip.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
                 Some([subtract, divide, least, most])
             }
