@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
 use trefoil_client::{Address, Patience};
-use trefoil_data::schema::{Task, template_in_memory};
+use trefoil_data::schema::{Proposed, Task, propose_in_memory};
 use trefoil_job::{Error, Job as Agreed, Result, StartModel, sharing};
 use trefoil_net::identity::Identity;
 
@@ -214,8 +214,14 @@ pub fn schema<'py>(
         Some(other) => return Err(exception(py, &Error::config("task", other, "classification or regression"))),
     };
     let frame = Frame::of(records)?;
-    let made = py.detach(|| Ok(template_in_memory(&frame.table()?, label, task, id, &without)?));
-    python(py, &made.map_err(|e| exception(py, &e))?)
+    let made = py.detach(|| Ok(propose_in_memory(&frame.table()?, Some(label), task, id, &without)?));
+    let (made, columns) = made.map_err(|e| exception(py, &e))?;
+    for column in &columns {
+        if let Proposed::Left { name, why, .. } = column {
+            py.import("warnings")?.call_method1("warn", (format!("column {name:?} is left out: {why}"),))?;
+        }
+    }
+    python(py, &made)
 }
 
 /// What Python has, as JSON.

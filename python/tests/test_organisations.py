@@ -177,6 +177,8 @@ def test_a_job_is_built_as_its_file_is_written(folder):
     assert Job.build(**fields, suite="securenn").hash != Job.build(**fields).hash
 
     guessed = trefoil.schema(frame(1, 300), "outcome", without=["patient"])
+    with pytest.warns(UserWarning, match='column "patient" is left out: '):
+        assert trefoil.schema(frame(1, 300), "outcome")["columns"] == guessed["columns"]
     assert guessed["classes"] == ["ill", "well"] and guessed["task"] == "classification"
     assert [column["name"] for column in guessed["columns"]] == ["town", "age"] and guessed["columns"][0]["values"] == ["here", "there"]
     frame(1, 300).to_csv("records.csv", index=False)

@@ -16,7 +16,8 @@ def schema(
     """What a job's `data` says of records like those of a data frame: a dict to look over, and to give to `Job.build`.
 
     All columns but the label's, the identifier's and those in `without` are features. Numbers have mean and deviation, with three digits of
-    the deviation; texts become categories. `task` is "classification" or "regression", by default what the label looks like; `id` is the
+    the deviation; texts become categories. What would publish somebody, such as a column called "email" or texts that mostly occur once, and
+    what is not what it seems, such as numbers with texts among them, is left out with a warning that says why. `task` is "classification" or "regression", by default what the label looks like; `id` is the
     column that tells the same records of several owners. All of it becomes public.
     """
     return _core.schema(records, label, task, id, list(without))

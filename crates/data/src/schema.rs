@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 pub use propose::Proposed;
-pub use template::{propose, template, template_in_memory};
+pub use template::{propose, propose_in_memory, template, template_in_memory};
 
 /// More classes than this are taken for a mistake.
 pub const MAX_CLASSES: usize = 64;

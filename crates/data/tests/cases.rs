@@ -338,10 +338,7 @@ fn a_template_publishes_nobody() {
     let kept: Vec<&str> = schema.columns.iter().map(Column::name).collect();
     assert_eq!(kept, ["visits", "code", "smoker", "town", "height"]);
     // Codes that look like one number are not one.
-    assert_eq!(
-        schema.columns[1],
-        Column::category("code", ["007", "1E2", "7", "x"].map(String::from).into())
-    );
+    assert_eq!(schema.columns[1], Column::category("code", ["007", "1E2", "7", "x"].map(String::from).into()));
     let why: Vec<(String, String)> = left_out(&Source::of(&path));
     for (name, part) in [
         ("", "an index that a tool has written"),

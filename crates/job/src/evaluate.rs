@@ -89,8 +89,14 @@ pub fn prepared(model: Model) -> Result<Model> {
 /// The preparation that a schema describes. Features are not rounded, as they are when they are shared.
 pub fn input(schema: &Schema) -> Input {
     let column = |column: &schema::Column| {
-        let numbers =
-            |name: &str, count, subtract, divide, clip| Column::Numbers { name: name.to_owned(), count, subtract, divide, clip, log: false };
+        let numbers = |name: &str, count, subtract, divide, clip| Column::Numbers {
+            name: name.to_owned(),
+            count,
+            subtract,
+            divide,
+            clip,
+            log: false,
+        };
         match column {
             schema::Column::Number { name, mean, deviation, .. } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
             schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),

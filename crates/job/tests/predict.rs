@@ -66,8 +66,7 @@ fn raw_records_are_prepared_as_the_job_says() {
 fn an_onnx_file_takes_raw_columns() {
     let folder = tempfile::tempdir().unwrap();
     for (file, task) in [("iris_sorted.csv", Task::Classification), ("diab.csv", Task::Regression)] {
-        let source =
-            Source::of(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tests/cases/01-onnx-raw-input").join(file));
+        let source = Source::of(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tests/cases/01-onnx-raw-input").join(file));
         let schema = Schema { holdout: 0, ..template(&source, "target", Some(task), None, &[]).unwrap() };
         let [all, none] = Samples::read(&mut Records::open(&source, &schema, &[], true).unwrap()).unwrap();
         let data = Dataset { name: file.into(), schema, train: all, test: none };
@@ -132,7 +131,7 @@ fn a_model_prepares_a_file_as_its_job_does() {
 
     let params = [arr2(&[[0.0; 12], [1.0; 12]]), arr2(&[[0.0, 0.0]])];
     let model = evaluate::model(&schema, &Graph::perceptron(&[12, 2]), &params).unwrap();
-    for name in ["model.safetensors", "model.npz", "model.onnx"] {
+    for name in ["model.safetensors", "model.onnx"] {
         let path = folder.path().join(name);
         evaluate::save(&model, &path).unwrap();
         let read = evaluate::load(&path).unwrap();

@@ -322,7 +322,11 @@ impl Template {
 /// A job's columns, a line each; those that are left out as comments.
 fn columns(columns: &[Proposed]) -> Result<()> {
     let line = |column: &Column| -> Result<String> {
-        Ok(fields(column, &["kind", "name", "mean", "deviation", "min", "max", "values", "count", "missing", "fill", "indicator"])?.join(", "))
+        Ok(fields(
+            column,
+            &["kind", "name", "mean", "deviation", "min", "max", "values", "count", "missing", "fill", "indicator"],
+        )?
+        .join(", "))
     };
     print("columns = [\n");
     for column in columns {

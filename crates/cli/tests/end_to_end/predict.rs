@@ -62,8 +62,7 @@ fn the_classes_are_those_of_onnx_runtime_on_shares_too() {
 
 /// The values of a file, record by record: numbers, and of texts their places among these.
 fn values(file: &Path, columns: &[&str], texts: &[String]) -> Vec<f64> {
-    let column =
-        |name: &&str| RawColumn::new(*name, if *name == "class" { texts.to_vec() } else { vec![] });
+    let column = |name: &&str| RawColumn::new(*name, if *name == "class" { texts.to_vec() } else { vec![] });
     let columns: Vec<RawColumn> = columns.iter().map(column).collect();
     let (mut raw, mut values) = (Raw::open(&Source::of(file), &columns, true, None, None).unwrap(), Vec::new());
     while raw.next(&mut values).unwrap() {}

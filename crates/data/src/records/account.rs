@@ -79,7 +79,9 @@ impl Tally {
     #[must_use]
     pub fn texts<'a>(&self, schema: &'a Schema) -> &'a [String] {
         let category = schema.columns.iter().find_map(|c| match c {
-            Column::Category { name, values, .. } | Column::Ordinal { name, values, .. } if *name == self.name => Some(values.as_slice()),
+            Column::Category { name, values, .. } | Column::Ordinal { name, values, .. } if *name == self.name => {
+                Some(values.as_slice())
+            }
             _ => None,
         });
         match category {
@@ -217,7 +219,11 @@ impl Tally {
     /// By what factor a column's mean and deviation both differ from those of the job, if it is large.
     fn unit(&self, schema: &Schema) -> Option<String> {
         let (mean, deviation) = schema.columns.iter().find_map(|c| match c {
-            Column::Number { name, mean, deviation, .. } | Column::Numbers { name, mean, deviation, .. } if *name == self.name => Some((*mean, *deviation)),
+            Column::Number { name, mean, deviation, .. } | Column::Numbers { name, mean, deviation, .. }
+                if *name == self.name =>
+            {
+                Some((*mean, *deviation))
+            }
             _ => None,
         })?;
         let ratios = [self.mean / mean, self.deviation() / deviation];

@@ -73,7 +73,10 @@ fn checked(mut records: Records) -> Result<Checked> {
         let goes_on = match more {
             Ok(more) => more,
             Err(e) => {
-                let goes_on = matches!(e, DataError::Cell { .. } | DataError::Fields { .. } | DataError::Quote { .. } | DataError::Label { .. });
+                let goes_on = matches!(
+                    e,
+                    DataError::Cell { .. } | DataError::Fields { .. } | DataError::Quote { .. } | DataError::Label { .. }
+                );
                 found.push(e);
                 goes_on
             }

@@ -121,11 +121,8 @@ mod tests {
         let expected = read(&whole, &schema).unwrap();
         let records = put("a.csv", "id,a\np1,1\np2,2\np3,3\n");
         let labels = put("y.csv", "y,id\nno,p3\nno,p9\nyes,p2\nno,p1\n");
-        let joined = |labels: &std::path::Path| Source {
-            labels: Some(labels.to_owned()),
-            by: Some("id".into()),
-            ..Source::of(&records)
-        };
+        let joined =
+            |labels: &std::path::Path| Source { labels: Some(labels.to_owned()), by: Some("id".into()), ..Source::of(&records) };
         assert!(read(&joined(&labels), &schema).unwrap() == expected);
         // Of another format; numbers find numbers.
         let lines = put("y.jsonl", "{\"id\":\"p1\",\"y\":\"no\"}\n{\"id\":\"p2\",\"y\":\"yes\"}\n{\"id\":\"p3\",\"y\":\"no\"}\n");
@@ -144,7 +141,10 @@ mod tests {
             refused("id,y\np1,maybe\np2,no\np3,\n"),
             "bad.csv: found \"maybe\" as the label of \"p1\", expected one of: \"no\", \"yes\" (and 1 more: `trefoil data check` lists them)"
         );
-        assert_eq!(refused("id,y\np1,no\np2,no\np1,no\n"), "bad.csv: found \"p1\" twice in column \"id\", at line 4, expected each once");
+        assert_eq!(
+            refused("id,y\np1,no\np2,no\np1,no\n"),
+            "bad.csv: found \"p1\" twice in column \"id\", at line 4, expected each once"
+        );
         assert!(refused("name,y\np1,no\n").contains("found no column \"id\""));
         let alone = Source { by: None, ..joined(&labels) };
         let error = read(&alone, &schema).map(|_| ()).unwrap_err().to_string();

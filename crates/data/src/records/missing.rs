@@ -41,8 +41,12 @@ impl Gap {
             Value::Float(v) if v.is_nan() => empty() || self.is_number(v) || self.is_text(value),
             Value::Float(v) if self.numbers => self.is_number(v),
             Value::Integer(v) if self.numbers => self.is_number(v as f64),
-            Value::Text(text) => self.is_text(value) || (self.has_numbers() && cell::parsed(text).is_some_and(|v| self.is_number(v))),
-            Value::Comma(text) => self.is_text(value) || (self.has_numbers() && cell::comma(text).is_ok_and(|v| self.is_number(v))),
+            Value::Text(text) => {
+                self.is_text(value) || (self.has_numbers() && cell::parsed(text).is_some_and(|v| self.is_number(v)))
+            }
+            Value::Comma(text) => {
+                self.is_text(value) || (self.has_numbers() && cell::comma(text).is_ok_and(|v| self.is_number(v)))
+            }
             Value::Float(_) | Value::Integer(_) | Value::Boolean(_) | Value::Date(_) => self.is_text(value),
         }
     }
@@ -92,7 +96,14 @@ mod tests {
             Value::Float(f64::NAN),
         ];
         assert!(missing.into_iter().all(|value| numbers.is(value)));
-        let there = [Value::Text(b"na"), Value::Text(b"0"), Value::Text(b"?"), Value::Integer(0), Value::Float(9999.0), Value::Boolean(true)];
+        let there = [
+            Value::Text(b"na"),
+            Value::Text(b"0"),
+            Value::Text(b"?"),
+            Value::Integer(0),
+            Value::Float(9999.0),
+            Value::Boolean(true),
+        ];
         assert!(!there.into_iter().any(|value| numbers.is(value)));
         // Nothing that is not named is missing.
         let named = gap(&["NA"], true);

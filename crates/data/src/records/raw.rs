@@ -172,8 +172,7 @@ mod tests {
     use super::*;
 
     fn columns() -> Vec<RawColumn> {
-        let column =
-            |name: &str, texts: &[&str]| RawColumn::new(name, texts.iter().map(|t| t.to_string()).collect());
+        let column = |name: &str, texts: &[&str]| RawColumn::new(name, texts.iter().map(|t| t.to_string()).collect());
         vec![column("age", &[]), column("town", &["here", "there"])]
     }
 

@@ -102,7 +102,9 @@ impl Schema {
     /// The names that a column has in a file with named columns.
     pub(crate) fn in_file<'a>(&self, column: &'a Column) -> Box<dyn Iterator<Item = String> + 'a> {
         match column {
-            Column::Pixels { name, count } | Column::Numbers { name, count, .. } => Box::new((0..*count).map(move |i| format!("{name}{i}"))),
+            Column::Pixels { name, count } | Column::Numbers { name, count, .. } => {
+                Box::new((0..*count).map(move |i| format!("{name}{i}")))
+            }
             other => Box::new(std::iter::once(other.name().to_string())),
         }
     }
@@ -112,7 +114,9 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
     check_missing(column, place)?;
     match column {
-        Column::Number { mean, deviation, .. } | Column::Log { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
+        Column::Number { mean, deviation, .. } | Column::Log { mean, deviation, .. } => {
+            check_standard(place, Standard { mean: *mean, deviation: *deviation })
+        }
         Column::Range { min, max, .. } if min < max && (max - min).is_finite() => Ok(()),
         Column::Range { min, max, .. } => {
             Err(refuse(place, format!("min = {min}, max = {max}"), "finite numbers, min below max"))

@@ -15,9 +15,7 @@ impl Column {
         let (texts, fill, indicator) = match self {
             Column::Number { missing, fill, indicator, .. }
             | Column::Log { missing, fill, indicator, .. }
-            | Column::Range { missing, fill, indicator, .. } => {
-                (missing, fill.map(|v| v.to_string()), *indicator)
-            }
+            | Column::Range { missing, fill, indicator, .. } => (missing, fill.map(|v| v.to_string()), *indicator),
             Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
                 (missing, fill.clone(), *indicator)
             }

@@ -79,11 +79,7 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         let Standard { mean, deviation } = seen.standard();
         Some(Column::number(seen.name.clone(), mean, deviation))
     };
-    let category = || {
-        (2..=MAX_VALUES)
-            .contains(&seen.sorted().len())
-            .then(|| Column::category(seen.name.clone(), seen.sorted()))
-    };
+    let category = || (2..=MAX_VALUES).contains(&seen.sorted().len()).then(|| Column::category(seen.name.clone(), seen.sorted()));
     // As somebody may want to have it: what stands for a missing value is known from its first one.
     let filled = |column: Option<Column>, form: Form, fill: String| {
         let mut texts = vec![String::new(), seen.of(form).text.clone()];

@@ -116,11 +116,35 @@ pub fn propose(
     id: Option<&str>,
     without: &[String],
 ) -> Result<(Option<Schema>, Vec<Proposed>)> {
-    let file = source.path.display().to_string();
+    proposed(&source.path.display().to_string(), open(source)?, label, task, id, without)
+}
+
+/// The same of columns in memory.
+///
+/// # Errors
+/// As [`propose`].
+pub fn propose_in_memory(
+    table: &Table,
+    label: Option<&str>,
+    task: Option<Task>,
+    id: Option<&str>,
+    without: &[String],
+) -> Result<(Option<Schema>, Vec<Proposed>)> {
+    proposed(table.name(), Format::Table(table.clone()), label, task, id, without)
+}
+
+fn proposed(
+    file: &str,
+    format: Format,
+    label: Option<&str>,
+    task: Option<Task>,
+    id: Option<&str>,
+    without: &[String],
+) -> Result<(Option<Schema>, Vec<Proposed>)> {
     let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
-    let mut all = seen(&file, open(source)?, &aside, true)?;
-    let y = label.map(|label| taken(&file, &mut all, label)).transpose()?;
-    let learnt = y.map(|y| learnt(&file, &y, task).map(|learnt| (y.name, learnt))).transpose()?;
+    let mut all = seen(file, format, &aside, true)?;
+    let y = label.map(|label| taken(file, &mut all, label)).transpose()?;
+    let learnt = y.map(|y| learnt(file, &y, task).map(|learnt| (y.name, learnt))).transpose()?;
     let columns: Vec<Proposed> = all.into_iter().map(judged).collect();
     let Some((label, learnt)) = learnt else { return Ok((None, columns)) };
     let used = |p: &Proposed| match p {

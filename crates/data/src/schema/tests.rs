@@ -137,8 +137,7 @@ fn each_mistake_has_its_message() {
 
 #[test]
 fn names_texts_and_counts() {
-    let category =
-        |values: &[&str]| Column::category("c", values.iter().map(|v| v.to_string()).collect());
+    let category = |values: &[&str]| Column::category("c", values.iter().map(|v| v.to_string()).collect());
     assert_eq!(
         wrong(|s| s.columns.push(Column::range("p2", 0.0, 1.0))),
         "[data] columns, \"p2\": found \"p2\" twice among the features, expected each column of a file once"

@@ -111,8 +111,7 @@ mod tests {
         assert!(table.append(&[], &[1.0, 2.0]).is_err());
         let file = table.finish().unwrap();
         assert!(file.metadata().unwrap().len() > 0);
-        let columns =
-            |name: &str, texts: &[&str]| RawColumn::new(name, texts.iter().map(|t| (*t).to_string()).collect());
+        let columns = |name: &str, texts: &[&str]| RawColumn::new(name, texts.iter().map(|t| (*t).to_string()).collect());
         let columns = [columns("probability b", &[]), columns("class", &["a", "b"]), columns("probability a", &[])];
         let mut raw = Raw::open(&crate::Source::of(&path), &columns, true, None, None).unwrap();
         let mut values = Vec::new();

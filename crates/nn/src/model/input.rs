@@ -360,7 +360,8 @@ mod tests {
     use ndarray::arr2;
 
     fn mixed() -> Input {
-        let number = Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]), log: false };
+        let number =
+            Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]), log: false };
         let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()], other: false };
         Input { columns: vec![number, category, Column::plain("p", 2)], named: true, missing: vec![], target: None }
     }
@@ -380,8 +381,11 @@ mod tests {
     #[test]
     fn what_prepares_nothing_is_refused() {
         let numbers = |count, divide, clip| Column::Numbers { name: "a".into(), count, subtract: 0.0, divide, clip, log: false };
-        let category =
-            |values: &[&str]| Column::Category { name: "a".into(), values: values.iter().map(|t| t.to_string()).collect(), other: false };
+        let category = |values: &[&str]| Column::Category {
+            name: "a".into(),
+            values: values.iter().map(|t| t.to_string()).collect(),
+            other: false,
+        };
         for (columns, width) in [
             (vec![numbers(1, 1.0, None)], 2),
             (vec![numbers(0, 1.0, None)], 0),

@@ -46,11 +46,9 @@ fn of_every_format() {
         1,
         Compression::SNAPPY,
     );
-    for source in [
-        alone(&folder.put("f.csv", csv)),
-        alone(&folder.put("f.jsonl", lines)),
-        alone(&folder.put("f.parquet", parquet)),
-    ] {
+    for source in
+        [alone(&folder.put("f.csv", csv)), alone(&folder.put("f.jsonl", lines)), alone(&folder.put("f.parquet", parquet))]
+    {
         let read = all(Records::open(&source, &schema, &[], true).unwrap(), 2).unwrap().0;
         assert_eq!(read, rows, "{source:?}");
         let checked = check(&source, &schema, &[], true).unwrap();
@@ -82,8 +80,10 @@ fn of_every_format() {
     let mut number = regression(2);
     number.columns[0] = schema.columns[0].clone();
     let array = npy("<f8", "(2, 2)", &f64s(&[f64::NAN, 1.0, 3.0, 2.0]));
-    let source =
-        Source { labels: Some(folder.put("y.npy", npy("<f8", "(2,)", &f64s(&[0.0, 0.0])))), ..alone(&folder.put("x.npy", array)) };
+    let source = Source {
+        labels: Some(folder.put("y.npy", npy("<f8", "(2,)", &f64s(&[0.0, 0.0])))),
+        ..alone(&folder.put("x.npy", array))
+    };
     let read = all(Records::open(&source, &number, &[], true).unwrap(), 2).unwrap().0;
     assert_eq!(read, [vec![ONE / 2, ONE, ONE, 0], vec![3 * ONE, 0, 2 * ONE, 0]]);
 }

@@ -70,7 +70,9 @@ fn changed(column: Column, step: Step, by: f64) -> Result<Column, &'static str> 
 /// A text that says what would do.
 pub fn logged(columns: Vec<Column>) -> Result<Vec<Column>, &'static str> {
     let of = |column: Column| match column {
-        Column::Numbers { name, count, subtract, divide, clip, log } if (subtract, divide, clip, log) == (0.0, 1.0, None, false) => {
+        Column::Numbers { name, count, subtract, divide, clip, log }
+            if (subtract, divide, clip, log) == (0.0, 1.0, None, false) =>
+        {
             Ok(Column::Numbers { name, count, subtract, divide, clip, log: true })
         }
         _ => Err("numbers as they are in a record"),

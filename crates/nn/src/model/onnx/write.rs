@@ -133,7 +133,8 @@ impl Builder<'_> {
                 [Column::Category { name, values, other }] => {
                     let texts = values.iter().map(|t| Bytes::copy_from_slice(t.as_bytes())).collect();
                     let cats = AttributeProto { strings: texts, ..attribute("cats_strings", code::A_STRINGS) };
-                    let hot = self.node("OneHotEncoder", &format!("{place}_hot"), &[name], vec![cats, int("zeros", i64::from(*other))]);
+                    let hot =
+                        self.node("OneHotEncoder", &format!("{place}_hot"), &[name], vec![cats, int("zeros", i64::from(*other))]);
                     // [N, 1, texts] as rows.
                     self.node("Flatten", &place, &[&hot], vec![])
                 }
