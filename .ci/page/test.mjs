@@ -1,5 +1,5 @@
-// The demo's page in headless Chromium: test.mjs TREFOIL CHROMIUM RUN_DIR [PICTURES]. By keyboard, in both colour schemes and on a phone; nothing asked of
-// another host, nothing refused by the policy, nothing serious found by axe-core. With PICTURES it writes page-light.webp and page-dark.webp there.
+// The demo's page and its report in headless Chromium: test.mjs TREFOIL CHROMIUM RUN_DIR [PICTURES]. By keyboard, in both colour schemes and on a phone; nothing
+// asked of another host, nothing refused by the policy, nothing serious found by axe-core. With PICTURES it writes page-light.webp, report-light.webp and those in dark there.
 
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
@@ -27,6 +27,26 @@ const link = new Promise((resolve, reject) => {
   });
   ended.then(() => reject(new Error(`the demo has ended: ${said}`)));
 });
+
+// In both colour schemes and on a phone, what axe-core says, and that nothing is wider than the screen; and pictures that end with the element that `last` gives.
+async function looks(page, name, last) {
+  for (const [scheme, width, height] of [["light", 1200, 900], ["dark", 1200, 900], ["light", 360, 740]]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width, height });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is wider than ${width}`);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => axe.run());
+    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `${name}, ${scheme}, ${width} wide`);
+    if (pictures && width === 1200) {
+      const bottom = await page.evaluate(`Math.ceil((${last})().getBoundingClientRect().bottom + scrollY + 14)`);
+      const session = await page.context().newCDPSession(page);
+      const clip = { x: 0, y: 0, width: 1200, height: bottom, scale: 1 };
+      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 88, clip, captureBeyondViewport: true });
+      writeFileSync(`${pictures}/${name}-${scheme}.webp`, Buffer.from(data, "base64"));
+    }
+  }
+}
 
 try {
   const url = new URL(await link);
@@ -72,26 +92,21 @@ try {
   const shown = await page.evaluate(() => document.body.innerText);
   for (const word of ["owner-1", "in the clear", "party P2 (P2)", "trained", "digits"]) assert.ok(shown.includes(word), `${word} is not in ${shown}`);
 
-  for (const [scheme, width, height] of [["light", 1200, 900], ["dark", 1200, 900], ["light", 360, 740]]) {
-    await page.emulateMedia({ colorScheme: scheme });
-    await page.setViewportSize({ width, height });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `wider than ${width}`);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => axe.run());
-    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `${scheme}, ${width} wide`);
-    if (pictures && width === 1200) {
-      const clip = await page.evaluate(() => ({ x: 0, y: 0, width: 1200, height: Math.ceil(document.querySelector("#cost").closest(".two").getBoundingClientRect().bottom + scrollY + 14), scale: 1 }));
-      const session = await page.context().newCDPSession(page);
-      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 88, clip, captureBeyondViewport: true });
-      writeFileSync(`${pictures}/page-${scheme}.webp`, Buffer.from(data, "base64"));
-    }
-  }
+  await looks(page, "page", () => document.querySelector("#cost").closest(".two"));
   assert.deepEqual(wrong, []);
   demo.kill("SIGINT");
   assert.equal(await ended, 0, said);
   await page.waitForFunction(() => document.querySelector("#live").className === "off");
-  console.log(`the page in Chromium: nothing serious, nothing from elsewhere, ${((Date.now() - started) / 1000).toFixed(0)} s`);
+
+  const report = await browser.newPage();
+  const asked = [];
+  report.on("request", (request) => asked.push(request.url()));
+  report.on("console", (message) => asked.push(message.text()));
+  await report.goto(`file://${runDir}/report.html`);
+  assert.ok((await report.innerText("body")).includes("98."), "the report has no accuracy");
+  await looks(report, "report", () => document.querySelector("section"));
+  assert.deepEqual(asked, [report.url()]);
+  console.log(`the page and the report in Chromium: nothing serious, nothing from elsewhere, ${((Date.now() - started) / 1000).toFixed(0)} s`);
 } finally {
   demo.kill("SIGKILL");
   await browser.close();

@@ -99,8 +99,8 @@ def test_ctrl_c_ends_it():
 
 
 WAITING = """
-import os, socket, numpy as np, trefoil
-from trefoil import Job, Key
+import os, socket, subprocess, sys, numpy as np, trefoil
+from trefoil import Job, Key, Service
 
 # Parties that take connections and say nothing: whoever calls them waits.
 silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
@@ -113,6 +113,10 @@ job = Job.build(
     data={"task": "regression", "label": "y", "target": {"mean": 0, "deviation": 1}, "columns": [{"kind": "number", "name": "x", "mean": 0, "deviation": 1}]},
     serve={"reveal": "value", "client": [member("ward")], "records": 10},
 )
+job.save("job.toml")
+with open("service.toml", "w") as file:
+    subprocess.run([sys.argv[1], "service", "template", "job.toml"], stdout=file, check=True)
+service = Service("service.toml", keys["ward"], timeout=60)
 records = {"x": np.zeros(10), "y": np.zeros(10)}
 class Frame(dict):
     columns = list(records)
@@ -124,6 +128,7 @@ work = {
     "wait": lambda: job.wait(keys["research"], timeout=60),
     "status": lambda: job.status(keys["north"], timeout=60),
     "propose": lambda: job.propose(keys["north"], timeout=60),
+    "predict": lambda: service.predict(np.zeros((10, 1))),
     "answers": lambda: [model.answers(np.zeros((100_000, 4))) for _ in range(100)],
 }
 for name, what in work.items():
@@ -145,9 +150,9 @@ def test_ctrl_c_ends_whatever_waits(tmp_path):
     env = {**os.environ, "TREFOIL_PASSPHRASE": "correct horse battery staple"}
     made = [PROGRAM, "keygen", "--quiet", "--dir", ".", "p0", "p1", "p2", "north", "research", "ward"]
     subprocess.run(made, cwd=tmp_path, env=env, check=True, stdout=subprocess.DEVNULL)
-    process = subprocess.Popen([sys.executable, "-u", "-c", WAITING], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
+    process = subprocess.Popen([sys.executable, "-u", "-c", WAITING, PROGRAM], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
     try:
-        for name in ("share", "fetch", "wait", "status", "propose", "answers"):
+        for name in ("share", "fetch", "wait", "status", "propose", "predict", "answers"):
             assert process.stdout.readline().strip() == name
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)

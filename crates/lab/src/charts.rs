@@ -7,7 +7,7 @@ use std::fmt::Write;
 const MOST: usize = 400;
 /// The plane of a chart in its own units, and what is left free beside it.
 const SIZE: [f64; 2] = [520.0, 270.0];
-const LEFT: f64 = 58.0;
+const LEFT: f64 = 66.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 40.0;

@@ -105,8 +105,8 @@ impl Memory {
 
 /// What a party's process has without shares, and what it has beside them in percent of them. Both are fitted to measured peaks of processes, over both
 /// suites and the networks of [`NETWORKS`].
-const PROCESS: u64 = 25 << 20;
-const OVERHEAD: u64 = 40;
+const PROCESS: u64 = 21 << 20;
+const OVERHEAD: u64 = 35;
 
 /// Rounds, and bytes of payload.
 #[derive(Clone, Debug, Serialize)]

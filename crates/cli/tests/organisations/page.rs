@@ -1,6 +1,7 @@
 //! The page of each party, through its port: who gets in, what it shows to whom, and how soon.
 
 use super::clients::key;
+use super::serve::{ENOUGH, serving, told};
 use super::*;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -153,6 +154,32 @@ fn a_page_for_each_operator() {
     assert!(entries(&d.audit(0), "link to the page given").len() >= 2);
     // Logs have no link.
     assert!(!d.logs().contains("link="));
+}
+
+/// Where a service stands, and how much was asked: of P2, which hears of no question, that there are some is not known.
+#[test]
+fn services_are_shown() {
+    let mut d = serving("masked", "probabilities", ENOUGH);
+    let pages = [0, 2].map(|party| {
+        let (status, file) = (deployment::free_address(), format!("p{party}.toml"));
+        let text = fs::read_to_string(d.path(&file)).unwrap();
+        d.write(&file, &format!("{text}status = \"{status}\"\n"));
+        d.signal(party, "KILL");
+        d.start(party, None);
+        Shown::follow(&status, &enter(&d, party, &status))
+    });
+    let service = |page: &Shown| page.part("services")["shown"][0].clone();
+    pages[0].until("a service that serves", |page| service(page)["state"] == "serving");
+    told(&d, &[]);
+    pages[0].until("its answers", |page| service(page)["answered"].as_u64() > Some(0));
+    for (page, asked) in pages.iter().zip([true, false]) {
+        let shown = service(page);
+        assert_eq!((shown["approved"].as_array().unwrap().len(), shown["answered"].as_u64() > Some(0)), (3, asked), "{shown}");
+        assert_eq!((&shown["limit"], shown["until"].is_string()), (&100_000.into(), true), "{shown}");
+    }
+    // What was asked and answered is on no page.
+    let all = pages[0].0.lock().unwrap().0.join("\n");
+    assert!(!all.contains("probabilit") && !all.contains("\"class"), "{all}");
 }
 
 #[test]
