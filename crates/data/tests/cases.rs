@@ -454,7 +454,8 @@ fn a_folder_of_images_has_its_labels_in_folders_names() {
     let folder = tempfile::tempdir().unwrap();
     let png = |path: &Path, level: u8| {
         let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), 2, 2);
-        (encoder.set_color(png::ColorType::Grayscale), encoder.set_depth(png::BitDepth::Eight));
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
         encoder.write_header().unwrap().write_image_data(&[level; 4]).unwrap();
     };
     for (class, levels) in [("cat", &[1_u8, 2][..]), ("dog", &[3])] {

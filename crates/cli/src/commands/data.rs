@@ -147,7 +147,7 @@ fn summary(account: &Account, schema: &Schema) -> Table {
         let [least, mean, deviation, most] = numbers;
         let [values, clipped, missing] = [values, clipped, missing].map(u64::to_string);
         table.row([name.clone(), values, least, mean, deviation, most, clipped, missing]);
-        for (text, count) in tally.texts(schema).into_iter().zip(&tally.counts) {
+        for (text, count) in tally.texts(schema).iter().zip(&tally.counts) {
             let [name, count] = [format!("  {text}"), count.to_string()];
             let none = String::new;
             table.row([name, count, none(), none(), none(), none(), none(), none()]);

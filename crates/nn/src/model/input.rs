@@ -335,7 +335,7 @@ impl Input {
                     }
                     Column::Category { name, values, other } => {
                         let at = row.next().copied().unwrap_or(f64::NAN);
-                        if !(0..values.len()).any(|i| i as f64 == at) && !(*other && at == -1.0) {
+                        if !((0..values.len()).any(|i| i as f64 == at) || (*other && at == -1.0)) {
                             return Err(content("model", format!("column \"{name}\""), at, "the place of one of its texts"));
                         }
                         out.extend((0..values.len()).map(|i| if i as f64 == at { 1.0 } else { 0.0 }));
