@@ -7,6 +7,7 @@
 //! | kind | value | numbers |
 //! |---|---|---|
 //! | `number` | v | (v - mean) / deviation, clipped to (-8, 8) |
+//! | the same of `scale = "secure"` or `"secure-range"` | v | (v - (lo + hi) / 2) / [`secure_unit`] |
 //! | `log` | v, above 0 | (ln v - mean) / deviation, clipped to (-8, 8) |
 //! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
 //! | `category` | one of n texts | n numbers, one of them 1; none where it may be another text, and is |
@@ -46,6 +47,10 @@ pub(crate) const FRAC: u8 = 12;
 const PIXELS: (u8, u8) = (8, 8);
 /// Of anything standardised: (-8, 8) in steps of 1/4096.
 const STANDARD: (u8, u8) = (FRAC, FRAC + 3);
+/// Of a column that is standardised on shares, [-1000, 1000] in units.
+const SECURE: (u8, u8) = (FRAC, FRAC + 10);
+/// Units in the width of its bounds: no deviation is taken to be less than one. A step is 1/4096 of it.
+const UNITS: f64 = 2000.0;
 /// Of classes: 0 or 1.
 const CLASSES: (u8, u8) = (0, 1);
 
@@ -114,6 +119,16 @@ pub struct Standard {
     pub deviation: f64,
 }
 
+/// By which statistics of all owners' training records a column is standardised on shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// Mean and deviation.
+    Secure,
+    /// Minimum and maximum.
+    SecureRange,
+}
+
 /// A feature column and its encoding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -123,9 +138,17 @@ pub enum Column {
         /// In the file.
         name: String,
         /// Subtracted.
-        mean: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mean: Option<f64>,
         /// Divided by; above 0.
-        deviation: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deviation: Option<f64>,
+        /// In place of both, where the column is standardised on shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<Scale>,
+        /// With it: the least and the largest value that there may be. Public.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<[f64; 2]>,
         /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<String>,
@@ -235,7 +258,23 @@ pub enum Column {
 impl Column {
     /// Standardised.
     pub fn number(name: impl Into<String>, mean: f64, deviation: f64) -> Column {
-        Column::Number { name: name.into(), mean, deviation, missing: Vec::new(), fill: None, indicator: false }
+        let (name, mean, deviation) = (name.into(), Some(mean), Some(deviation));
+        Column::Number { name, mean, deviation, scale: None, within: None, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// Standardised on shares, within these bounds.
+    pub fn secure(name: impl Into<String>, scale: Scale, within: [f64; 2]) -> Column {
+        let (name, scale, within) = (name.into(), Some(scale), Some(within));
+        Column::Number { name, mean: None, deviation: None, scale, within, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// What it is standardised by on shares, and its bounds, if it is.
+    #[must_use]
+    pub fn scale(&self) -> Option<(Scale, [f64; 2])> {
+        match self {
+            Column::Number { scale, within, .. } => (*scale).zip(*within),
+            _ => None,
+        }
     }
 
     /// Scaled to \[0, 1\].
@@ -312,6 +351,25 @@ impl Schema {
         if pixels { PIXELS } else { STANDARD }
     }
 
+    /// The same of features as they are shared: columns that are standardised on shares are wider then.
+    #[must_use]
+    pub fn shared(&self) -> (u8, u8) {
+        if self.secure().is_empty() { self.input() } else { SECURE }
+    }
+
+    /// Which of the network's inputs are standardised on shares, and by what.
+    #[must_use]
+    pub fn secure(&self) -> Vec<(usize, Scale)> {
+        let mut from = 0;
+        let place = |column: &Column| {
+            let place = from;
+            from += column.width();
+            // What says whether its value is missing stands behind it, and is no such number.
+            column.scale().map(|(scale, _)| (place, scale))
+        };
+        self.columns.iter().filter_map(place).collect()
+    }
+
     /// Fraction bits f and magnitude bits b of the label: integers x with |x| <= 2^b - 1 stand for x / 2^f.
     #[must_use]
     pub fn label_format(&self) -> (u8, u8) {
@@ -356,6 +414,12 @@ impl Schema {
     pub fn width_of(&self, columns: &[String]) -> Result<usize> {
         Ok(self.features_of(columns)?.into_iter().map(|(_, span)| span.len()).sum())
     }
+}
+
+/// How far a value within bounds is from their middle is told in this unit: it becomes -1000 to 1000 before its column is standardised on shares.
+#[must_use]
+pub fn secure_unit([least, most]: [f64; 2]) -> f64 {
+    (most - least) / UNITS
 }
 
 /// Of so many records one of so many, and one at least of two or more.

@@ -156,7 +156,10 @@ fn parquet_with_other_codecs_decimals_and_in_parts() {
     let records = read(&gzip, &schema).unwrap();
     assert!(records.rows() > 10);
     let decimals = template(&Source::of(folder.join("dec128.parquet")), "y", None, None, &[]).unwrap();
-    assert!(decimals.columns.iter().any(|c| matches!(c, Column::Number { deviation, .. } if *deviation > 0.0)), "{decimals:?}");
+    assert!(
+        decimals.columns.iter().any(|c| matches!(c, Column::Number { deviation: Some(deviation), .. } if *deviation > 0.0)),
+        "{decimals:?}"
+    );
     // A folder as Spark writes them.
     let parts = tempfile::tempdir().unwrap();
     for name in ["part-00001.parquet", "part-00000.gz.parquet", "_hidden.parquet"] {

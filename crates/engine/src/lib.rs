@@ -15,7 +15,7 @@ mod shapes;
 pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
 pub use float::{Float, FloatNum, fits};
-pub use format::Format;
+pub use format::{Format, MAX_BITS};
 pub use scatter::Scatter;
 pub use shapes::{ShapeNum, Shapes};
 

@@ -98,7 +98,16 @@ pub fn input(schema: &Schema) -> Input {
             log: false,
         };
         match column {
-            schema::Column::Number { name, mean, deviation, .. } => numbers(name, 1, *mean, *deviation, Some([-8.0, 8.0])),
+            schema::Column::Number { name, within: Some(within), .. } => {
+                // As it is shared. What lies beyond the bounds was in nobody's records.
+                let ([least, most], unit) = (*within, schema::secure_unit(*within));
+                let middle = least / 2.0 + most / 2.0;
+                numbers(name, 1, middle, unit, Some([(least - middle) / unit, (most - middle) / unit]))
+            }
+            // A checked column has both.
+            schema::Column::Number { name, mean, deviation, .. } => {
+                numbers(name, 1, mean.unwrap_or_default(), deviation.unwrap_or(1.0), Some([-8.0, 8.0]))
+            }
             schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
             schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
             schema::Column::Numbers { name, count, mean, deviation } => {

@@ -20,11 +20,11 @@ use crate::Result;
 use crate::service::Serve;
 use crate::suites::{Chosen, SuiteName};
 use serde::{Deserialize, Serialize};
-use trefoil_data::schema::{Schema, Task};
+use trefoil_data::schema::{Scale, Schema, Task};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::identity::Fingerprint;
 use trefoil_nn::evaluate::LOSS_ROWS;
-use trefoil_nn::{Graph, Metric, Open, Outputs, Records, TrainSpec, Training};
+use trefoil_nn::{Graph, Metric, Open, Outputs, Records, Scaling, TrainSpec, Training};
 
 /// Everything that parties and owners agree to.
 ///
@@ -147,11 +147,14 @@ pub struct Opened {
     pub metric: MetricName,
     /// A figure of fewer records than this is not opened.
     pub least_records: usize,
+    /// Once, before the first step: the statistics by which columns are standardised on shares.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub statistics: bool,
 }
 
 impl Default for Opened {
     fn default() -> Opened {
-        Opened { loss: true, metric: MetricName::Default, least_records: 100 }
+        Opened { loss: true, metric: MetricName::Default, least_records: 100, statistics: false }
     }
 }
 
@@ -186,6 +189,15 @@ impl Default for Checkpoint {
     }
 }
 
+/// The records' values that are standardised on shares, as a training has them.
+pub(crate) fn secure(schema: &Schema) -> Vec<(usize, Scaling)> {
+    let by = |scale| match scale {
+        Scale::Secure => Scaling::Deviation,
+        Scale::SecureRange => Scaling::Range,
+    };
+    schema.secure().into_iter().map(|(place, scale)| (place, by(scale))).collect()
+}
+
 fn masked() -> SuiteName {
     SuiteName::Masked
 }
@@ -201,7 +213,7 @@ impl Job {
         if train_rows > 0 {
             spec.batch = spec.batch.min(train_rows);
         }
-        Training { spec, records, open: self.opened(train_rows, test_rows) }
+        Training { spec, records, open: self.opened(train_rows, test_rows), secure: secure(&self.data) }
     }
 
     /// That a batch is smaller than the job's file has it, with so many records.
@@ -221,7 +233,7 @@ impl Job {
     /// A training on as many records as a batch has, with all that the job may open: what hyper-parameters are tried on.
     pub fn trial(&self) -> Training {
         let training = self.training(self.train.batch, self.train.batch.min(1));
-        Training { open: Open { loss: self.open.loss, activations: true, metric: self.metric() }, ..training }
+        Training { open: Open { loss: self.open.loss, activations: true, metric: self.metric(), ..Open::default() }, ..training }
     }
 
     /// The network, whose inputs and outputs are those of the records.
@@ -245,6 +257,7 @@ impl Job {
             loss: self.open.loss && activations,
             activations,
             metric: self.metric().filter(|metric| enough(metric.records(test_rows))),
+            statistics: self.open.statistics && enough(train_rows),
         }
     }
 
@@ -258,9 +271,11 @@ impl Job {
         let loss = (self.open.loss && !opened.loss).then(|| line("loss", sample, "training"));
         let activations = (!opened.activations).then(|| line("activations out of range", sample, "training"));
         let metric = self.metric().filter(|_| opened.metric.is_none());
+        let statistics = (self.open.statistics && !opened.statistics).then(|| line("statistics", train_rows, "training"));
         loss.into_iter()
             .chain(activations)
             .chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out")))
+            .chain(statistics)
             .collect()
     }
 

@@ -58,6 +58,6 @@ pub fn train(
     let initial = trainer.initial(&Float).map_err(engine)?;
     let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
     let model = state.best.given(&trainer.training().spec).map_or(epochs.len(), |epoch| epoch as usize);
-    let params = state.params.into_iter().map(|p| p.value).collect();
+    let params = trainer.exports(&mut Float, &state)?.into_iter().map(|p| p.value).collect();
     Ok(Plain { params, epochs, model, seconds: started.elapsed().as_secs_f64() })
 }

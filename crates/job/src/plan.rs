@@ -104,6 +104,7 @@ impl WithPlanner for OfTraining<'_> {
         let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
             let since = e.books() - &at;
             match event {
+                Event::Statistics { .. } | Event::OpenedStatistics { .. } => return Ok(()),
                 Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
                 Event::Start => plan.setup = since,
                 Event::Step { .. } => {
@@ -140,6 +141,7 @@ impl WithPlanner for OfEpoch<'_> {
         let end = t.train(&mut e, state, from, &train, &test, &mut |e, event| {
             let since = e.books().total() - at;
             match event {
+                Event::Statistics { .. } | Event::OpenedStatistics { .. } => return Ok(()),
                 Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
                 Event::Start if epoch > 0 => {}
                 Event::Step { step, .. } if step <= begin => {}
@@ -165,10 +167,12 @@ impl WithPlanner for OfQuery<'_> {
 
     fn run<E: Planner>(self, mut e: E) -> Self::Out {
         let OfQuery(t, rows) = self;
-        let state = t.state_of(|shape, format| e.secret(shape, format));
+        let mut state = t.state_of(|shape, format| e.secret(shape, format));
+        state.statistics = t.statistics_of(|shape, format| Ok(e.secret(shape, format)))?;
         let query = |e: &mut E| -> Result<Books> {
             let before = e.books().clone();
             let x = t.data_of(rows, |shape, format| e.secret(shape, format)).x;
+            let x = t.standardised(e, &state, &x)?;
             let y = t.forward(e, &state, &x)?;
             // Whoever is sent the answer is sent whole numbers.
             e.settle(&[&y])?;

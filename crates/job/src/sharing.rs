@@ -246,7 +246,7 @@ pub fn fetch_parameters(job: &Job, identity: &Identity, patience: Patience) -> R
 /// # Errors
 /// A weight is out of the range of its format.
 pub(crate) fn parameters(trainer: &Trainer, tensors: &[Tensor]) -> Result<Vec<Array2<f64>>> {
-    let formats: Vec<Format> = trainer.network().params().iter().map(|p| trainer.scales().param(p)).collect();
+    let formats: Vec<Format> = trainer.exported()?;
     let parameters: Vec<_> = tensors.iter().zip(&formats).map(|(t, format)| fixed::decode(t, *format)).collect();
     in_range(&parameters, &shapes(trainer.network().graph())?, &formats)?;
     Ok(parameters)

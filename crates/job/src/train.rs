@@ -62,7 +62,12 @@ pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
     let (features, outputs) = (data.schema.features(), spec.outputs(labels));
     let (train_rows, test_rows) = (data.train.rows(), data.test.rows());
     let records = Records { features, outputs, input_frac, input_bits, train_rows, test_rows };
-    Training { spec, records, open: Open { loss: true, activations: true, metric: Some(metric) } }
+    Training {
+        spec,
+        records,
+        open: Open { loss: true, activations: true, metric: Some(metric), ..Open::default() },
+        secure: crate::job::secure(&data.schema),
+    }
 }
 
 /// Trains on records to train on, and evaluates on those held out; gives the parameters as [`Graph::params`](trefoil_nn::Graph::params)
@@ -83,7 +88,7 @@ pub fn on_shares(
     let mut dealt = [const { Vec::new() }; 3];
     for samples in samples {
         let [x, y] = matrices(trainer, schema, samples);
-        for (matrix, format) in [(x, trainer.training().records.input()), (y, trainer.label_format())] {
+        for (matrix, format) in [(x, trainer.training().shared()), (y, trainer.label_format())] {
             let words = fixed::encode(&matrix, format).map_err(engine)?;
             let parts = (ends.deal)(&words, *local::key()?.bytes());
             dealt.iter_mut().zip(parts).for_each(|(party, parts)| party.push((matrix.dim().into(), parts)));
@@ -224,7 +229,7 @@ impl WithSuite for Work<'_> {
 }
 
 fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &AtomicBool, tell: Tell<'_>) -> Result<Vec<Vec<Part>>> {
-    let formats = [trainer.training().records.input(), trainer.label_format()];
+    let formats = [trainer.training().shared(), trainer.label_format()];
     let mut numbers = Vec::new();
     for ((shape, parts), format) in dealt.into_iter().zip(formats.into_iter().cycle()) {
         let kept = S::accept(e.party().id, shape[0] * shape[1], &parts)
@@ -248,7 +253,8 @@ fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &Atomic
     };
     let initial = trainer.initial(e).map_err(engine)?;
     let state = trainer.train(e, initial, 0, &data, &test, &mut on)?;
-    state.params.iter().map(|param| e.export(param).map_err(|e| engine(e.into()))).collect()
+    let params = trainer.exports(e, &state)?;
+    params.iter().map(|param| e.export(param).map_err(|e| engine(e.into()))).collect()
 }
 
 /// Whether an epoch was better than all before, as P0 has seen it and tells the others.

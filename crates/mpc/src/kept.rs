@@ -29,6 +29,14 @@ impl Kept {
         }
     }
 
+    /// The columns at these places, of so many.
+    pub fn columns(&self, all: usize, places: &[usize]) -> Kept {
+        let of = |words: &Vec<u64>| {
+            words.chunks(all.max(1)).flat_map(|row| places.iter().filter_map(|at| row.get(*at).copied())).collect()
+        };
+        Kept(self.0.each_ref().map(of))
+    }
+
     /// Matrices of `n` elements together, one below the other.
     pub fn below(parts: impl IntoIterator<Item = Kept>, n: usize) -> Kept {
         let mut all = Kept::default();
@@ -79,6 +87,7 @@ mod tests {
         x.extend_columns(&of, 3, 0..2);
         y.extend_columns(&of, 3, 2..3);
         assert!(x.words() == [&[1, 2, 4, 5][..], &[]] && y.words() == [&[3, 6][..], &[]]);
+        assert!(of.columns(3, &[2, 0]).words() == [&[3, 1, 6, 4][..], &[]]);
         assert!(Kept::below([x, y], 6).words() == [&[1, 2, 4, 5, 3, 6][..], &[]]);
     }
 

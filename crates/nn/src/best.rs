@@ -125,7 +125,7 @@ mod tests {
     fn training(metric: Option<Metric>, spec: TrainSpec) -> Training {
         let training = Training::of(Graph::perceptron(&[2, 2]), 8).unwrap();
         training.with(|t| {
-            t.open = Open { loss: metric.is_none(), activations: true, metric };
+            t.open = Open { loss: metric.is_none(), activations: true, metric, ..Open::default() };
             t.records.test_rows = 4;
             t.spec = TrainSpec { network: t.spec.network.clone(), batch: 4, ..spec };
         })

@@ -95,13 +95,17 @@ impl Trainer {
     pub fn state_of<N>(&self, matrix: impl Fn([usize; 2], Format) -> N) -> State<N> {
         let params = self.network.params().iter().map(|p| matrix(p.shape(), self.scales.param(p)));
         let kept = self.keeps().into_iter().map(|(shape, format)| matrix(shape, format));
-        State { params: params.collect(), kept: kept.collect(), best: Best::none(vec![]) }
+        State { params: params.collect(), kept: kept.collect(), best: Best::none(vec![]), statistics: None }
     }
 
-    /// So many records with their labels, likewise.
+    /// So many records with their labels as they are shared, likewise.
     pub fn data_of<N>(&self, rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
+        self.data_in(self.training.shared(), rows, matrix)
+    }
+
+    fn data_in<N>(&self, input: Format, rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
         let (x, y) = ([rows, self.network.width()], [rows, self.network.outputs()]);
-        Data { x: matrix(x, self.training.records.input()), y: matrix(y, self.label_format()) }
+        Data { x: matrix(x, input), y: matrix(y, self.label_format()) }
     }
 
     /// Every product's range depends on shapes and formats alone, so it is found out without values whether they fit. The format of the
@@ -110,7 +114,7 @@ impl Trainer {
     fn try_without_values(&self) -> Result<f64> {
         let (spec, e) = (&self.training.spec, &mut Shapes::default());
         let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
-        let of = |rows| self.data_of(rows, ShapeNum::new);
+        let of = |rows| self.data_in(self.training.records.input(), rows, ShapeNum::new);
         let state = self.state_of(ShapeNum::new);
         for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;

@@ -79,6 +79,10 @@ impl Trainer {
         let watched = if open.activations { Held::Watched } else { Held::Promised };
         let input = self.training().records.input();
         let mut all = vec![bounded("records", Quantity::Records, power(input), Held::Proven)];
+        if !self.training().secure.is_empty() {
+            all.push(bounded("records as they are shared", Quantity::Records, power(self.training().shared()), Held::Proven));
+            all.push(bounded("records that are standardised on shares", Quantity::Records, power(input), Held::Clipped));
+        }
 
         let (e, mut formats) = (&mut Shapes::default(), Vec::new());
         let (state, x) = (self.state_of(ShapeNum::new), ShapeNum::new([1, network.width()], input));

@@ -14,7 +14,7 @@ pub mod global_avg_pool2d;
 pub mod leaky_relu;
 pub mod linear;
 pub mod max_pool2d;
-mod mean;
+pub(crate) mod mean;
 pub mod relu;
 pub mod sigmoid;
 pub mod tanh;

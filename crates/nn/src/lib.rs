@@ -15,6 +15,7 @@
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
 //! | [`evaluate`], [`auc`], [`monitor`] | loss, metrics and range monitor on shares |
+//! | [`statistics`] | mean and deviation of columns on shares, and records standardised by them |
 //! | [`held`] | what keeps each quantity in its range |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
 //! | [`model`] | the trained network in the clear, and its file |
@@ -50,6 +51,7 @@ pub mod schedule;
 pub mod spec;
 pub mod squared_error;
 pub mod start_model;
+pub mod statistics;
 pub mod train;
 pub mod training;
 
@@ -71,5 +73,6 @@ pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;
 pub use start_model::ModelHash;
+pub use statistics::{Scaling, Statistics};
 pub use train::{Data, Event, Report, State, Trainer};
 pub use training::{MOST_OF_BATCH, Outputs, Records, Training};

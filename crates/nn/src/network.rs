@@ -6,6 +6,7 @@ use crate::Result;
 use crate::graph::kind::with_layer;
 use crate::graph::{Graph, Kind, Param, Shape};
 use crate::layers::{Add, Factors, Formats, Gradient, Gradients, Layer, Mode, Onward, Place};
+use std::ops::Range;
 use trefoil_engine::{Engine, Error as EngineError, Format, Product, Result as EngineResult};
 
 /// A graph that has been checked, with what follows from it.
@@ -82,6 +83,10 @@ impl Network {
     /// The parameters of all nodes in turn.
     pub fn params(&self) -> &[Param] {
         &self.params
+    }
+    /// The places of a node's parameters among [`Network::params`].
+    pub(crate) fn params_of(&self, node: usize) -> Range<usize> {
+        self.first[node]..self.first[node + 1]
     }
     /// Values of a record.
     pub fn width(&self) -> usize {

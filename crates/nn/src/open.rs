@@ -1,8 +1,8 @@
-//! What is opened after each epoch.
+//! What is opened.
 
 use serde::{Deserialize, Serialize};
 
-/// What is opened after each epoch. Whatever is said here, one count is opened an epoch of the blocks of weights that are
+/// What is opened after each epoch, and of the records before the first. Whatever is said here, one count is opened an epoch of the blocks of weights that are
 /// [out of range](crate::monitor).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,9 @@ pub struct Open {
     pub activations: bool,
     /// A figure of the test records.
     pub metric: Option<Metric>,
+    /// Once, before the first step: mean and deviation of the columns that are standardised on shares.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub statistics: bool,
 }
 
 /// A figure of the test records.

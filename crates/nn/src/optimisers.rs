@@ -5,7 +5,7 @@
 
 mod adam;
 mod amsgrad;
-mod clip;
+pub(crate) mod clip;
 mod kind;
 mod nesterov;
 mod rows;

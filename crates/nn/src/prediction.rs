@@ -12,8 +12,9 @@ mod reveal;
 
 pub use reveal::Reveal;
 
+use crate::graph::Param;
 use crate::layers::{Formats, Mode};
-use crate::{Error, Graph, Model, Network, Result, Trainer, fold};
+use crate::{Error, Graph, Model, Network, Result, Statistics, Trainer, fold, statistics};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
 
@@ -65,6 +66,8 @@ pub struct Prediction {
     params: Vec<Format>,
     formats: Vec<Formats>,
     output: Format,
+    /// Values of a record that are standardised first, by statistics on shares, in the format that the network takes.
+    secure: Option<(Vec<usize>, Format)>,
 }
 
 /// The owner's side: what is public, the parameters to share, and how it is known that they fit.
@@ -107,15 +110,15 @@ impl Prediction {
         let of = |frac: u8, whole: u8| Format { frac, bits: frac.saturating_add(whole) };
         let formats = ranges.nodes.iter().map(|whole| Formats { out: of(f, *whole), widen: 0 }).collect();
         let (input, weight) = (of(input, ranges.input), of(weight, ranges.weights));
-        Prediction::tried(network.clone(), input, vec![weight; network.params().len()], formats)
+        let (params, output) = (vec![weight; network.params().len()], input);
+        Prediction { network: network.clone(), input, params, formats, output, secure: None }.tried()
     }
 
     /// What is left is the format of the outputs, which a record without values finds.
-    fn tried(network: Network, input: Format, params: Vec<Format>, formats: Vec<Formats>) -> EngineResult<Prediction> {
-        let mut tried = Prediction { network, input, params, formats, output: input };
-        let shaped = tried.network.params().iter().zip(&tried.params);
-        let params: Vec<ShapeNum> = shaped.map(|(p, format)| ShapeNum::new(p.shape(), *format)).collect();
-        let e = &mut Shapes::default();
+    fn tried(self) -> EngineResult<Prediction> {
+        let (mut tried, e) = (self, &mut Shapes::default());
+        let params: Vec<ShapeNum> = tried.parts().map(|(shape, format)| ShapeNum::new(shape, format)).collect();
+        let input = tried.input;
         let z = tried.forward(e, &params, &ShapeNum::new([1, tried.network.width()], input))?;
         tried.output = e.format(&z);
         Ok(tried)
@@ -129,9 +132,15 @@ impl Prediction {
     pub fn input(&self) -> Format {
         self.input
     }
-    /// The formats of weights and biases, in the order of [`Network::params`].
+    /// The formats of weights and biases, in the order of [`Network::params`]; behind them, of a training's whose records are standardised on
+    /// shares, those of its [statistics](crate::Statistics).
     pub fn params(&self) -> &[Format] {
         &self.params
+    }
+    /// The same with the shapes.
+    pub fn parts(&self) -> impl Iterator<Item = ([usize; 2], Format)> {
+        let statistics = self.secure.iter().flat_map(|(places, _)| statistics::parts(places.len()).map(|(shape, _)| shape));
+        self.network.params().iter().map(Param::shape).chain(statistics).zip(self.params.iter().copied())
     }
     /// The format of the outputs.
     pub fn output(&self) -> Format {
@@ -147,19 +156,31 @@ impl Prediction {
     /// # Errors
     /// Those of the engine.
     pub fn forward<E: Engine>(&self, e: &mut E, params: &[E::Num], x: &E::Num) -> EngineResult<E::Num> {
-        Ok(self.network.forward(e, params, &self.formats, x, Mode::Evaluate)?.0)
+        let standardised = match (&self.secure, params) {
+            (Some((places, input)), [_, .., mean, inverse]) => {
+                let statistics = Statistics { mean: mean.clone(), inverse: inverse.clone() };
+                Some(statistics::standardised(e, places, &statistics, x, *input)?)
+            }
+            _ => None,
+        };
+        let params = &params[..self.network.params().len().min(params.len())];
+        Ok(self.network.forward(e, params, &self.formats, standardised.as_ref().unwrap_or(x), Mode::Evaluate)?.0)
     }
 }
 
 impl Trainer {
     /// The prediction of a network as it is trained, batch normalisations and all: its parameters are a
-    /// [state's](crate::State::params), in the formats that they are trained in.
+    /// [state's](crate::State::params), in the formats that they are trained in, and its statistics.
     ///
     /// # Errors
     /// A single record does not fit into the ring; no training is checked without that.
     pub fn prediction(&self) -> Result<Prediction> {
-        let params = self.network().params().iter().map(|p| self.scales().param(p)).collect();
-        Ok(Prediction::tried(self.network().clone(), self.training().records.input(), params, self.formats.clone())?)
+        let mut params: Vec<Format> = self.network().params().iter().map(|p| self.scales().param(p)).collect();
+        let (training, output) = (self.training(), self.training().records.input());
+        let secure = (!training.secure.is_empty()).then(|| (training.places(), output));
+        params.extend(secure.iter().flat_map(|(places, _)| statistics::parts(places.len()).map(|(_, format)| format)));
+        let (network, formats) = (self.network().clone(), self.formats.clone());
+        Ok(Prediction { network, input: training.shared(), params, formats, output, secure }.tried()?)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
 use crate::start_model::StartValues;
-use crate::{Best, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Training, running};
+use crate::{Best, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Statistics, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult};
@@ -22,12 +22,14 @@ pub struct State<N> {
     pub kept: Vec<N>,
     /// The best epoch so far; followed only where the settings ask for it.
     pub best: Best<N>,
+    /// Those of the columns that are standardised on shares, from the beginning of the training on.
+    pub statistics: Option<Statistics<N>>,
 }
 
 /// Records with their labels.
 #[derive(Clone)]
 pub struct Data<N> {
-    /// [rows, inputs], in the format of [`Records::input`](crate::Records::input).
+    /// [rows, inputs], in the format of [`Training::shared`].
     pub x: N,
     /// One-hot labels, [rows, classes], or targets, [rows, 1], in the format of [`Records::label_format`](crate::Records::label_format).
     pub y: N,
@@ -52,6 +54,17 @@ pub enum Event<'a, N> {
         time: Duration,
         /// After the step.
         state: &'a State<N>,
+    },
+    /// Asked before statistics are opened, once they are computed, hidden. Whoever puts `open` to false keeps them closed; all parties must
+    /// decide alike. An error keeps them closed too.
+    Statistics {
+        /// Whether they are opened.
+        open: &'a mut bool,
+    },
+    /// Statistics are opened.
+    OpenedStatistics {
+        /// Mean and deviation of each column that is standardised on shares; `None` to a party that is shown none.
+        told: Option<Vec<[f64; 2]>>,
     },
     /// Asked before anything of an epoch is opened. Whoever puts `open` to false keeps its loss, its metric and the check of its ranges
     /// closed; all parties must decide alike.
@@ -153,7 +166,7 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn data<E: Engine>(&self, e: &E, x: &Array2<f64>, y: &Array2<f64>) -> EngineResult<Data<E::Num>> {
-        Ok(Data { x: e.public(x, self.training.records.input())?, y: e.public(y, self.label_format())? })
+        Ok(Data { x: e.public(x, self.training.shared())?, y: e.public(y, self.label_format())? })
     }
 
     /// The state before the first step: the same public weights on every engine, those of the seed or of
@@ -166,7 +179,16 @@ impl Trainer {
         let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
         let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
         let best = Best::none(if self.training.spec.keep == Keep::Best { params.clone() } else { vec![] });
-        Ok(State { params, kept, best })
+        Ok(State { params, kept, best, statistics: None })
+    }
+
+    /// The same to be filled from a checkpoint, with zeros in place of statistics: these are computed once, before the first step.
+    ///
+    /// # Errors
+    /// As for [`Trainer::initial`].
+    pub fn to_restore<E: Engine>(&self, e: &E) -> EngineResult<State<E::Num>> {
+        let statistics = self.statistics_of(|shape, format| e.public(&Array2::zeros(shape), format))?;
+        Ok(State { statistics, ..self.initial(e)? })
     }
 
     /// Weights as the public seed makes them.
@@ -263,12 +285,24 @@ impl Trainer {
         self.fits(e, data, Some(self.training.records.train_rows), "training data")?;
         self.fits(e, test, None, "test data")?;
         let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
+        let computed = self.compute_statistics(e, &mut state, data).map_err(Error::Engine)?;
+        if computed && self.training.open.statistics {
+            let mut open = true;
+            report(e, Event::Statistics { open: &mut open })?;
+            if open {
+                let told = self.open_statistics(e, &state)?;
+                report(e, Event::OpenedStatistics { told })?;
+            }
+        }
+        let standardised = self.standardise_all(e, &state, [data, test]).map_err(Error::Engine)?;
+        let [data, test] = standardised.as_ref().map_or([data, test], |both| both.each_ref());
         let data = e.within("data", |e| prepare(e, data)).map_err(Error::Engine)?;
         let test = match self.training.open.metric {
             Some(_) if e.shape(&test.x)[0] > 0 => Some(e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?),
             _ => None,
         };
-        let Training { spec, records, open } = &self.training;
+        drop(standardised);
+        let Training { spec, records, open, .. } = &self.training;
         let sample = order(records.train_rows, spec.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
         let sample = (open.loss || open.activations).then(|| data.select(e, &sample.collect::<Vec<_>>()));
 
@@ -342,7 +376,7 @@ impl Trainer {
                 format!("{:?} and {:?}", expected.0, expected.1),
             ));
         }
-        let (formats, expected) = ((e.format(&data.x), e.format(&data.y)), (self.training.records.input(), self.label_format()));
+        let (formats, expected) = ((e.format(&data.x), e.format(&data.y)), (self.training.shared(), self.label_format()));
         if formats != expected {
             let text = |(x, y): (Format, Format)| format!("{x:?} and {y:?}");
             return Err(Error::config(what, text(formats), text(expected)));

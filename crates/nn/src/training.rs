@@ -1,6 +1,7 @@
 //! A training in full: the settings, what follows from the records, and what is opened.
 
 use crate::graph::{Form, Kind};
+use crate::statistics::{Scaling, WHOLE};
 use crate::{Error, Graph, LABEL, Loss, Metric, Open, Result, SoftmaxKind, TARGET, TrainSpec, Trainer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -117,6 +118,9 @@ pub struct Training {
     pub records: Records,
     /// What is opened after each epoch.
     pub open: Open,
+    /// Which values of a record are standardised on shares, in their order, and how: by [`Statistics`](crate::Statistics) that nobody is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secure: Vec<(usize, Scaling)>,
 }
 
 /// Values of a batch, or of a service's pass, at its widest, a convolution's columns included: 256 MiB as words.
@@ -133,7 +137,12 @@ impl Training {
         let records = Records { train_rows, ..Records::of(&network)? };
         let metric = if records.outputs == Outputs::Value { Metric::SquaredError } else { Metric::Accuracy };
         let spec = TrainSpec { network: Some(Form::Graph(network)), ..TrainSpec::default() };
-        Ok(Training { spec, records, open: Open { loss: true, activations: true, metric: Some(metric) } })
+        Ok(Training {
+            spec,
+            records,
+            open: Open { loss: true, activations: true, metric: Some(metric), ..Open::default() },
+            secure: Vec::new(),
+        })
     }
 
     /// The same with a change.
@@ -148,6 +157,17 @@ impl Training {
     /// [`Error::Config`] naming what cannot be, or does not fit.
     pub fn trainer(&self) -> Result<Trainer> {
         Trainer::new(self.clone())
+    }
+
+    /// The places of the values that are standardised on shares.
+    pub fn places(&self) -> Vec<usize> {
+        self.secure.iter().map(|(place, _)| *place).collect()
+    }
+
+    /// The format of a record's values as they are shared: wider than [the network's](Records::input) where some are standardised on shares.
+    pub fn shared(&self) -> Format {
+        let input = self.records.input();
+        if self.secure.is_empty() { input } else { Format { bits: input.bits.max(input.frac + WHOLE), ..input } }
     }
 
     /// The network.
@@ -185,6 +205,11 @@ impl Training {
         if let Some(expected) = expected {
             let found = format!("{:?} with {:?} and {} outputs", self.open.metric, loss, found);
             return Err(Error::config("metric", found, expected));
+        }
+        let places = self.places();
+        if !places.is_sorted_by(|a, b| a < b) || places.last().is_some_and(|last| *last >= self.records.features) {
+            let expected = format!("places below {}, each once, in their order", self.records.features);
+            return Err(Error::config("values that are standardised on shares", format!("{places:?}"), expected));
         }
         if !(spec.lr.is_finite() && spec.lr >= 0.0) {
             return Err(Error::config("learning rate", spec.lr, "0 or a finite positive number"));

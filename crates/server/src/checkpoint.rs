@@ -140,8 +140,8 @@ pub fn write<S: Suite>(
 
 /// The state at the start of a session, and whether it was checked.
 pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<(State<S::Num>, bool)> {
-    let mut state = trainer.initial(e)?;
-    let Some(id) = &start.id else { return Ok((state, false)) };
+    let Some(id) = &start.id else { return Ok((trainer.initial(e)?, false)) };
+    let mut state = trainer.to_restore(e)?;
     let here = session.here;
     for path in files(here) {
         let Ok((about, records)) = read(here, &path) else { continue };
@@ -162,7 +162,8 @@ pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &S
 
 /// Everything that changes in training, in one order.
 fn parameters<E: Engine>(state: &mut State<E::Num>) -> Vec<&mut E::Num> {
-    state.params.iter_mut().chain(&mut state.kept).chain(&mut state.best.params).collect()
+    let statistics = state.statistics.iter_mut().flat_map(|s| [&mut s.mean, &mut s.inverse]);
+    state.params.iter_mut().chain(&mut state.kept).chain(&mut state.best.params).chain(statistics).collect()
 }
 
 /// What stands at the top of a checkpoint, and its records: two for each matrix.
@@ -193,9 +194,9 @@ fn model_path(here: &Here) -> PathBuf {
 }
 
 /// Writes this party's messages to the model owner.
-pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, state: &mut State<S::Num>, id: &str) -> Result<()> {
+pub fn write_model<S: Suite>(session: &Session<'_>, e: &mut S, params: &[S::Num], id: &str) -> Result<()> {
     let mut records = vec![];
-    for x in &state.params {
+    for x in params {
         let frame = Frame { at: At::default(), depth: 0, label: "node.model".into(), parts: e.export(x)? };
         let mut record = vec![];
         wire::write(&frame, &mut record).map_err(|fault| Error::Handshake(format!("model: {fault}")))?;

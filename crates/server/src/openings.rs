@@ -5,6 +5,8 @@
 //! the highest such epoch of all three: who has it on disk decides, whoever else has died before. P2 runs ahead and is shown nothing; it
 //! writes down what the others tell it, at the start of a session and at checkpoints.
 //!
+//! Statistics of columns are opened once too, before the first step: by the same rule, and with the same flag on the disk before.
+//!
 //! Figures that were begun and are not on the disks of both P0 and P1 are *lost*. All three come to the same, from what all three tell.
 
 use crate::{Error, Result};
@@ -22,6 +24,9 @@ pub struct Openings {
     pub done: u64,
     /// Epochs without figures: they were begun, and a fault came.
     pub lost: BTreeSet<u64>,
+    /// Whether statistics of columns were begun to be opened, before the first step. They are not opened again.
+    #[serde(default)]
+    pub statistics: bool,
 }
 
 impl Openings {
@@ -39,7 +44,8 @@ impl Openings {
         let begun = all.iter().map(|(_, told)| told.begun).max().unwrap_or(self.begun);
         let known = all.iter().filter(|(id, _)| *id != Id::P2).map(|(_, told)| told.done).min().unwrap_or(self.done);
         let lost = all.iter().flat_map(|(_, told)| told.lost.iter().copied()).chain(known + 1..=begun).collect();
-        Ok(Openings { begun, done: self.done, lost })
+        let statistics = all.iter().any(|(_, told)| told.statistics);
+        Ok(Openings { begun, done: self.done, lost, statistics })
     }
 }
 
@@ -48,7 +54,7 @@ mod tests {
     use super::*;
 
     fn told(begun: u64, done: u64, lost: &[u64]) -> Openings {
-        Openings { begun, done, lost: lost.iter().copied().collect() }
+        Openings { begun, done, lost: lost.iter().copied().collect(), statistics: false }
     }
 
     /// What each of the three makes of what all three have told.
@@ -81,6 +87,16 @@ mod tests {
             assert_eq!(all, own.map(|done| told(begun, done, lost)));
             // Whoever dies before it is on disk comes to the same again.
             assert_eq!(agreed(all.clone()).unwrap(), all);
+        }
+    }
+
+    /// Whoever has it on disk that they were begun decides for all.
+    #[test]
+    fn statistics_are_opened_once() {
+        let with = |statistics| Openings { statistics, ..told(0, 0, &[]) };
+        for begun in [[false; 3], [true, false, false], [false, true, false], [true, true, false], [false, false, true]] {
+            let all = agreed(begun.map(with)).unwrap();
+            assert_eq!(all.map(|o| o.statistics), [begun.contains(&true); 3]);
         }
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use trefoil_client::request::Summary;
+use trefoil_data::schema::{Scale, Schema, secure_unit};
 use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 
@@ -42,6 +43,9 @@ pub struct Record {
     pub steps: u64,
     /// What was opened after the last epoch.
     pub last: Option<Figures>,
+    /// What was opened of the columns before the first step.
+    #[serde(default)]
+    pub statistics: Vec<OfColumn>,
     /// Which epochs' figures were opened.
     pub openings: Openings,
     /// Whether opened figures showed that training has gone astray. They are not opened again: nothing goes on from there.
@@ -95,6 +99,62 @@ pub struct Figures {
     pub metric: Option<f64>,
     /// Whether a fault has kept them closed: they were lost, and are not opened again.
     pub lost: bool,
+}
+
+/// What was opened of a column that is standardised on shares, in the column's own unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfColumn {
+    /// Its name.
+    pub name: String,
+    /// Over all owners' training records.
+    #[serde(flatten)]
+    pub of: Told,
+}
+
+/// By what a column is standardised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Told {
+    /// `scale = "secure"`.
+    Standard {
+        /// In the column's unit.
+        mean: f64,
+        /// Likewise, and at least 1/2000 of the bounds' width.
+        deviation: f64,
+    },
+    /// `scale = "secure-range"`.
+    Range {
+        /// In the column's unit.
+        min: f64,
+        /// Likewise, and at least 1/1000 of the bounds' width more.
+        max: f64,
+    },
+}
+
+/// In words.
+impl fmt::Display for OfColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Told::Standard { mean, deviation } => write!(f, "{} has mean {mean} and deviation {deviation}", self.name),
+            Told::Range { min, max } => write!(f, "{} lies between {min} and {max}", self.name),
+        }
+    }
+}
+
+impl OfColumn {
+    /// From what was opened of each such column of a schema, as it is computed.
+    pub fn all(schema: &Schema, told: &[[f64; 2]]) -> Vec<OfColumn> {
+        let columns = schema.columns.iter().filter_map(|column| Some((column.name(), column.scale()?)));
+        let of = |((name, (scale, within)), [a, b]): ((&str, (Scale, [f64; 2])), &[f64; 2])| {
+            let (unit, middle) = (secure_unit(within), within[0] / 2.0 + within[1] / 2.0);
+            let of = match scale {
+                Scale::Secure => Told::Standard { mean: middle + unit * a, deviation: unit * b },
+                Scale::SecureRange => Told::Range { min: middle + unit * a, max: middle + unit * b },
+            };
+            OfColumn { name: name.to_owned(), of }
+        };
+        columns.zip(told).map(of).collect()
+    }
 }
 
 /// Where a job stands at a party.
@@ -162,6 +222,7 @@ impl Record {
             checkpoint: 0,
             steps: 0,
             last: None,
+            statistics: vec![],
             openings: Openings::default(),
             astray: false,
             checked: false,
@@ -236,6 +297,9 @@ pub struct Status {
     pub steps: [u64; 3],
     /// What was opened last; to parties and the model owner.
     pub last: Option<Figures>,
+    /// What was opened of the columns before the first step; likewise.
+    #[serde(default)]
+    pub statistics: Vec<OfColumn>,
     /// Whether the trained weights were found in range.
     pub checked: bool,
     /// Which epoch's model it is, where the job follows the best one.

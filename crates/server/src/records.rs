@@ -6,6 +6,7 @@ use crate::session::Session;
 use crate::uploads::{ROWS, SUMMARY, path};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::time::Instant;
 use trefoil_client::request::{Announcement, Summary};
 use trefoil_data::schema::{Column, Partition, Schema, Task};
@@ -130,23 +131,34 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
 }
 
 impl Records {
-    /// The matrices of these owners, with what the job promises of them.
-    pub fn blocks(&self, owners: &[usize], session: &Session<'_>) -> Vec<Block<'_>> {
+    /// The matrices of these owners, with what the job promises of them: of features that promise alike together.
+    pub fn promised(&self, owners: &[usize], session: &Session<'_>) -> Result<Vec<Promised<'_>>> {
         let schema = &session.job.data;
-        let (x, y) = promises(schema);
-        let mut blocks = vec![];
+        let one_hot = schema.task == Task::Classification;
+        let mut all = vec![];
         for (place, owner) in owners.iter().enumerate() {
             let (part, (features, labels)) = (&self.owners[*owner], session.job.widths(*owner));
+            let alike = alike(schema, &session.job.holding(*owner).0)?;
             for kind in [0, 1] {
-                let classes = schema.task == Task::Classification;
-                for (kept, columns, range, one_hot) in [(&part.x, features, x, false), (&part.y, labels, y, classes)] {
-                    let kept = kept[kind].words();
-                    blocks.push(Block { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
+                let mut add = |columns, range, one_hot, kept| {
+                    all.push(Promised { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
+                };
+                match &alike[..] {
+                    [(range, _)] => add(features, *range, false, Cow::Borrowed(&part.x[kind])),
+                    several => several.iter().for_each(|(range, places)| {
+                        add(places.len(), *range, false, Cow::Owned(part.x[kind].columns(features, places)));
+                    }),
                 }
+                add(
+                    labels,
+                    promise(schema.label_format().1, schema.task == Task::Regression),
+                    one_hot,
+                    Cow::Borrowed(&part.y[kind]),
+                );
             }
         }
-        blocks.retain(|block| block.shape[0] * block.shape[1] > 0);
-        blocks
+        all.retain(|promised| promised.shape[0] * promised.shape[1] > 0);
+        Ok(all)
     }
 
     /// Records to train on and held out, as the engine has them.
@@ -200,16 +212,45 @@ impl Records {
     }
 }
 
-/// What every feature and every label is promised to be. Grey levels and classes are never below zero.
-fn promises(schema: &Schema) -> (Range, Range) {
-    let range = |bits, signed| Range { bits: bits + u8::from(signed), signed };
+/// Words of an owner, and what the job promises of them.
+pub struct Promised<'a> {
+    /// A place among the owners that are asked about.
+    owner: usize,
+    shape: [usize; 2],
+    range: Range,
+    one_hot: bool,
+    kept: Cow<'a, Kept>,
+}
+
+impl Promised<'_> {
+    /// As the check wants it.
+    pub fn block(&self) -> Block<'_> {
+        let Promised { owner, shape, range, one_hot, kept } = self;
+        Block { owner: *owner, shape: *shape, range: *range, one_hot: *one_hot, kept: kept.words() }
+    }
+}
+
+/// Below 2^bits in magnitude.
+fn promise(bits: u8, signed: bool) -> Range {
+    Range { bits: bits + u8::from(signed), signed }
+}
+
+/// What an owner's features are promised to be, and the places of those of which it is. Grey levels are never below zero.
+fn alike(schema: &Schema, columns: &[String]) -> Result<Vec<(Range, Vec<usize>)>> {
     let pixels = schema.columns.iter().all(|c| matches!(c, Column::Pixels { .. }));
-    let label = range(schema.label_format().1, schema.task == Task::Regression);
-    (range(schema.input().1, !pixels), label)
+    let [all, secure] = [schema.input().1, schema.shared().1].map(|bits| promise(bits, !pixels));
+    // A number that says whether a value is missing stands behind it, and is narrow.
+    let wide = schema
+        .features_of(columns)?
+        .into_iter()
+        .flat_map(|(c, span)| span.clone().map(move |i| c.scale().is_some() && i == span.start));
+    let mut places = [vec![], vec![]];
+    wide.enumerate().for_each(|(place, wide)| places[usize::from(wide)].push(place));
+    Ok([all, secure].into_iter().zip(places).filter(|(_, places)| !places.is_empty()).collect())
 }
 
 /// Of features and of labels.
 fn formats(session: &Session<'_>) -> (Format, Format) {
     let format = |(frac, bits)| Format { frac, bits };
-    (format(session.job.data.input()), format(session.job.data.label_format()))
+    (format(session.job.data.shared()), format(session.job.data.label_format()))
 }

@@ -251,6 +251,7 @@ pub fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
         not_opened: not_opened(r, figures),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
+        statistics: if figures { r.statistics.clone() } else { vec![] },
         checked: r.checked,
         epoch: r.epoch,
         delivered: r.delivered,

@@ -25,13 +25,14 @@ pub fn path(server: &Server, job: JobHash) -> PathBuf {
     server.config.data.join("jobs").join(job.to_string()).join("served.sealed")
 }
 
-/// Writes the parameters down, of a job that says that its model may be served.
+/// Writes the parameters down, and the statistics by which records are standardised, of a job that says that its model may be served.
 pub fn write<S: Suite>(session: &Session<'_>, e: &mut S, state: &State<S::Num>, model: &str) -> Result<()> {
     let here = session.here;
     if session.job.serve.is_none() {
         return Ok(());
     }
-    let (matrices, kept) = matrices::keep(e, &state.params)?;
+    let statistics = state.statistics.iter().flat_map(|s| [&s.mean, &s.inverse]);
+    let (matrices, kept) = matrices::keep(e, state.params.iter().chain(statistics))?;
     let about = About { job: here.hash, model: model.to_owned(), matrices };
     let about = serde_json::to_vec(&about).unwrap_or_default();
     sealed::write_atomically(path(here, here.hash), &here.key, &about, matrices::records(&kept))?;
@@ -73,8 +74,7 @@ pub fn load<S: Suite>(server: &Server, job: JobHash, model: &str, prediction: &P
     }
     let params = matrices::restore(e, &about.matrices, records, &path)?;
     let found = params.iter().map(|x| (e.shape(x), e.format(x)));
-    let expected = prediction.network().params().iter().zip(prediction.params()).map(|(p, format)| (p.shape(), *format));
-    match found.eq(expected) {
+    match found.eq(prediction.parts()) {
         true => Ok(params),
         false => Err(Error::config(path.display(), "matrices of another network", "the job's")),
     }

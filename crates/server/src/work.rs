@@ -6,7 +6,7 @@
 use crate::checkpoint::Standing;
 use crate::handshake::{agreed, compare, exchange, keys, name_words};
 use crate::page::history::Spent;
-use crate::record::{Figures, Record, State};
+use crate::record::{Figures, OfColumn, Record, State};
 use crate::report::Tally;
 use crate::server::Here;
 use crate::session::{self, Session};
@@ -145,7 +145,7 @@ impl Session<'_> {
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
         let mut run = Run { name: start.session.clone(), closed, checked, step: start.step, tally: Tally::default() };
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
-        let mut state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
+        let state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
         drop((train, test));
         // Before the model: who has one knows this of it.
         let spec = &trainer.training().spec;
@@ -158,7 +158,8 @@ impl Session<'_> {
         })?;
         let model = checkpoint::id(here.hash, &start.session, run.step);
         if self.job.model_owner.is_some() {
-            checkpoint::write_model(self, &mut e, &mut state, &model)?;
+            let params = trainer.exports(&mut e, &state)?;
+            checkpoint::write_model(self, &mut e, &params, &model)?;
         }
         served::write(self, &mut e, &state, &model)?;
         // Once all three have the model on disk nobody needs the records any more.
@@ -208,6 +209,19 @@ impl Session<'_> {
         let (here, per_epoch) = (self.here, trainer.steps_per_epoch());
         match event {
             Progress::Start => {}
+            Progress::Statistics { open } => {
+                *open = !self.here.record()?.openings.statistics;
+                if *open && self.me != Id::P2 {
+                    self.not_cancelled()?;
+                    self.here.advance(|r| r.openings.statistics = true)?;
+                }
+            }
+            Progress::OpenedStatistics { told } => {
+                let Some(told) = told else { return Ok(()) };
+                let columns = OfColumn::all(&self.job.data, &told);
+                here.note(json!({ "what": "opened statistics", "job": self.here.hash, "columns": columns }))?;
+                self.here.update(|r| r.statistics = columns.clone())?;
+            }
             Progress::Figures { epoch, open } => *open = epoch > run.closed,
             Progress::Opening { epoch } => self.begin_opening(epoch)?,
             Progress::Opened { epoch, loss, metric, verdict } => {
@@ -294,6 +308,9 @@ impl Session<'_> {
             loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).chain(activations).collect();
         let told = self.job.model_owner.iter().filter(|m| self.job.is_shown_figures(m.fingerprint)).map(|_| "model owner");
         let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
+        if open.statistics {
+            opens["before the first step"] = json!(["statistics of the columns that are standardised on shares"]);
+        }
         if self.training.spec.follows_best() {
             opens["told to P2"] = "whether the epoch was better than all before".into();
         }

@@ -269,6 +269,9 @@ fn show(job: &Job) -> Result<()> {
         if job.open.loss { "loss, " } else { "" },
         goes.as_deref().unwrap_or("nobody gets the model, which only answers from its shares"),
     ));
+    if let Some(line) = secure(job) {
+        note(line);
+    }
     let bounds = job.trial().trainer()?.bounds()?;
     Held::ALL.into_iter().filter_map(|held| ranges(&bounds, held)).for_each(note);
     note(format_args!(
@@ -289,6 +292,16 @@ fn show(job: &Job) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Which columns are standardised by statistics that are computed on shares, if there are any.
+fn secure(job: &Job) -> Option<String> {
+    let of = |column: &Column| column.scale().map(|_| column.name().to_owned());
+    let names: Vec<String> = job.data.columns.iter().filter_map(of).collect();
+    (!names.is_empty()).then(|| {
+        let shown = if job.open.statistics { "opened to P0 and P1 before the first step" } else { "shown to nobody" };
+        format!("statistics of {} are computed on shares, over all owners' training records, and {shown}", names.join(", "))
+    })
 }
 
 /// One line on what is kept in its range in this way, if there is something. Parameters are told by their number.
@@ -324,7 +337,21 @@ fn columns(columns: &[Proposed]) -> Result<()> {
     let line = |column: &Column| -> Result<String> {
         Ok(fields(
             column,
-            &["kind", "name", "mean", "deviation", "min", "max", "values", "count", "missing", "fill", "indicator"],
+            &[
+                "kind",
+                "name",
+                "mean",
+                "deviation",
+                "scale",
+                "within",
+                "min",
+                "max",
+                "values",
+                "count",
+                "missing",
+                "fill",
+                "indicator",
+            ],
         )?
         .join(", "))
     };

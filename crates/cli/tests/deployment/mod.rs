@@ -17,14 +17,19 @@ pub struct Deployment {
     parties: [Option<Child>; 3],
     /// Seconds that a party waits for a silent peer.
     pub timeout: u64,
+    /// Of its jobs' records, as a job's file has them.
+    pub columns: String,
 }
 
 impl Deployment {
     /// Keys for p0, p1, p2, these owners and `research`, the model owner. No party runs yet.
     pub fn new(owners: &[&str], timeout: u64) -> Deployment {
         let dir = tempfile::tempdir().unwrap();
-        let d =
-            Deployment { dir, owners: owners.iter().map(|o| (*o).to_owned()).collect(), parties: [None, None, None], timeout };
+        let columns = ["a", "b", "c", "d"]
+            .map(|c| format!("[[data.columns]]\nkind = \"number\"\nname = \"{c}\"\nmean = 0\ndeviation = 1\n"))
+            .concat();
+        let named: Vec<String> = owners.iter().map(|o| (*o).to_owned()).collect();
+        let d = Deployment { dir, owners: named, parties: [None, None, None], timeout, columns };
         let names: Vec<&str> = ["p0", "p1", "p2", "research"].into_iter().chain(owners.iter().copied()).collect();
         let out = d.ok(&[&["keygen", "--quiet", "--dir", "keys"][..], &names].concat());
         for (name, fingerprint) in names.iter().zip(out.lines()) {
@@ -66,12 +71,10 @@ impl Deployment {
         peers[&format!("p{party}")]["address"].as_str().unwrap().to_owned()
     }
 
-    /// A job's file over all owners: a small network on four columns.
+    /// A job's file over all owners: a small network on its columns.
     pub fn job(&self, file: &str, name: &str, suite: &str, more: &str) {
         let owners: Vec<String> = self.owners.iter().map(|o| format!("{o:?}")).collect();
-        let columns: String = ["a", "b", "c", "d"]
-            .map(|c| format!("[[data.columns]]\nkind = \"number\"\nname = \"{c}\"\nmean = 0\ndeviation = 1\n"))
-            .concat();
+        let columns = &self.columns;
         self.write(
             file,
             &format!(

@@ -10,6 +10,7 @@ mod clients;
 mod deployment;
 mod gateway;
 mod page;
+mod secure;
 mod serve;
 mod share_model;
 mod standing;

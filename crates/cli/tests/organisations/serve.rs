@@ -27,7 +27,7 @@ pub fn serving(suite: &str, reveal: &str, limits: &str) -> Deployment {
     d
 }
 
-fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
+pub fn serve(d: &Deployment, suite: &str, client: &str, reveal: &str, limits: &str) {
     serve_all(d, suite, &format!("[{client:?}]"), reveal, limits);
 }
 

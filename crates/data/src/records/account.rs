@@ -219,11 +219,8 @@ impl Tally {
     /// By what factor a column's mean and deviation both differ from those of the job, if it is large.
     fn unit(&self, schema: &Schema) -> Option<String> {
         let (mean, deviation) = schema.columns.iter().find_map(|c| match c {
-            Column::Number { name, mean, deviation, .. } | Column::Numbers { name, mean, deviation, .. }
-                if *name == self.name =>
-            {
-                Some((*mean, *deviation))
-            }
+            Column::Number { name, mean, deviation, .. } if *name == self.name => (*mean).zip(*deviation),
+            Column::Numbers { name, mean, deviation, .. } if *name == self.name => Some((*mean, *deviation)),
             _ => None,
         })?;
         let ratios = [self.mean / mean, self.deviation() / deviation];

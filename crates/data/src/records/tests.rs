@@ -1,6 +1,6 @@
 use super::account::Tally;
 use super::*;
-use crate::schema::Column;
+use crate::schema::{Column, Scale};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -179,6 +179,25 @@ proptest! {
         let range = encode(Column::range(name(), min, max));
         prop_assert!(half(range, ((v - min) / (max - min)).clamp(0.0, 1.0)));
     }
+}
+
+/// In units of a 2000th of the bounds' width from their middle; beyond them is no value.
+#[test]
+fn values_within_bounds() {
+    let encode = |within: [f64; 2], v: f64| {
+        let mut out = Vec::new();
+        let column = Column::secure("v", Scale::Secure, within);
+        let encoded = Encoding::of(&column, &schema()).encode(Value::Float(v), &mut out, &mut Tally::default());
+        encoded.map(|()| out[0]).map_err(|r| format!("{} / {}", r.found, r.expected))
+    };
+    for (v, units) in [(30.0, -1000.0), (45.0, 1000.0), (37.5, 0.0), (37.5075, 1.0), (36.6, -120.0)] {
+        assert_eq!(encode([30.0, 45.0], v), Ok((units * 4096.0) as i64), "{v}");
+    }
+    assert_eq!(encode([30.0, 45.0], 29.9), Err("29.9, beyond the column's bounds / a number within [30, 45]".into()));
+    assert!(encode([30.0, 45.0], f64::INFINITY).is_err() && encode([30.0, 45.0], 45.000_001).is_err());
+    // The widest that there may be.
+    let widest = [-8e307, 8e307];
+    assert_eq!(widest.map(|v| encode(widest, v)), [Ok(-4_096_000), Ok(4_096_000)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::account::Tally;
 use super::missing::Gap;
 use super::{calendar, cell};
 use crate::error::{Refusal, listed};
-use crate::schema::{Column, FRAC, Schema, Task};
+use crate::schema::{Column, FRAC, Schema, Task, secure_unit};
 use std::collections::HashMap;
 
 /// Steps in 1.
@@ -86,6 +86,10 @@ pub(crate) enum Encoding {
         mean: f64,
         deviation: f64,
     },
+    /// In units from the middle of its bounds.
+    Secure {
+        within: [f64; 2],
+    },
     Range {
         min: f64,
         width: f64,
@@ -122,10 +126,13 @@ impl Encoding {
     /// Of a feature column; each of its fields has the same.
     pub(crate) fn of(column: &Column, schema: &Schema) -> Encoding {
         let of = match column {
-            Column::Number { mean, deviation, .. } | Column::Numbers { mean, deviation, .. } => {
-                Encoding::Standard { mean: *mean, deviation: *deviation }
+            Column::Number { within: Some(within), .. } => Encoding::Secure { within: *within },
+            // A checked column has both.
+            Column::Number { mean, deviation, .. } => {
+                Encoding::Standard { mean: mean.unwrap_or_default(), deviation: deviation.unwrap_or(1.0) }
             }
             Column::Log { mean, deviation, .. } => Encoding::Log { mean: *mean, deviation: *deviation },
+            Column::Numbers { mean, deviation, .. } => Encoding::Standard { mean: *mean, deviation: *deviation },
             Column::Range { min, max, .. } => Encoding::Range { min: *min, width: max - min },
             Column::Category { values, other, .. } => Encoding::one_hot(values, 1 << FRAC, *other),
             Column::Ordinal { values, .. } => {
@@ -137,7 +144,10 @@ impl Encoding {
         match column.missing() {
             None => of,
             Some(missing) => {
-                let numbers = matches!(of, Encoding::Standard { .. } | Encoding::Log { .. } | Encoding::Range { .. });
+                let numbers = matches!(
+                    of,
+                    Encoding::Standard { .. } | Encoding::Log { .. } | Encoding::Secure { .. } | Encoding::Range { .. }
+                );
                 Encoding::Gaps { gap: Gap::of(&missing, numbers), of: Box::new(of) }
             }
         }
@@ -206,6 +216,15 @@ impl Encoding {
                 let z = (v.ln() - mean) / deviation;
                 tally.number(v, z.abs() >= LIMIT);
                 out.push(fixed(z));
+            }
+            Encoding::Secure { within } => {
+                let ([least, most], v) = (*within, value.number()?);
+                if !(least..=most).contains(&v) {
+                    let found = format!("{v}, beyond the column's bounds");
+                    return Err(Refusal::new(found, format!("a number within [{least}, {most}]")));
+                }
+                tally.number(v, false);
+                out.push(((v - (least / 2.0 + most / 2.0)) / secure_unit(*within) * STEPS).round() as i64);
             }
             Encoding::Range { min, width } => {
                 let v = value.number()?;

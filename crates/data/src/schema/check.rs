@@ -1,7 +1,7 @@
 //! What a schema must fulfil before anything is read by it.
 
 use super::missing::check_missing;
-use super::{Column, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse};
+use super::{Column, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
 use crate::error::quote;
 use std::collections::BTreeSet;
@@ -114,9 +114,26 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
     check_missing(column, place)?;
     match column {
-        Column::Number { mean, deviation, .. } | Column::Log { mean, deviation, .. } => {
-            check_standard(place, Standard { mean: *mean, deviation: *deviation })
-        }
+        Column::Number { mean, deviation, scale, within, .. } => match (*mean, *deviation, *scale, *within) {
+            (Some(mean), Some(deviation), None, None) => check_standard(place, Standard { mean, deviation }),
+            (None, None, Some(_), Some([least, most])) => {
+                let bounds = least < most && secure_unit([least, most]).is_normal();
+                let refused = || refuse(place, format!("within = [{least}, {most}]"), "[lo, hi], finite numbers, lo below hi");
+                if bounds { Ok(()) } else { Err(refused()) }
+            }
+            (mean, deviation, scale, within) => {
+                let fields = [
+                    ("mean", mean.is_some()),
+                    ("deviation", deviation.is_some()),
+                    ("scale", scale.is_some()),
+                    ("within", within.is_some()),
+                ];
+                let found: Vec<&str> = fields.into_iter().filter_map(|(name, there)| there.then_some(name)).collect();
+                let found = if found.is_empty() { "no statistics".to_owned() } else { format!("{} alone", found.join(", ")) };
+                Err(refuse(place, found, "mean and deviation, or scale = \"secure\" and within = [lo, hi]"))
+            }
+        },
+        Column::Log { mean, deviation, .. } => check_standard(place, Standard { mean: *mean, deviation: *deviation }),
         Column::Range { min, max, .. } if min < max && (max - min).is_finite() => Ok(()),
         Column::Range { min, max, .. } => {
             Err(refuse(place, format!("min = {min}, max = {max}"), "finite numbers, min below max"))

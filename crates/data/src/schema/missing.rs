@@ -52,8 +52,13 @@ impl Column {
 /// What stands for missing values, and that what is taken in their place is a value of the column.
 pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
     let (texts, fill, indicator, fits) = match column {
-        Column::Number { missing, fill, indicator, mean, deviation, .. } => {
-            (missing, fill.is_some(), indicator, fill.is_none_or(|v| ((v - mean) / deviation).abs() < LIMIT))
+        Column::Number { missing, fill, indicator, mean, deviation, within, .. } => {
+            let fits = |v: f64| match (mean, deviation, within) {
+                (Some(mean), Some(deviation), _) => ((v - mean) / deviation).abs() < LIMIT,
+                (_, _, Some([least, most])) => (*least..=*most).contains(&v),
+                _ => true,
+            };
+            (missing, fill.is_some(), indicator, fill.is_none_or(fits))
         }
         Column::Log { missing, fill, indicator, mean, deviation, .. } => {
             // The logarithm of what is below 0 is NaN, and of 0 beyond any range.
@@ -95,7 +100,8 @@ mod tests {
 
     fn age(texts: &[&str], fill: Option<f64>, indicator: bool) -> Column {
         let missing = texts.iter().map(|t| t.to_string()).collect();
-        Column::Number { name: "age".into(), mean: 40.0, deviation: 10.0, missing, fill, indicator }
+        let (mean, deviation) = (Some(40.0), Some(10.0));
+        Column::Number { name: "age".into(), mean, deviation, scale: None, within: None, missing, fill, indicator }
     }
 
     #[test]

@@ -62,10 +62,41 @@ fn what_toml_refuses() {
     assert!(message("label =", "lable =").contains("unknown field `lable`, expected one of `task`"));
     assert!(message("\"number\"", "\"figure\"").contains("unknown variant `figure`, expected one of `number`"));
     assert!(message("mean = 54", "mean = 54\nmin = 0").contains("unknown field `min`, expected one of `name`, `mean`"));
-    assert!(message("mean = 54", "").contains("missing field `mean`"));
     assert!(message("label = \"outcome\"", "").contains("missing field `label`"));
     assert!(message("classification", "clustering").contains("unknown variant `clustering`, expected `classification` or"));
     assert!(message("count = 4", "count = -4").contains("invalid value"));
+}
+
+/// Bounds in place of statistics, and never both.
+#[test]
+fn a_number_whose_statistics_are_computed_on_shares() {
+    let with = |fields: &str| toml::from_str::<Schema>(&FULL.replacen("mean = 54\n    deviation = 12.5", fields, 1));
+    let s = with("scale = \"secure\"\n within = [0, 120]").unwrap();
+    s.check().unwrap();
+    assert_eq!(s.columns[0], Column::secure("age", Scale::Secure, [0.0, 120.0]));
+    assert_eq!((s.secure(), s.input(), s.shared(), full().shared()), (vec![(0, Scale::Secure)], (12, 15), (12, 22), (12, 15)));
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&s).unwrap()).unwrap(), s);
+    let text = serde_json::to_string(&s.columns[0]).unwrap();
+    assert_eq!(text, r#"{"kind":"number","name":"age","scale":"secure","within":[0.0,120.0]}"#);
+    let message = |fields: &str| with(fields).unwrap().check().unwrap_err().to_string();
+    let expected = "expected mean and deviation, or scale = \"secure\" and within = [lo, hi]";
+    for (fields, found) in [
+        ("scale = \"secure\"", "scale alone"),
+        ("within = [0, 1]", "within alone"),
+        ("mean = 1", "mean alone"),
+        ("", "no statistics"),
+        ("mean = 1\n deviation = 1\n within = [0, 1]", "mean, deviation, within alone"),
+        ("mean = 1\n scale = \"secure-range\"\n within = [0, 1]", "mean, scale, within alone"),
+    ] {
+        let line = message(fields);
+        assert!(line.contains(&format!("found {found}, {expected}")), "{line}");
+    }
+    let unknown = with("scale = \"public\"\n within = [0, 1]").unwrap_err().to_string();
+    assert!(unknown.contains("unknown variant `public`, expected `secure` or `secure-range`"), "{unknown}");
+    for within in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [0.0, f64::INFINITY], [f64::MIN, f64::MAX], [0.0, 1e-310]] {
+        let line = wrong(|s| s.columns[0] = Column::secure("age", Scale::SecureRange, within));
+        assert!(line.contains("columns[0] \"age\"") && line.contains("[lo, hi], finite numbers, lo below hi"), "{line}");
+    }
 }
 
 #[test]

@@ -52,7 +52,22 @@ impl Job {
         if !serde_json::to_value(&plain).and_then(serde_json::from_value).is_ok_and(|again: Job| again == plain) {
             return refuse("numbers", "one that is not finite".into(), "finite numbers");
         }
-        self.trial().trainer()?;
+        let trainer = self.trial().trainer()?;
+        if self.model_owner.is_some() {
+            trainer.exported()?;
+        }
+        if self.open.statistics && self.data.secure().is_empty() {
+            return refuse(
+                "open.statistics",
+                "true".into(),
+                "false: no column is standardised on shares, and all others' statistics are public",
+            );
+        }
+        if self.train.start.is_some() && !self.data.secure().is_empty() {
+            let expected =
+                "public statistics of all columns: a model to start from was trained on records that were prepared by such";
+            return refuse("train.start", "columns that are standardised on shares beside it".into(), expected);
+        }
         Ok(())
     }
 

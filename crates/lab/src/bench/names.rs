@@ -12,7 +12,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// The names without those of named networks.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 13] = [
     "train-784x256x10",
     "train-784x128x128x10",
     "infer-784x128x128x10-b1",
@@ -22,5 +22,8 @@ const OTHERS: [&str; 10] = [
     "softmax-128x10",
     "check-60000x784-pixels",
     "check-1000000x30-numbers",
+    "statistics-1000000x30",
+    "extremes-1000000x30",
+    "standardise-1000000x30",
     "gemm-128x784x256",
 ];

@@ -14,7 +14,7 @@ use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::{Id, Kept, Key, Party, Seeds, Suite, simulate_over};
 use trefoil_net::local;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Data, Graph, NAMED, Open, OptimiserKind, Schedule, Training};
+use trefoil_nn::{Data, Graph, NAMED, Open, OptimiserKind, Scaling, Schedule, Statistics, Training};
 use trefoil_ring::Tensor;
 use trefoil_server::lap::Clock;
 use trefoil_server::{Error, Result};
@@ -30,6 +30,8 @@ pub enum Operation {
     Product { shape: [usize; 3] },
     Softmax { rows: usize, cols: usize },
     Check { rows: usize, features: usize, pixels: bool },
+    Statistics { rows: usize, features: usize, by: Scaling },
+    Standardise { rows: usize, features: usize },
 }
 
 /// Told that the first iteration is about to start (`None`), and the seconds of each; says whether another one follows.
@@ -53,6 +55,9 @@ impl Operation {
             "softmax-128x10" => Operation::Softmax { rows: 128, cols: 10 },
             "check-60000x784-pixels" => Operation::Check { rows: 60_000, features: 784, pixels: true },
             "check-1000000x30-numbers" => Operation::Check { rows: 1_000_000, features: 30, pixels: false },
+            "statistics-1000000x30" => Operation::Statistics { rows: 1_000_000, features: 30, by: Scaling::Deviation },
+            "extremes-1000000x30" => Operation::Statistics { rows: 1_000_000, features: 30, by: Scaling::Range },
+            "standardise-1000000x30" => Operation::Standardise { rows: 1_000_000, features: 30 },
             other => match of_named(other) {
                 Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch, optimiser },
                 Some((network, batch)) => Operation::Infer { network, batch },
@@ -130,6 +135,18 @@ impl Operation {
                 })
             }
             Operation::Check { rows, features, pixels } => check(e, [*rows, *features], *pixels, each),
+            Operation::Statistics { rows, features, by } => {
+                let w = secret(e, &spread(*rows, *features), SHARED)?;
+                laps(e, each, |e, _| Statistics::of(e, &w, &vec![*by; *features]).map(drop))
+            }
+            Operation::Standardise { rows, features } => {
+                let w = secret(e, &spread(*rows, *features), SHARED)?;
+                let statistics = Statistics::of(e, &w, &vec![Scaling::Deviation; *features])?;
+                laps(e, each, |e, _| {
+                    let z = statistics.standardise(e, &w, Format::new(12, 3))?;
+                    e.settle(&[&z])
+                })
+            }
         }
     }
 
@@ -196,6 +213,9 @@ fn laps<E: Suite>(e: &mut E, each: Each<'_, E>, mut f: impl FnMut(&mut E, u64) -
     }
     Ok(())
 }
+
+/// Columns that are standardised on shares, as an owner shares them.
+const SHARED: Format = Format::new(12, 10);
 
 /// Records in a step.
 const BATCH: usize = 128;

@@ -70,7 +70,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         data: data.schema.clone(),
         train: t.spec.clone(),
         // All owners are one user here, who is shown every figure.
-        open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1 },
+        open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1, statistics: false },
         checkpoint: Checkpoint::default(),
         serve: None,
     }

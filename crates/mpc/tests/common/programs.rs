@@ -8,6 +8,7 @@ use trefoil_mpc::securenn::{
 };
 use trefoil_mpc::{Id, Party, Result};
 use trefoil_net::Ring;
+use trefoil_nn::{Scaling, Statistics};
 use trefoil_ring::{Tensor, odd};
 
 /// A secret, as many times as `n` says, all of it at one server.
@@ -134,11 +135,12 @@ fn lower_bits(p: &mut Party, x: Input) -> Result<End> {
     Ok(vec![])
 }
 
-/// A training step in small, on x of [4, 6]; the hidden layer.
+/// A training step in small, on x of [4, 6], whose columns have been standardised; the hidden layer.
 pub fn step<E: Engine>(e: &mut E, x: &E::Num) -> trefoil_engine::Result<E::Num> {
     const F: u8 = 16;
     let weights = e.public(&ndarray::Array2::from_elem((3, 6), 0.25), Format::new(F, 1))?;
-    let x = e.prepare(x)?;
+    let x = Statistics::of(e, x, &[Scaling::Deviation; 6])?.standardise(e, x, Format::new(F, 3))?;
+    let x = e.prepare(&x)?;
     let [h] = e.products([Product::matmul(&x, false, &weights, true, Format { frac: F, bits: 30 })])?;
     let (h, positive) = e.relu(&h)?;
     let probabilities = functions::softmax(e, &e.claim(&h, 22), Format::new(F, 1))?;

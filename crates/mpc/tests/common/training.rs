@@ -10,7 +10,7 @@ use trefoil_engine::{Engine, Format, fixed};
 use trefoil_mpc::tap::Tap;
 use trefoil_mpc::{Error, Id, Kept, Key, Pair, Part, Party, Prg, Seeds, simulate_over};
 use trefoil_net::local;
-use trefoil_nn::{Data, Event, Graph, Schedule, State, Trainer, Training};
+use trefoil_nn::{Data, Event, Graph, Scaling, Schedule, State, Trainer, Training};
 use trefoil_ring::Tensor;
 
 /// Those who draw: the three parties, and an owner.
@@ -73,13 +73,15 @@ impl Spoil {
     }
 }
 
-const INPUT: Format = Format::new(8, 0);
+/// Two of four columns are standardised on shares.
+const SHARED: Format = Format::new(8, 10);
 const ROWS: usize = 24;
 /// Rows of a chunk.
 const CHUNK: usize = 8;
 
 fn config() -> Training {
     Training::of(Graph::perceptron(&[4, 5, 3]), ROWS).unwrap().with(|t| {
+        t.secure = vec![(0, Scaling::Range), (2, Scaling::Deviation)];
         (t.spec.batch, t.spec.epochs) = (8, 2);
         (t.spec.lr, t.spec.lr_schedule) = (0.25, Schedule::Constant);
     })
@@ -129,10 +131,11 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
             let id = p.id.index();
             with_engine::<S, _>(p, |e| {
                 let data =
-                    |e: &S| Data { x: e.input([ROWS, 4], INPUT, x[id].clone()), y: e.input([ROWS, 3], label, y[id].clone()) };
+                    |e: &S| Data { x: e.input([ROWS, 4], SHARED, x[id].clone()), y: e.input([ROWS, 3], label, y[id].clone()) };
                 let (train, test) = (data(e), data(e).select(e, &[0, 5, 9]));
                 let mut start = t.initial(e)?;
                 if let Some(kept) = &state {
+                    start = t.to_restore(e)?;
                     put(e, &mut start, &kept[id]);
                 }
                 let mut kept = None;
@@ -161,7 +164,8 @@ pub fn run<S: Tested>(spoil: &Spoil) -> Record {
 type Words = Vec<([usize; 2], Format, Kept)>;
 
 fn parameters<S: Tested>(state: &mut State<S::Num>) -> Vec<&mut S::Num> {
-    state.params.iter_mut().chain(&mut state.kept).collect()
+    let statistics = state.statistics.iter_mut().flat_map(|s| [&mut s.mean, &mut s.inverse]);
+    state.params.iter_mut().chain(&mut state.kept).chain(statistics).collect()
 }
 
 fn take<S: Tested>(e: &mut S, state: &State<S::Num>) -> Words {

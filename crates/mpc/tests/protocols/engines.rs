@@ -7,6 +7,7 @@ use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Res
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
+use trefoil_nn::{Scaling, Statistics};
 use trefoil_ring::Tensor;
 
 /// An engine that takes secret ring elements, and shows them.
@@ -250,6 +251,18 @@ fn errors<E: Engine>(
         OverRoot { x: &num, s: &over, range: [low, 15.0], factor: 0.5, whole: 0, bits: 28, plus: None, out: Format::new(24, 2) };
     let y = e.over_root(&q)?;
     out.push(("quotient by a root".into(), worst(e.open(&y)?, &(x / s.mapv(f64::sqrt) / 2.0)), 1.5 / 400.0 + 1e-4));
+    let w = column(rows, -1000.0, 990.0).mapv(|v| (v * 4096.0).round() / 4096.0);
+    let num = secret(e, &w, Format::new(12, 10))?;
+    let statistics = Statistics::of(e, &num, &[Scaling::Deviation])?;
+    let z = statistics.standardise(e, &num, Format::new(12, 3))?;
+    if let Some(mean) = w.mean() {
+        let deviation = w.var(0.0).sqrt();
+        let (m, inverse) = (e.open(&statistics.mean)?, e.open(&statistics.inverse)?.map(|r| r * deviation));
+        out.push(("mean of a column".into(), worst(m, &Array2::from_elem((1, 1), mean)), 14f64.exp2().recip()));
+        out.push(("deviation of a column".into(), worst(inverse, &Array2::ones((1, 1))), 16f64.exp2().recip()));
+        let exact = w.mapv(|v| (v - mean) / deviation);
+        out.push(("standardised".into(), worst(e.open(&z)?, &exact), 2.0 / 4096.0 + 15f64.exp2().recip()));
+    }
     for cols in [1, 2, 10] {
         let x = logits(rows / 10, cols);
         let num = secret(e, &x, Format::new(16, 8))?;

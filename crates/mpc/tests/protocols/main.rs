@@ -19,5 +19,6 @@ mod securenn_correct;
 mod securenn_cost;
 mod securenn_privacy;
 mod shapes;
+mod statistics;
 mod truncation;
 mod truncation_proof;

@@ -11,7 +11,7 @@ use trefoil_mpc::plan::Planner;
 use trefoil_mpc::securenn::{SecureNn, SecureNnPlan, Truncation};
 use trefoil_mpc::{Cost, Party, Suite, simulate};
 use trefoil_nn::{
-    Data, Error, Event, Graph, Metric, Open, OptimiserKind, Outputs, Schedule, State, TrainSpec, Trainer, Training,
+    Data, Error, Event, Graph, Metric, Open, OptimiserKind, Outputs, Scaling, Schedule, State, TrainSpec, Trainer, Training,
 };
 use trefoil_ring::Tensor;
 
@@ -50,6 +50,7 @@ fn run<E: Engine, S>(
                 last = Some(state.clone());
                 found.push(seen(e));
             }
+            Event::Statistics { .. } | Event::OpenedStatistics { .. } => return Ok(()),
             Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => return Ok(()),
         }
         // Whatever error it is: enough is seen.
@@ -59,6 +60,7 @@ fn run<E: Engine, S>(
     let state = last.unwrap();
     for _ in 0..2 {
         let Data { x, .. } = t.data_of(3, |shape, format| matrix(e, shape, format));
+        let x = t.standardised(e, &state, &x).unwrap();
         let y = t.forward(e, &state, &x).unwrap();
         e.settle(&[&y]).unwrap();
         found.push(seen(e));
@@ -166,6 +168,18 @@ fn optimisers_take_what_is_planned() {
     for (name, change) in all {
         println!("{name}");
         compare(&c.clone().with(|t| change(&mut t.spec)), usize::MAX);
+    }
+}
+
+/// Statistics of columns, which are computed before the first step, and what is standardised by them, queries too.
+#[test]
+fn columns_that_are_standardised_on_shares_take_what_is_planned() {
+    let standard = config(Graph::perceptron(&[8, 6, 3]), 48, 16).with(|t| t.records = t.records.with_input(Format::new(12, 3)));
+    for (secure, opened) in [
+        (vec![(0, Scaling::Deviation), (3, Scaling::Range), (4, Scaling::Deviation)], false),
+        ((0..8).map(|i| (i, Scaling::Deviation)).collect(), true),
+    ] {
+        compare(&standard.clone().with(|t| (t.secure, t.open.statistics) = (secure, opened)), usize::MAX);
     }
 }
 

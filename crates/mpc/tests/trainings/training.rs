@@ -218,7 +218,7 @@ fn figures<E: Engine>(
 
 fn opens_what_fixed_opens<S: Tested>() {
     let auc = config(Graph::perceptron(&[8, 6, 2]), 96, 2, 1).with(|t| {
-        t.open = Open { loss: false, activations: true, metric: Some(Metric::Auc) };
+        t.open = Open { loss: false, activations: true, metric: Some(Metric::Auc), ..Open::default() };
     });
     let silent = auc.clone().with(|t| {
         t.open = Open::default();

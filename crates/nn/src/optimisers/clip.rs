@@ -23,7 +23,7 @@ pub(super) fn check(bound: Option<f64>) -> Result<()> {
 ///
 /// # Errors
 /// Those of the engine.
-pub(super) fn clip<E: Engine>(e: &mut E, x: &E::Num, bound: f64, bits: u8) -> EngineResult<E::Num> {
+pub(crate) fn clip<E: Engine>(e: &mut E, x: &E::Num, bound: f64, bits: u8) -> EngineResult<E::Num> {
     let format = e.format(x);
     let unit = f64::from(-format.frac.cast_signed()).exp2();
     let bound = Array2::from_elem((1, 1), bound.max(16.0 * unit).min(f64::from(format.bits).exp2() * unit));

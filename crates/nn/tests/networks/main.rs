@@ -11,5 +11,6 @@ mod optimisers_of_pytorch;
 mod ranges;
 #[path = "../reference/mod.rs"]
 mod reference;
+mod statistics;
 mod tasks;
 mod training;

@@ -71,7 +71,7 @@ fn overlapping(rows: usize, seed: u64) -> (Array2<f64>, Vec<usize>) {
 
 fn two_classes() -> Training {
     config(&[8, 6, 2], 300, 16).with(|t| {
-        t.open = Open { loss: true, activations: true, metric: Some(Metric::Auc) };
+        t.open = Open { loss: true, activations: true, metric: Some(Metric::Auc), ..Open::default() };
     })
 }
 
@@ -142,7 +142,7 @@ fn only_what_is_asked_for_is_opened() {
     }
     let opens = |loss, metric| {
         two_classes().with(|t| {
-            t.open = Open { loss, activations: true, metric };
+            t.open = Open { loss, activations: true, metric, ..Open::default() };
         })
     };
     assert_eq!(figures(opens(false, None), 40), (None, None));

@@ -268,7 +268,8 @@ fn resumes(c: &Training, x: &Array2<f64>, y: &Array2<f64>, steps_per_epoch: u64)
         match event {
             Event::Step { step, state, .. } => states.push((step, state.clone())),
             Event::Epoch { epoch, loss, metric, .. } => figures.push((epoch, loss.unwrap(), metric.unwrap())),
-            Event::Start | Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => {}
+            Event::Start | Event::Statistics { .. } | Event::OpenedStatistics { .. } => {}
+            Event::Figures { .. } | Event::Opening { .. } | Event::Opened { .. } => {}
         }
         Ok::<(), Error>(())
     });
@@ -436,16 +437,16 @@ fn unfit_configurations_are_refused() {
         config(&[8, 65], 600, 16),
         good().with(|t| t.spec.network = Some(Form::Graph(ends_with_relu))),
         good().with(|t| {
-            t.open = Open { metric: Some(Metric::Auc), loss: true, activations: true };
+            t.open = Open { metric: Some(Metric::Auc), loss: true, activations: true, ..Open::default() };
         }),
         good().with(|t| {
-            t.open = Open { metric: Some(Metric::SquaredError), loss: true, activations: true };
+            t.open = Open { metric: Some(Metric::SquaredError), loss: true, activations: true, ..Open::default() };
         }),
         regression(&[8], 600).with(|t| {
-            t.open = Open { metric: Some(Metric::Accuracy), loss: true, activations: true };
+            t.open = Open { metric: Some(Metric::Accuracy), loss: true, activations: true, ..Open::default() };
         }),
         regression(&[8], 600).with(|t| {
-            t.open = Open { metric: Some(Metric::Auc), loss: true, activations: true };
+            t.open = Open { metric: Some(Metric::Auc), loss: true, activations: true, ..Open::default() };
         }),
         good().with(|t| t.spec.hidden = vec![8]),
         good().with(|t| {

@@ -146,10 +146,10 @@ impl Model {
         let words = here.service.words_of_model(here.me()?, bytes)?;
         let mut params = vec![];
         let mut left = &words[..];
-        for (param, format) in prediction.network().params().iter().zip(prediction.params()) {
-            let (own, rest) = left.split_at_checked(param.shape().iter().product()).unwrap_or_default();
+        for (shape, format) in prediction.parts() {
+            let (own, rest) = left.split_at_checked(shape.iter().product()).unwrap_or_default();
             left = rest;
-            params.push(e.ask(param.shape(), *format, own.to_vec())?);
+            params.push(e.ask(shape, format, own.to_vec())?);
         }
         Ok(params)
     }

@@ -208,6 +208,9 @@ fn line(job: &Job, party: &Address, answer: &Result<Option<Status>>) -> String {
         let lost = if last.lost { ", not opened (fault)" } else { "" };
         text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric(job), last.metric));
     }
+    for of in &s.statistics {
+        text += &format!("\n    opened: {of}");
+    }
     for why in &s.refused {
         text += &format!("\n    refused: the records of {why}");
     }

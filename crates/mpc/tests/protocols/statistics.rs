@@ -1,0 +1,77 @@
+//! Statistics of columns and the standardisation by them, as a program whose views are tested: what a party receives is uniform and tells
+//! no two secrets apart; and a mask that is gone is noticed.
+
+use crate::common::privacy::{differences, views};
+use crate::common::programs::{End, Input};
+use crate::common::taps::{Changed, zero};
+use crate::common::views::Field;
+use crate::common::{Tested, secret, with_engine};
+use std::collections::HashSet;
+use std::sync::Arc;
+use trefoil_engine::Format;
+use trefoil_mpc::masked::Masked;
+use trefoil_mpc::securenn::SecureNn;
+use trefoil_mpc::tap::Tap;
+use trefoil_mpc::{Party, Result};
+use trefoil_nn::{Scaling, Statistics};
+use trefoil_ring::Tensor;
+
+/// Values, in columns of two, so that no message is too short to be counted.
+const N: usize = 4_096;
+
+/// Different values of a message with copies that are looked at.
+const COPIED: usize = 900;
+
+/// Nothing, a step, and the least and the largest value that there may be.
+const SECRETS: [i64; 4] = [0, 1, -4_096_000, 4_096_000];
+
+fn statistics<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
+    with_engine::<S, _>(p, |e| {
+        let w = secret(e, &Tensor::from_elem((2, x.n / 2), x.secret), Format::new(12, 10), 1);
+        // Every other column by its range.
+        let by: Vec<Scaling> = (0..x.n / 2).map(|i| if i % 2 == 0 { Scaling::Deviation } else { Scaling::Range }).collect();
+        let z = Statistics::of(e, &w, &by)?.standardise(e, &w, Format::new(12, 3))?;
+        // What waits to be finished is part of what is seen.
+        Ok(e.settle(&[&z])?)
+    })?;
+    Ok(vec![])
+}
+
+/// Everything that the three see. Where copies of a number wait to be finished, each is sent alike: it counts once.
+fn seen<S: Tested>(secret: i64, seed: u64, tap: Option<&Arc<dyn Tap>>) -> Vec<Field> {
+    let mut all = views(|p| statistics::<S>(p, Input::of(N, secret as u64)), seed, tap);
+    for field in all.iter_mut().filter(|field| field.name.contains("masked.lift")) {
+        let mut known = HashSet::new();
+        field.values.retain(|v| known.insert(*v));
+        field.values.truncate(COPIED);
+    }
+    all
+}
+
+/// No view tells records apart; and one does without the masks of these labels.
+fn hides_everything<S: Tested>(hiding: &[&'static str]) {
+    for two in SECRETS.windows(2) {
+        let wrong = differences(&seen::<S>(two[0], 3, None), &seen::<S>(two[1], 4, None));
+        assert!(wrong.is_empty(), "{}, {two:?}: {wrong:#?}", S::NAME);
+    }
+    for label in hiding {
+        let tap: Arc<dyn Tap> = Arc::new(Changed { label, change: zero });
+        let noticed = differences(&seen::<S>(SECRETS[2], 3, Some(&tap)), &seen::<S>(SECRETS[3], 4, Some(&tap)));
+        assert!(!noticed.is_empty(), "{}: nobody notices that {label} is gone", S::NAME);
+    }
+}
+
+#[test]
+fn statistics_of_masked_show_nothing() {
+    hides_everything::<Masked>(&["masked.and.monomial_0", "masked.drelu.onehot_0"]);
+}
+
+#[test]
+fn statistics_of_securenn_show_nothing() {
+    hides_everything::<SecureNn>(&[
+        "securenn.matmul.A_0",
+        "securenn.matmul.A_1",
+        "securenn.share_convert.r_0",
+        "securenn.share_convert.r_1",
+    ]);
+}

@@ -1,0 +1,229 @@
+//! Mean and deviation of some of the records' values over all training records, computed on shares: nobody is shown them. Records are
+//! standardised by them on shares, and a model that is given away takes records as they were shared.
+//!
+//! Who hands in a value v that lies within public bounds hands in w, how far v is from their middle in units of 1/2000 of their width: so
+//! |w| <= 1000. Over n records mean = sum w / n and variance = sum (w - mean)^2 / n. No deviation is taken to be less than a unit, so that
+//! nothing diverges where all values are the same. A record's value becomes z = (w - mean) / deviation, clipped to what the network's inputs
+//! may be, (-8, 8).
+//!
+//! A column may be standardised by its minimum and maximum instead ([`Scaling`]): these are exact.
+//!
+//! The maximum errors, which `tests/networks/statistics.rs` holds: of the mean 2^-14 units, of 1 / deviation 2^-16 of it, of z two steps of
+//! its last bit, and 2^-16 of z.
+
+mod range;
+mod trained;
+
+use crate::layers::mean::over_finely;
+use crate::optimisers::clip::clip;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use trefoil_engine::{Engine, Format, Index, Product, Result as EngineResult, Scatter, Sum};
+
+/// Values are below 2^this in magnitude before they are standardised.
+pub const WHOLE: u8 = 10;
+/// The mean, and 1 / deviation, which is 2^-10 to 1.
+const MEAN: Format = Format { frac: 16, bits: 16 + WHOLE };
+const INVERSE: Format = Format { frac: 20 + WHOLE, bits: 21 + WHOLE };
+/// The variance over 2^20, the largest that there is: as powers of two, it is taken to be at least the first.
+const POWERS: [i8; 2] = [-2 * WHOLE.cast_signed(), 0];
+/// Fraction bits of the variance, and of 1/n in it and in the mean.
+const VARIANCE: u8 = 18;
+const SHARES: [u8; 2] = [27, 21];
+/// Records whose squares are added up before anything is truncated, at most: their sum stays in the ring.
+const ROWS: usize = 1 << 14;
+/// Fraction bits of such a sum at least, and of that of all over a power of two, at most.
+const SUMS: [u8; 2] = [10, 24];
+/// Values that are worked on at a time, about.
+const AT_ONCE: usize = 1 << 20;
+/// To what they are booked.
+const LAYER: &str = "statistics";
+
+/// By what a column is standardised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scaling {
+    /// (w - mean) / deviation.
+    Deviation,
+    /// (w - minimum) / (maximum - minimum), which of the training records is 0 to 1. The difference is taken to be at least two units.
+    Range,
+}
+
+/// What nobody knows of the columns: a row each, with a number a column.
+#[derive(Clone)]
+pub struct Statistics<N> {
+    /// The mean, or the minimum: in units.
+    pub mean: N,
+    /// 1 / deviation, or 1 / (maximum - minimum).
+    pub inverse: N,
+}
+
+/// Columns that are worked on at a time, of so many, for so many records.
+fn groups(rows: usize, columns: usize) -> impl Iterator<Item = Vec<usize>> {
+    let most = (AT_ONCE / rows.max(1)).max(1);
+    (0..columns).step_by(most).map(move |first| (first..columns.min(first + most)).collect())
+}
+
+/// A row, for every one of so many.
+fn spread<E: Engine>(e: &E, row: &E::Num, rows: usize) -> E::Num {
+    let columns = e.shape(row)[1];
+    e.gather(row, Index::Flat([rows, columns], &(0..rows * columns).map(|i| i % columns).collect::<Vec<_>>()))
+}
+
+/// The same numbers with more fraction bits.
+fn finer<E: Engine>(e: &E, x: &E::Num, format: Format) -> EngineResult<E::Num> {
+    let more = format.frac.saturating_sub(e.format(x).frac);
+    let x = e.times_2(&e.times(x, f64::from(more).exp2(), 0)?, -more.cast_signed())?;
+    Ok(e.claim(&x, format.bits))
+}
+
+/// The places below `width` that are not among these, which are in their order.
+fn others(of: &[usize], width: usize) -> Vec<usize> {
+    (0..width).filter(|i| of.binary_search(i).is_err()).collect()
+}
+
+/// The columns at `places` and all others, from where they stand side by side to where they belong; of no others there is no matrix.
+fn in_order<E: Engine>(e: &E, places: &[usize], there: E::Num, rest: Option<E::Num>) -> EngineResult<E::Num> {
+    let Some(rest) = rest else { return Ok(there) };
+    let width = places.len() + e.shape(&rest)[1];
+    let mut from = vec![0; width];
+    places.iter().chain(&others(places, width)).enumerate().for_each(|(at, place)| from[*place] = at);
+    Ok(e.gather(&e.beside(&[&there, &rest])?, Index::Cols(&from)))
+}
+
+impl<N: Clone> Statistics<N> {
+    /// Of these columns, each by its scaling; without records, anything.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn of<E: Engine<Num = N>>(e: &mut E, w: &N, by: &[Scaling]) -> EngineResult<Self> {
+        let ranges: Vec<usize> = (0..by.len()).filter(|i| by[*i] == Scaling::Range).collect();
+        if ranges.is_empty() {
+            return Statistics::deviation(e, w);
+        }
+        let range = Statistics::range(e, &e.gather(w, Index::Cols(&ranges)))?;
+        let others = others(&ranges, by.len());
+        let rest = match others.is_empty() {
+            true => None,
+            false => Some(Statistics::deviation(e, &e.gather(w, Index::Cols(&others)))?),
+        };
+        let (mean, inverse) = rest.map(|rest| (rest.mean, rest.inverse)).unzip();
+        Ok(Statistics { mean: in_order(e, &ranges, range.mean, mean)?, inverse: in_order(e, &ranges, range.inverse, inverse)? })
+    }
+
+    /// Mean and 1 / deviation.
+    fn deviation<E: Engine<Num = N>>(e: &mut E, w: &N) -> EngineResult<Self> {
+        let ([n, columns], frac) = (e.shape(w), e.format(w).frac);
+        let sum = e.sum(w, Sum::Rows);
+        let mean = over_finely(e, &sum, n, SHARES[0], MEAN)?;
+        let mean = finer(e, &mean, MEAN)?;
+        e.settle(&[&mean])?;
+        // A variance around a number that is so near to the mean is larger by the square of the distance, which is nothing to it.
+        let [near] = e.truncate([(&mean, Format { frac, bits: frac + WHOLE })])?;
+        e.settle(&[&near])?;
+        let mut sums = Vec::new();
+        for group in groups(n, columns) {
+            let [w, near] = [w, &near].map(|x| e.gather(x, Index::Cols(&group)));
+            let apart = e.claim(&e.sub(&w, &near)?, frac + WHOLE + 1);
+            sums.push(squares(e, &apart)?);
+        }
+        let sum = e.beside(&sums.iter().collect::<Vec<_>>())?;
+        let format = Format { frac: VARIANCE, bits: VARIANCE + 2 * WHOLE };
+        let variance = over_finely(e, &sum, n, SHARES[1], format)?;
+        let variance = e.times_2(&finer(e, &variance, format)?, POWERS[0])?;
+        let inverse = inverse_root(e, &variance, WHOLE)?;
+        Ok(Statistics { mean, inverse })
+    }
+
+    /// These columns standardised, in `out`'s format.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn standardise<E: Engine<Num = N>>(&self, e: &mut E, w: &N, out: Format) -> EngineResult<N> {
+        let [rows, columns] = e.shape(w);
+        if rows == 0 {
+            return Ok(e.claim(w, out.bits));
+        }
+        let bound = f64::from(out.bits - out.frac).exp2() - f64::from(-out.frac.cast_signed()).exp2();
+        let mut done = Vec::new();
+        for group in groups(rows, columns) {
+            let [w, mean, inverse] = [w, &self.mean, &self.inverse].map(|x| e.gather(x, Index::Cols(&group)));
+            let (apart, inverse) = (e.sub(&w, &mean)?, spread(e, &inverse, rows));
+            let wide = Format { frac: out.frac, bits: out.frac + WHOLE + 2 };
+            let [z] = e.products([Product::mul(&apart, &inverse, wide)])?;
+            done.push(clip(e, &z, bound, out.bits)?);
+        }
+        e.beside(&done.iter().collect::<Vec<_>>())
+    }
+
+    /// Of a linear layer's weight and bias those of the layer that does the same to columns which are not standardised: at `places`
+    /// W diag(1 / deviation), and b - W (mean / deviation).
+    fn folded<E: Engine<Num = N>>(&self, e: &mut E, places: &[usize], [weight, bias]: [&N; 2]) -> EngineResult<[N; 2]> {
+        let ([outputs, width], format) = (e.shape(weight), e.format(weight));
+        let shift = Format { frac: INVERSE.frac - WHOLE, bits: INVERSE.bits };
+        let [shift] = e.products([Product::mul(&self.mean, &self.inverse, shift)])?;
+        e.settle(&[weight, bias, &shift])?;
+        let w = e.gather(weight, Index::Cols(places));
+        let (inverse, shift) = (spread(e, &self.inverse, outputs), spread(e, &shift, outputs));
+        let fine = Format { frac: format.frac + WHOLE, bits: format.bits + WHOLE };
+        let [there, shifted] = e.products([
+            Product::mul(&w, &inverse, fine),
+            Product::mul(&w, &shift, Format { bits: format.bits + WHOLE + 1, ..format }),
+        ])?;
+        let shifted = e.sum(&shifted, Sum::Cols);
+        let shifted = e.gather(&shifted, Index::Flat([1, outputs], &(0..outputs).collect::<Vec<_>>()));
+        let others = others(places, width);
+        let rest = finer(e, &e.gather(weight, Index::Cols(&others)), fine)?;
+        Ok([in_order(e, places, there, (!others.is_empty()).then_some(rest))?, e.sub(bias, &shifted)?])
+    }
+}
+
+/// 1 / sqrt(s) 2^-`power` of numbers that are taken to be at least 2^-20.
+fn inverse_root<E: Engine>(e: &mut E, s: &E::Num, power: u8) -> EngineResult<E::Num> {
+    let format = e.format(s);
+    let least = e.public(&Array2::from_elem((1, 1), f64::from(POWERS[0]).exp2()), format)?;
+    let above = e.sub(s, &least)?;
+    let (above, _) = e.relu(&above)?;
+    let s = e.claim(&e.add(&above, &least)?, format.bits);
+    let frac = INVERSE.frac - power;
+    let inverse = e.inverse_sqrt(&s, POWERS, Format { frac, bits: frac + WHOLE + 1 })?;
+    let inverse = e.claim(&e.times_2(&inverse, -power.cast_signed())?, INVERSE.bits);
+    e.settle(&[&inverse])?;
+    Ok(inverse)
+}
+
+/// The sum of the squares of each column, one row.
+fn squares<E: Engine>(e: &mut E, apart: &E::Num) -> EngineResult<E::Num> {
+    let ([n, columns], format) = (e.shape(apart), e.format(apart));
+    let parts = n.div_ceil(ROWS).max(1);
+    let to = Scatter::new([parts, columns], (0..n * columns).map(|i| i / columns / ROWS * columns + i % columns).collect());
+    let [least, most] = SUMS;
+    let frac = most.saturating_sub(n.max(1).ilog2() as u8).max(least).min(2 * format.frac);
+    let square = Format { frac, bits: frac + 2 * (format.bits - format.frac) };
+    let [sums] = e.products([Product { scatter: Some(&to), ..Product::mul(apart, apart, to.format(square)) }])?;
+    let sum = e.sum(&sums, Sum::Rows);
+    Ok(e.claim(&sum, Format::new(frac, 2 * WHOLE.cast_signed()).sum(n).bits))
+}
+
+/// Records whose columns at `places` are standardised, as a network takes them.
+///
+/// # Errors
+/// Those of the engine.
+pub(crate) fn standardised<E: Engine>(
+    e: &mut E,
+    places: &[usize],
+    statistics: &Statistics<E::Num>,
+    x: &E::Num,
+    out: Format,
+) -> EngineResult<E::Num> {
+    let others = others(places, e.shape(x)[1]);
+    let z = statistics.standardise(e, &e.gather(x, Index::Cols(places)), out)?;
+    // Of these nobody has handed in more than that.
+    let rest = (!others.is_empty()).then(|| e.claim(&e.gather(x, Index::Cols(&others)), out.bits));
+    in_order(e, places, z, rest)
+}
+
+/// Shapes and formats of statistics of so many columns.
+pub(crate) fn parts(columns: usize) -> [([usize; 2], Format); 2] {
+    [MEAN, INVERSE].map(|format| ([1, columns], format))
+}
