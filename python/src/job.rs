@@ -159,7 +159,7 @@ impl Job {
         let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
         let frame = Frame::of(records)?;
         let receipt = wait(py, move |stop| {
-            let mut on = |_, _| if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
+            let mut on = |_: sharing::Progress<'_>| if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
             sharing::share_table(&job, &identity, &frame.table()?, patience, &mut on)
         })?;
         python(py, &json!(receipt))

@@ -29,7 +29,8 @@ def share(records: Any, job: Job, key: str | PathLike[str] | Key, timeout: float
     The frame has the columns of the job's `[data]` by their names, in any order and with others among them, and in their own units: they are
     standardised, encoded and split into shares in this process. Nothing is written to a disk. `key` is the key of one of the job's data
     owners; `timeout` is in seconds: how long a party is called, and its answer waited for. Gives the upload's name, and how many records are
-    to train on and how many are held out.
+    to train on and how many are held out. Where owners have columns of the same people, rows are joined by identifiers that nobody is shown, and
+    this waits until all owners have shared; interrupted, it goes on when it is called again.
     """
     return job.share(records, key, timeout)
 

@@ -15,6 +15,8 @@ pub enum Error {
     Unexpected { peer: String, found: String, expected: String },
     #[error("upload: {what}: found {found}, expected {expected}")]
     Upload { what: &'static str, found: String, expected: String },
+    #[error("{whom}: {why}")]
+    Join { whom: String, why: trefoil_join::Error },
     #[error("approval of {role} {by}: {why}")]
     Approval { role: crate::approval::Role, by: trefoil_net::identity::Fingerprint, why: String },
     #[error("list of clients{}: {why}", if *.version == 0 { String::new() } else { format!(", version {version}") })]

@@ -10,6 +10,7 @@ pub mod clients;
 mod error;
 pub mod fetch;
 mod hashes;
+pub mod join;
 pub mod keys;
 pub mod peers;
 pub mod pieces;
@@ -74,6 +75,10 @@ const ACKNOWLEDGED: &str = "client.acknowledged";
 const ACCEPTED: &str = "client.accepted";
 const CLIENTS: &str = "client.clients";
 const MODEL: &str = "client.model";
+const PIECES: &str = "client.pieces";
+const BLINDED: &str = "client.blinded";
+const EVALUATED: &str = "client.evaluated";
+const PLACES: &str = "client.places";
 const QUESTION: &str = "client.question";
 const ANSWER: &str = "client.answer";
 

@@ -2,7 +2,7 @@
 
 use crate::request::{self, Request};
 use crate::share::dial;
-use crate::{Address, Error, MODEL, Patience, Result, bytes, expect, frame};
+use crate::{Address, Error, PIECES, Patience, Result, bytes, expect, frame};
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 
@@ -41,8 +41,8 @@ pub(crate) fn read(stream: &mut Stream, label: &'static str, announced: usize) -
     Ok(all)
 }
 
-/// Brings the model that `request` announces to a party, unless it is there already: the public file that a job starts from, or a party's
-/// share of one that is to answer.
+/// Brings what `request` announces to a party, unless it is there already: the public file of the model that a job starts from, a party's share
+/// of a model that is to answer, or an owner's pseudonyms.
 ///
 /// # Errors
 /// The party cannot be reached, is not who it should be, or refuses.
@@ -50,7 +50,7 @@ pub fn give(party: &Address, identity: &Identity, patience: Patience, request: &
     let mut stream = dial(party, identity, patience)?;
     let wanted: bool = request::ask(&mut stream, request)?;
     if wanted {
-        write(&mut stream, MODEL, all)?;
+        write(&mut stream, PIECES, all)?;
         request::answer::<()>(&mut stream)?;
     }
     // The party has it; whether it hears the farewell changes nothing.
@@ -64,5 +64,5 @@ pub fn give(party: &Address, identity: &Identity, patience: Patience, request: &
 /// The caller is gone, or sends something else.
 pub fn take(stream: &mut Stream, announced: usize) -> Result<Vec<u8>> {
     request::accept(stream, &true)?;
-    read(stream, MODEL, announced)
+    read(stream, PIECES, announced)
 }

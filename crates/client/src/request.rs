@@ -39,6 +39,13 @@ pub enum Request {
     Cancel { job: JobHash },
     /// Where the jobs stand whose hashes begin with this, or all jobs.
     Status { job: Option<String> },
+    /// An owner commits that it has so many rows, whose identifiers are to be joined with other owners'. P0 and P1 then evaluate them under
+    /// their keys. To join is to approve.
+    Join { job: JobHash, rows: u64, approval: Approval },
+    /// The pseudonyms of these rows, in ascending order, for P2 alone; the hash of them all in hex.
+    Pseudonyms { job: JobHash, sha256: String },
+    /// Which of the caller's pseudonyms are in the lists of all owners: P2 knows.
+    Joined { job: JobHash },
     /// An owner's records. To share is to approve.
     Share { about: Announcement, approval: Approval },
     /// An owner's records are complete at all three parties.
@@ -101,8 +108,6 @@ pub struct Summary {
     pub train_rows: u64,
     /// Records held out.
     pub test_rows: u64,
-    /// Where owners have columns of the same records: a hash of the identifiers in order, in hex.
-    pub order: Option<String>,
 }
 
 /// Asks, and waits for the answer.

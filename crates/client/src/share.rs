@@ -43,8 +43,6 @@ pub trait Source {
     /// # Errors
     /// What is wrong with the owner's file.
     fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>>;
-    /// After the end: the hash of the identifiers in order, in hex, where the job joins columns.
-    fn order(&self) -> Option<String>;
 }
 
 /// What an upload came to.
@@ -158,7 +156,7 @@ fn produce(
         rows[usize::from(chunk.test)] += count as u64;
         index += 1;
     }
-    let summary = Summary { chunks: index, train_rows: rows[0], test_rows: rows[1], order: source.order() };
+    let summary = Summary { chunks: index, train_rows: rows[0], test_rows: rows[1] };
     for queue in queues {
         let at = At { step: index, op: 0 };
         let frame = Frame { at, depth: 0, label: Cow::Borrowed(FINISH), parts: vec![request::json(&summary)] };
@@ -186,7 +184,7 @@ pub fn dial(party: &Address, identity: &Identity, patience: Patience) -> Result<
 }
 
 /// Tries until it works, is refused, or has not worked for as long as `patience`.
-fn retry<T>(patience: Duration, mut f: impl FnMut() -> Result<T>) -> Result<T> {
+pub(crate) fn retry<T>(patience: Duration, mut f: impl FnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + patience;
     loop {
         match f() {

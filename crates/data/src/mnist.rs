@@ -1,7 +1,7 @@
 //! MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0), or any dataset in its four IDX files, from a folder.
 
 use crate::records::idx_pixels;
-use crate::schema::{Column, Partition, Task};
+use crate::schema::{Column, Join, Partition, Task};
 use crate::{DataError, Dataset, Records, Result, Samples, Schema, Source};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ pub(crate) fn schema(pixels: usize) -> Schema {
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
         target: None,
         id: None,
+        join: Join::default(),
         holdout: 0,
         seed: 0,
         clipped: 1.0,

@@ -22,7 +22,9 @@ pub(crate) mod csv;
 mod element;
 pub(crate) mod format;
 mod holdout;
+mod identifiers;
 mod idx;
+mod in_order;
 mod joined;
 mod jsonl;
 pub(crate) mod memory;
@@ -41,13 +43,15 @@ pub(crate) mod value;
 
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch};
-use crate::schema::{Partition, Schema, Task, held_out};
+use crate::schema::{Join, Partition, Schema, Task, held_out};
 pub use account::{Account, Tally};
 pub use array::idx_pixels;
 pub use check::{Checked, TOLD, check, check_table};
 pub use csv::Lines;
 use format::{Format, find};
 use holdout::Plan;
+use identifiers::Identifiers;
+use in_order::InOrder;
 pub use memory::{Cells, Table};
 pub use missing::Missing;
 use order::Order;
@@ -109,6 +113,8 @@ pub struct Records {
     /// How they are counted, where that is to be done.
     count: Option<Count>,
     held: Held,
+    /// Where these are given from, if not the file.
+    in_order: Option<InOrder>,
     /// Records read so far.
     read: u64,
     row: Vec<i64>,
@@ -145,6 +151,7 @@ struct Fields {
     tallies: Vec<Tally>,
     labelled: bool,
     order: Option<Order>,
+    identifiers: Option<Identifiers>,
     width: usize,
 }
 
@@ -201,7 +208,7 @@ impl Records {
         let held = Held { holdout: schema.holdout, seed: schema.seed, classes: classes.then(|| schema.outputs()) };
         let count = (schema.holdout > 0).then_some(count);
         let (row, train, test) = (Vec::new(), Vec::new(), Vec::new());
-        Records { file, format, fields, progress, plan: None, count, held, read: 0, row, train, test, state }
+        Records { file, format, fields, progress, plan: None, count, held, in_order: None, read: 0, row, train, test, state }
     }
 
     /// The same where the file was read before, so that records need not be counted once more.
@@ -233,7 +240,9 @@ impl Records {
     fn account(&mut self) -> Account {
         let mut columns = std::mem::take(&mut self.fields.tallies);
         let label = self.fields.labelled.then(|| columns.pop()).flatten();
-        Account { columns, label, records: self.read, lines: self.format.lines() }
+        let order = self.fields.order.as_ref().map(|order| hex::encode(order.digest()));
+        let identifiers = self.fields.identifiers.take().map(Identifiers::take);
+        Account { columns, label, records: self.read, lines: self.format.lines(), order, identifiers }
     }
 
     /// Numbers in a row: this owner's features, then the label's if it has it.
@@ -283,6 +292,9 @@ impl Records {
     fn record(&mut self) -> Result<bool> {
         let (fields, row) = (&mut self.fields, &mut self.row);
         row.clear();
+        if let Some(rows) = &mut self.in_order {
+            return Ok(rows.row(row));
+        }
         if self.format.row(|slot, value| fields.take(slot, value, row))? {
             self.read += 1;
             return Ok(true);
@@ -309,13 +321,6 @@ impl Records {
 
     fn changed(&self) -> crate::DataError {
         mismatch(&self.file, "other records than when they were counted", "a file that does not change while it is read")
-    }
-
-    /// Vertical, after the last record: the digest of the identifiers in their order, the same for owners of the same
-    /// records. SHA-256 over each one's length (8 bytes, little-endian) and text, integers in decimal.
-    #[must_use]
-    pub fn order(&self) -> Option<[u8; 32]> {
-        self.fields.order.as_ref().filter(|_| self.state == State::Ended).map(Order::digest)
     }
 
     /// Bytes of the file that were read, and that there are in all.
@@ -345,17 +350,19 @@ impl Fields {
             tallies.push(Tally::of(&schema.label));
             width += schema.outputs();
         }
-        let order = (schema.partition == Partition::Vertical).then(Order::new);
+        let order = (schema.partition == Partition::Vertical && schema.join == Join::Order).then(Order::new);
+        let identifiers = schema.joins().then(Identifiers::new);
         names.extend(schema.id.clone());
-        Ok((Fields { encodings, slots, tallies, labelled, order, width }, names))
+        Ok((Fields { encodings, slots, tallies, labelled, order, identifiers, width }, names))
     }
 
     #[inline]
     fn take(&mut self, slot: usize, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
-        match (self.slots.get(slot), &mut self.order) {
-            (Some(&at), _) => self.encodings[at].encode(value, out, &mut self.tallies[at]),
-            (None, Some(order)) => order.push(value),
-            (None, None) => Ok(()),
+        match (self.slots.get(slot), &mut self.order, &mut self.identifiers) {
+            (Some(&at), _, _) => self.encodings[at].encode(value, out, &mut self.tallies[at]),
+            (None, Some(order), _) => order.push(value),
+            (None, None, Some(identifiers)) => identifiers.push(value),
+            (None, None, None) => Ok(()),
         }
     }
 }

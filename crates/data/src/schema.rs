@@ -71,9 +71,12 @@ pub struct Schema {
     /// Regression: the statistics of the label.
     #[serde(default)]
     pub target: Option<Standard>,
-    /// Vertical: the column of public identifiers, by which every owner's file is ordered.
+    /// Vertical: the column of identifiers, by which rows of different owners are found to be of the same person.
     #[serde(default)]
     pub id: Option<String>,
+    /// Vertical: how they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub join: Join,
     /// Of so many records of a file one is held out for the test, and at least one of two or more; the [`seed`](Self::seed) says which.
     /// 0 for none.
     #[serde(default = "five")]
@@ -107,6 +110,17 @@ pub enum Partition {
     Horizontal,
     /// Each owner has some columns of the same records, one of them the label.
     Vertical,
+}
+
+/// How the rows of a vertical partition's owners find one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Join {
+    /// By their identifiers, which nobody is shown: in any order, and rows that another owner lacks are left out.
+    #[default]
+    Identifiers,
+    /// By their order: every owner has the same rows, ordered by their identifiers. Nobody checks that between owners.
+    Order,
 }
 
 /// What a column is standardised by.
@@ -323,6 +337,12 @@ impl Column {
 }
 
 impl Schema {
+    /// Whether rows of different owners are joined by identifiers that nobody is shown.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        self.partition == Partition::Vertical && self.join == Join::Identifiers
+    }
+
     /// The network's inputs.
     #[must_use]
     pub fn features(&self) -> usize {
@@ -443,8 +463,8 @@ fn is_percent(share: &f64) -> bool {
     *share == percent()
 }
 
-fn is_default(seed: &u64) -> bool {
-    *seed == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An error at `place` in the job's data section.

@@ -6,6 +6,7 @@ use ndarray::Array2;
 use serde::de::DeserializeOwned;
 use std::sync::mpsc;
 use trefoil_client::approval::{Approval, Role};
+use trefoil_client::join::{self, Joining};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, JobHash, Patience, fetch, share};
@@ -85,8 +86,24 @@ pub fn ask<T: DeserializeOwned + Send>(
     });
 }
 
+/// How far a sharing is.
+pub enum Progress<'a> {
+    /// So many rows' identifiers have their pseudonyms, of all.
+    Identifiers(u64, u64),
+    /// The identifiers of these owners are not there yet; they are waited for.
+    Waiting(&'a [String]),
+    /// So many of the owner's rows take part, of all.
+    Joined(u64, u64),
+    /// So many bytes of the file are read, of all.
+    Bytes(u64, u64),
+}
+
+/// Is told how far a sharing is, and may end it.
+pub type Tell<'a> = dyn FnMut(Progress<'_>) -> Result<()> + 'a;
+
 /// Shares all records of a file under a job. It is read twice: before anything leaves the machine, `told` is told what becomes of its
-/// values, which is for the owner alone; then `progress` is told how many bytes of how many are read. An error of either ends it.
+/// values, which is for the owner alone; then, where the job joins rows by identifiers, which of them take part is found, for which all owners
+/// are waited for; and `progress` is told how far it is. An error of either ends it.
 ///
 /// # Errors
 /// The identity is none of the job's owners; the file does not fit the job's schema, or more of a column would be clipped than the job
@@ -98,15 +115,15 @@ pub fn share(
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
     told: &mut dyn FnMut(&Account),
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    progress: &mut Tell<'_>,
 ) -> Result<Receipt> {
     let (columns, labelled) = held_by(job, identity)?;
     let account = good(job, check(source, &job.data, &columns, labelled)?, told)?;
-    let records = Records::open(source, &job.data, &columns, labelled)?.counted_in(&account);
-    share_records(job, identity, records, patience, insecure_seed, progress)
+    let records = Records::open(source, &job.data, &columns, labelled)?;
+    share_records(job, identity, (records, account), patience, insecure_seed, progress)
 }
 
-/// The same of a table in memory, whose columns are found by their names; `progress` is called for each chunk.
+/// The same of a table in memory, whose columns are found by their names.
 ///
 /// # Errors
 /// As for [`share()`].
@@ -115,12 +132,12 @@ pub fn share_table(
     identity: &Identity,
     table: &Table,
     patience: Patience,
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    progress: &mut Tell<'_>,
 ) -> Result<Receipt> {
     let (columns, labelled) = held_by(job, identity)?;
     let account = good(job, check_table(table, &job.data, &columns, labelled)?, &mut |_| ())?;
-    let records = Records::in_memory(table, &job.data, &columns, labelled)?.counted_in(&account);
-    share_records(job, identity, records, patience, None, progress)
+    let records = Records::in_memory(table, &job.data, &columns, labelled)?;
+    share_records(job, identity, (records, account), patience, None, progress)
 }
 
 /// The columns of one of the job's owners, and whether it has the label.
@@ -140,18 +157,51 @@ fn good(job: &Job, checked: Checked, told: &mut dyn FnMut(&Account)) -> Result<A
     }
 }
 
-/// Shares records that are open.
+/// Shares records that are open, and were read once before.
 fn share_records(
     job: &Job,
     identity: &Identity,
-    records: Records,
+    (records, mut account): (Records, Account),
     patience: Patience,
     insecure_seed: Option<[u8; 32]>,
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    progress: &mut Tell<'_>,
 ) -> Result<Receipt> {
+    let records = match account.identifiers.take() {
+        None => records.counted_in(&account),
+        Some(identifiers) => {
+            let rows = join(job, identity, &identifiers, patience, progress)?;
+            records.in_order(&rows, identifiers)?
+        }
+    };
     let width = records.width();
     let mut chunks = FileChunks { rows: (share::CHUNK / width.max(1)).max(1), width, records, progress };
     send(job, identity, &mut chunks, width, patience, insecure_seed, &|_, _| ())
+}
+
+/// Which of the rows with these identifiers take part, in the order of all owners' rows.
+fn join(
+    job: &Job,
+    identity: &Identity,
+    identifiers: &[Vec<u8>],
+    patience: Patience,
+    progress: &mut Tell<'_>,
+) -> Result<Vec<u32>> {
+    let parties = job.addresses();
+    let approval = Approval::sign(identity, job.hash(), Role::DataOwner)?;
+    let joining = Joining { parties: &parties, identity, approval: &approval, patience };
+    let mut tell = |at: join::Progress<'_>| {
+        let at = match at {
+            join::Progress::Rows(done, all) => Progress::Identifiers(done, all),
+            join::Progress::Waiting(missing) => Progress::Waiting(missing),
+        };
+        Ok(progress(at)?)
+    };
+    let rows = joining.run(identifiers, &mut tell)?;
+    progress(Progress::Joined(rows.len() as u64, identifiers.len() as u64))?;
+    match rows.is_empty() {
+        true => Err(Error::Refused("found no identifier that all owners have, expected some".into())),
+        false => Ok(rows),
+    }
 }
 
 /// Shares chunks from anywhere. `told` is shown each chunk, and what P0, P1 and P2 are sent of it.
@@ -198,21 +248,17 @@ struct FileChunks<'a> {
     records: Records,
     rows: usize,
     width: usize,
-    progress: &'a mut dyn FnMut(u64, u64) -> Result<()>,
+    progress: &'a mut Tell<'a>,
 }
 
 impl Chunks for FileChunks<'_> {
     fn next(&mut self) -> std::result::Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
         let Some(chunk) = self.records.next(self.rows)? else { return Ok(None) };
         let (read, all) = self.records.progress();
-        (self.progress)(read, all)?;
+        (self.progress)(Progress::Bytes(read, all))?;
         // Two's complement: the ring's way to have negative numbers.
         let words = chunk.values.iter().map(|v| *v as u64).collect();
         Ok(Some(Chunk { test: chunk.test, x: Tensor::from_shape_vec((chunk.rows, self.width), words)? }))
-    }
-
-    fn order(&self) -> Option<String> {
-        self.records.order().map(hex::encode)
     }
 }
 

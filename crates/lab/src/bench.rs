@@ -1,6 +1,7 @@
 //! Measurements: one operation again and again, by three processes over TLS or by three threads.
 
 mod gemm;
+mod join;
 mod names;
 mod operation;
 mod pace;
@@ -37,8 +38,9 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
     if bench.iterations == 0 {
         return Err(Error::config("iterations", 0, "at least 1"));
     }
-    match name {
-        "gemm-128x784x256" => gemm::measure(name, bench),
+    match (name, join::rows(name)) {
+        (_, Some(rows)) => join::measure(name, rows, bench, stop),
+        ("gemm-128x784x256", _) => gemm::measure(name, bench),
         _ => measure_operation(name, &Operation::parse(name, bench.optimiser)?, bench, stop),
     }
 }

@@ -152,6 +152,7 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
             classes: vec!["0".into(), "1".into()],
             target: None,
             id: None,
+            join: schema::Join::default(),
             holdout: 5,
             seed: 0,
             clipped: 1.0,
@@ -194,7 +195,7 @@ fn train(suite: SuiteName, spec: TrainSpec, plans: &[Vec<Value>; 3]) -> ([Party;
     let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, (i % 7 + i % 5) / 5);
     std::fs::write(&file, "a,b,class\n".to_owned() + &(0..30).map(row).collect::<String>()).unwrap();
     let source = Source::of(file);
-    sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_, _| Ok(())).unwrap();
+    sharing::share(&job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_| Ok(())).unwrap();
 
     let until = Instant::now() + Duration::from_secs(300);
     let status = |id: Id| {

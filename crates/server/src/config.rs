@@ -39,6 +39,9 @@ pub struct Config {
     /// The largest upload of one owner.
     #[serde(default = "sixteen_gigabytes")]
     pub most_upload_megabytes: u64,
+    /// The most rows that one owner may join by their identifiers, in all jobs together.
+    #[serde(default = "ten_million")]
+    pub most_joined_rows: u64,
     /// Megabytes (2^20 bytes) of frames that may wait at each end of a link between parties: the memory of a helper's lead.
     #[serde(default = "queue_megabytes")]
     pub queue_megabytes: usize,
@@ -92,6 +95,9 @@ fn one() -> usize {
 }
 fn sixteen_gigabytes() -> u64 {
     16 << 10
+}
+fn ten_million() -> u64 {
+    10_000_000
 }
 fn queue_megabytes() -> usize {
     trefoil_net::QUEUE_BYTES >> 20

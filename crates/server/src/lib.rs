@@ -8,6 +8,7 @@
 //! | `requests` | who may ask for what |
 //! | `approvals` | who has agreed, by signatures |
 //! | `share`, `uploads` | owners' records on their way to the disk; their files |
+//! | `join` | owners' identifiers: evaluated at P0 and P1, matched at P2 |
 //! | `runner` | one thread a job: waits until it can begin, begins again after a fault |
 //! | `links`, `session`, `work` | the two peers are found; what a session knows; from handshake to model |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
@@ -35,6 +36,7 @@ mod error;
 pub mod event;
 pub mod handshake;
 mod heads;
+mod join;
 pub mod lap;
 mod links;
 mod listen;

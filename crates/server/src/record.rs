@@ -27,6 +27,9 @@ pub struct Record {
     pub owners: BTreeSet<Fingerprint>,
     /// Uploads that are complete at all three parties.
     pub uploads: BTreeMap<Fingerprint, Committed>,
+    /// P2: the owners whose pseudonyms are here, with the hash of each list.
+    #[serde(default)]
+    pub joined: BTreeMap<Fingerprint, String>,
     /// Uploads that were refused after they had counted: for good, under these names.
     #[serde(default)]
     pub withdrawn: Vec<Withdrawn>,
@@ -215,6 +218,7 @@ impl Record {
             approved: false,
             owners: BTreeSet::new(),
             uploads: BTreeMap::new(),
+            joined: BTreeMap::new(),
             withdrawn: vec![],
             started: false,
             start_model: false,

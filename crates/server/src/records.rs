@@ -40,13 +40,6 @@ pub fn rows(record: &Record) -> Result<(usize, usize)> {
                     let expected = format!("{} and {}, as {first} has", same.train_rows, same.test_rows);
                     return Err(Error::config(format!("records of {name}"), found, expected));
                 }
-                if s.order != same.order {
-                    return Err(Error::config(
-                        format!("records of {name}"),
-                        "other identifiers",
-                        format!("those of {first}, in the same order"),
-                    ));
-                }
             }
             (same.train_rows, same.test_rows)
         }

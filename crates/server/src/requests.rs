@@ -4,7 +4,7 @@ use crate::entry::Entry;
 use crate::record::{Record, State, Status};
 use crate::server::{Here, Server};
 use crate::service::{self, ServiceHere};
-use crate::{Error, Result, approvals, checkpoint, links, proposals, records, runner, share, start_model, uploads};
+use crate::{Error, Result, approvals, checkpoint, join, links, proposals, records, runner, share, start_model, uploads};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -139,6 +139,9 @@ fn answer(server: &Arc<Server>, stream: &mut Stream, from: Fingerprint, request:
                 .collect();
             Ok(request::accept(stream, &all)?)
         }
+        Request::Join { job, rows, approval } => join::begin(&at(job), stream, from, rows, approval),
+        Request::Pseudonyms { job, sha256 } => join::pseudonyms(&at(job), stream, from, &sha256),
+        Request::Joined { job } => join::joined(&at(job), stream, from),
         Request::Share { about, approval } => share::share(&at(about.job), stream, from, &about, approval),
         Request::Commit { job, upload } => {
             let new = share::commit(&at(job), from, &upload)?;

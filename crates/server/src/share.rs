@@ -6,7 +6,7 @@ use crate::entry::Slot;
 use crate::record::{Committed, Record, State};
 use crate::server::{Here, Server};
 use crate::uploads::{ROWS, SUMMARY, inspect, inspect_from, lock, path};
-use crate::{Error, Result, approvals, records, runner};
+use crate::{Error, Result, approvals, join, records, runner};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -201,6 +201,11 @@ impl Taking<'_> {
 
     /// Seals the file, and reads all of it back: what is staged is on the disk, whole.
     fn finish(&self, summary: &Summary) -> Result<()> {
+        let record = self.here.record()?;
+        // P2 alone knows how many are joined, and says so before anybody commits.
+        if self.id == Id::P2 && record.job.data.joins() {
+            join::fits(self.here, &record, summary.train_rows.saturating_add(summary.test_rows))?;
+        }
         let mut slot = self.own()?;
         let Some(mut writer) = slot.writer.take() else {
             return Err(Error::Refused("found an end after the end, expected a commit".into()));

@@ -2,7 +2,7 @@
 
 use crate::entry::Slot;
 use crate::server::{Here, Server};
-use crate::{Error, Result, start_model};
+use crate::{Error, Result, join, start_model};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ pub fn inspect_from(mut reader: sealed::Reader, path: &Path) -> Result<(Summary,
         }
     }
     let [train_rows, test_rows] = rows;
-    let order = said.ok_or_else(|| bad("no summary"))?.order;
-    Ok((Summary { chunks, train_rows, test_rows, order }, hex::encode(digest.finalize())))
+    said.ok_or_else(|| bad("no summary"))?;
+    Ok((Summary { chunks, train_rows, test_rows }, hex::encode(digest.finalize())))
 }
 
 /// Where an owner's upload is kept.
@@ -62,10 +62,13 @@ pub fn remove(here: &Here, owner: Fingerprint) {
     }
 }
 
-/// Removes all shares of records, and the model that training started from: the job is over.
+/// Removes all shares of records, what joined them, and the model that training started from: the job is over.
 pub fn forget(here: &Here) {
     start_model::forget(here);
-    for folder in ["uploads", "checkpoints"] {
+    if let Err(e) = here.database.clear(&join::batches_of(here.hash)) {
+        tracing::error!(job = %here.hash, "cannot remove which batches were evaluated: {e}");
+    }
+    for folder in ["uploads", "checkpoints", join::FOLDER] {
         let folder = here.folder().join(folder);
         match std::fs::remove_dir_all(&folder) {
             Err(e) if e.kind() != ErrorKind::NotFound => tracing::error!("{}: cannot remove: {e}", folder.display()),

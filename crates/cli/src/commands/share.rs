@@ -6,12 +6,13 @@ use crate::reading::{LabelArgs, ReadArgs};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
 use trefoil_client::request::Summary;
 use trefoil_data::records::Account;
-use trefoil_job::{Job, sharing};
-use trefoil_server::Result;
+use trefoil_job::Job;
+use trefoil_job::sharing::{self, Progress};
+use trefoil_server::{Error, Result};
 
 /// Options of `trefoil share`.
 #[derive(Args)]
@@ -37,6 +38,10 @@ pub struct Share {
     #[command(flatten)]
     key: KeyArgs,
 
+    /// Where rows are joined by identifiers: wait at most so many seconds for the other owners' [default: until they are there]
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+
     /// Print what was shared as JSON
     #[arg(long)]
     json: bool,
@@ -48,22 +53,30 @@ impl Share {
         let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
         let identity = self.key.identity()?;
         let source = self.labels.of(self.reading.source(&self.file)?);
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
-            bar.set_style(style);
-        }
+        let mut shown = Shown { bar: ProgressBar::new(0), joining: None, waiting: None };
         // What becomes of the owner's own values is told here, on its own terminal, and nowhere else.
         let mut told = |account: &Account| {
             account.remarks(&job.data, job.train.batch).into_iter().for_each(note);
             account.lines_told().into_iter().for_each(note);
         };
         let started = Instant::now();
-        let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut told, &mut |read, all| {
-            bar.set_length(all);
-            bar.set_position(read);
-            Ok(())
+        let receipt = sharing::share(&job, &identity, &source, self.key.patience(), None, &mut told, &mut |at| {
+            shown.tell(&at);
+            match (at, &shown.waiting, self.wait) {
+                (Progress::Waiting(_), Some((since, _)), Some(most)) if since.elapsed() >= Duration::from_secs(most) => {
+                    Err(trefoil_job::Error::Interrupted)
+                }
+                _ => Ok(()),
+            }
         });
-        bar.finish_and_clear();
+        shown.bar.finish_and_clear();
+        if let (Err(trefoil_job::Error::Client(_)), Some((since, missing)), Some(most)) = (&receipt, &shown.waiting, self.wait)
+            && since.elapsed() >= Duration::from_secs(most)
+        {
+            let why =
+                format!("found no identifiers of {missing} within {most} s, expected them; the same command goes on from here");
+            return Err(Error::Refused(why));
+        }
         let receipt = receipt?;
         if self.json {
             return json(&receipt);
@@ -85,6 +98,52 @@ impl Share {
             )),
         }
         Ok(())
+    }
+}
+
+/// What the owner sees of its sharing.
+struct Shown {
+    bar: ProgressBar,
+    /// Whether the bar counts rows (true) or bytes.
+    joining: Option<bool>,
+    /// Since when other owners are waited for, and which.
+    waiting: Option<(Instant, String)>,
+}
+
+impl Shown {
+    fn tell(&mut self, at: &Progress<'_>) {
+        match at {
+            Progress::Identifiers(done, all) => self.count(true, *done, *all),
+            Progress::Bytes(done, all) => self.count(false, *done, *all),
+            Progress::Waiting(missing) => {
+                let missing = missing.join(", ");
+                let since = self.waiting.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+                if self.waiting.as_ref().is_none_or(|(_, before)| *before != missing) {
+                    self.bar.suspend(|| note(format_args!("waiting for the identifiers of {missing}")));
+                }
+                self.waiting = Some((since, missing));
+            }
+            Progress::Joined(rows, all) => {
+                self.waiting = None;
+                self.bar.suspend(|| note(format_args!("{rows} of {all} records are at all owners, and are shared")));
+            }
+        }
+    }
+
+    fn count(&mut self, joining: bool, done: u64, all: u64) {
+        if self.joining != Some(joining) {
+            let template = match joining {
+                true => "{bar:30} {human_pos} of {human_len} identifiers, {eta} left",
+                false => "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.bar.set_style(style);
+            }
+            self.bar.reset();
+            self.joining = Some(joining);
+        }
+        self.bar.set_length(all);
+        self.bar.set_position(done);
     }
 }
 

@@ -105,6 +105,7 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
             classes: vec!["0".into(), "1".into()],
             target: None,
             id: None,
+            join: data::schema::Join::default(),
             holdout: 5,
             seed: 0,
             clipped: 1.0,
@@ -175,7 +176,7 @@ pub fn upload_cut(job: &Job, id: Id, keys: &Keys, name: &str, chunks: &[(u32, u3
     let about = Announcement { job: job.hash(), upload: name.into(), width };
     let _: Standing = request::ask(&mut stream, &share(about, &keys.owners[0]))?;
     let bytes = |x: &[u8]| Part::bits(&x.iter().map(|b| u64::from(*b)).collect::<Vec<_>>(), 8);
-    let summary = Summary { chunks: chunks.len() as u64, train_rows: 16, test_rows: 8, order: None };
+    let summary = Summary { chunks: chunks.len() as u64, train_rows: 16, test_rows: 8 };
     let rows = chunks.iter().map(|(rows, test, seed)| {
         let zeros = Tensor::zeros((*rows as usize, width));
         (*rows, *test, "client.rows", Masked::deal(&zeros, *seed)[id.index()].clone())

@@ -57,7 +57,7 @@ fn shares(job: &Job, keys: &Keys) -> Result<(), trefoil_server::Error> {
     let file = dir.path().join("small.csv");
     small_csv(&file, 30);
     let source = Source::of(file);
-    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_, _| Ok(()))?;
+    sharing::share(job, &keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_| Ok(()))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request;
 use trefoil_client::request::Request;
 use trefoil_client::share::{Chunk, Source};
-use trefoil_data::schema::{Partition, Standard, Task};
+use trefoil_data::schema::{Join, Partition, Standard, Task};
 use trefoil_job::{Job, SuiteName, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
@@ -20,15 +20,11 @@ use trefoil_server::record::State;
 /// Records as words, to train on and held out.
 struct Words {
     left: Vec<Chunk>,
-    order: Option<String>,
 }
 
 impl Source for Words {
     fn next(&mut self) -> Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.left.pop())
-    }
-    fn order(&self) -> Option<String> {
-        self.order.clone()
     }
 }
 
@@ -46,8 +42,7 @@ fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
     };
     let mut held_out = rows(8);
     lie(&mut held_out);
-    let order = (job.data.partition == Partition::Vertical).then(|| "ab".repeat(32));
-    let mut words = Words { left: vec![Chunk { test: true, x: held_out }, Chunk { test: false, x: rows(16) }], order };
+    let mut words = Words { left: vec![Chunk { test: true, x: held_out }, Chunk { test: false, x: rows(16) }] };
     sharing::send(job, identity, &mut words, width, PATIENCE, None, &|_, _| ()).unwrap();
 }
 
@@ -104,7 +99,7 @@ fn two_owners(keys: &Keys, addresses: &[String; 3], suite: SuiteName, task: Task
         job.data.target = Some(Standard { mean: 0.0, deviation: 1.0 });
     }
     if partition == Partition::Vertical {
-        job.data.id = Some("id".into());
+        (job.data.id, job.data.join) = (Some("id".into()), Join::Order);
         job.owner[0].columns = vec!["a".into(), "b".into()];
         job.owner[1].columns = vec!["c".into(), "d".into()];
         job.owner[1].label = true;

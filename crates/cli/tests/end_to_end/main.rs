@@ -12,6 +12,7 @@ mod doctor;
 #[cfg(unix)]
 mod examples;
 mod handshake;
+mod join;
 mod keys;
 mod lying;
 mod peers;

@@ -9,6 +9,7 @@ mod clients;
 #[allow(dead_code)]
 mod deployment;
 mod gateway;
+mod join;
 mod page;
 mod secure;
 mod serve;

@@ -64,9 +64,6 @@ impl Source for Constant {
         let test = 3 * self.next > 2 * self.count;
         Ok((self.next <= self.count).then(|| Chunk { test, x: Tensor::from_elem(self.shape, 5) }))
     }
-    fn order(&self) -> Option<String> {
-        None
-    }
 }
 
 impl World {

@@ -109,6 +109,10 @@ pub struct Account {
     pub records: u64,
     /// Of CSV.
     pub lines: Option<Lines>,
+    /// Where rows have an order: the hash of their identifiers in it, in hex. It is for the owners to compare among themselves.
+    pub order: Option<String>,
+    /// Where rows are joined by them: the records' identifiers, in the file's order.
+    pub identifiers: Option<Vec<Vec<u8>>>,
 }
 
 /// Shape only: records are secrets of their owner and stay out of logs.
@@ -154,6 +158,11 @@ impl Account {
         if schema.partition == Partition::Horizontal && train < batch as u64 {
             all.push(format!(
                 "{train} records to train on are fewer than a batch of {batch}: if all owners together have fewer, batches will be as large as that"
+            ));
+        }
+        if let Some(order) = &self.order {
+            all.push(format!(
+                "identifiers in their order: SHA-256 {order}; no party is told, so compare it with the other owners'"
             ));
         }
         if schema.holdout > 0 && held == 0 {

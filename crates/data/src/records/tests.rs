@@ -42,6 +42,7 @@ pub(super) fn vertical() -> Schema {
     let mut s = schema();
     s.partition = Partition::Vertical;
     s.id = Some("id".to_string());
+    s.join = Join::Order;
     s
 }
 
@@ -76,7 +77,7 @@ pub(super) fn all(mut records: Records, rows: usize) -> Result<All> {
     assert!(records.next(rows).unwrap().is_none());
     let (read, whole) = records.progress();
     assert_eq!(read, whole);
-    Ok((train, test, records.order()))
+    Ok((train, test, records.fields.order.as_ref().map(Order::digest)))
 }
 
 /// The error's text without the folder.

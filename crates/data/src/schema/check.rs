@@ -1,7 +1,7 @@
 //! What a schema must fulfil before anything is read by it.
 
 use super::missing::check_missing;
-use super::{Column, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
+use super::{Column, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
 use crate::error::quote;
 use std::collections::BTreeSet;
@@ -45,6 +45,9 @@ impl Schema {
     }
 
     fn check_partition(&self) -> Result<()> {
+        if self.partition == Partition::Horizontal && self.join != Join::default() {
+            return Err(refuse("join", "one in a horizontal partition", "none, only a vertical partition has it"));
+        }
         match (self.partition, &self.id) {
             (Partition::Vertical, None) => {
                 Err(refuse("id", "none in a vertical partition", "the column of identifiers that all owners' files have"))

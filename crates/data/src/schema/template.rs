@@ -3,7 +3,7 @@
 
 use super::propose::{Proposed, judged};
 use super::seen::{Seen, seen};
-use super::{Column, MAX_CLASSES, Partition, Schema, Standard, Task, five, percent};
+use super::{Column, Join, MAX_CLASSES, Partition, Schema, Standard, Task, five, percent};
 use crate::error::{listed, mismatch, quote};
 use crate::records::Table;
 use crate::records::csv::hint;
@@ -101,7 +101,19 @@ fn learnt(file: &str, y: &Seen, task: Option<Task>) -> Result<Learnt> {
 fn whole(label: String, (task, classes, target): Learnt, id: Option<&str>, columns: Vec<Column>) -> Schema {
     let partition = if id.is_some() { Partition::Vertical } else { Partition::Horizontal };
     let id = id.map(String::from);
-    Schema { task, partition, label, classes, target, id, holdout: five(), seed: 0, clipped: percent(), columns }
+    Schema {
+        task,
+        partition,
+        label,
+        classes,
+        target,
+        id,
+        join: Join::default(),
+        holdout: five(),
+        seed: 0,
+        clipped: percent(),
+        columns,
+    }
 }
 
 /// A schema for a person to look over and publish: as [`template()`] makes it, but that columns which would publish somebody, or are not

@@ -12,7 +12,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// The names without those of named networks.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 15] = [
     "train-784x256x10",
     "train-784x128x128x10",
     "infer-784x128x128x10-b1",
@@ -25,5 +25,7 @@ const OTHERS: [&str; 13] = [
     "statistics-1000000x30",
     "extremes-1000000x30",
     "standardise-1000000x30",
+    "join-100000",
+    "join-1000000",
     "gemm-128x784x256",
 ];

@@ -114,10 +114,6 @@ impl Source for Rows<'_> {
         let words = samples.range(rows.clone()).iter().map(|v| *v as u64).collect();
         Ok(Some(Chunk { test: part == 1, x: Tensor::from_shape_vec((rows.len(), self.width()), words)? }))
     }
-
-    fn order(&self) -> Option<String> {
-        None
-    }
 }
 
 #[cfg(test)]
@@ -242,7 +238,7 @@ mod tests {
         assert_eq!(chunk.x.row(1).to_vec(), [-1i64 as u64, 2, 0, 1, 0]);
         let chunk = rows.next().unwrap().unwrap();
         assert_eq!((chunk.test, chunk.x.dim()), (true, (2, 5)));
-        assert!(rows.next().unwrap().is_none() && rows.order().is_none());
+        assert!(rows.next().unwrap().is_none());
     }
 
     #[test]
