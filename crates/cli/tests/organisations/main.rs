@@ -10,6 +10,7 @@ mod clients;
 mod deployment;
 mod gateway;
 mod join;
+mod kinds;
 mod page;
 mod secure;
 mod serve;
