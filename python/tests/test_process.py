@@ -107,13 +107,17 @@ silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 member = lambda name, **more: {"name": name, "fingerprint": keys[name].fingerprint, **more}
 names = ["p0", "p1", "p2", "north", "research", "ward"]
 keys = {name: Key(f"{name}.pem") for name in names}
+parties = [member(name, address="127.0.0.1:%d" % one.getsockname()[1]) for name, one in zip(names, silent)]
 job = Job.build(
-    name="waiting", party=[member(name, address="127.0.0.1:%d" % one.getsockname()[1]) for name, one in zip(names, silent)],
+    name="waiting", party=parties,
     owner=[member("north")], model_owner=member("research"), train={"hidden": [4]},
     data={"task": "regression", "label": "y", "target": {"mean": 0, "deviation": 1}, "columns": [{"kind": "number", "name": "x", "mean": 0, "deviation": 1}]},
     serve={"reveal": "value", "client": [member("ward")], "records": 10},
 )
 job.save("job.toml")
+for party in parties:
+    subprocess.run([sys.argv[1], "peers", "add", party["name"], party["address"], party["fingerprint"]], stdout=subprocess.DEVNULL, check=True)
+subprocess.run([sys.argv[1], "peers", "add", "ward", "-", keys["ward"].fingerprint], stdout=subprocess.DEVNULL, check=True)
 with open("service.toml", "w") as file:
     subprocess.run([sys.argv[1], "service", "template", "job.toml"], stdout=file, check=True)
 service = Service("service.toml", keys["ward"], timeout=60)
