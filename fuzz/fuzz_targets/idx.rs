@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         classes: vec!["0".to_string(), "1".to_string()],
         target: None,
         id: None,
+        join: Default::default(),
         holdout: 0,
         seed: 0,
         clipped: 1.0,

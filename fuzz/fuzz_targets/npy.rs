@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         classes: Vec::new(),
         target: Some(Standard { mean: 0.0, deviation: 1.0 }),
         id: None,
+        join: Default::default(),
         holdout: 5,
         seed: 0,
         clipped: 1.0,

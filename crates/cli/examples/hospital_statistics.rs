@@ -27,7 +27,19 @@ fn all(schema: &Schema) -> Result<Samples> {
 fn schema(columns: Vec<Column>) -> Schema {
     let classes = ["benign", "malignant"].map(str::to_owned).to_vec();
     let (task, partition, label) = (Task::Classification, Partition::Horizontal, LABEL.to_owned());
-    Schema { task, partition, label, classes, target: None, id: None, holdout: 0, seed: 0, clipped: 1.0, columns }
+    Schema {
+        task,
+        partition,
+        label,
+        classes,
+        target: None,
+        id: None,
+        join: Default::default(),
+        holdout: 0,
+        seed: 0,
+        clipped: 1.0,
+        columns,
+    }
 }
 
 /// Mean and deviation of these records in each column.

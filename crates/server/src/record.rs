@@ -148,15 +148,15 @@ impl OfColumn {
     /// From what was opened of each such column of a schema, as it is computed.
     pub fn all(schema: &Schema, told: &[[f64; 2]]) -> Vec<OfColumn> {
         let columns = schema.columns.iter().filter_map(|column| Some((column.name(), column.scale()?)));
-        let of = |((name, (scale, within)), [a, b]): ((&str, (Scale, [f64; 2])), &[f64; 2])| {
+        let all = columns.zip(told).map(|((name, (scale, within)), [a, b])| {
             let (unit, middle) = (secure_unit(within), within[0] / 2.0 + within[1] / 2.0);
             let of = match scale {
                 Scale::Secure => Told::Standard { mean: middle + unit * a, deviation: unit * b },
                 Scale::SecureRange => Told::Range { min: middle + unit * a, max: middle + unit * b },
             };
             OfColumn { name: name.to_owned(), of }
-        };
-        columns.zip(told).map(of).collect()
+        });
+        all.collect()
     }
 }
 

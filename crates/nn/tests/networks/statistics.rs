@@ -42,11 +42,11 @@ fn columns(n: usize) -> Array2<f64> {
                 }
             }
             // Deviations of one step, of about a unit, of two, and the largest that there is.
-            5 => 123.0 + if i % 2 == 0 { STEP } else { 0.0 },
-            6 => -998.0 + 2.0 * f64::from(u8::from(i % 2 == 0)),
+            5 => 123.0 + if i.is_multiple_of(2) { STEP } else { 0.0 },
+            6 => -998.0 + 2.0 * f64::from(u8::from(i.is_multiple_of(2))),
             7 => 500.0 + 4.0 * u,
             8 => {
-                if i % 2 == 0 {
+                if i.is_multiple_of(2) {
                     1000.0
                 } else {
                     -1000.0
