@@ -75,7 +75,7 @@ fn text(value: Value<'_>) -> Result<Vec<u8>, Refusal> {
     let text = match value {
         Value::Text(text) | Value::Comma(text) if !is_hole(text) => integer(text).unwrap_or_else(|| text.to_vec()),
         Value::Integer(v) => v.to_string().into_bytes(),
-        Value::Float(v) if v.fract() == 0.0 && v.abs() < WHOLE => format!("{v:.0}").into_bytes(),
+        Value::Float(v) if v.fract() == 0.0 && v.abs() < WHOLE => (v as i64).to_string().into_bytes(),
         Value::Float(v) => return Err(Refusal::new(format!("the number {v:?}"), EXPECTED)),
         Value::Date(days) => calendar::text(days).into_bytes(),
         Value::Boolean(v) => return Err(Refusal::new(format!("the boolean {v}"), EXPECTED)),
