@@ -386,7 +386,7 @@ fn json_lines_are_as_csv() {
     let first = "{\"a\":1,\"c\":\"u\",\"flag\":true,\"y\":\"no\"}\n";
     assert_eq!(
         refused(&format!("{first}\n{{\"a\":1}}\n")),
-        "g.ndjson: line 3, column \"c\": found a missing value, expected a text"
+        "g.ndjson: line 3, column \"c\": found a missing value, expected one of: \"u\", \"v\""
     );
     assert_eq!(refused(&format!("{first}[1]\n")), "g.ndjson: found no JSON object in line 2, expected an object a line");
     assert!(refused(&first.replace(":1,", ":[1],")).contains("line 1, column \"a\": found nested values"));

@@ -218,7 +218,7 @@ fn values_of_any_file_mean_the_same() {
     assert_eq!(encode(category, Value::Text(b"w")).unwrap_err(), format!("\"w\" / {listed}"));
     assert_eq!(encode(category, Value::Float(7.5)).unwrap_err(), format!("\"7.5\" / {listed}"));
     assert_eq!(encode(category, Value::Text(b"?")).unwrap_err(), format!("a missing value / {listed}"));
-    assert_eq!(encode(category, Value::Missing).unwrap_err(), "a missing value / a text");
+    assert_eq!(encode(category, Value::Missing).unwrap_err(), format!("a missing value / {listed}"));
 
     let pixels = Column::pixels("p", 1);
     for value in [Value::Text(b"255"), Value::Text(b"255.0"), Value::Float(255.0), Value::Integer(255)] {

@@ -286,6 +286,9 @@ fn find(
     value: Value<'_>,
     expected: &str,
 ) -> Result<usize, Refusal> {
+    if let Value::Missing = value {
+        return Err(Refusal::hole(expected));
+    }
     if let Some(i) = value.text(|t| texts.get(t).copied())? {
         return Ok(i);
     }
