@@ -158,4 +158,31 @@ mod tests {
         let e = sharing::fetch_model(&unowned, &identity, patience).unwrap_err().to_string();
         assert!(e.contains("has no model_owner: nobody gets its model") && !e.contains('\n'), "{e}");
     }
+
+    /// Statistics are opened where some are hidden, and a model to start from was trained on records that were prepared in public.
+    #[test]
+    fn columns_that_are_standardised_on_shares() {
+        let secure = |more: &str| {
+            let text = JOB.replace(
+                r#"{ kind = "range", name = "x", min = -3, max = 12 }"#,
+                r#"{ kind = "number", name = "x", scale = "secure", within = [-3, 12] }"#,
+            );
+            Job::parse(&format!("{text}\n{more}"), "job.toml", &Peers::default())
+        };
+        let plain = secure("").unwrap();
+        assert_eq!((plain.trial().secure.len(), plain.trial().shared().bits), (1, 22));
+        let open = secure("[open]\nstatistics = true\n").unwrap();
+        // What is as it mostly is is not in the text that is hashed.
+        assert!(open.canonical().contains(r#""statistics":true"#) && !plain.canonical().contains("statistics"));
+        assert_eq!([9, 100].map(|rows| open.opened(rows, 0).statistics), [false, true]);
+        assert!(open.not_opened(9, 0).iter().any(|line| line.starts_with("statistics: of 9 training records")));
+        let refused = |job: Result<Job>| job.unwrap_err().to_string();
+        let line = refused(job(true, "[open]\nstatistics = true\n"));
+        assert!(line.starts_with("job.toml: open.statistics: found true") && !line.contains('\n'), "{line}");
+        let line = refused(secure(&format!("start = \"{}\"\n", "07".repeat(32))));
+        assert!(
+            line.starts_with("job.toml: train.start: found columns that are standardised on shares") && !line.contains('\n'),
+            "{line}"
+        );
+    }
 }
