@@ -129,7 +129,10 @@ fn statistics_of_a_vertical_partition() {
         "owner = [{ name = \"north\", columns = [\"a\", \"b\"] }, { name = \"south\", columns = [\"d\", \"c\"], label = true }]";
     d.write("job.toml", &text.replace("owner = [\"north\", \"south\"]", owners));
     approved(&d);
-    ["north", "south"].iter().for_each(|owner| share(&d, owner));
+    // Rows are joined by their identifiers: each waits for the other.
+    std::thread::scope(|scope| {
+        ["north", "south"].map(|owner| scope.spawn(|| share(&d, owner))).map(|shared| shared.join().unwrap())
+    });
     let all = d.until("job.toml", LONG, "trained", trained);
     assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{all:?}");
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
