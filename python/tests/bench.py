@@ -1,4 +1,4 @@
-"""How much slower the package is than the command, measured in turn: `TREFOIL=target/release/trefoil python python/bench.py`.
+"""How much slower the package is than the command, measured in turn: `TREFOIL=target/release/trefoil python python/tests/bench.py`.
 
 A training step in this process against `trefoil bench train-784x256x10`, which has three processes; and a frame of 1,000,000 x 30 numbers that is
 shared with three local parties, against `trefoil share` of the same records as Parquet. Needs pandas, and pyarrow to write the Parquet file.
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import socket
 import statistics
 import subprocess
@@ -42,7 +41,7 @@ def step_here():
 def step_there(folder):
     command("bench", "train-784x256x10", "--json", folder / "bench.json")
     [found] = json.loads((folder / "bench.json").read_text())
-    return found["seconds"]
+    return found["steady_s"]
 
 
 class Parties:
@@ -126,14 +125,11 @@ def main():
         frame.to_parquet(folder / "records.parquet")
         parties = Parties(folder, list(frame.columns[:30]))
         try:
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             share = lambda: (lambda job: timed(lambda: trefoil.share(frame, job, "keys/north.pem")))(parties.job())
             shared = lambda: parties.job() and timed(
                 lambda: parties.command("share", "records.parquet", "--job", "job.toml", "--key", "keys/north.pem")
             )
             found["share"] = turns("sharing", share, shared, options.turns)
-            found["share"]["peak_growth_mb"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
-            print(f"sharing: this process grew by {found['share']['peak_growth_mb']:.0f} MB, beside the frame's {frame.memory_usage().sum() / 1e6:.0f}")
         finally:
             parties.end()
             os.chdir(here)
