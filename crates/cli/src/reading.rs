@@ -1,8 +1,10 @@
-//! The options that say how a file of records is read, where it does not say so itself.
+//! The options that say which records an owner has and for which job, and how a file of records is read, where it does not say so itself.
 
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
+use trefoil_client::peers::Peers;
 use trefoil_data::records::{Reading, Source, encoding};
+use trefoil_job::Job;
 
 /// How CSV is read.
 #[derive(Args, Clone, Debug)]
@@ -20,9 +22,13 @@ pub struct ReadArgs {
     decimal: Decimal,
 }
 
-/// Where the labels are, if they are in another file.
-#[derive(Args, Clone, Debug)]
-pub struct LabelArgs {
+/// An owner's records, and the job that they are for.
+#[derive(Args)]
+pub struct RecordArgs {
+    /// The records: .csv, .jsonl, .parquet, .npy, .npz, IDX, or a folder with a folder of PNG images for each class
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
     /// The file with the labels: of NumPy and IDX, or with --by of any file with named columns
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -30,12 +36,34 @@ pub struct LabelArgs {
     /// The column that both files have, by which each record finds its label
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     by: Option<String>,
+
+    #[command(flatten)]
+    reading: ReadArgs,
+
+    /// The job's file
+    #[arg(long, value_name = "JOB")]
+    job: PathBuf,
+
+    /// Who is who, for members that the job calls by their names alone
+    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
+    peers: PathBuf,
 }
 
-impl LabelArgs {
-    /// The same file, with them.
-    pub fn of(&self, source: Source) -> Source {
-        Source { labels: self.labels.clone(), by: self.by.clone(), ..source }
+impl RecordArgs {
+    /// The job.
+    ///
+    /// # Errors
+    /// A file cannot be read, or says something else.
+    pub fn job(&self) -> trefoil_server::Result<Job> {
+        Ok(Job::load(&self.job, &Peers::load(&self.peers)?)?)
+    }
+
+    /// The records' file, with its labels and with what the options say of it.
+    ///
+    /// # Errors
+    /// Those of [`ReadArgs::source`].
+    pub fn source(&self) -> trefoil_server::Result<Source> {
+        Ok(Source { labels: self.labels.clone(), by: self.by.clone(), ..self.reading.source(&self.file)? })
     }
 }
 

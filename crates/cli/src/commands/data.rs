@@ -2,11 +2,10 @@
 
 use crate::args::MNIST_DIR;
 use crate::output::{note, print};
-use crate::reading::{LabelArgs, ReadArgs};
+use crate::reading::RecordArgs;
 use crate::table::Table;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use trefoil_client::peers::Peers;
 use trefoil_data::records::{Account, Tally, check};
 use trefoil_data::schema::{Partition, Schema};
 use trefoil_data::{DataError, fetch};
@@ -31,23 +30,8 @@ enum Action {
 
 #[derive(Args)]
 struct Check {
-    /// The records, as `trefoil share` takes them
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-
     #[command(flatten)]
-    labels: LabelArgs,
-
-    #[command(flatten)]
-    reading: ReadArgs,
-
-    /// The job's file
-    #[arg(long, value_name = "JOB")]
-    job: PathBuf,
-
-    /// Who is who, for members that the job calls by their names alone
-    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
-    peers: PathBuf,
+    records: RecordArgs,
 
     /// Vertical partition: which of the job's owners you are
     #[arg(long, value_name = "NAME")]
@@ -94,9 +78,9 @@ impl Data {
 
 impl Check {
     fn run(self) -> Result<()> {
-        let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
+        let job = self.records.job()?;
         let (columns, labelled) = self.holding(&job)?;
-        let source = self.labels.of(self.reading.source(&self.file)?);
+        let source = self.records.source()?;
         let checked = check(&source, &job.data, &columns, labelled)?;
         print(summary(&checked.account, &job.data));
         checked.account.lines_told().into_iter().chain(checked.account.remarks(&job.data, job.train.batch)).for_each(note);
@@ -110,7 +94,7 @@ impl Check {
                 checked.count,
                 if checked.count > told { format!(", the first {told} above") } else { String::new() }
             );
-            let (file, expected) = (self.file.display().to_string(), "none".to_owned());
+            let (file, expected) = (self.records.file.display().to_string(), "none".to_owned());
             return Err(DataError::Mismatch { file, found, expected }.into());
         }
         if let Some(refused) = checked.account.too_many_clipped(&job.data) {

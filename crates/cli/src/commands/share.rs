@@ -2,38 +2,21 @@
 
 use super::job::KeyArgs;
 use crate::output::{json, note};
-use crate::reading::{LabelArgs, ReadArgs};
+use crate::reading::RecordArgs;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use trefoil_client::peers::Peers;
 use trefoil_client::request::Summary;
 use trefoil_data::records::Account;
 use trefoil_job::Job;
 use trefoil_job::sharing::{self, Progress};
 use trefoil_server::{Error, Result};
 
-/// Options of `trefoil share`.
+/// Options of `trefoil share`: sharing approves the job.
 #[derive(Args)]
 pub struct Share {
-    /// The records: .csv, .jsonl, .parquet, .npy, .npz, IDX, or a folder with a folder of PNG images for each class
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-
     #[command(flatten)]
-    labels: LabelArgs,
-
-    #[command(flatten)]
-    reading: ReadArgs,
-
-    /// The job's file: sharing approves it
-    #[arg(long, value_name = "JOB")]
-    job: PathBuf,
-
-    /// Who is who, for members that the job calls by their names alone
-    #[arg(long, value_name = "FILE", default_value = "peers.toml")]
-    peers: PathBuf,
+    records: RecordArgs,
 
     #[command(flatten)]
     key: KeyArgs,
@@ -50,9 +33,9 @@ pub struct Share {
 impl Share {
     /// Shares all of the file.
     pub fn run(self) -> Result<()> {
-        let job = Job::load(&self.job, &Peers::load(&self.peers)?)?;
+        let job = self.records.job()?;
         let identity = self.key.identity()?;
-        let source = self.labels.of(self.reading.source(&self.file)?);
+        let source = self.records.source()?;
         let mut shown = Shown { bar: ProgressBar::new(0), joining: None, waiting: None };
         // What becomes of the owner's own values is told here, on its own terminal, and nowhere else.
         let mut told = |account: &Account| {
