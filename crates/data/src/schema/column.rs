@@ -1,0 +1,206 @@
+//! A feature column: which kinds there are, what a job's file says of each, and as how many numbers of which form its values are shared.
+
+use serde::{Deserialize, Serialize};
+
+/// By which statistics of all owners' training records a column is standardised on shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// Mean and deviation.
+    Secure,
+    /// Minimum and maximum.
+    SecureRange,
+}
+
+/// A feature column and its encoding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Column {
+    /// Standardised.
+    Number {
+        /// In the file.
+        name: String,
+        /// Subtracted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mean: Option<f64>,
+        /// Divided by; above 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deviation: Option<f64>,
+        /// In place of both, where the column is standardised on shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<Scale>,
+        /// With it: the least and the largest value that there may be. Public.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<[f64; 2]>,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// Its natural logarithm, standardised.
+    Log {
+        /// In the file.
+        name: String,
+        /// Of the logarithms; subtracted.
+        mean: f64,
+        /// Of the logarithms; divided by; above 0.
+        deviation: f64,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// Scaled to [0, 1].
+    Range {
+        /// In the file.
+        name: String,
+        /// Becomes 0.
+        min: f64,
+        /// Becomes 1.
+        max: f64,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<f64>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// One of a few texts.
+    Category {
+        /// In the file.
+        name: String,
+        /// All texts that the column may have.
+        values: Vec<String>,
+        /// Whether it may have others, which are none of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        other: bool,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<String>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// One of a few texts that have an order.
+    Ordinal {
+        /// In the file.
+        name: String,
+        /// From the first, which becomes 0, to the last, which becomes 1.
+        values: Vec<String>,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<String>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
+    /// True or false.
+    Boolean {
+        /// In the file.
+        name: String,
+    },
+    /// Numbers that are standardised alike.
+    Numbers {
+        /// In the file, followed by 0 to count - 1.
+        name: String,
+        /// How many: 2 or more.
+        count: usize,
+        /// Subtracted from each.
+        mean: f64,
+        /// Each is divided by it; above 0.
+        deviation: f64,
+    },
+    /// Grey levels.
+    Pixels {
+        /// In the file, followed by 0 to count - 1.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Column {
+    /// Standardised.
+    pub fn number(name: impl Into<String>, mean: f64, deviation: f64) -> Column {
+        let (name, mean, deviation) = (name.into(), Some(mean), Some(deviation));
+        Column::Number { name, mean, deviation, scale: None, within: None, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// Standardised on shares, within these bounds.
+    pub fn secure(name: impl Into<String>, scale: Scale, within: [f64; 2]) -> Column {
+        let (name, scale, within) = (name.into(), Some(scale), Some(within));
+        Column::Number { name, mean: None, deviation: None, scale, within, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// What it is standardised by on shares, and its bounds, if it is.
+    #[must_use]
+    pub fn scale(&self) -> Option<(Scale, [f64; 2])> {
+        match self {
+            Column::Number { scale, within, .. } => (*scale).zip(*within),
+            _ => None,
+        }
+    }
+
+    /// Scaled to \[0, 1\].
+    pub fn range(name: impl Into<String>, min: f64, max: f64) -> Column {
+        Column::Range { name: name.into(), min, max, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// One of these texts.
+    pub fn category(name: impl Into<String>, values: Vec<String>) -> Column {
+        Column::Category { name: name.into(), values, other: false, missing: Vec::new(), fill: None, indicator: false }
+    }
+
+    /// So many grey levels.
+    pub fn pixels(name: impl Into<String>, count: usize) -> Column {
+        Column::Pixels { name: name.into(), count }
+    }
+
+    /// As in the job's file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Column::Number { name, .. }
+            | Column::Range { name, .. }
+            | Column::Category { name, .. }
+            | Column::Ordinal { name, .. }
+            | Column::Log { name, .. }
+            | Column::Boolean { name }
+            | Column::Numbers { name, .. }
+            | Column::Pixels { name, .. } => name,
+        }
+    }
+
+    /// Numbers that one value becomes.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Column::Number { indicator, .. }
+            | Column::Log { indicator, .. }
+            | Column::Range { indicator, .. }
+            | Column::Ordinal { indicator, .. } => 1 + usize::from(*indicator),
+            Column::Boolean { .. } => 1,
+            Column::Category { values, indicator, .. } => values.len() + usize::from(*indicator),
+            Column::Numbers { count, .. } | Column::Pixels { count, .. } => *count,
+        }
+    }
+}
