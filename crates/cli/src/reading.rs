@@ -25,7 +25,7 @@ pub struct ReadArgs {
 /// An owner's records, and the job that they are for.
 #[derive(Args)]
 pub struct RecordArgs {
-    /// The records: .csv, .jsonl, .parquet, .npy, .npz, IDX, or a folder with a folder of PNG images for each class
+    /// The records: .csv, .jsonl, .parquet, .arrow, .npy, .npz, IDX, or a folder with a folder of PNG images for each class
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

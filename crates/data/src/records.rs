@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | CSV, plain or gzip | `.csv`, `.tsv`, with `.gz` | by the names in the header; others are ignored |
 //! | Parquet | `.parquet`, a folder of such | by name; others are ignored |
+//! | Arrow IPC: Feather's second version, or a stream | `.arrow`, `.feather`, `.ipc`, `.arrows` | by name; others are ignored |
 //! | JSON lines, plain or gzip | `.jsonl`, `.ndjson` | by the names of the first record's fields; others are ignored |
 //! | a folder of PNG images | a folder in it for each class | a pixel a column, and the folder's name as label |
 //! | NumPy | `.npy`, `.npz` | the owner's columns in the schema's order; the label in a second file |
@@ -11,10 +12,11 @@
 //! | the embedded digits | - | a pixel a column, and the label |
 //! | a [`Table`] in memory | - | by name; others are ignored |
 //!
-//! A vertical partition needs the identifiers, and so CSV, JSON lines or Parquet.
+//! A vertical partition needs the identifiers, and so CSV, JSON lines, Parquet or Arrow.
 
 mod account;
 mod array;
+pub mod arrow;
 pub(crate) mod calendar;
 pub(crate) mod cell;
 mod check;

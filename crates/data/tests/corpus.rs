@@ -150,6 +150,11 @@ fn read_parquet(bytes: &[u8], name: &str) -> Result<(), String> {
     read_records(bytes, &format!("{name}.parquet"), &schema(true), true, 1 << 40)
 }
 
+/// What is compressed may take more than a file, and unpacking LZ4 its buffers.
+fn read_arrow(bytes: &[u8], name: &str) -> Result<(), String> {
+    read_records(bytes, &format!("{name}.arrow"), &schema(true), true, (12 << 20) + 300 * bytes.len())
+}
+
 fn read_csv(bytes: &[u8], name: &str) -> Result<(), String> {
     read_records(bytes, &format!("{name}.csv"), &schema(false), true, 8 * bytes.len())
 }
@@ -245,6 +250,11 @@ fn parquet_corpus() {
 }
 
 #[test]
+fn arrow_corpus() {
+    replay("arrow", |bytes, name| read_arrow(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.arrow"))).is_ok());
+}
+
+#[test]
 fn png_corpus() {
     replay("png", |bytes, name| read_png(bytes, name).map_err(|e| one_line_text(&e, &format!("{name}.png"))).is_ok());
 }
@@ -314,6 +324,11 @@ proptest! {
     #[test]
     fn mutated_npz(bytes in mutated("npz")) {
         let _ = read_npz(&bytes, "f");
+    }
+
+    #[test]
+    fn mutated_arrow(bytes in mutated("arrow")) {
+        let _ = read_arrow(&bytes, "f");
     }
 
     #[test]

@@ -137,7 +137,7 @@ struct VerifyArgs {
 
 #[derive(Args)]
 struct Template {
-    /// A CSV, JSON lines or Parquet file of the kind that owners have
+    /// A CSV, JSON lines, Parquet or Arrow file of the kind that owners have
     file: PathBuf,
 
     /// The label's column; without it only the columns are printed, for an owner of columns that has no label

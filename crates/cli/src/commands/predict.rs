@@ -29,7 +29,7 @@ const ROWS: usize = 4096;
 /// Options of `trefoil predict`.
 #[derive(Args)]
 pub struct Predict {
-    /// The model's file, but with --service; then records as they are: CSV, Parquet, NumPy (.npy), IDX images, a PNG image or a folder of them, or - for CSV from standard input; a label column is ignored
+    /// The model's file, but with --service; then records as they are: CSV, Parquet, Arrow, NumPy (.npy), IDX images, a PNG image or a folder of them, or - for CSV from standard input; a label column is ignored
     #[arg(value_names = ["MODEL", "FILE"], num_args = 1..=2, required = true)]
     files: Vec<PathBuf>,
 

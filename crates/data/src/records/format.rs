@@ -1,5 +1,6 @@
 //! Which reader a file needs.
 
+use super::arrow::ipc;
 use super::stream::{Progress, Stream};
 use super::value::Value;
 use super::{Source, array, csv, joined, jsonl, memory, npz, parquet, png};
@@ -15,6 +16,7 @@ pub(crate) enum Format {
     JsonLines(jsonl::JsonLines),
     Joined(Box<joined::Joined>),
     Parquet(parquet::Parquet),
+    Arrow(ipc::Ipc),
     Arrays(array::Arrays),
     Images(memory::Images),
     Png(png::Images),
@@ -29,6 +31,7 @@ impl Format {
             Format::JsonLines(f) => f.row(each),
             Format::Joined(f) => f.row(&mut each),
             Format::Parquet(f) => f.row(each),
+            Format::Arrow(f) => f.row(each),
             Format::Arrays(f) => f.row(each),
             Format::Images(f) => f.row(each),
             Format::Png(f) => f.row(each),
@@ -53,6 +56,7 @@ impl Format {
             Format::JsonLines(f) => f.fault(slot, why),
             Format::Joined(f) => f.fault(slot, why),
             Format::Parquet(f) => f.fault(slot, why),
+            Format::Arrow(f) => f.fault(slot, why),
             Format::Arrays(f) => f.fault(slot, why),
             Format::Table(f) => f.fault(slot, why),
             Format::Png(f) => f.fault(why),
@@ -71,6 +75,7 @@ impl Format {
             Format::JsonLines(f) => f.progress(),
             Format::Joined(f) => f.records().progress(),
             Format::Parquet(f) => f.progress(),
+            Format::Arrow(f) => f.progress(),
             Format::Arrays(f) => f.progress(),
             Format::Images(_) | Format::Png(_) | Format::Table(_) => Progress::of(0),
         }
@@ -81,6 +86,9 @@ impl Format {
         let path = &source.path;
         if parquet::is_table(path) {
             return Ok(Some(Format::Parquet(parquet::Parquet::open(path)?)));
+        }
+        if ipc::is_ipc(path) {
+            return Ok(Some(Format::Arrow(ipc::Ipc::open(path)?)));
         }
         Ok(match extension(path).as_str() {
             "jsonl" | "ndjson" => Some(Format::JsonLines(jsonl::JsonLines::open(path)?)),
@@ -104,6 +112,7 @@ impl Format {
             Format::JsonLines(f) => f.columns(),
             Format::Joined(f) => f.records().columns(),
             Format::Parquet(f) => f.columns(),
+            Format::Arrow(f) => f.columns(),
             Format::Table(f) => f.names(),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
         }
@@ -116,6 +125,7 @@ impl Format {
             Format::JsonLines(f) => f.want(columns),
             Format::Joined(f) => f.want(columns)?,
             Format::Parquet(f) => f.want(columns)?,
+            Format::Arrow(f) => f.want(columns)?,
             Format::Table(f) => f.want(&columns),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => {}
         }
@@ -135,7 +145,8 @@ impl Format {
             };
             let second = labels.display().to_string();
             let other = Format::open_named(&Source { path: labels.clone(), labels: None, ..source.clone() })?;
-            let other = other.ok_or_else(|| mismatch(&second, "labels without column names", "CSV, JSON lines or Parquet"))?;
+            let other =
+                other.ok_or_else(|| mismatch(&second, "labels without column names", "CSV, JSON lines, Parquet or Arrow"))?;
             names[slot].clone_from(by);
             self = Format::Joined(Box::new(joined::Joined::of(self, other, &second, [by, &schema.label], slot)?));
         }
@@ -147,7 +158,11 @@ impl Format {
     pub(super) fn open_unnamed(source: &Source, names: Vec<String>, labelled: bool, schema: &Schema) -> Result<Format> {
         let file = source.path.display().to_string();
         if schema.id.is_some() {
-            return Err(mismatch(&file, "a file without identifiers", "CSV, JSON lines or Parquet for a vertical partition"));
+            return Err(mismatch(
+                &file,
+                "a file without identifiers",
+                "CSV, JSON lines, Parquet or Arrow for a vertical partition",
+            ));
         }
         // What a file is matters before what is beside it.
         let images = png::is_images(&source.path);
@@ -191,7 +206,7 @@ impl Format {
             return Err(mismatch(
                 &file,
                 "a file of no known kind",
-                ".csv, .csv.gz, .jsonl, .parquet, .npy, .npz, PNG or IDX images",
+                ".csv, .csv.gz, .jsonl, .parquet, .arrow, .npy, .npz, PNG or IDX images",
             ));
         }
         Ok(stream)

@@ -1,5 +1,6 @@
 //! Records that are in memory already: images with their labels, and columns of any values.
 
+use super::arrow::Chunks;
 use super::value::Value;
 use crate::error::{Refusal, mismatch, quote};
 use crate::{DataError, Result};
@@ -37,6 +38,8 @@ pub enum Cells {
     Floats(Vec<f64>),
     /// Texts, trimmed where they are read, as a CSV file's fields are.
     Texts(Vec<Vec<u8>>),
+    /// Of one column, as Arrow has them.
+    Arrow(Chunks),
 }
 
 /// Number of values only: records are secrets of their owner and stay out of logs.
@@ -54,6 +57,7 @@ impl Cells {
             Cells::Integers(v) => v.len(),
             Cells::Floats(v) => v.len(),
             Cells::Texts(v) => v.len(),
+            Cells::Arrow(v) => v.len(),
         }
     }
 
@@ -63,13 +67,14 @@ impl Cells {
         self.len() == 0
     }
 
-    fn get(&self, at: usize) -> Value<'_> {
+    fn get(&self, at: usize) -> Result<Value<'_>, Refusal> {
         let value = match self {
             Cells::Integers(v) => v.get(at).map(|v| Value::Integer(*v)),
             Cells::Floats(v) => v.get(at).map(|v| Value::Float(*v)),
             Cells::Texts(v) => v.get(at).map(|v| Value::Text(v.trim_ascii())),
+            Cells::Arrow(v) => return v.get(at),
         };
-        value.unwrap_or(Value::Missing)
+        Ok(value.unwrap_or(Value::Missing))
     }
 }
 
@@ -137,8 +142,8 @@ impl Table {
         let record = self.read;
         self.read += 1;
         for (slot, &(at, place)) in self.places.iter().enumerate() {
-            let value = self.cells.get(at).map_or(Value::Missing, |cells| cells.get(cells.len() / self.records * record + place));
-            each(slot, value).map_err(|why| self.fault(slot, why))?;
+            let at = self.cells.get(at).map(|cells| cells.get(cells.len() / self.records * record + place));
+            at.unwrap_or(Ok(Value::Missing)).and_then(|value| each(slot, value)).map_err(|why| self.fault(slot, why))?;
         }
         Ok(true)
     }

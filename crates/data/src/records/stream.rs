@@ -24,7 +24,7 @@ pub(super) struct Stream {
 
 /// How much of a file has been read, before decompression.
 #[derive(Clone)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     read: Arc<AtomicU64>,
     all: u64,
 }

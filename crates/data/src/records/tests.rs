@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 mod arrays;
+mod arrow;
 mod csv;
 mod missing;
 mod parquet;
@@ -107,7 +108,7 @@ fn files_of_no_known_kind() {
     let refused = |name: &str, bytes: &[u8]| message(&alone(&folder.put(name, bytes)), &schema(), &[], true);
     for name in ["a.txt", "a", ".csvx"] {
         let expected = format!(
-            "{name}: found a file of no known kind, expected .csv, .csv.gz, .jsonl, .parquet, .npy, .npz, PNG or IDX images"
+            "{name}: found a file of no known kind, expected .csv, .csv.gz, .jsonl, .parquet, .arrow, .npy, .npz, PNG or IDX images"
         );
         assert_eq!(refused(name, b"a,c,r,y\n"), expected);
     }

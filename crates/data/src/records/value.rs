@@ -37,6 +37,14 @@ pub(crate) fn date(v: i64, day: i64) -> Value<'static> {
     Value::Date(v as f64 / day as f64)
 }
 
+/// A number of so many digits behind the point. Both are exact below 2^53 and 10^22, so that the quotient is the number next to what is written.
+pub(crate) fn scaled(v: i128, scale: u8) -> Value<'static> {
+    match i64::try_from(v) {
+        Ok(v) if scale == 0 => Value::Integer(v),
+        _ => Value::Float(v as f64 / 10_f64.powi(scale.into())),
+    }
+}
+
 impl Value<'_> {
     /// As a finite number.
     pub(crate) fn number(self) -> Result<f64, Refusal> {

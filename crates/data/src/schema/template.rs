@@ -172,7 +172,7 @@ fn proposed(
 }
 
 fn open(source: &Source) -> Result<Format> {
-    let expected = "CSV, JSON lines or Parquet, from which a schema can be guessed";
+    let expected = "CSV, JSON lines, Parquet or Arrow, from which a schema can be guessed";
     Format::open_named(source)?
         .ok_or_else(|| mismatch(&source.path.display().to_string(), "a file without column names", expected))
 }

@@ -107,7 +107,7 @@ impl Datatype {
             (None, Cells::Integers(v)) if self != Datatype::Bytes => Ok(Cells::Floats(v.into_iter().map(|v| v as f64).collect())),
             (None, Cells::Floats(v)) if self != Datatype::Bytes => Ok(Cells::Floats(v)),
             (None, Cells::Texts(v)) if self == Datatype::Bytes => Ok(Cells::Texts(v)),
-            (_, Cells::Texts(_)) => Err("texts".into()),
+            (_, Cells::Texts(_) | Cells::Arrow(_)) => Err("texts".into()),
             (_, Cells::Integers(_)) => Err("numbers".into()),
             (Some(_), Cells::Floats(_)) => Err("numbers with fractions, or beyond 64 bits".into()),
             (None, Cells::Floats(_)) => Err("numbers".into()),

@@ -183,7 +183,7 @@ impl Values<'_> {
         match self.0 {
             Cells::Integers(all) => all.push(v),
             Cells::Floats(all) => all.push(v as f64),
-            Cells::Texts(_) => return Err(MIXED),
+            Cells::Texts(_) | Cells::Arrow(_) => return Err(MIXED),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! the other.
 
 use crate::error::Refusal;
-use crate::records::value::{Value, date};
+use crate::records::value::{Value, date, scaled};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type};
@@ -195,12 +195,4 @@ fn decimal(bytes: &[u8], scale: u8) -> Value<'static> {
     }
     let sign = if bytes.first().is_some_and(|b| b >> 7 == 1) { -1 } else { 0 };
     scaled(bytes.iter().fold(sign, |v: i128, b| v << 8 | i128::from(*b)), scale)
-}
-
-/// Both are exact below 2^53 and 10^22, so that the quotient is the number next to what is written.
-fn scaled(v: i128, scale: u8) -> Value<'static> {
-    match i64::try_from(v) {
-        Ok(v) if scale == 0 => Value::Integer(v),
-        _ => Value::Float(v as f64 / 10_f64.powi(scale.into())),
-    }
 }

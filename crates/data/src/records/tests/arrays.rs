@@ -200,7 +200,7 @@ fn labels_and_identifiers() {
     );
     assert_eq!(
         message(&alone(&path), &vertical(), &["a"], false),
-        "x.npy: found a file without identifiers, expected CSV, JSON lines or Parquet for a vertical partition"
+        "x.npy: found a file without identifiers, expected CSV, JSON lines, Parquet or Arrow for a vertical partition"
     );
     assert_eq!(all(Records::open(&alone(&path), &regression(2), &[], false).unwrap(), 2).unwrap().0, [[0, 0]]);
 }
