@@ -1,8 +1,12 @@
-//! Records from Python: data frames of pandas and polars, and arrays. They are copied in memory; nothing is written anywhere.
+//! Records from Python: what lends its columns by Arrow's C interface, and is not copied; other data frames and arrays, which are. Nothing is
+//! written anywhere.
 
-use numpy::PyReadonlyArray1;
+use crate::arrow;
+use crate::errors::exception;
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
-use trefoil_data::records::{Cells, Table};
+use pyo3::types::PyCapsule;
+use trefoil_data::records::{Cells, Raw, RawColumn, Table};
 use trefoil_job::predict::Unlabelled;
 use trefoil_job::{Error, Result};
 use trefoil_nn::model::Input;
@@ -19,7 +23,15 @@ pub struct Frame {
 impl Frame {
     /// Of what `trefoil._frames` can read: see there.
     pub fn of(records: &Bound<'_, PyAny>) -> PyResult<Frame> {
-        let read = records.py().import("trefoil._frames")?.call_method1("columns", (records,))?;
+        let frames = records.py().import("trefoil._frames")?;
+        let lent: Option<(Bound<'_, PyCapsule>, Option<usize>)> = frames.call_method1("lent", (records,))?.extract()?;
+        if let Some((stream, first)) = lent {
+            let (mut names, records, mut cells) = arrow::columns(&stream)?;
+            names.truncate(first.unwrap_or(names.len()));
+            cells.truncate(names.len());
+            return Ok(Frame { names: Some(names), records, cells });
+        }
+        let read = frames.call_method1("columns", (records,))?;
         let (names, records, columns): (Option<Vec<String>>, usize, Bound<'_, PyAny>) = read.extract()?;
         Ok(Frame { names, records, cells: columns.try_iter()?.map(|column| cells(&column?)).collect::<PyResult<_>>()? })
     }
@@ -37,6 +49,21 @@ impl Frame {
             _ => Unlabelled::in_memory(input, "records", self.records, self.cells),
         }
     }
+}
+
+/// Records that are numbers: the names of their columns, and the values as an array of floats of shape (records, columns).
+#[pyfunction]
+pub fn matrix<'py>(py: Python<'py>, records: &Bound<'py, PyAny>) -> PyResult<(Vec<String>, Bound<'py, PyAny>)> {
+    let table = Frame::of(records)?.table().map_err(|e| exception(py, &e))?;
+    let (names, shape) = (table.names().to_vec(), (table.records(), table.names().len()));
+    let values = py.detach(|| -> Result<Vec<f64>> {
+        let columns: Vec<RawColumn> = table.names().iter().map(|name| RawColumn::new(name, Vec::new())).collect();
+        let (mut raw, mut out) = (Raw::of_table(&table, &columns)?, Vec::new());
+        while raw.next(&mut out)? {}
+        Ok(out)
+    });
+    let values = values.map_err(|e| exception(py, &e))?;
+    Ok((names, PyArray1::from_vec(py, values).reshape(shape)?.into_any()))
 }
 
 /// A column's values: an array of whole numbers, an array of floats, or a list of texts.

@@ -147,20 +147,26 @@ impl Job {
         python(py, &end)
     }
 
-    /// Shares all records of a data frame of pandas or polars: see `trefoil.share`.
-    #[pyo3(signature = (records, key, timeout=30.0))]
+    /// Shares all records of a data frame, or of what else lends its columns by Arrow's C interface: see `trefoil.share`. `stacklevel` is that
+    /// of its warnings.
+    #[pyo3(signature = (records, key, timeout=30.0, stacklevel=1))]
     fn share<'py>(
         &self,
         py: Python<'py>,
         records: &Bound<'py, PyAny>,
         key: OneKey<'_>,
         timeout: f64,
+        stacklevel: u32,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
-        let frame = Frame::of(records)?;
+        let (job, identity, patience) = (self.0.clone(), Arc::new(key.identity(py)?), patience(py, timeout)?);
+        let table = Frame::of(records)?.table().map_err(|e| exception(py, &e))?;
+        let looking = (job.clone(), identity.clone(), table.clone());
+        let account = wait(py, move |_| sharing::look_at(&looking.0, &looking.1, &looking.2))?;
+        // Before anything leaves the process: who makes errors of warnings shares nothing.
+        account.remarks(&job.data, job.train.batch).iter().try_for_each(|remark| warn(py, remark, stacklevel))?;
         let receipt = wait(py, move |stop| {
             let mut on = |_: sharing::Progress<'_>| if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
-            sharing::share_table(&job, &identity, &frame.table()?, patience, &mut on)
+            sharing::share_table(&job, &identity, (&table, account), patience, &mut on)
         })?;
         python(py, &json!(receipt))
     }
@@ -218,10 +224,16 @@ pub fn schema<'py>(
     let (made, columns) = made.map_err(|e| exception(py, &e))?;
     for column in &columns {
         if let Proposed::Left { name, why, .. } = column {
-            py.import("warnings")?.call_method1("warn", (format!("column {name:?} is left out: {why}"),))?;
+            warn(py, &format!("column {name:?} is left out: {why}"), 2)?;
         }
     }
     python(py, &made)
+}
+
+/// A remark on the owner's records.
+fn warn(py: Python<'_>, remark: &str, stacklevel: u32) -> PyResult<()> {
+    let class = py.import("trefoil.errors")?.getattr("DataWarning")?;
+    py.import("warnings")?.call_method1("warn", (remark, class, stacklevel)).map(drop)
 }
 
 /// What Python has, as JSON.

@@ -9,8 +9,10 @@
 //! | `key` | whose key |
 //! | `waiting` | work that Ctrl-C ends |
 //! | `frame` | data frames and arrays as records |
+//! | `arrow` | columns that other libraries of the process lend |
 //! | `errors` | errors of the workspace as Python's exceptions |
 
+mod arrow;
 mod errors;
 mod frame;
 mod job;
@@ -25,6 +27,8 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(name = "_core")]
 mod core {
+    #[pymodule_export]
+    use crate::frame::matrix;
     #[pymodule_export]
     use crate::job::{Job, schema};
     #[pymodule_export]

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -127,7 +128,16 @@ def test_from_shares_to_answers(folder):
     with pytest.raises(trefoil.RefusedError):
         trefoil.fetch(job, keys["research"])
 
-    receipt = trefoil.share(north, job, keys["north"])
+    # What is clipped is told first: who makes errors of warnings has shared nothing.
+    far = north.assign(age=north.age.where(north.index != 3, 1e6))
+    with warnings.catch_warnings(), pytest.raises(trefoil.DataWarning, match='column "age": 1 of 300 values clipped'):
+        warnings.simplefilter("error")
+        trefoil.share(far, job, keys["north"])
+    with pytest.raises(trefoil.DataError, match='column "age": found 150 of 300 values beyond'), pytest.warns(trefoil.DataWarning):
+        trefoil.share(north.assign(age=north.age.where(north.index % 2 == 0, 1e6)), job, keys["north"])
+    with pytest.warns(trefoil.DataWarning, match='column "age": 1 of 300 values clipped') as told:
+        receipt = trefoil.share(far, job, keys["north"])
+    assert [warning.filename for warning in told] == [__file__]
     assert (receipt["summary"]["train_rows"], receipt["summary"]["test_rows"]) == (240, 60)
     with pytest.raises(TimeoutError):
         job.wait(keys["research"], seconds=0.1)

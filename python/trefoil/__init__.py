@@ -17,6 +17,7 @@ from .convert import from_keras, from_onnx, from_torch, to_torch
 from .errors import (
     ConfigError,
     DataError,
+    DataWarning,
     Error,
     FileError,
     ModelError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "DataError",
+    "DataWarning",
     "Error",
     "FileError",
     "Job",

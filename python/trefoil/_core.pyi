@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Job", "Key", "Model", "Run", "Service", "__version__", "party", "schema"]
+__all__ = ["Job", "Key", "Model", "Run", "Service", "__version__", "matrix", "party", "schema"]
 
 __version__: str
 
@@ -65,8 +65,10 @@ class Job:
         """How the job stands, by the names of the parties."""
     def wait(self, key: str | PathLike[str] | Key, seconds: float = 3600.0, timeout: float = 30.0) -> dict[str, Any]:
         """Waits until the job is trained, at most `seconds`, and gives its status then."""
-    def share(self, records: Any, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:
-        """Shares all records of a data frame: see `trefoil.share`."""
+    def share(
+        self, records: Any, key: str | PathLike[str] | Key, timeout: float = 30.0, stacklevel: int = 1
+    ) -> dict[str, Any]:
+        """Shares all records of a data frame: see `trefoil.share`. `stacklevel` is that of its warnings."""
     def fetch(self, key: str | PathLike[str] | Key, timeout: float = 30.0) -> Model:
         """Fetches the model: see `trefoil.fetch`."""
 
@@ -156,6 +158,9 @@ class Run:
     def __next__(self) -> tuple[int, int] | dict[str, Any]: ...
     def stop(self) -> None: ...
     def model(self) -> Model: ...
+
+def matrix(records: Any) -> tuple[list[str], NDArray[np.float64]]:
+    """Records that are numbers: the names of their columns, and the values, of shape (records, columns)."""
 
 def party() -> None:
     """What a party's process does: `python -m trefoil.party`, which a training starts."""

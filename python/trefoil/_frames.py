@@ -1,6 +1,31 @@
 """Data frames and arrays as columns, for the part in Rust."""
 
+import sys
+
 import numpy as np
+
+
+def lent(records):
+    """A stream of the records' columns by Arrow's C interface, as a capsule, and how many of these are meant, `None` for all.
+
+    None where there is no such stream: of arrays, of pandas where there is no pyarrow, and of frames whose columns Arrow cannot have, such as
+    one of numbers and texts.
+    """
+    if not hasattr(records, "__arrow_c_stream__") or sys.byteorder != "little":
+        return None
+    if not hasattr(records, "iloc"):
+        return records.__arrow_c_stream__(), None
+    # Pandas puts its index behind the columns.
+    try:
+        return records.__arrow_c_stream__(), len(records.columns)
+    except (ImportError, NotImplementedError, TypeError, ValueError):
+        return None
+
+
+def is_lent(records):
+    """Whether records lend their columns, and are no data frame that scikit-learn knows: tables of pyarrow, answers of DuckDB."""
+    known = hasattr(records, "iloc") or type(records).__module__.split(".")[0] == "polars"
+    return hasattr(records, "__arrow_c_stream__") and not known
 
 
 def columns(records):

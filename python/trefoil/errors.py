@@ -17,6 +17,10 @@ class FileError(Error, OSError):
     """A file that cannot be read or written."""
 
 
+class DataWarning(UserWarning):
+    """A remark on records that their owner should know before they are shared. It may have a value of theirs, and is for the owner alone."""
+
+
 class ModelError(Error, ValueError):
     """A model, or a file that should hold one."""
 

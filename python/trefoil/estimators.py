@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._core import Run
+from ._core import Run, matrix
+from ._frames import is_lent
 from ._history import follow, frame, plot
 from .errors import ConfigError
 
@@ -128,6 +129,14 @@ class _Trefoil(BaseEstimator):
             }
         )
 
+    def _validated(self, X, y, **more):
+        """Features and labels to train on, as arrays; the features' names are kept."""
+        X, names = _records(X)
+        X, y = validate_data(self, X, y, dtype=np.float64, **more)
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        return X, y
+
     def _train(self, X, y, classes, metric):
         """Trains on features (records, features) and labels (records,): places of classes, or a regression's values."""
         if self.engine not in ("shares", "float"):
@@ -161,7 +170,22 @@ class _Trefoil(BaseEstimator):
 
     def _answers(self, X):
         check_is_fitted(self)
-        return self.model_.answers(validate_data(self, X, dtype=np.float64, reset=False))
+        X, names = _records(X)
+        fitted = getattr(self, "feature_names_in_", None)
+        if names is None or fitted is None:
+            return self.model_.answers(validate_data(self, X, dtype=np.float64, reset=False))
+        missing = [str(name) for name in fitted if name not in names]
+        if missing:
+            raise ValueError(f"records: found no column {', '.join(missing[:5])}, expected the {len(fitted)} that were trained on")
+        return self.model_.answers(X[:, [names.index(name) for name in fitted]])
+
+
+def _records(X):
+    """Records as scikit-learn takes them, and their columns' names, where it would not find these itself."""
+    if not is_lent(X):
+        return X, None
+    names, values = matrix(X)
+    return values, names
 
 
 class TrefoilClassifier(ClassifierMixin, _Trefoil):
@@ -218,7 +242,7 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
 
         Features are standardised by their means and deviations over these records; `predict` does the same to others.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = self._validated(X, y)
         check_classification_targets(y)
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -286,7 +310,7 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
 
         Features and targets are standardised by their means and deviations over these records; `predict` undoes the latter.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = self._validated(X, y, y_numeric=True)
         return self._train(X, y.astype(np.float64), [], "squared_error")
 
     def predict(self, X):

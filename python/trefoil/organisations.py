@@ -24,15 +24,17 @@ def schema(
 
 
 def share(records: Any, job: Job, key: str | PathLike[str] | Key, timeout: float = 30.0) -> dict[str, Any]:
-    """Shares all records of a data frame of pandas or polars with the three parties of a job, which is to approve it.
+    """Shares all records of a data frame with the three parties of a job, which is to approve it.
 
-    The frame has the columns of the job's `[data]` by their names, in any order and with others among them, and in their own units: they are
-    standardised, encoded and split into shares in this process. Nothing is written to a disk. `key` is the key of one of the job's data
+    The frame is one of pandas or polars, or whatever else lends its columns by Arrow's C interface: a table of pyarrow, an answer of DuckDB. It
+    has the columns of the job's `[data]` by their names, in any order and with others among them, and in their own units: they are
+    standardised, encoded and split into shares in this process, from where they are in memory. Nothing is written to a disk. What the owner should know of
+    its records first, such as values that are clipped, is a `DataWarning` each, before anything leaves the process. `key` is the key of one of the job's data
     owners; `timeout` is in seconds: how long a party is called, and its answer waited for. Gives the upload's name, and how many records are
     to train on and how many are held out. Where owners have columns of the same people, rows are joined by identifiers that nobody is shown, and
     this waits until all owners have shared; interrupted, it goes on when it is called again.
     """
-    return job.share(records, key, timeout)
+    return job.share(records, key, timeout, stacklevel=2)
 
 
 def fetch(job: Job, key: str | PathLike[str] | Key, wait: float = 0.0, timeout: float = 30.0) -> Model:

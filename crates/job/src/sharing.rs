@@ -123,19 +123,28 @@ pub fn share(
     share_records(job, identity, (records, account), patience, insecure_seed, progress)
 }
 
-/// The same of a table in memory, whose columns are found by their names.
+/// What a table in memory is found to be, before anything leaves the machine: what becomes of its values is for the owner alone.
+///
+/// # Errors
+/// As for [`share()`], but for what is clipped.
+pub fn look_at(job: &Job, identity: &Identity, table: &Table) -> Result<Account> {
+    let (columns, labelled) = held_by(job, identity)?;
+    Ok(check_table(table, &job.data, &columns, labelled)?.good()?)
+}
+
+/// Shares all records of a table that was looked at; its columns are found by their names.
 ///
 /// # Errors
 /// As for [`share()`].
 pub fn share_table(
     job: &Job,
     identity: &Identity,
-    table: &Table,
+    (table, account): (&Table, Account),
     patience: Patience,
     progress: &mut Tell<'_>,
 ) -> Result<Receipt> {
     let (columns, labelled) = held_by(job, identity)?;
-    let account = good(job, check_table(table, &job.data, &columns, labelled)?, &mut |_| ())?;
+    let account = within(job, account)?;
     let records = Records::in_memory(table, &job.data, &columns, labelled)?;
     share_records(job, identity, (records, account), patience, None, progress)
 }
@@ -151,6 +160,11 @@ fn held_by(job: &Job, identity: &Identity) -> Result<(Vec<String>, bool)> {
 fn good(job: &Job, checked: Checked, told: &mut dyn FnMut(&Account)) -> Result<Account> {
     let account = checked.good()?;
     told(&account);
+    within(job, account)
+}
+
+/// The same, if no more of a column is clipped than the job lets pass.
+fn within(job: &Job, account: Account) -> Result<Account> {
     match account.too_many_clipped(&job.data) {
         None => Ok(account),
         Some(refused) => Err(refused.into()),

@@ -54,13 +54,15 @@ pub enum Kind {
     },
     /// 16 bytes each: a short text itself, or where in which of several buffers a longer one is.
     View,
+    /// Anything else. Such a column may be there, and cannot be read.
+    Other,
 }
 
 impl Kind {
     /// Bits of a value in the first buffer behind that of nulls.
     fn bits(self) -> usize {
         match self {
-            Kind::Null => 0,
+            Kind::Null | Kind::Other => 0,
             Kind::Boolean => 1,
             Kind::View => 128,
             Kind::Integer { bytes, .. } | Kind::Float { bytes } | Kind::Decimal { bytes, .. } => usize::from(bytes) * 8,
@@ -118,7 +120,7 @@ impl Column {
         };
         let places = dictionary.is_none() || matches!(kind, Kind::Integer { .. });
         // What has no bytes could be any number of records.
-        let some = kind != Kind::Null || u32::try_from(len).is_ok();
+        let some = kind.bits() > 0 || u32::try_from(len).is_ok();
         let column = Column { kind, start, len, valid, values, texts: buffers.collect(), dictionary };
         (whole && marked && places && some).then_some(column)
     }
@@ -128,6 +130,9 @@ impl Column {
     fn get(&self, at: usize) -> Result<Value<'_>, Refusal> {
         if at >= self.len {
             return Err(broken("a place beyond its column or dictionary"));
+        }
+        if self.kind == Kind::Other {
+            return Err(Refusal::new("values of another type", "booleans, numbers, dates or texts, not nested"));
         }
         let null = |(bits, from): &(Bytes, usize)| bit(bits, from + at) == Some(false);
         if self.valid.as_ref().is_some_and(null) {
@@ -154,7 +159,7 @@ impl Column {
     fn value(&self, at: usize) -> Option<Value<'_>> {
         let all = &self.values;
         Some(match self.kind {
-            Kind::Null => Value::Missing,
+            Kind::Null | Kind::Other => Value::Missing,
             Kind::Boolean => Value::Boolean(bit(all, at)?),
             Kind::Float { bytes: 8 } => Value::Float(f64::from_le_bytes(word(all, at)?)),
             Kind::Float { bytes: 4 } => Value::Float(f32::from_le_bytes(word(all, at)?).into()),

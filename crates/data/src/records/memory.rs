@@ -122,6 +122,12 @@ impl Table {
         &self.name
     }
 
+    /// How many records.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
     /// The columns' names.
     #[must_use]
     pub fn names(&self) -> &[String] {
