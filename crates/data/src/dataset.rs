@@ -106,11 +106,11 @@ impl Samples {
         Ok((0..owners).map(|owner| self.select(order.get(bound(owner)..bound(owner + 1)).unwrap_or_default())).collect())
     }
 
-    /// Features and labels as the numbers that they stand for: `[records, features]` and `[records, outputs]`, a class as a row with a
+    /// Features and labels as the numbers that they stand for: `[records, numbers]`, as they are [handed in](Schema::handed_in), and `[records, outputs]`, a class as a row with a
     /// single 1.
     #[must_use]
     pub fn decoded(&self, schema: &Schema) -> [Array2<f64>; 2] {
-        let (features, (input, _), (label, _)) = (schema.features(), schema.input(), schema.label_format());
+        let (features, (input, _), (label, _)) = (schema.handed_in(), schema.input(), schema.label_format());
         let part = |columns: Range<usize>, frac: u8| {
             let unit = f64::from(frac).exp2();
             Array2::from_shape_fn((self.rows(), columns.len()), |(i, j)| {

@@ -31,7 +31,7 @@ use crate::{DataError, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-pub use column::{Column, Scale};
+pub use column::{Column, Fill, Scale};
 pub use propose::Proposed;
 pub use template::{propose, propose_in_memory, template, template_in_memory};
 
@@ -148,6 +148,24 @@ impl Schema {
         self.columns.iter().map(Column::width).sum()
     }
 
+    /// Numbers that a record's features are shared as: the network's inputs, and what says of some columns whether a value is missing.
+    #[must_use]
+    pub fn handed_in(&self) -> usize {
+        self.columns.iter().map(Column::shared).sum()
+    }
+
+    /// Which of the network's inputs may be missing and are filled on shares, and whether the network is told by the next one.
+    #[must_use]
+    pub fn filled_on_shares(&self) -> Vec<(usize, bool)> {
+        let mut from = 0;
+        let place = |column: &Column| {
+            let place = from;
+            from += column.width();
+            column.is_filled_on_shares().then_some((place, column.width() > 1))
+        };
+        self.columns.iter().filter_map(place).collect()
+    }
+
     /// The network's outputs: the classes, or 1 for a regression.
     #[must_use]
     pub fn outputs(&self) -> usize {
@@ -198,7 +216,7 @@ impl Schema {
         }
     }
 
-    /// Which of the network's inputs each named column becomes, in the schema's order, however the names are ordered.
+    /// Which of a record's numbers, as it is shared, each named column becomes, in the schema's order, however the names are ordered.
     /// No names mean all columns.
     ///
     /// # Errors
@@ -219,14 +237,14 @@ impl Schema {
         }
         let mut from = 0;
         let spans = self.columns.iter().map(|c| {
-            let span = from..from + c.width();
+            let span = from..from + c.shared();
             from = span.end;
             (c, span)
         });
         Ok(spans.filter(|(c, _)| columns.is_empty() || columns.iter().any(|name| name == c.name())).collect())
     }
 
-    /// How many of the network's inputs an owner of these columns has. No names mean all columns.
+    /// How many numbers an owner of these columns shares of a record. No names mean all columns.
     ///
     /// # Errors
     /// As [`features_of`](Self::features_of).

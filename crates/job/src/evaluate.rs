@@ -1,7 +1,7 @@
 //! A job's model on a file in the clear: the model says itself how a record is prepared.
 
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Axis};
 use serde::Serialize;
 use std::path::Path;
 use trefoil_data::Samples;
@@ -88,6 +88,15 @@ pub fn prepared(model: Model) -> Result<Model> {
 
 /// The preparation that a schema describes. Features are not rounded, as they are when they are shared.
 pub fn input(schema: &Schema) -> Input {
+    prepared_by(schema, false)
+}
+
+/// The same of records that go to parties, who have on shares what fills a missing value: a number behind it says that it is.
+pub fn asked(schema: &Schema) -> Input {
+    prepared_by(schema, true)
+}
+
+fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
     let column = |column: &schema::Column| {
         let numbers = |name: &str, count, subtract, divide, clip| Column::Numbers {
             name: name.to_owned(),
@@ -125,10 +134,23 @@ pub fn input(schema: &Schema) -> Input {
         }
     };
     let target = schema.target.map(|t| Target { mean: t.mean, deviation: t.deviation });
-    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), c.indicator().map(Column::flag)]).flatten().collect();
+    // The last bit of a number as it is shared.
+    let step = f64::from(-schema.shared().0.cast_signed()).exp2();
+    let flag = |c: &schema::Column| match on_shares && c.is_filled_on_shares() {
+        true => Some(Column::flag_of(format!("{}_missing", c.name()), step)),
+        false => c.indicator().map(Column::flag),
+    };
+    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), flag(c)]).flatten().collect();
     let missing = schema.columns.iter().filter_map(|column| {
         let records::Missing { texts, fill, indicator } = column.missing()?;
-        Some(Missing { name: column.name().to_owned(), texts, fill, indicator })
+        let name = column.name().to_owned();
+        match column.scale() {
+            // The middle of its bounds is shared as 0.
+            Some((_, [least, most])) if on_shares && column.is_filled_on_shares() => {
+                Some(Missing { name, texts, fill: Some((least / 2.0 + most / 2.0).to_string()), indicator: true })
+            }
+            _ => Some(Missing { name, texts, fill, indicator }),
+        }
     });
     Input { columns, named: true, missing: missing.collect(), target }
 }
@@ -144,12 +166,31 @@ pub fn evaluate(model: &Model, schema: &Schema, source: &Source) -> Result<Evalu
     figures(model, &schema, &all)
 }
 
+/// A network's inputs from records as they are shared.
+fn inputs(schema: &Schema, x: Array2<f64>) -> Result<Array2<f64>> {
+    let mut kept = vec![];
+    for (column, mut span) in schema.features_of(&[])? {
+        if column.is_filled_on_shares() {
+            let missing = x.column(span.start + 1).iter().filter(|missing| **missing != 0.0).count();
+            if missing > 0 {
+                let what = format!("column {:?}", column.name());
+                let expected = "none: they were filled by a mean that nobody was shown, and that is in no model's file";
+                return Err(Error::config(what, format!("{missing} missing values"), expected));
+            }
+            span.end -= usize::from(column.indicator().is_none());
+        }
+        kept.extend(span);
+    }
+    Ok(if kept.len() == x.ncols() { x } else { x.select(Axis(1), &kept) })
+}
+
 /// Evaluates on records in memory.
 ///
 /// # Errors
 /// The model does not fit them.
 pub fn figures(model: &Model, schema: &Schema, samples: &Samples) -> Result<Evaluated> {
     let [x, y] = samples.decoded(schema);
+    let x = inputs(schema, x)?;
     let mut out = Evaluated { rows: samples.rows(), accuracy: None, auc: None, squared_error: None };
     match schema.task {
         Task::Regression => out.squared_error = Some(model.mean_squared_error(&x, y.as_slice().unwrap_or_default())?),

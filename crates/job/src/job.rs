@@ -213,7 +213,8 @@ impl Job {
         if train_rows > 0 {
             spec.batch = spec.batch.min(train_rows);
         }
-        Training { spec, records, open: self.opened(train_rows, test_rows), secure: secure(&self.data) }
+        let (open, missing) = (self.opened(train_rows, test_rows), self.data.filled_on_shares());
+        Training { spec, records, open, secure: secure(&self.data), missing }
     }
 
     /// That a batch is smaller than the job's file has it, with so many records.

@@ -3,6 +3,7 @@
 use crate::suites::WithSuite;
 use crate::{Error, Job, Result, StartModel};
 use ndarray::Array2;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::mpsc;
 use trefoil_client::approval::{Approval, Role};
@@ -11,6 +12,7 @@ use trefoil_client::request::{self, Request};
 use trefoil_client::share::{Chunk, Receipt, Sharing, Source as Chunks};
 use trefoil_client::{Address, JobHash, Patience, fetch, share};
 use trefoil_data::records::{Account, Checked, Records, Source, Table, check, check_table};
+use trefoil_data::schema::{Column, Fill, Schema};
 use trefoil_engine::{Format, fixed};
 use trefoil_mpc::{Part, Party, Suite};
 use trefoil_net::identity::Identity;
@@ -277,12 +279,47 @@ impl Chunks for FileChunks<'_> {
 }
 
 /// Fetches a job's model, and puts it together. Where the suite has redundant information, parties that contradict each other are
-/// found, and there is no model.
+/// found, and there is no model. What fills a missing value is in it where the job opens its columns' statistics.
 ///
 /// # Errors
 /// The identity is not the model owner's, or nobody's is; a party refuses, cannot be reached, or contradicts another.
 pub fn fetch_model(job: &Job, identity: &Identity, patience: Patience) -> Result<Model> {
-    crate::evaluate::model(&job.data, &job.network()?, &fetch_parameters(job, identity, patience)?)
+    let parameters = fetch_parameters(job, identity, patience)?;
+    crate::evaluate::model(&filled(job, identity, patience)?, &job.network()?, &parameters)
+}
+
+/// The job's schema with the means by which its columns were filled, as far as P0 and P1 were shown them and tell the same.
+fn filled(job: &Job, identity: &Identity, patience: Patience) -> Result<Schema> {
+    #[derive(Deserialize)]
+    struct Standing {
+        statistics: Vec<OfColumn>,
+    }
+    #[derive(Deserialize)]
+    struct OfColumn {
+        name: String,
+        mean: Option<f64>,
+    }
+    let mut schema = job.data.clone();
+    if !job.open.statistics || !schema.columns.iter().any(Column::is_filled_on_shares) {
+        return Ok(schema);
+    }
+    let request = Request::Status { job: Some(job.hash().to_string()) };
+    let [p0, p1, _] = job.addresses();
+    let told = |party| request::call::<Vec<Standing>>(&party, identity, patience, &request);
+    let both = [told(p0)?, told(p1)?];
+    let mean = |all: &Vec<Standing>, name: &str| {
+        let of = all.iter().flat_map(|standing| &standing.statistics).find(|of| of.name == name)?;
+        of.mean
+    };
+    for column in &mut schema.columns {
+        let [a, b] = both.each_ref().map(|all| mean(all, column.name()));
+        if let (Column::Number { fill: Some(fill @ Fill::Mean), within: Some([least, most]), .. }, Some(mean)) = (column, a)
+            && a == b
+        {
+            *fill = Fill::Value(mean.clamp(*least, *most));
+        }
+    }
+    Ok(schema)
 }
 
 /// The same before it becomes a file: weights and biases in turn.

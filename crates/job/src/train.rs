@@ -67,6 +67,7 @@ pub fn training(spec: TrainSpec, data: &Dataset) -> Training {
         records,
         open: Open { loss: true, activations: true, metric: Some(metric), ..Open::default() },
         secure: crate::job::secure(&data.schema),
+        missing: data.schema.filled_on_shares(),
     }
 }
 

@@ -37,6 +37,14 @@ impl Kept {
         Kept(self.0.each_ref().map(of))
     }
 
+    /// The same, and to each `factor` times the element behind it is added.
+    pub fn with_next(&self, all: usize, places: &[usize], factor: u64) -> Kept {
+        let sum = |row: &[u64], at: usize| Some(row.get(at)?.wrapping_add(row.get(at + 1)?.wrapping_mul(factor)));
+        let of =
+            |words: &Vec<u64>| words.chunks(all.max(1)).flat_map(|row| places.iter().filter_map(|at| sum(row, *at))).collect();
+        Kept(self.0.each_ref().map(of))
+    }
+
     /// Matrices of `n` elements together, one below the other.
     pub fn below(parts: impl IntoIterator<Item = Kept>, n: usize) -> Kept {
         let mut all = Kept::default();
@@ -88,6 +96,7 @@ mod tests {
         y.extend_columns(&of, 3, 2..3);
         assert!(x.words() == [&[1, 2, 4, 5][..], &[]] && y.words() == [&[3, 6][..], &[]]);
         assert!(of.columns(3, &[2, 0]).words() == [&[3, 1, 6, 4][..], &[]]);
+        assert!(of.with_next(3, &[1], u64::MAX).words() == [&[u64::MAX, u64::MAX][..], &[]]);
         assert!(Kept::below([x, y], 6).words() == [&[1, 2, 4, 5, 3, 6][..], &[]]);
     }
 

@@ -100,11 +100,11 @@ impl Trainer {
 
     /// So many records with their labels as they are shared, likewise.
     pub fn data_of<N>(&self, rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
-        self.data_in(self.training.shared(), rows, matrix)
+        self.data_in((self.training.width(), self.training.shared()), rows, matrix)
     }
 
-    fn data_in<N>(&self, input: Format, rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
-        let (x, y) = ([rows, self.network.width()], [rows, self.network.outputs()]);
+    fn data_in<N>(&self, (width, input): (usize, Format), rows: usize, matrix: impl Fn([usize; 2], Format) -> N) -> Data<N> {
+        let (x, y) = ([rows, width], [rows, self.network.outputs()]);
         Data { x: matrix(x, input), y: matrix(y, self.label_format()) }
     }
 
@@ -114,7 +114,8 @@ impl Trainer {
     fn try_without_values(&self) -> Result<f64> {
         let (spec, e) = (&self.training.spec, &mut Shapes::default());
         let (mut powers, mut step_wraps) = (Vec::new(), 0.0);
-        let of = |rows| self.data_in(self.training.records.input(), rows, ShapeNum::new);
+        let input = (self.network.width(), self.training.records.input());
+        let of = |rows| self.data_in(input, rows, ShapeNum::new);
         let state = self.state_of(ShapeNum::new);
         for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;

@@ -14,6 +14,7 @@ pub use reveal::Reveal;
 
 use crate::graph::Param;
 use crate::layers::{Formats, Mode};
+use crate::statistics::Layout;
 use crate::{Error, Graph, Model, Network, Result, Statistics, Trainer, fold, statistics};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
@@ -67,7 +68,7 @@ pub struct Prediction {
     formats: Vec<Formats>,
     output: Format,
     /// Values of a record that are standardised first, by statistics on shares, in the format that the network takes.
-    secure: Option<(Vec<usize>, Format)>,
+    secure: Option<(Layout, Format)>,
 }
 
 /// The owner's side: what is public, the parameters to share, and how it is known that they fit.
@@ -119,7 +120,7 @@ impl Prediction {
         let (mut tried, e) = (self, &mut Shapes::default());
         let params: Vec<ShapeNum> = tried.parts().map(|(shape, format)| ShapeNum::new(shape, format)).collect();
         let input = tried.input;
-        let z = tried.forward(e, &params, &ShapeNum::new([1, tried.network.width()], input))?;
+        let z = tried.forward(e, &params, &ShapeNum::new([1, tried.width()], input))?;
         tried.output = e.format(&z);
         Ok(tried)
     }
@@ -127,6 +128,10 @@ impl Prediction {
     /// The network, without batch normalisation.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+    /// Numbers of a record as it is shared: [its inputs](Network::width), and what says of some of them whether they are missing.
+    pub fn width(&self) -> usize {
+        self.secure.as_ref().map_or(self.network.width(), |(layout, _)| layout.width)
     }
     /// The format of a record's values.
     pub fn input(&self) -> Format {
@@ -139,7 +144,7 @@ impl Prediction {
     }
     /// The same with the shapes.
     pub fn parts(&self) -> impl Iterator<Item = ([usize; 2], Format)> {
-        let statistics = self.secure.iter().flat_map(|(places, _)| statistics::parts(places.len()).map(|(shape, _)| shape));
+        let statistics = self.secure.iter().flat_map(|(of, _)| statistics::parts(of.places.len()).map(|(shape, _)| shape));
         self.network.params().iter().map(Param::shape).chain(statistics).zip(self.params.iter().copied())
     }
     /// The format of the outputs.
@@ -157,9 +162,9 @@ impl Prediction {
     /// Those of the engine.
     pub fn forward<E: Engine>(&self, e: &mut E, params: &[E::Num], x: &E::Num) -> EngineResult<E::Num> {
         let standardised = match (&self.secure, params) {
-            (Some((places, input)), [_, .., mean, inverse]) => {
+            (Some((layout, input)), [_, .., mean, inverse]) => {
                 let statistics = Statistics { mean: mean.clone(), inverse: inverse.clone() };
-                Some(statistics::standardised(e, places, &statistics, x, *input)?)
+                Some(layout.standardised(e, &statistics, x, *input)?)
             }
             _ => None,
         };
@@ -177,8 +182,8 @@ impl Trainer {
     pub fn prediction(&self) -> Result<Prediction> {
         let mut params: Vec<Format> = self.network().params().iter().map(|p| self.scales().param(p)).collect();
         let (training, output) = (self.training(), self.training().records.input());
-        let secure = (!training.secure.is_empty()).then(|| (training.places(), output));
-        params.extend(secure.iter().flat_map(|(places, _)| statistics::parts(places.len()).map(|(_, format)| format)));
+        let secure = (!training.secure.is_empty()).then(|| (training.layout(), output));
+        params.extend(secure.iter().flat_map(|(of, _)| statistics::parts(of.places.len()).map(|(_, format)| format)));
         let (network, formats) = (self.network().clone(), self.formats.clone());
         Ok(Prediction { network, input: training.shared(), params, formats, output, secure }.tried()?)
     }

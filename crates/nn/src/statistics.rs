@@ -11,8 +11,13 @@
 //! The maximum errors, which `tests/networks/statistics.rs` holds: of the mean 2^-14 units, of 1 / deviation 2^-16 of it, of z two steps of
 //! its last bit, and 2^-16 of z.
 
+mod layout;
+mod present;
 mod range;
 mod trained;
+
+pub(crate) use layout::Layout;
+pub use present::Gaps;
 
 use crate::layers::mean::over_finely;
 use crate::optimisers::clip::clip;
@@ -85,10 +90,15 @@ fn others(of: &[usize], width: usize) -> Vec<usize> {
 /// The columns at `places` and all others, from where they stand side by side to where they belong; of no others there is no matrix.
 fn in_order<E: Engine>(e: &E, places: &[usize], there: E::Num, rest: Option<E::Num>) -> EngineResult<E::Num> {
     let Some(rest) = rest else { return Ok(there) };
-    let width = places.len() + e.shape(&rest)[1];
-    let mut from = vec![0; width];
-    places.iter().chain(&others(places, width)).enumerate().for_each(|(at, place)| from[*place] = at);
-    Ok(e.gather(&e.beside(&[&there, &rest])?, Index::Cols(&from)))
+    let others = others(places, places.len() + e.shape(&rest)[1]);
+    Ok(in_places(e, &[places, &others].concat(), &e.beside(&[&there, &rest])?))
+}
+
+/// Each column to its place.
+fn in_places<E: Engine>(e: &E, places: &[usize], x: &E::Num) -> E::Num {
+    let mut from = vec![0; places.len()];
+    places.iter().enumerate().for_each(|(at, place)| from[*place] = at);
+    e.gather(x, Index::Cols(&from))
 }
 
 impl<N: Clone> Statistics<N> {
@@ -97,18 +107,33 @@ impl<N: Clone> Statistics<N> {
     /// # Errors
     /// Those of the engine.
     pub fn of<E: Engine<Num = N>>(e: &mut E, w: &N, by: &[Scaling]) -> EngineResult<Self> {
-        let ranges: Vec<usize> = (0..by.len()).filter(|i| by[*i] == Scaling::Range).collect();
-        if ranges.is_empty() {
-            return Statistics::deviation(e, w);
+        Statistics::of_present(e, w, by, None)
+    }
+
+    /// The same of the values that are there, where some may be missing; of such columns mean and deviation.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn of_present<E: Engine<Num = N>>(e: &mut E, w: &N, by: &[Scaling], gaps: Option<&Gaps<N>>) -> EngineResult<Self> {
+        let lacking = gaps.map_or(&[][..], |gaps| &gaps.columns);
+        let of = |wanted| (0..by.len()).filter(|i| by[*i] == wanted && lacking.binary_search(i).is_err()).collect::<Vec<_>>();
+        let (mut places, mut all) = (vec![], vec![]);
+        for (columns, kind) in [(of(Scaling::Range), 0), (of(Scaling::Deviation), 1), (lacking.to_vec(), 2)] {
+            if columns.is_empty() {
+                continue;
+            }
+            let w = e.gather(w, Index::Cols(&columns));
+            all.push(match (kind, gaps) {
+                (0, _) => Statistics::range(e, &w)?,
+                (2, Some(gaps)) => Statistics::present(e, &w, &gaps.missing)?,
+                _ => Statistics::deviation(e, &w)?,
+            });
+            places.extend(columns);
         }
-        let range = Statistics::range(e, &e.gather(w, Index::Cols(&ranges)))?;
-        let others = others(&ranges, by.len());
-        let rest = match others.is_empty() {
-            true => None,
-            false => Some(Statistics::deviation(e, &e.gather(w, Index::Cols(&others)))?),
+        let of = |part: fn(&Statistics<N>) -> &N| -> EngineResult<N> {
+            Ok(in_places(e, &places, &e.beside(&all.iter().map(part).collect::<Vec<_>>())?))
         };
-        let (mean, inverse) = rest.map(|rest| (rest.mean, rest.inverse)).unzip();
-        Ok(Statistics { mean: in_order(e, &ranges, range.mean, mean)?, inverse: in_order(e, &ranges, range.inverse, inverse)? })
+        Ok(Statistics { mean: of(|s| &s.mean)?, inverse: of(|s| &s.inverse)? })
     }
 
     /// Mean and 1 / deviation.
@@ -140,20 +165,43 @@ impl<N: Clone> Statistics<N> {
     /// # Errors
     /// Those of the engine.
     pub fn standardise<E: Engine<Num = N>>(&self, e: &mut E, w: &N, out: Format) -> EngineResult<N> {
+        self.standardise_present(e, w, None, out)
+    }
+
+    /// The same where some values may be missing: these become 0, which is the mean.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn standardise_present<E: Engine<Num = N>>(
+        &self,
+        e: &mut E,
+        w: &N,
+        gaps: Option<&Gaps<N>>,
+        out: Format,
+    ) -> EngineResult<N> {
         let [rows, columns] = e.shape(w);
         if rows == 0 {
             return Ok(e.claim(w, out.bits));
         }
+        let lacking = gaps.map_or(&[][..], |gaps| &gaps.columns);
         let bound = f64::from(out.bits - out.frac).exp2() - f64::from(-out.frac.cast_signed()).exp2();
-        let mut done = Vec::new();
-        for group in groups(rows, columns) {
-            let [w, mean, inverse] = [w, &self.mean, &self.inverse].map(|x| e.gather(x, Index::Cols(&group)));
-            let (apart, inverse) = (e.sub(&w, &mean)?, spread(e, &inverse, rows));
-            let wide = Format { frac: out.frac, bits: out.frac + WHOLE + 2 };
-            let [z] = e.products([Product::mul(&apart, &inverse, wide)])?;
-            done.push(clip(e, &z, bound, out.bits)?);
+        let (mut places, mut done) = (vec![], vec![]);
+        for (of, missing) in [(others(lacking, columns), None), (lacking.to_vec(), gaps.map(|gaps| &gaps.missing))] {
+            for group in groups(rows, of.len()) {
+                let at: Vec<usize> = group.iter().map(|i| of[*i]).collect();
+                let [w, mean, inverse] = [w, &self.mean, &self.inverse].map(|x| e.gather(x, Index::Cols(&at)));
+                let apart = match missing {
+                    None => e.sub(&w, &mean)?,
+                    Some(missing) => Statistics::apart(e, [&w, &e.gather(missing, Index::Cols(&group)), &mean])?,
+                };
+                let inverse = spread(e, &inverse, rows);
+                let wide = Format { frac: out.frac, bits: out.frac + WHOLE + 2 };
+                let [z] = e.products([Product::mul(&apart, &inverse, wide)])?;
+                done.push(clip(e, &z, bound, out.bits)?);
+                places.extend(at);
+            }
         }
-        e.beside(&done.iter().collect::<Vec<_>>())
+        Ok(in_places(e, &places, &e.beside(&done.iter().collect::<Vec<_>>())?))
     }
 
     /// Of a linear layer's weight and bias those of the layer that does the same to columns which are not standardised: at `places`
@@ -203,24 +251,6 @@ fn squares<E: Engine>(e: &mut E, apart: &E::Num) -> EngineResult<E::Num> {
     let [sums] = e.products([Product { scatter: Some(&to), ..Product::mul(apart, apart, to.format(square)) }])?;
     let sum = e.sum(&sums, Sum::Rows);
     Ok(e.claim(&sum, Format::new(frac, 2 * WHOLE.cast_signed()).sum(n).bits))
-}
-
-/// Records whose columns at `places` are standardised, as a network takes them.
-///
-/// # Errors
-/// Those of the engine.
-pub(crate) fn standardised<E: Engine>(
-    e: &mut E,
-    places: &[usize],
-    statistics: &Statistics<E::Num>,
-    x: &E::Num,
-    out: Format,
-) -> EngineResult<E::Num> {
-    let others = others(places, e.shape(x)[1]);
-    let z = statistics.standardise(e, &e.gather(x, Index::Cols(places)), out)?;
-    // Of these nobody has handed in more than that.
-    let rest = (!others.is_empty()).then(|| e.claim(&e.gather(x, Index::Cols(&others)), out.bits));
-    in_order(e, places, z, rest)
 }
 
 /// Shapes and formats of statistics of so many columns.

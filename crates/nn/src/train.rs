@@ -29,7 +29,7 @@ pub struct State<N> {
 /// Records with their labels.
 #[derive(Clone)]
 pub struct Data<N> {
-    /// [rows, inputs], in the format of [`Training::shared`].
+    /// [rows, [width](Training::width)], in the format of [`Training::shared`].
     pub x: N,
     /// One-hot labels, [rows, classes], or targets, [rows, 1], in the format of [`Records::label_format`](crate::Records::label_format).
     pub y: N,
@@ -368,7 +368,7 @@ impl Trainer {
     fn fits<E: Engine>(&self, e: &E, data: &Data<E::Num>, rows: Option<usize>, what: &'static str) -> Result<()> {
         let (x, y) = (e.shape(&data.x), e.shape(&data.y));
         let rows = rows.unwrap_or(x[0]);
-        let expected = ([rows, self.network.width()], [rows, self.network.outputs()]);
+        let expected = ([rows, self.training.width()], [rows, self.network.outputs()]);
         if (x, y) != expected {
             return Err(Error::config(
                 what,

@@ -1,7 +1,7 @@
 //! A training in full: the settings, what follows from the records, and what is opened.
 
 use crate::graph::{Form, Kind};
-use crate::statistics::{Scaling, WHOLE};
+use crate::statistics::{Layout, Scaling, WHOLE};
 use crate::{Error, Graph, LABEL, Loss, Metric, Open, Result, SoftmaxKind, TARGET, TrainSpec, Trainer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -121,6 +121,10 @@ pub struct Training {
     /// Which values of a record are standardised on shares, in their order, and how: by [`Statistics`](crate::Statistics) that nobody is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secure: Vec<(usize, Scaling)>,
+    /// Which of these may be missing, in their order: then a number that says so is shared behind them, and is 1, without fraction bits, where
+    /// that is so, and else 0. Whether it is an input of the network, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<(usize, bool)>,
 }
 
 /// Values of a batch, or of a service's pass, at its widest, a convolution's columns included: 256 MiB as words.
@@ -142,6 +146,7 @@ impl Training {
             records,
             open: Open { loss: true, activations: true, metric: Some(metric), ..Open::default() },
             secure: Vec::new(),
+            missing: Vec::new(),
         })
     }
 
@@ -162,6 +167,16 @@ impl Training {
     /// The places of the values that are standardised on shares.
     pub fn places(&self) -> Vec<usize> {
         self.secure.iter().map(|(place, _)| *place).collect()
+    }
+
+    /// Where a record's numbers stand as they are shared.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(self.records.features, &self.secure, &self.missing)
+    }
+
+    /// Numbers of a record as it is shared: the network's inputs, and what says of some of them whether they are missing.
+    pub fn width(&self) -> usize {
+        self.records.features + self.missing.iter().filter(|(_, input)| !input).count()
     }
 
     /// The format of a record's values as they are shared: wider than [the network's](Records::input) where some are standardised on shares.
@@ -211,6 +226,7 @@ impl Training {
             let expected = format!("places below {}, each once, in their order", self.records.features);
             return Err(Error::config("values that are standardised on shares", format!("{places:?}"), expected));
         }
+        self.check_missing(&places)?;
         if !(spec.lr.is_finite() && spec.lr >= 0.0) {
             return Err(Error::config("learning rate", spec.lr, "0 or a finite positive number"));
         }
@@ -224,6 +240,22 @@ impl Training {
         }
         self.check_best()?;
         self.check_size(network)
+    }
+
+    /// What may be missing is standardised by mean and deviation, and the input behind it is its own where it has one.
+    fn check_missing(&self, places: &[usize]) -> Result<()> {
+        let fits = |(place, input): &(usize, bool)| {
+            let by_mean = self.secure.contains(&(*place, Scaling::Deviation));
+            by_mean && !(*input && (place + 1 >= self.records.features || places.binary_search(&(place + 1)).is_ok()))
+        };
+        let ordered = self.missing.is_sorted_by(|a, b| a.0 < b.0);
+        match ordered && self.missing.iter().all(fits) {
+            true => Ok(()),
+            false => {
+                let expected = "places of values that are standardised by mean and deviation, each once, in their order";
+                Err(Error::config("values that may be missing", format!("{:?}", self.missing), expected))
+            }
+        }
     }
 
     /// A step is tried before anything is trained: a job from elsewhere must not cost more than a job may.

@@ -131,13 +131,18 @@ impl Records {
         let mut all = vec![];
         for (place, owner) in owners.iter().enumerate() {
             let (part, (features, labels)) = (&self.owners[*owner], session.job.widths(*owner));
-            let alike = alike(schema, &session.job.holding(*owner).0)?;
+            let (alike, gaps) = alike(schema, &session.job.holding(*owner).0)?;
             for kind in [0, 1] {
                 let mut add = |columns, range, one_hot, kept| {
                     all.push(Promised { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
                 };
+                // A value whose next number says that it is missing is 0, and else what others are: both bounds meet at 0 where that is 1.
+                let (wide, top) = (promise(schema.shared().1, true), 1_u64 << schema.shared().1);
+                for factor in [top - 1, top.wrapping_neg()].into_iter().filter(|_| !gaps.is_empty()) {
+                    add(gaps.len(), wide, false, Cow::Owned(part.x[kind].with_next(features, &gaps, factor)));
+                }
                 match &alike[..] {
-                    [(range, _)] => add(features, *range, false, Cow::Borrowed(&part.x[kind])),
+                    [(range, all)] if all.len() == features => add(features, *range, false, Cow::Borrowed(&part.x[kind])),
                     several => several.iter().for_each(|(range, places)| {
                         add(places.len(), *range, false, Cow::Owned(part.x[kind].columns(features, places)));
                     }),
@@ -178,7 +183,7 @@ impl Records {
         };
         let (x, y) = formats(session);
         let data = &session.job.data;
-        Data { x: all(|p| &mut p.x, data.features(), x), y: all(|p| &mut p.y, data.outputs(), y) }
+        Data { x: all(|p| &mut p.x, data.handed_in(), x), y: all(|p| &mut p.y, data.outputs(), y) }
     }
 
     fn beside<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Result<Data<S::Num>> {
@@ -228,18 +233,28 @@ fn promise(bits: u8, signed: bool) -> Range {
     Range { bits: bits + u8::from(signed), signed }
 }
 
-/// What an owner's features are promised to be, and the places of those of which it is. Grey levels are never below zero.
-fn alike(schema: &Schema, columns: &[String]) -> Result<Vec<(Range, Vec<usize>)>> {
+/// What an owner's features are promised to be, and the places of those of which it is, grey levels never below zero; and of those that are 0
+/// where the next number, which is 0 or 1, is 1.
+fn alike(schema: &Schema, columns: &[String]) -> Result<(Vec<(Range, Vec<usize>)>, Vec<usize>)> {
     let pixels = schema.columns.iter().all(|c| matches!(c, Column::Pixels { .. }));
     let [all, secure] = [schema.input().1, schema.shared().1].map(|bits| promise(bits, !pixels));
-    // A number that says whether a value is missing stands behind it, and is narrow.
-    let wide = schema
-        .features_of(columns)?
-        .into_iter()
-        .flat_map(|(c, span)| span.clone().map(move |i| c.scale().is_some() && i == span.start));
-    let mut places = [vec![], vec![]];
-    wide.enumerate().for_each(|(place, wide)| places[usize::from(wide)].push(place));
-    Ok([all, secure].into_iter().zip(places).filter(|(_, places)| !places.is_empty()).collect())
+    let (mut places, mut gaps, mut at) = ([vec![], vec![], vec![]], vec![], 0);
+    for (column, _) in schema.features_of(columns)? {
+        let (first, rest) = (at, at + 1..at + column.shared());
+        at = rest.end;
+        // A number that says whether a value is missing stands behind it, and is narrow.
+        match (column.scale().is_some(), column.is_filled_on_shares()) {
+            (true, true) => {
+                gaps.push(first);
+                places[2].extend(rest);
+                continue;
+            }
+            (wide, _) => places[usize::from(wide)].push(first),
+        }
+        places[0].extend(rest);
+    }
+    let bit = Range { bits: 1, signed: false };
+    Ok(([all, secure, bit].into_iter().zip(places).filter(|(_, places)| !places.is_empty()).collect(), gaps))
 }
 
 /// Of features and of labels.

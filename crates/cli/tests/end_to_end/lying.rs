@@ -9,7 +9,8 @@ use trefoil_client::approval::{Approval, Role};
 use trefoil_client::request;
 use trefoil_client::request::Request;
 use trefoil_client::share::{Chunk, Source};
-use trefoil_data::schema::{Join, Partition, Standard, Task};
+use trefoil_data::records::Missing;
+use trefoil_data::schema::{Column, Join, Partition, Scale, Standard, Task};
 use trefoil_job::{Job, SuiteName, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
@@ -33,8 +34,11 @@ fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
     let place = job.owner_of(identity.fingerprint()).unwrap();
     let (features, labels) = job.widths(place);
     let width = features + labels;
+    let lacking = job.data.columns[0].is_filled_on_shares();
     let rows = |rows: usize| {
         Tensor::from_shape_fn((rows, width), |(i, j)| match (j.checked_sub(features), job.data.task) {
+            // Of every third record the first value is missing, and the next number says so.
+            (None, _) if lacking && (j == 1 || j == 0 && i % 3 == 0) => u64::from(j == 1 && i % 3 == 0),
             (None, _) => ((i * 37 + j * 11) as u64 % 4096).wrapping_sub(2000),
             (Some(class), Task::Classification) => u64::from(i % 2 == class),
             (Some(_), Task::Regression) => (i as u64 * 100).wrapping_sub(500),
@@ -154,6 +158,33 @@ fn who_lies_is_refused_by_name() {
     assert_eq!(s.not_opened.len(), 3, "{:?}", s.not_opened);
     for log in logs(&parties) {
         assert!(audit(&log, &job, "checked").len() == 1 && audit(&log, &job, "opened").is_empty());
+    }
+}
+
+/// What says that a value is missing is 0 or 1, and where it is 1 there is no value.
+#[test]
+fn who_lies_about_what_is_missing_is_refused_by_name() {
+    let keys = Keys::generate(2).unwrap();
+    let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
+    let addresses = parties.each_mut().map(PartyProcess::address);
+    for suite in [SuiteName::Masked, SuiteName::Securenn] {
+        for (lie, words) in
+            [("a number", [1, 2]), ("a value above", [1, 1]), ("one below", [u64::MAX, 1]), ("minus one", [0, u64::MAX])]
+        {
+            let mut job = two_owners(&keys, &addresses, suite, Task::Classification, Partition::Horizontal);
+            job.name += lie;
+            let missing = Missing { texts: vec!["NA".into()], fill: None, indicator: false };
+            job.data.columns[0] = Column::secure("a", Scale::Secure, [0.0, 1.0]).or_missing(missing);
+            Id::ALL.into_iter().for_each(|id| approve(&job, id, &keys));
+            share(&job, &keys.owners[0], |_| {});
+            share(&job, &keys.owners[1], |x| words.into_iter().enumerate().for_each(|(j, word)| x[[4, j]] = word));
+            failed(&job, &keys);
+            if suite == SuiteName::Masked && lie == "a number" {
+                Id::ALL.into_iter().for_each(|id| resume(&job, id, &keys));
+                share(&job, &keys.owners[1], |_| {});
+                trained(&job, &keys);
+            }
+        }
     }
 }
 

@@ -18,6 +18,8 @@ kind = "number"
 name = "b"
 scale = "secure"
 within = [0, 200000]
+missing = ["NA"]
+fill = "mean"
 [[data.columns]]
 kind = "number"
 name = "c"
@@ -28,28 +30,33 @@ kind = "number"
 name = "d"
 scale = "secure"
 within = [2.9, 3.3]
+missing = [""]
+fill = "mean"
+indicator = true
 "#;
 
-/// Records as they are measured: another machine of the south reads higher.
-fn measured(d: &Deployment, name: &str, rows: usize, seed: usize) {
+/// Records as they are measured: another machine of the south reads higher. Of some, values are `lacking`.
+fn measured(d: &Deployment, name: &str, rows: usize, seed: usize, lacking: bool) {
     let file = d.path(name);
     records(&file, rows, seed);
     let south = if name == "south.csv" { 1.0 } else { 0.0 };
-    let of = |line: &str| {
+    let of = |(i, line): (usize, &str)| {
         let v: Vec<f64> = line.split(',').map(|v| v.parse().unwrap()).collect();
         let (a, b, reading) = (37.0 + 0.4 * v[0] + 0.2 * south, 90_000.0 + 12_000.0 * v[1] + 3_000.0 * south, 3.0 + 0.001 * v[3]);
-        format!("{a:.3},{b:.0},{},{reading:.5},{}\n", v[2], v[4])
+        let b = if lacking && i % 6 == 1 { "NA".to_owned() } else { format!("{b:.0}") };
+        let reading = if lacking && i % 10 == 3 { String::new() } else { format!("{reading:.5}") };
+        format!("{a:.3},{b},{},{reading},{}\n", v[2], v[4])
     };
     let text = fs::read_to_string(&file).unwrap();
     let (head, rows) = text.split_once('\n').unwrap();
-    d.write(name, &format!("{head}\n{}", rows.lines().map(of).collect::<String>()));
+    d.write(name, &format!("{head}\n{}", rows.lines().enumerate().map(of).collect::<String>()));
 }
 
 /// Two owners with a file each, and parties that know of no job.
 fn with_measured(rows: usize) -> Deployment {
     let mut d = ready_without_approval(rows);
     d.columns = COLUMNS.to_owned();
-    ["north", "south"].iter().enumerate().for_each(|(i, owner)| measured(&d, &format!("{owner}.csv"), rows, i));
+    ["north", "south"].iter().enumerate().for_each(|(i, owner)| measured(&d, &format!("{owner}.csv"), rows, i, true));
     d
 }
 
@@ -84,7 +91,7 @@ fn statistics_that_nobody_sees() {
         assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{suite}: {all:?}");
         d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors,m.onnx"]);
         // Records that nobody has shared, in their own units.
-        measured(&d, "records.csv", 150, 7);
+        measured(&d, "records.csv", 150, 7, false);
         let clear = d.ok(&["predict", "m.safetensors", "records.csv"]);
         assert!(right(&d, &clear, "records.csv") >= 0.95, "{suite}: {clear}");
         assert_eq!(classes(&d.ok(&["predict", "m.onnx", "records.csv"])), classes(&clear), "{suite}");
@@ -93,6 +100,18 @@ fn statistics_that_nobody_sees() {
         for (a, b) in probabilities(&told).iter().zip(probabilities(&clear)) {
             assert!((a - b).abs() < 5e-3, "{suite}: {a} {b}");
         }
+        // What fills a missing value is with the parties alone.
+        measured(&d, "lacking.csv", 150, 7, true);
+        let line = d.refused(&["predict", "m.safetensors", "lacking.csv"]);
+        assert!(
+            line.contains("line 3, column \"b\": found a missing value, expected a value: missing ones were filled by a mean"),
+            "{line}"
+        );
+        let line = d.refused(&["evaluate", "m.safetensors", "--csv", "lacking.csv"]);
+        assert!(line.contains("column \"b\"") && line.contains("25 missing values"), "{line}");
+        let text = fs::read_to_string(d.path("lacking.csv")).unwrap();
+        d.write("records.csv", &text);
+        assert!(right(&d, &super::serve::told(&d, &[]), "records.csv") >= 0.9, "{suite}");
         // The model's file says the bounds, which are public, and no statistics.
         let shown: Value = serde_json::from_str(&d.ok(&["model", "show", "m.safetensors", "--json"])).unwrap();
         let input = shown["input"].as_str().unwrap();
@@ -110,7 +129,7 @@ fn statistics_that_nobody_sees() {
 #[test]
 fn statistics_of_a_vertical_partition() {
     let mut d = with_measured(200);
-    measured(&d, "all.csv", 600, 3);
+    measured(&d, "all.csv", 600, 3, true);
     let all = fs::read_to_string(d.path("all.csv")).unwrap();
     let pick = |columns: &[usize]| {
         let row = |(i, line): (usize, &str)| {
@@ -136,6 +155,7 @@ fn statistics_of_a_vertical_partition() {
     let all = d.until("job.toml", LONG, "trained", trained);
     assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{all:?}");
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
+    measured(&d, "all.csv", 600, 3, false);
     let predicted = d.ok(&["predict", "m.safetensors", "all.csv"]);
     assert!(right(&d, &predicted, "all.csv") >= 0.95, "{predicted}");
 }
@@ -156,6 +176,7 @@ fn a_training_goes_on_with_hidden_statistics() {
     let from: Vec<u64> = entries(&d.audit(0), "session").iter().map(|e| e["from step"].as_u64().unwrap()).collect();
     assert!(from[0] == 0 && *from.last().unwrap() >= 20, "{from:?}");
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
+    measured(&d, "north.csv", 300, 0, false);
     let predicted = d.ok(&["predict", "m.safetensors", "north.csv"]);
     assert!(right(&d, &predicted, "north.csv") >= 0.95, "{predicted}");
 }
@@ -172,7 +193,7 @@ fn what_is_beyond_its_bounds_stays_with_its_owner() {
     let line = d.refused(&["share", "north.csv", "--job", "job.toml", "--key", "keys/north.pem"]);
     assert!(line.contains("line 8") && line.contains("\"a\"") && line.contains("expected a number within [30, 45]"), "{line}");
     // A network that cannot take the statistics up is refused before anybody approves the job.
-    let network = "[train.network]\ninput = 4\nnodes = [{ op = { batchnorm = {} } }, { op = { linear = { outputs = 2 } } }]\n";
+    let network = "[train.network]\ninput = 5\nnodes = [{ op = { batchnorm = {} } }, { op = { linear = { outputs = 2 } } }]\n";
     d.job("other.toml", "a job", "masked", network);
     let line = d.refused(&["job", "show", "other.toml"]);
     assert!(line.contains("takes the record, expected a linear layer first"), "{line}");
@@ -205,7 +226,8 @@ fn statistics_that_a_job_opens() {
             .iter()
             .flat_map(|file| {
                 let text = fs::read_to_string(d.path(file)).unwrap();
-                text.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().parse().unwrap()).collect::<Vec<f64>>()
+                // What is missing counts for nothing.
+                text.lines().skip(1).filter_map(|line| line.split(',').nth(at).unwrap().parse().ok()).collect::<Vec<f64>>()
             })
             .collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -220,4 +242,9 @@ fn statistics_that_a_job_opens() {
     assert!(!seen.contains("deviation"), "{seen}");
     let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/research.pem"]);
     assert!(seen.contains("opened: a has mean 3"), "{seen}");
+    // The means are in the model's file then, and fill what is missing.
+    d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
+    let predicted = d.ok(&["predict", "m.safetensors", "north.csv"]);
+    assert!(right(&d, &predicted, "north.csv") >= 0.9, "{predicted}");
+    d.ok(&["evaluate", "m.safetensors", "--csv", "north.csv"]);
 }

@@ -200,7 +200,10 @@ impl Tally {
         let name = quote(&self.name);
         if self.missing > 0 {
             let missing = schema.columns.iter().find(|c| c.name() == self.name).and_then(Column::missing);
-            let (fill, of) = (missing.map_or_else(String::new, |missing| missing.fill), self.missing + self.values);
+            let fill = missing
+                .and_then(|missing| missing.fill)
+                .unwrap_or_else(|| "the mean of all owners' values, which nobody is shown,".into());
+            let of = self.missing + self.values;
             all.push(format!("column {name}: {} of {of} values are missing, and {fill} is taken in their place", self.missing));
         }
         if self.other > 0 {

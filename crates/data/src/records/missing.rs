@@ -9,8 +9,8 @@ use super::value::Value;
 pub struct Missing {
     /// What stands for a missing value.
     pub texts: Vec<String>,
-    /// What is taken in its place, as it would stand in a file.
-    pub fill: String,
+    /// What is taken in its place, as it would stand in a file; `None` for a mean that only the parties know, on shares.
+    pub fill: Option<String>,
     /// Whether one number more says where that was done: 1 there, else 0.
     pub indicator: bool,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Gap {
     texts: Vec<(Box<[u8]>, Option<f64>)>,
     /// Whether the column has numbers.
     numbers: bool,
-    fill: String,
+    fill: Option<String>,
     indicator: bool,
 }
 
@@ -51,9 +51,9 @@ impl Gap {
         }
     }
 
-    /// What is taken for a missing value.
-    pub(crate) fn fill(&self) -> Value<'_> {
-        Value::Text(self.fill.as_bytes())
+    /// What is taken for a missing value, unless it is filled on shares.
+    pub(crate) fn fill(&self) -> Option<Value<'_>> {
+        self.fill.as_ref().map(|fill| Value::Text(fill.as_bytes()))
     }
 
     /// The number that says whether a value is missing, where the column has one.

@@ -150,7 +150,10 @@ impl Raw {
         let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
             let Some(Field { texts, gap }) = columns.get(slot) else { return Ok(()) };
             let gap = gap.as_ref().map(|gap| (gap, gap.is(value)));
-            let value = gap.filter(|(_, missing)| *missing).map_or(value, |(gap, _)| gap.fill());
+            let value = match gap {
+                Some((gap, true)) => gap.fill().ok_or_else(|| Refusal::new("a missing value", HIDDEN))?,
+                _ => value,
+            };
             out.push(match texts {
                 Some(texts) => texts.place_of(value)?.map_or(-1.0, |place| place as f64),
                 None => value.number()?,
@@ -166,6 +169,9 @@ impl Raw {
         Ok(more)
     }
 }
+
+/// Of a value that is missing where nobody was shown what would be taken in its place.
+const HIDDEN: &str = "a value: missing ones were filled by a mean that nobody was shown, and that is in no model's file";
 
 #[cfg(test)]
 mod tests {

@@ -262,14 +262,18 @@ impl Encoding {
             }
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),
             Encoding::Gaps { gap, of } => {
-                let missing = gap.is(value);
-                if missing {
-                    tally.missing += 1;
-                    of.encode(gap.fill(), out, &mut Tally::default())?;
-                } else {
-                    of.encode(value, out, tally)?;
+                let (missing, fill) = (gap.is(value), gap.fill());
+                match (missing, fill) {
+                    (false, _) => of.encode(value, out, tally)?,
+                    (true, Some(fill)) => of.encode(fill, out, &mut Tally::default())?,
+                    // Of what is filled on shares a zero is handed in.
+                    (true, None) => out.push(0),
                 }
-                out.extend(gap.told(missing, 1 << FRAC, 0));
+                tally.missing += u64::from(missing);
+                match fill {
+                    Some(_) => out.extend(gap.told(missing, 1 << FRAC, 0)),
+                    None => out.push(i64::from(missing)),
+                }
             }
         }
         Ok(())

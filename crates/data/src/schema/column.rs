@@ -1,6 +1,7 @@
 //! A feature column: which kinds there are, what a job's file says of each, and as how many numbers of which form its values are shared.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// By which statistics of all owners' training records a column is standardised on shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,63 @@ pub enum Scale {
     Secure,
     /// Minimum and maximum.
     SecureRange,
+}
+
+/// What is taken in place of a number that is missing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// This one, which is public.
+    Value(f64),
+    /// The mean of all owners' values, which nobody is shown. The owner hands in a number more, that says whether a value is missing.
+    Mean,
+}
+
+impl Fill {
+    /// In a job's file.
+    const MEAN: &str = "mean";
+
+    /// The public one, if it is one.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Fill::Value(v) => Some(v),
+            Fill::Mean => None,
+        }
+    }
+}
+
+impl Serialize for Fill {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Fill::Value(v) => to.serialize_f64(*v),
+            Fill::Mean => to.serialize_str(Fill::MEAN),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fill {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Fill, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Fill;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number, or \"mean\" with scale = \"secure\"")
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Fill, E> {
+                Ok(Fill::Value(v))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Fill, E> {
+                Ok(Fill::Value(v as f64))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Fill, E> {
+                Ok(Fill::Value(v as f64))
+            }
+            fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Fill, E> {
+                if v == Fill::MEAN { Ok(Fill::Mean) } else { Err(E::invalid_value(Unexpected::Str(v), &self)) }
+            }
+        }
+        from.deserialize_any(Either)
+    }
 }
 
 /// A feature column and its encoding.
@@ -37,7 +95,7 @@ pub enum Column {
         missing: Vec<String>,
         /// What is taken in its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        fill: Option<f64>,
+        fill: Option<Fill>,
         /// Whether one number more says where that was done.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         indicator: bool,
@@ -190,7 +248,14 @@ impl Column {
         }
     }
 
-    /// Numbers that one value becomes.
+    /// Numbers that one value is shared as: the network's inputs that it becomes, and what says whether it is missing where the network is not
+    /// told.
+    #[must_use]
+    pub fn shared(&self) -> usize {
+        self.width() + usize::from(matches!(self, Column::Number { fill: Some(Fill::Mean), indicator: false, .. }))
+    }
+
+    /// Inputs of the network that one value becomes.
     #[must_use]
     pub fn width(&self) -> usize {
         match self {

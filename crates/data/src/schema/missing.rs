@@ -1,7 +1,7 @@
 //! Columns whose values may be missing.
 
 use super::check::check_name;
-use super::{Column, refuse};
+use super::{Column, Fill, Scale, refuse};
 use crate::Result;
 use crate::error::quote;
 use crate::records::Missing;
@@ -13,11 +13,14 @@ impl Column {
     #[must_use]
     pub fn missing(&self) -> Option<Missing> {
         let (texts, fill, indicator) = match self {
-            Column::Number { missing, fill, indicator, .. }
-            | Column::Log { missing, fill, indicator, .. }
-            | Column::Range { missing, fill, indicator, .. } => (missing, fill.map(|v| v.to_string()), *indicator),
+            Column::Number { missing, fill, indicator, .. } => {
+                (missing, fill.map(|fill| fill.value().map(|v| v.to_string())), *indicator)
+            }
+            Column::Log { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+                (missing, fill.map(|v| Some(v.to_string())), *indicator)
+            }
             Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
-                (missing, fill.clone(), *indicator)
+                (missing, fill.clone().map(Some), *indicator)
             }
             Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => return None,
         };
@@ -28,18 +31,27 @@ impl Column {
     /// The same column, whose values may be missing.
     #[must_use]
     pub fn or_missing(mut self, from: Missing) -> Column {
+        let number = |fill: &Option<String>| fill.as_ref().and_then(|fill| fill.parse().ok());
         match &mut self {
-            Column::Number { missing, fill, indicator, .. }
-            | Column::Log { missing, fill, indicator, .. }
-            | Column::Range { missing, fill, indicator, .. } => {
-                (*missing, *fill, *indicator) = (from.texts, from.fill.parse().ok(), from.indicator);
+            Column::Number { missing, fill, indicator, .. } => {
+                *fill = if from.fill.is_none() { Some(Fill::Mean) } else { number(&from.fill).map(Fill::Value) };
+                (*missing, *indicator) = (from.texts, from.indicator);
+            }
+            Column::Log { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
+                (*missing, *fill, *indicator) = (from.texts, number(&from.fill), from.indicator);
             }
             Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
-                (*missing, *fill, *indicator) = (from.texts, Some(from.fill), from.indicator);
+                (*missing, *fill, *indicator) = (from.texts, from.fill, from.indicator);
             }
             Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => {}
         }
         self
+    }
+
+    /// Whether a number behind its own says, for the parties to compute with, which values are missing: they are filled by a mean on shares.
+    #[must_use]
+    pub fn is_filled_on_shares(&self) -> bool {
+        matches!(self, Column::Number { fill: Some(Fill::Mean), .. })
     }
 
     /// The name that the number which tells missing values has among a model's columns.
@@ -52,13 +64,17 @@ impl Column {
 /// What stands for missing values, and that what is taken in their place is a value of the column.
 pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
     let (texts, fill, indicator, fits) = match column {
+        Column::Number { fill: Some(Fill::Mean), scale, .. } if *scale != Some(Scale::Secure) => {
+            let expected = "a number; or scale = \"secure\", by which the mean is computed on shares";
+            return Err(refuse(&format!("{place}, fill"), "\"mean\" of a column of another scale", expected));
+        }
         Column::Number { missing, fill, indicator, mean, deviation, within, .. } => {
             let fits = |v: f64| match (mean, deviation, within) {
                 (Some(mean), Some(deviation), _) => ((v - mean) / deviation).abs() < LIMIT,
                 (_, _, Some([least, most])) => (*least..=*most).contains(&v),
                 _ => true,
             };
-            (missing, fill.is_some(), indicator, fill.is_none_or(fits))
+            (missing, fill.is_some(), indicator, fill.and_then(Fill::value).is_none_or(fits))
         }
         Column::Log { missing, fill, indicator, mean, deviation, .. } => {
             // The logarithm of what is below 0 is NaN, and of 0 beyond any range.
@@ -101,6 +117,7 @@ mod tests {
     fn age(texts: &[&str], fill: Option<f64>, indicator: bool) -> Column {
         let missing = texts.iter().map(|t| t.to_string()).collect();
         let (mean, deviation) = (Some(40.0), Some(10.0));
+        let fill = fill.map(Fill::Value);
         Column::Number { name: "age".into(), mean, deviation, scale: None, within: None, missing, fill, indicator }
     }
 
@@ -117,14 +134,14 @@ mod tests {
         assert_eq!(column, age(&["", "-9999"], Some(40.5), true));
         assert_eq!((column.width(), column.indicator().as_deref()), (2, Some("age_missing")));
         let missing = column.missing().unwrap();
-        assert_eq!((missing.fill.as_str(), missing.indicator), ("40.5", true));
+        assert_eq!((missing.fill.as_deref(), missing.indicator), (Some("40.5"), true));
         assert_eq!(Column::number("age", 40.0, 10.0).or_missing(missing), column);
         // What nobody has asked for is not in the text that is hashed.
         let plain = serde_json::to_string(&Column::number("age", 40.0, 10.0)).unwrap();
         assert_eq!(plain, r#"{"kind":"number","name":"age","mean":40.0,"deviation":10.0}"#);
         let text = "kind = 'category'\nname = 'c'\nvalues = ['a', 'b', 'none']\nmissing = ['']\nfill = 'none'";
         let column: Column = toml::from_str(text).unwrap();
-        assert_eq!((column.width(), column.indicator(), column.missing().unwrap().fill.as_str()), (3, None, "none"));
+        assert_eq!((column.width(), column.indicator(), column.missing().unwrap().fill.as_deref()), (3, None, Some("none")));
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
     let filled = |column: Option<Column>, form: Form, fill: String| {
         let mut texts = vec![String::new(), seen.of(form).text.clone()];
         texts.dedup();
-        column.map(|column| column.or_missing(Missing { texts, fill, indicator: false }))
+        column.map(|column| column.or_missing(Missing { texts, fill: Some(fill), indicator: false }))
     };
     let mean = || seen.standard().mean.to_string();
     let what = |form, what: &str| {

@@ -85,13 +85,13 @@ impl Job {
         }
     }
 
-    /// Values in a row of an owner: its features, and the label where it has it.
+    /// Numbers in a row of an owner: its features, and the label where it has it.
     pub fn widths(&self, owner: usize) -> (usize, usize) {
         let (columns, label) = self.holding(owner);
         let features: usize = match self.data.partition {
-            Partition::Horizontal => self.data.features(),
+            Partition::Horizontal => self.data.handed_in(),
             Partition::Vertical => {
-                self.data.columns.iter().filter(|c| columns.iter().any(|n| n == c.name())).map(|c| c.width()).sum()
+                self.data.columns.iter().filter(|c| columns.iter().any(|n| n == c.name())).map(|c| c.shared()).sum()
             }
         };
         (features, if label { self.data.outputs() } else { 0 })

@@ -176,7 +176,7 @@ impl Service {
             (Origin::Job(_), Some(job)) => {
                 self.check_against(job)?;
                 let prediction = job.trial().trainer()?.prediction()?;
-                let (input, task) = (evaluate::input(&job.data), predict::task(&job.data));
+                let (input, task) = (evaluate::asked(&job.data), predict::task(&job.data));
                 let most = job.serve.as_ref().map_or(0, |serve| serve.records);
                 Ok(Known { chosen: job.chosen(), prediction, input, task, most: Some(most) })
             }

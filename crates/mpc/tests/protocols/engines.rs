@@ -7,7 +7,7 @@ use trefoil_engine::{Engine, Fixed, FixedNum, Float, Format, Index, Product, Res
 use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
-use trefoil_nn::{Scaling, Statistics};
+use trefoil_nn::{Gaps, Scaling, Statistics};
 use trefoil_ring::Tensor;
 
 /// An engine that takes secret ring elements, and shows them.
@@ -262,6 +262,25 @@ fn errors<E: Engine>(
         out.push(("deviation of a column".into(), worst(inverse, &Array2::ones((1, 1))), 16f64.exp2().recip()));
         let exact = w.mapv(|v| (v - mean) / deviation);
         out.push(("standardised".into(), worst(e.open(&z)?, &exact), 2.0 / 4096.0 + 15f64.exp2().recip()));
+    }
+    // The same where every third value is missing, and by what then is left; what is missing becomes exactly 0.
+    let there = Array2::from_shape_fn(w.dim(), |(i, j)| f64::from(u8::from((i + j) % 3 > 0)));
+    let (num, missing) =
+        (secret(e, &(&w * &there), Format::new(12, 10))?, secret(e, &there.mapv(|v| 1.0 - v), Format { frac: 0, bits: 1 })?);
+    let gaps = Gaps { columns: vec![0], missing };
+    let statistics = Statistics::of_present(e, &num, &[Scaling::Deviation], Some(&gaps))?;
+    let z = statistics.standardise_present(e, &num, Some(&gaps), Format::new(12, 3))?;
+    let values: Vec<f64> = w.iter().zip(&there).filter(|(_, there)| **there > 0.0).map(|(v, _)| *v).collect();
+    if !values.is_empty() {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        let (m, inverse) = (e.open(&statistics.mean)?, e.open(&statistics.inverse)?.map(|r| r * deviation));
+        out.push(("mean of what is there".into(), worst(m, &Array2::from_elem((1, 1), mean)), 14f64.exp2().recip()));
+        out.push(("deviation of what is there".into(), worst(inverse, &Array2::ones((1, 1))), 13f64.exp2().recip()));
+        let (z, exact) = (e.open(&z)?, w.mapv(|v| (v - mean) / deviation) * &there);
+        let of_missing = z.as_ref().map(|z| z * there.mapv(|v| 1.0 - v));
+        out.push(("what is missing".into(), worst(of_missing, &Array2::zeros(w.dim())), 0.0));
+        out.push(("standardised of what is there".into(), worst(z, &exact), 2.0 / 4096.0 + 12f64.exp2().recip()));
     }
     for cols in [1, 2, 10] {
         let x = logits(rows / 10, cols);

@@ -13,7 +13,7 @@ use trefoil_mpc::masked::Masked;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::tap::Tap;
 use trefoil_mpc::{Party, Result};
-use trefoil_nn::{Scaling, Statistics};
+use trefoil_nn::{Gaps, Scaling, Statistics};
 use trefoil_ring::Tensor;
 
 /// Values, in columns of two, so that no message is too short to be counted.
@@ -25,12 +25,18 @@ const COPIED: usize = 900;
 /// Nothing, a step, and the least and the largest value that there may be.
 const SECRETS: [i64; 4] = [0, 1, -4_096_000, 4_096_000];
 
-fn statistics<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
+fn statistics<S: Tested>(p: &mut Party, x: Input, gaps: bool) -> Result<End> {
     with_engine::<S, _>(p, |e| {
         let w = secret(e, &Tensor::from_elem((2, x.n / 2), x.secret), Format::new(12, 10), 1);
         // Every other column by its range.
         let by: Vec<Scaling> = (0..x.n / 2).map(|i| if i % 2 == 0 { Scaling::Deviation } else { Scaling::Range }).collect();
-        let z = Statistics::of(e, &w, &by)?.standardise(e, &w, Format::new(12, 3))?;
+        // Some by their deviation may lack values: whether they do is secret, too. These stand for so many that no message is too short.
+        let columns: Vec<usize> = (0..x.n / 2).step_by(2).collect();
+        let lacks = Tensor::from_elem((2, columns.len()), u64::from(x.secret == 0));
+        let missing = secret(e, &lacks, Format { frac: 0, bits: 1 }, 2);
+        let gaps = gaps.then_some(Gaps { columns, missing });
+        let of = Statistics::of_present(e, &w, &by, gaps.as_ref())?;
+        let z = of.standardise_present(e, &w, gaps.as_ref(), Format::new(12, 3))?;
         // What waits to be finished is part of what is seen.
         e.settle(&[&z])
     })?;
@@ -38,8 +44,8 @@ fn statistics<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
 }
 
 /// Everything that the three see. Where copies of a number wait to be finished, each is sent alike: it counts once.
-fn seen<S: Tested>(secret: i64, seed: u64, tap: Option<&Arc<dyn Tap>>) -> Vec<Field> {
-    let mut all = views(|p| statistics::<S>(p, Input::of(N, secret as u64)), seed, tap);
+fn seen<S: Tested>(secret: i64, seed: u64, gaps: bool, tap: Option<&Arc<dyn Tap>>) -> Vec<Field> {
+    let mut all = views(|p| statistics::<S>(p, Input::of(N, secret as u64), gaps), seed, tap);
     for field in all.iter_mut().filter(|field| field.name.contains("masked.lift")) {
         let mut known = HashSet::new();
         field.values.retain(|v| known.insert(*v));
@@ -50,13 +56,14 @@ fn seen<S: Tested>(secret: i64, seed: u64, tap: Option<&Arc<dyn Tap>>) -> Vec<Fi
 
 /// No view tells records apart; and one does without the masks of these labels.
 fn hides_everything<S: Tested>(hiding: &[&'static str]) {
-    for two in SECRETS.windows(2) {
-        let wrong = differences(&seen::<S>(two[0], 3, None), &seen::<S>(two[1], 4, None));
-        assert!(wrong.is_empty(), "{}, {two:?}: {wrong:#?}", S::NAME);
+    // Whether a value is missing is told by nothing, either.
+    for (two, gaps) in SECRETS.windows(2).map(|two| (two, false)).chain([(&SECRETS[..2], true)]) {
+        let wrong = differences(&seen::<S>(two[0], 3, gaps, None), &seen::<S>(two[1], 4, gaps, None));
+        assert!(wrong.is_empty(), "{}, {two:?}, values missing: {gaps}: {wrong:#?}", S::NAME);
     }
     for label in hiding {
         let tap: Arc<dyn Tap> = Arc::new(Changed { label, change: zero });
-        let noticed = differences(&seen::<S>(SECRETS[2], 3, Some(&tap)), &seen::<S>(SECRETS[3], 4, Some(&tap)));
+        let noticed = differences(&seen::<S>(SECRETS[2], 3, false, Some(&tap)), &seen::<S>(SECRETS[3], 4, false, Some(&tap)));
         assert!(!noticed.is_empty(), "{}: nobody notices that {label} is gone", S::NAME);
     }
 }

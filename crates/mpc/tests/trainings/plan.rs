@@ -179,7 +179,10 @@ fn columns_that_are_standardised_on_shares_take_what_is_planned() {
         (vec![(0, Scaling::Deviation), (3, Scaling::Range), (4, Scaling::Deviation)], false),
         ((0..8).map(|i| (i, Scaling::Deviation)).collect(), true),
     ] {
-        compare(&standard.clone().with(|t| (t.secure, t.open.statistics) = (secure, opened)), usize::MAX);
+        compare(&standard.clone().with(|t| (t.secure, t.open.statistics) = (secure.clone(), opened)), usize::MAX);
+        // The last of them may lack values, which the network is not told; and so may another, of which it is.
+        let missing = if opened { vec![(7, false)] } else { vec![(0, true), (4, false)] };
+        compare(&standard.clone().with(|t| (t.secure, t.missing) = (secure, missing)), usize::MAX);
     }
 }
 

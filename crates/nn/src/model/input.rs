@@ -35,8 +35,9 @@ pub struct Missing {
     pub name: String,
     /// What stands for a missing value; the empty text for a cell without anything in it, a null, and NaN.
     pub texts: Vec<String>,
-    /// As it would stand in the file.
-    pub fill: String,
+    /// As it would stand in the file; none where nobody was shown it, so that a value that is missing is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<String>,
     /// Whether the next column, which is in no file, is 1 where that was done and else 0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub indicator: bool,
@@ -109,8 +110,14 @@ impl Column {
         Column::Numbers { name, count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), log: false }
     }
 
+    /// 0 or 1, as `step` of them: what says whether a value that is standardised on shares is missing.
+    pub fn flag_of(name: String, step: f64) -> Column {
+        Column::Numbers { name, count: 1, subtract: 0.0, divide: step.recip(), clip: Some([0.0, step]), log: false }
+    }
+
     fn is_flag(&self) -> bool {
-        matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide: 1.0, clip: Some([0.0, 1.0]), log: false, .. })
+        let of = |divide: f64, clip: [f64; 2]| clip == [0.0, divide.recip()];
+        matches!(self, Column::Numbers { count: 1, subtract: 0.0, divide, clip: Some(clip), log: false, .. } if of(*divide, *clip))
     }
 
     /// In the file.
@@ -300,9 +307,13 @@ impl Input {
     fn fills(&self, missing: &Missing) -> bool {
         let Some(at) = self.columns.iter().position(|column| *column.name() == missing.name) else { return false };
         let value = match &self.columns[at] {
-            Column::Numbers { count: 1, .. } => missing.fill.parse::<f64>().is_ok_and(f64::is_finite),
+            Column::Numbers { count: 1, .. } => {
+                missing.fill.as_ref().is_none_or(|fill| fill.parse::<f64>().is_ok_and(f64::is_finite))
+            }
             Column::Numbers { .. } => false,
-            Column::Category { values, .. } | Column::Ordinal { values, .. } => values.contains(&missing.fill),
+            Column::Category { values, .. } | Column::Ordinal { values, .. } => {
+                missing.fill.as_ref().is_some_and(|fill| values.contains(fill))
+            }
         };
         let behind = self.columns.get(at + 1);
         value && (!missing.indicator || behind.is_some_and(Column::is_flag)) && missing.texts.len() <= MOST_VALUES

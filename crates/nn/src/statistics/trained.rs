@@ -1,11 +1,11 @@
 //! Statistics in a training: computed before its first step, opened if the job says so, and folded into the model that is given away.
 
-use super::{LAYER, Scaling, Statistics, WHOLE, parts, standardised};
+use super::{LAYER, Scaling, Statistics, WHOLE, parts};
 use crate::bound::within;
 use crate::graph::Kind;
 use crate::train::{Data, State};
 use crate::{Error, Result, Trainer};
-use trefoil_engine::{Engine, Format, Index, Result as EngineResult, ShapeNum, Shapes};
+use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
 
 impl Trainer {
     /// Statistics of matrices that `matrix` makes of a shape and a format, where there are columns that are standardised on shares.
@@ -29,10 +29,10 @@ impl Trainer {
     /// # Errors
     /// Those of the engine; the statistics that they need are not there.
     pub fn standardised<E: Engine>(&self, e: &mut E, state: &State<E::Num>, x: &E::Num) -> EngineResult<E::Num> {
-        let (places, input) = (self.training().places(), self.training().records.input());
+        let (layout, input) = (self.training().layout(), self.training().records.input());
         match &state.statistics {
-            _ if places.is_empty() => Ok(x.clone()),
-            Some(statistics) => e.within(LAYER, |e| standardised(e, &places, statistics, x, input)),
+            _ if layout.places.is_empty() => Ok(x.clone()),
+            Some(statistics) => e.within(LAYER, |e| layout.standardised(e, statistics, x, input)),
             None => Err(trefoil_engine::Error::Protocol("the columns' statistics are not here".into())),
         }
     }
@@ -47,9 +47,9 @@ impl Trainer {
         if self.training().secure.is_empty() || state.statistics.is_some() {
             return Ok(false);
         }
-        let of = e.gather(&data.x, Index::Cols(&self.training().places()));
+        let (of, gaps) = self.training().layout().columns(e, &data.x)?;
         let by: Vec<Scaling> = self.training().secure.iter().map(|(_, by)| *by).collect();
-        state.statistics = Some(e.within(LAYER, |e| Statistics::of(e, &of, &by))?);
+        state.statistics = Some(e.within(LAYER, |e| Statistics::of_present(e, &of, &by, gaps.as_ref()))?);
         Ok(true)
     }
 

@@ -39,7 +39,8 @@ fn end<E: Engine>(e: &mut E, all: &Reference, case: &Case) -> Vec<Vec<f64>> {
     let network = Graph { input: Shape::Flat(6), nodes: ops.into_iter().map(Node::new).collect() };
     let records = Records { features: 6, outputs: Outputs::Value, train_rows: all.x.len(), ..Records::default() };
     let records = records.with_input(Format::new(8, 2));
-    let training = Training { spec: case.settings.clone(), records, open: trefoil_nn::Open::default(), secure: vec![] };
+    let training =
+        Training { spec: case.settings.clone(), records, open: trefoil_nn::Open::default(), secure: vec![], missing: vec![] };
     let t = training.with(|t| t.spec.network = Some(Form::Graph(network))).trainer().unwrap();
     let data = t.data(e, &matrix(&all.x), &matrix(&all.y)).unwrap();
     let mut state = t.initial(e).unwrap();

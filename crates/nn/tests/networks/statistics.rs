@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis, s};
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node};
 use trefoil_nn::layers::{BatchNorm, Linear};
-use trefoil_nn::{Data, Error, Event, Graph, Scaling, State, Statistics, Training};
+use trefoil_nn::{Data, Error, Event, Gaps, Graph, Scaling, State, Statistics, Training};
 
 const SHARED: Format = Format::new(12, 10);
 const OUT: Format = Format::new(12, 3);
@@ -132,6 +132,67 @@ fn minimum_and_maximum_are_exact() {
     keeps_its_range(&mut Float, &columns(1000));
 }
 
+/// Of `n` records every how many lacks a value, column by column: none, some, many, nearly all and all of them.
+fn lacks(n: usize, j: usize, i: usize) -> bool {
+    match j % 5 {
+        0 => false,
+        1 => i.is_multiple_of(3),
+        2 => !i.is_multiple_of(10),
+        3 => i + 2 < n,
+        _ => true,
+    }
+}
+
+/// Statistics are those of the values that are there, and what is missing becomes exactly 0.
+fn keeps_its_errors_with_gaps<E: Engine>(e: &mut E, w: &Array2<f64>) {
+    let n = w.nrows();
+    // All columns but two may lack values; these stand between them.
+    let whole = [4, 9];
+    let columns: Vec<usize> = (0..w.ncols()).filter(|j| !whole.contains(j)).collect();
+    let is_missing = |i: usize, j: usize| !whole.contains(&j) && lacks(n, j, i);
+    let given = Array2::from_shape_fn(w.dim(), |(i, j)| if is_missing(i, j) { 0.0 } else { w[[i, j]] });
+    let missing = Array2::from_shape_fn((n, columns.len()), |(i, j)| f64::from(u8::from(is_missing(i, columns[j]))));
+    let (x, missing) = (e.public(&given, SHARED).unwrap(), e.public(&missing, Format { frac: 0, bits: 1 }).unwrap());
+    let gaps = Some(&Gaps { columns, missing });
+    let by: Vec<Scaling> = (0..w.ncols()).map(|j| if j == 9 { Scaling::Range } else { Scaling::Deviation }).collect();
+    let statistics = Statistics::of_present(e, &x, &by, gaps).unwrap();
+    let [mean, inverse] = [&statistics.mean, &statistics.inverse].map(|x| e.open(x).unwrap().unwrap());
+    let z = statistics.standardise_present(e, &x, gaps, OUT).unwrap();
+    assert_eq!((e.shape(&z), e.format(&z)), ([n, w.ncols()], OUT));
+    let z = e.open(&z).unwrap().unwrap();
+    for (j, column) in w.axis_iter(Axis(1)).enumerate().filter(|(j, _)| *j != 9) {
+        let there: Vec<f64> = (0..n).filter(|i| !is_missing(*i, j)).map(|i| column[i]).collect();
+        let (m, deviation) = if there.is_empty() { (0.0, 1.0) } else { plain(&there) };
+        let share = there.len().max(1) as f64 / n.next_power_of_two() as f64;
+        let told = |what: &str, error: f64| format!("{what} of column {j} of {} of {n} records is off by {error:e}", there.len());
+        let (by_mean, by_inverse) = ((mean[[0, j]] - m).abs(), (inverse[[0, j]] * deviation - 1.0).abs());
+        for i in (0..n).filter(|i| is_missing(*i, j)) {
+            assert!(z[[i, j]] == 0.0, "record {i}, column {j} of {n}: {}", z[[i, j]]);
+        }
+        // With fewer values than one of a thousand the mean is taken nearer to the middle.
+        if share < 2f64.powi(-10) {
+            assert!((mean[[0, j]] - m * share * 1024.0).abs() < 2f64.powi(-4), "{}", told("mean", by_mean));
+            continue;
+        }
+        assert!(by_mean < 2f64.powi(-14), "{}", told("mean", by_mean));
+        let most = 2f64.powi(-15) / share;
+        assert!(by_inverse < most, "{}", told("deviation", by_inverse));
+        for i in (0..n).filter(|i| !is_missing(*i, j)) {
+            let exact = ((column[i] - m) / deviation).clamp(STEP - 8.0, 8.0 - STEP);
+            let error = (z[[i, j]] - exact).abs();
+            assert!(error <= 2.0 * STEP + exact.abs() * most, "{}", told("value", error));
+        }
+    }
+}
+
+#[test]
+fn statistics_of_the_values_that_are_there() {
+    for n in [1, 2, 3, 64, 1000, 1024, 3000, 40_000] {
+        keeps_its_errors_with_gaps(&mut Fixed::default(), &columns(n));
+    }
+    keeps_its_errors_with_gaps(&mut Float, &columns(1000));
+}
+
 /// Of 5 columns the second and the last two are standardised on shares.
 const SECURE: [usize; 3] = [1, 3, 4];
 
@@ -209,6 +270,76 @@ fn what_is_given_away_takes_records_as_they_are_shared() {
         assert!(prediction.parts().eq(params.iter().map(|p| (e.shape(p), e.format(p)))));
         let answered = prediction.forward(e, &params, &shared).unwrap();
         within(e, &answered, &expected, 1e-12);
+    }
+}
+
+/// Of a column's values some are missing, and the network is told of one column which: records as they are shared, where that stands behind
+/// the values, train and are answered as if somebody had put the mean of all others in their place.
+#[test]
+fn what_is_missing_trains_as_if_the_mean_were_there() {
+    let e = &mut Fixed::default();
+    // Inputs: plain, secure, whether that is missing, secure, plain; as they are shared, whether the latter is missing stands before the last.
+    let t = training(Graph::perceptron(&[5, 6, 3])).with(|t| {
+        t.secure = vec![(1, Scaling::Deviation), (3, Scaling::Deviation)];
+        t.missing = vec![(1, true), (3, false)];
+    });
+    assert_eq!(t.width(), 6);
+    let lacks = |i: usize, j: usize| (i + j).is_multiple_of(3);
+    // What a network is given of a record, and the record as it is shared.
+    let both = |rows: usize| {
+        let [mut x, y] = records(rows);
+        let of = |j: usize| {
+            let [all, _] = records(60);
+            let there: Vec<f64> = (0..60).filter(|i| !lacks(*i, j)).map(|i| all[[i, j]]).collect();
+            plain(&there)
+        };
+        let mut shared = Array2::zeros((rows, 6));
+        for i in 0..rows {
+            for (j, at) in [(0, 0), (1, 1), (3, 3), (2, 5)] {
+                shared[[i, at]] = x[[i, j]];
+                if [1, 3].contains(&j) {
+                    let ((mean, deviation), missing) = (of(j), lacks(i, j));
+                    shared[[i, at]] = if missing { 0.0 } else { x[[i, j]] };
+                    shared[[i, at + 1]] = if missing { STEP } else { 0.0 };
+                    x[[i, j]] = if missing { 0.0 } else { grid((x[[i, j]] - mean) / deviation) };
+                }
+            }
+            let (last, told) = (x[[i, 2]], f64::from(u8::from(lacks(i, 1))));
+            (x[[i, 2]], x[[i, 4]]) = (told, last);
+        }
+        (x, shared, y)
+    };
+    let [trainer, public] =
+        [t.clone(), t.clone().with(|t| (t.secure, t.missing) = (vec![], vec![]))].map(|t| t.trainer().unwrap());
+    let data = |t: &trefoil_nn::Trainer, rows: usize, as_shared: bool| {
+        let (x, shared, y) = both(rows);
+        t.data(&Fixed::default(), if as_shared { &shared } else { &x }, &y).unwrap()
+    };
+    let run = |t: &trefoil_nn::Trainer, as_shared: bool| {
+        let e = &mut Fixed::default();
+        let state = t.initial(e).unwrap();
+        t.train(e, state, 0, &data(t, 60, as_shared), &data(t, 20, as_shared), &mut |_, _| Ok::<(), Error>(())).unwrap()
+    };
+    let (state, expected) = (run(&trainer, true), run(&public, false));
+    let far = |e: &mut Fixed, a: &trefoil_engine::FixedNum, b: &trefoil_engine::FixedNum| {
+        (e.open(a).unwrap().unwrap() - e.open(b).unwrap().unwrap()).iter().fold(0f64, |m, v| m.max(v.abs()))
+    };
+    for (a, b) in state.params.iter().zip(&expected.params) {
+        assert!(far(e, a, b) < 2e-3);
+    }
+    let (x, shared, _) = both(20);
+    let prediction = trainer.prediction().unwrap();
+    assert_eq!((prediction.width(), prediction.network().width()), (6, 5));
+    let statistics = state.statistics.clone().unwrap();
+    let params: Vec<_> = state.params.iter().cloned().chain([statistics.mean, statistics.inverse]).collect();
+    let answered = prediction.forward(e, &params, &e.public(&shared, SHARED).unwrap()).unwrap();
+    let input = e.public(&x, OUT).unwrap();
+    let said = trainer.forward(e, &state, &input).unwrap();
+    assert!(far(e, &answered, &said) < 4e-3);
+    // What may be missing is standardised by its mean, and has an input behind it where the network is told.
+    for missing in [vec![(2, false)], vec![(3, false), (1, true)], vec![(1, true), (1, true)]] {
+        let line = t.clone().with(|t| t.missing = missing).trainer().unwrap_err().to_string();
+        assert!(line.starts_with("values that may be missing: ") && !line.contains('\n'), "{line}");
     }
 }
 

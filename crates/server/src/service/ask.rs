@@ -56,7 +56,7 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
     let _place = Place { here, of: (from, conversation) };
     let job = job.map(serde_json::to_value).transpose().map_err(|e| Error::config("job", e, "a job"))?;
     request::accept(stream, &ask::Opened { job })?;
-    let inputs = model.known.prediction.network().width();
+    let inputs = model.known.prediction.width();
     let most = service.limits.records_a_question as usize * inputs * size_of::<u64>() + AROUND;
     let mut expected = 1;
     while let Some(ask::Asked { number, rows, deadline, parts }) = ask::question(stream, most)? {

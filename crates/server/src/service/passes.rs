@@ -228,7 +228,7 @@ impl<N: Clone> Passes<'_, N> {
 
     /// The servers' half of a pass: these questions, each in its place; zeros where there is none. `asked` is done once they are in.
     fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken], asked: &mut dyn FnMut(&mut S) -> Result<()>) -> Result<Told> {
-        let (me, width) = (e.party().id, self.known.prediction.network().width());
+        let (me, width) = (e.party().id, self.known.prediction.width());
         let mut x_j = Vec::with_capacity(self.lane.size() * width);
         for (rows, question) in all {
             let half = question.as_ref().map(|question| SecureNn::accept(me, rows * width, &question.parts));
@@ -251,7 +251,7 @@ impl<N: Clone> Passes<'_, N> {
         let started = Instant::now();
         let mut work = || -> Result<Told> {
             e.begin_step(step);
-            let shape = [self.lane.size(), self.known.prediction.network().width()];
+            let shape = [self.lane.size(), self.known.prediction.width()];
             let x = e.ask(shape, self.known.prediction.input(), std::mem::take(&mut x_j))?;
             asked(e)?;
             let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
