@@ -18,7 +18,7 @@ fn path(name: &str) -> PathBuf {
 fn values(file: &Path, name: &str, texts: &[&str]) -> Result<Vec<f64>> {
     let column = RawColumn::new(name, texts.iter().map(|text| text.to_string()).collect());
     let fill = texts.last().map_or(NONE.to_string(), |text| text.to_string());
-    let missing = Some(Missing { texts: vec![String::new()], fill, indicator: false });
+    let missing = Some(Missing { texts: vec![String::new()], fill: Some(fill), indicator: false });
     let (mut raw, mut out) = (Raw::open(&Source::of(file), &[RawColumn { missing, ..column }], true, None, None)?, Vec::new());
     while raw.next(&mut out)? {}
     Ok(out)
