@@ -89,6 +89,8 @@ def test_what_cannot_be_read():
         assert "secret" not in str(found.value)
 
     refused({"a": [1.0, None]}, 'record 2, column "a": found something else, expected a number')
+    with pytest.raises(trefoil.DataError, match="record 3"):
+        _core.matrix(pyarrow.table({"a": [1.0, 2.0, 3.0, None]}).slice(1))
     refused({"a": ["1", "secret"]}, 'record 2, column "a": found something else, expected a number')
     refused({"a": [1.0], "b": [[1.0]]}, 'record 1, column "b": found something else, expected booleans, numbers, dates or texts, not nested')
     refused({"a": pyarrow.array([], pyarrow.int8())}, "found no records")

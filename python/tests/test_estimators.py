@@ -175,6 +175,45 @@ def test_what_is_held_out_is_not_trained_on(points):
     assert rounds(validation_fraction=0.5) < 0.7 * rounds() and rounds(suite="securenn") != rounds()
 
 
+def test_layers_stand_in_their_order_and_adam_has_no_momentum(points):
+    settings = {"epochs": 2, "engine": "float", "random_state": 0}
+    assert TrefoilClassifier(hidden=(8, 4), **settings).fit(*points).model_.network == "2-8-4-3"
+    adam = {"hidden": (4,), "optimiser": "adam", "learning_rate": 0.001, **settings}
+    one, other = (TrefoilClassifier(momentum=m, **adam).fit(*points).predict_proba(points[0]) for m in (0.9, 0.5))
+    assert np.array_equal(one, other)
+
+
+def test_figures_are_those_of_records_held_out():
+    """Labels without a rule can be learnt by heart, and not foretold."""
+    random = np.random.RandomState(0)
+    X, y = random.normal(size=(120, 20)), random.randint(2, size=120)
+    settings = {"hidden": (64,), "epochs": 60, "batch_size": 20, "engine": "float", "random_state": 0}
+    model = TrefoilClassifier(validation_fraction=0.5, **settings).fit(X, y)
+    assert model.score(X, y) > 0.7 and list(model.history_["validation_accuracy"])[-1] < 0.7
+    assert list(TrefoilClassifier(**settings).fit(X, y).history_["accuracy"])[-1] > 0.9
+
+
+def test_held_out_by_state_and_class(points, monkeypatch):
+    split, seen = trefoil.estimators.train_test_split, []
+
+    def watched(*arrays, **settings):
+        parts = split(*arrays, **settings)
+        seen.append((parts[1].tobytes(), np.bincount(parts[3].astype(int)).tolist()))
+        return parts
+
+    monkeypatch.setattr(trefoil.estimators, "train_test_split", watched)
+    for state in (1, 1, 2):
+        TrefoilClassifier(hidden=(), epochs=1, engine="float", validation_fraction=0.2, random_state=state).fit(*points)
+    assert [counts for _, counts in seen] == [[6, 6, 6]] * 3
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_patience_ends_what_gets_no_better(points):
+    settings = {"hidden": (), "epochs": 30, "engine": "float", "learning_rate": 5e-5, "validation_fraction": 0.2, "random_state": 0}
+    assert len(TrefoilClassifier(patience=2, **settings).fit(*points).history_["epoch"]) == 3
+    assert len(TrefoilClassifier(**settings).fit(*points).history_["epoch"]) == 30
+
+
 def test_pickled(points):
     X, y = points
     model = TrefoilClassifier(hidden=(4,), epochs=2).fit(X, y)

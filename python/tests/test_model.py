@@ -1,5 +1,6 @@
 """Models: their files, and what they say of records."""
 
+import json
 import pickle
 
 import numpy as np
@@ -89,6 +90,20 @@ def test_data_frames_by_name():
         model.answers(frame[["a", "c"]])
 
 
+def test_columns_that_nobody_lends():
+    """What has columns by name, and no Arrow: they are read one by one, each as what it is."""
+
+    class Frame(dict):
+        columns = property(lambda self: list(self))
+        __len__ = lambda self: 2  # noqa: E731
+
+    frame = Frame(a=np.array([1, 2**64 - 1], dtype=np.uint64), b=[0.5, 1.5], c=[True, False], d=["3", 4], e=np.array([-1, 2], dtype=np.int8))
+    names, values = trefoil._core.matrix(frame)
+    assert names == ["a", "b", "c", "d", "e"] and values.tolist() == [[1, 0.5, 1, 3, -1], [2.0**64, 1.5, 0, 4, 2]]
+    with pytest.raises(ValueError, match="each name once"):
+        trefoil._core.matrix(Frame(a=np.zeros((2, 2))))
+
+
 def test_what_is_wrong_is_said_without_the_record(classifier):
     pandas = pytest.importorskip("pandas")
     with pytest.raises(trefoil.DataError, match="expected 3 in each"):
@@ -101,6 +116,17 @@ def test_what_is_wrong_is_said_without_the_record(classifier):
     assert "Miller" not in str(error.value)
     with pytest.raises(trefoil.DataError, match='record 2, column "x2"'):
         classifier.model_.answers(frame.assign(x1=1))
+
+
+def test_parameters_are_those_of_the_network():
+    network = json.dumps({"input": 2, "nodes": [{"op": {"linear": {"outputs": 2}}, "name": "fc"}]})
+    whole = {"fc.weight": np.array([1.0, 2.0, 3.0, 4.0]), "fc.bias": np.array([5.0, 6.0])}
+    model = Model.from_parameters(network, whole, ["a", "b"])
+    assert model.state_dict()["fc.weight"].tolist() == [[1, 2], [3, 4]] and model.classes == ["a", "b"]
+    with pytest.raises(trefoil.ConfigError, match="parameters: found other.bias, expected those of the network"):
+        Model.from_parameters(network, {**whole, "other.bias": np.zeros(1)})
+    with pytest.raises(trefoil.ConfigError, match="fc.weight: found 3 values"):
+        Model.from_parameters(network, {**whole, "fc.weight": np.zeros(3)})
 
 
 def test_files_that_hold_no_model(classifier, tmp_path):

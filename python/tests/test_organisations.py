@@ -18,6 +18,7 @@ pandas = pytest.importorskip("pandas")
 PROGRAM = shutil.which(os.path.abspath(os.environ["TREFOIL"]) if "TREFOIL" in os.environ else "trefoil")
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="needs the program `trefoil`: its path in TREFOIL")
 PASSPHRASE = "correct horse battery staple"
+RUNNING = []
 NAMES = ["p0", "p1", "p2", "north", "south", "research", "ward", "stranger"]
 
 JOB = """
@@ -77,6 +78,7 @@ def folder(tmp_path_factory):
         subprocess.Popen([PROGRAM, "party", "--config", f"p{i}.toml"], stdout=subprocess.DEVNULL, stderr=open(f"log{i}", "w"))
         for i in range(3)
     ]
+    RUNNING.extend(parties)
     yield folder
     for party in parties:
         party.send_signal(signal.SIGTERM)
@@ -113,9 +115,10 @@ def test_from_shares_to_answers(folder):
 
     # What is not in order is told by its cause, and nothing of a record.
     north, south = frame(1, 300), frame(2, 200)
-    with pytest.raises(trefoil.DataError, match='record 4, column "town": found something else') as error:
-        trefoil.share(north.assign(town=north.town.where(north.index != 3, "elsewhere")), job, keys["north"])
-    assert "elsewhere" not in str(error.value)
+    for wrong, more in (([3], "$"), ([3, 5], r" \(and 1 more\)$")):
+        with pytest.raises(trefoil.DataError, match=f'record 4, column "town": found something else, .*{more}') as error:
+            trefoil.share(north.assign(town=north.town.where(~north.index.isin(wrong), "elsewhere")), job, keys["north"])
+        assert "elsewhere" not in str(error.value)
     with pytest.raises(trefoil.DataError, match='no column "age"'):
         trefoil.share(north.drop(columns="age"), job, keys["north"])
     with pytest.raises(trefoil.ConfigError, match="expected a data frame"):
@@ -146,6 +149,11 @@ def test_from_shares_to_answers(folder):
     trefoil.share(polars.DataFrame(columns), job, "keys/south.pem")
 
     model = trefoil.fetch(job, keys["research"], wait=120)
+    # Two parties that say so are not all three.
+    RUNNING[2].send_signal(signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        job.wait(keys["research"], seconds=1, timeout=0.5)
+    RUNNING[2].send_signal(signal.SIGCONT)
     assert {status["state"]["is"] for status in job.status(keys["research"]).values()} == {"trained"}
     records = frame(3, 200)
     assert (model.predict(records) == records.outcome).mean() > 0.9
@@ -162,8 +170,27 @@ def test_from_shares_to_answers(folder):
     answers = service.answers(records)
     assert np.abs(answers - model.answers(records)).max() < 0.01
     assert np.array_equal(service.predict(records), np.array(model.classes)[answers.argmax(axis=1)])
+    # More than are asked for at a time.
+    many = frame(4, 4100)
+    said = service.predict(many)
+    assert len(said) == 4100 and (said == model.predict(many)).mean() > 0.98
+    (folder / "class.toml").write_text(text.replace('"probabilities"', '"class"'))
+    with pytest.raises(trefoil.RefusedError, match="found one that tells the class alone"):
+        Service("class.toml", keys["ward"]).answers(records)
     with pytest.raises(trefoil.NetworkError, match="refused this certificate"):
         Service("service.toml", keys["stranger"], timeout=5).predict(records)
+
+
+def test_a_job_that_ends_otherwise(folder):
+    (folder / "ended.toml").write_text(JOB.replace('"wards"', '"ended"'))
+    job = Job.load("ended.toml")
+    job.propose("keys/p0.pem")
+    with pytest.raises(trefoil.FileError, match="nothing.safetensors"):
+        job.approve("keys/p0.pem", start="nothing.safetensors")
+    for operator in ("p0", "p1", "p2"):
+        command("job", "cancel", "ended.toml", "--key", f"keys/{operator}.pem")
+    with pytest.raises(trefoil.TrainingError, match="p[012]: cancelled by "):
+        job.wait("keys/research.pem", seconds=60)
 
 
 def test_a_job_is_built_as_its_file_is_written(folder):
@@ -195,6 +222,9 @@ def test_a_job_is_built_as_its_file_is_written(folder):
     shown = command("job", "template", "records.csv", "--label", "outcome", "--without", "patient")
     assert str(guessed["columns"][1]["mean"]) in shown and str(guessed["columns"][1]["deviation"]) in shown
     assert Job.build(**{**fields, "data": guessed}).hash != job.hash
+    rated = frame(1, 300).assign(outcome=np.arange(300) % 2)
+    tasks = [trefoil.schema(rated, "outcome", task, without=["patient"])["task"] for task in (None, "regression", "classification")]
+    assert tasks == ["classification", "regression", "classification"]
     linked = trefoil.schema(frame(1, 300), "outcome", task="classification", id="patient")
     assert linked["partition"] == "vertical" and linked["id"] == "patient"
 
