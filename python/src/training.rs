@@ -21,7 +21,7 @@ use trefoil_job::suites::Chosen;
 use trefoil_job::train::{self, Epoch, Parties, Progress};
 use trefoil_job::{Error, Result, SuiteName, evaluate, plain, processes};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Model as Trained, TrainSpec};
+use trefoil_nn::{Figure, Model as Trained, TrainSpec};
 
 /// Training records whose metric is told where none are held out.
 const METRIC_ROWS: usize = 1000;
@@ -194,10 +194,11 @@ fn trained(
         }
         None => {
             let mut before = Instant::now();
-            let mut on = |epoch, loss, metric| {
+            let mut on = |epoch, loss, metric, figures: &[Figure]| {
                 let seconds = std::mem::replace(&mut before, Instant::now()).elapsed().as_secs_f64();
                 let known = |figure: f64| (!figure.is_nan()).then_some(figure);
-                say(Progress::Epoch(Epoch { epoch, loss: known(loss), metric: known(metric), seconds, bytes: 0, rounds: 0 }));
+                let (loss, metric, figures) = (known(loss), known(metric), figures.to_vec());
+                say(Progress::Epoch(Epoch { epoch, loss, metric, figures, seconds, bytes: 0, rounds: 0 }));
             };
             plain::train(&trainer, schema, [train, test], stop, &mut on)?.params
         }

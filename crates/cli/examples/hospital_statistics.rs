@@ -64,7 +64,7 @@ fn auc(schema: &Schema, seed: u64, [train, test]: [&[usize]; 2], on: bool) -> Re
     let chosen = Chosen { suite: SuiteName::Masked, truncation: Truncation::Dealer };
     let params = match on {
         true => on_shares(&trainer, chosen, schema, [&data.train, &data.test], Parties::Threads, &stop, &|_| ())?,
-        false => plain::train(&trainer, schema, [&data.train, &data.test], &stop, &mut |_, _, _| ())?.params,
+        false => plain::train(&trainer, schema, [&data.train, &data.test], &stop, &mut |_, _, _, _| ())?.params,
     };
     let model = evaluate::model(schema, &training.graph()?, &params)?;
     Ok(evaluate::figures(&model, schema, &data.test)?.auc.unwrap_or(f64::NAN))

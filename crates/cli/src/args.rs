@@ -8,7 +8,7 @@ use trefoil_data::{Dataset, Samples, digits, guessed, mnist};
 use trefoil_job::{StartModel, train};
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::{Form, Kind};
-use trefoil_nn::{Graph, Schedule, TrainSpec, Training};
+use trefoil_nn::{Graph, Metric, Schedule, TrainSpec, Training};
 use trefoil_server::{Error, Result};
 
 /// Where MNIST's files are unless told otherwise.
@@ -136,6 +136,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     start: Option<PathBuf>,
 
+    /// Figures of the records held out that are opened beside accuracy, such as auc,confusion,f1: confusion, precision, recall, f1, auc,
+    /// log-loss
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    metrics: Vec<Metric>,
+
     /// Data owners that the records are split between
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub owners: usize,
@@ -219,7 +224,9 @@ impl TrainArgs {
             spec.hidden = TrainSpec::default().hidden;
         }
         spec.start = start.map(StartModel::hash);
-        Ok(train::training(spec, data))
+        let mut training = train::training(spec, data);
+        training.open.also = self.metrics.iter().copied().collect();
+        Ok(training)
     }
 
     /// The records in the order in which the parties would hold them, so that the baseline alone is the demo's.

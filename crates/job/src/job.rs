@@ -10,11 +10,13 @@ mod check;
 mod file;
 mod hash;
 mod members;
+mod opened;
 
 pub use file::{load_text, parse_table, resolve_clients, resolve_members};
 #[cfg(test)]
 pub use hash::tests::JOB;
 pub use hash::{SEMANTICS, canonical};
+pub use opened::{MetricName, Opened};
 
 use crate::Result;
 use crate::service::Serve;
@@ -24,7 +26,7 @@ use trefoil_data::schema::{Scale, Schema, Task};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::identity::Fingerprint;
 use trefoil_nn::evaluate::LOSS_ROWS;
-use trefoil_nn::{Graph, Metric, Open, Outputs, Records, Scaling, TrainSpec, Training};
+use trefoil_nn::{Graph, Metric, Metrics, Open, Outputs, Records, Scaling, TrainSpec, Training};
 
 /// Everything that parties and owners agree to.
 ///
@@ -136,45 +138,6 @@ pub struct Owner {
     pub label: bool,
 }
 
-/// What is opened to P0 and P1 after each epoch. The number of blocks of weights that have left their range, which should be 0, is
-/// opened in any case; and that of activations, unless the loss sample has fewer records than `least_records`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Opened {
-    /// The mean loss of a fixed sample of training records.
-    pub loss: bool,
-    /// A figure of the held-out records.
-    pub metric: MetricName,
-    /// A figure of fewer records than this is not opened.
-    pub least_records: usize,
-    /// Once, before the first step: the statistics by which columns are standardised on shares.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub statistics: bool,
-}
-
-impl Default for Opened {
-    fn default() -> Opened {
-        Opened { loss: true, metric: MetricName::Default, least_records: 100, statistics: false }
-    }
-}
-
-/// A figure of the held-out records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MetricName {
-    /// Accuracy, or the mean squared error of a regression.
-    #[default]
-    Default,
-    /// The share of records in the right class.
-    Accuracy,
-    /// The area under the ROC curve, of two classes.
-    Auc,
-    /// The mean squared error.
-    SquaredError,
-    /// None.
-    Nothing,
-}
-
 /// When checkpoints are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -234,7 +197,16 @@ impl Job {
     /// A training on as many records as a batch has, with all that the job may open: what hyper-parameters are tried on.
     pub fn trial(&self) -> Training {
         let training = self.training(self.train.batch, self.train.batch.min(1));
-        Training { open: Open { loss: self.open.loss, activations: true, metric: self.metric(), ..Open::default() }, ..training }
+        Training {
+            open: Open {
+                loss: self.open.loss,
+                activations: true,
+                metric: self.metric(),
+                also: self.open.also,
+                ..Open::default()
+            },
+            ..training
+        }
     }
 
     /// The network, whose inputs and outputs are those of the records.
@@ -257,7 +229,8 @@ impl Job {
         Open {
             loss: self.open.loss && activations,
             activations,
-            metric: self.metric().filter(|metric| enough(metric.records(test_rows))),
+            metric: self.metric().filter(|_| enough(test_rows)),
+            also: if enough(test_rows) { self.open.also } else { Metrics::default() },
             statistics: self.open.statistics && enough(train_rows),
         }
     }
@@ -271,22 +244,27 @@ impl Job {
         };
         let loss = (self.open.loss && !opened.loss).then(|| line("loss", sample, "training"));
         let activations = (!opened.activations).then(|| line("activations out of range", sample, "training"));
-        let metric = self.metric().filter(|_| opened.metric.is_none());
+        let metrics = self.metrics().filter(|_| opened.metric.is_none());
         let statistics = (self.open.statistics && !opened.statistics).then(|| line("statistics", train_rows, "training"));
         loss.into_iter()
             .chain(activations)
-            .chain(metric.map(|metric| line(metric.name(), metric.records(test_rows), "held-out")))
+            .chain(metrics.map(|metric| line(metric.name(), test_rows, "held-out")))
             .chain(statistics)
             .collect()
     }
 
-    /// The figure that the job names.
+    /// The figure of the held-out records that says which epoch is better: the first that the job names.
     pub fn metric(&self) -> Option<Metric> {
         match (self.open.metric, self.data.task) {
             (MetricName::Nothing, _) => None,
-            (MetricName::Auc, _) => Some(Metric::Auc),
-            (MetricName::Accuracy, _) | (MetricName::Default, Task::Classification) => Some(Metric::Accuracy),
-            (MetricName::SquaredError, _) | (MetricName::Default, Task::Regression) => Some(Metric::SquaredError),
+            (MetricName::Of(metric), _) => Some(metric),
+            (MetricName::Default, Task::Classification) => Some(Metric::Accuracy),
+            (MetricName::Default, Task::Regression) => Some(Metric::SquaredError),
         }
+    }
+
+    /// All that the job names, that one first.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric> + use<> {
+        Open { metric: self.metric(), also: self.open.also, ..Open::default() }.metrics()
     }
 }

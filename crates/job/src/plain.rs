@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trefoil_data::{Samples, Schema};
 use trefoil_engine::Float;
-use trefoil_nn::{Event, Trainer};
+use trefoil_nn::{Event, Figure, Trainer};
 
 /// A finished baseline.
 pub struct Plain {
@@ -16,6 +16,8 @@ pub struct Plain {
     pub params: Vec<Array2<f64>>,
     /// Loss and accuracy after each epoch.
     pub epochs: Vec<(f64, f64)>,
+    /// All figures of the held-out records after each.
+    pub all: Vec<Vec<Figure>>,
     /// Which epoch's weights they are, counted from 1.
     pub model: usize,
     /// Seconds of all steps and evaluations.
@@ -27,9 +29,14 @@ impl Plain {
     pub fn figures(&self) -> (f64, f64) {
         self.model.checked_sub(1).and_then(|i| self.epochs.get(i)).copied().unwrap_or_default()
     }
+
+    /// All figures of them.
+    pub fn held_out(&self) -> &[Figure] {
+        self.model.checked_sub(1).and_then(|i| self.all.get(i)).map_or(&[], Vec::as_slice)
+    }
 }
 
-/// Trains in the clear on records to train on, and evaluates on those held out, calling `report` with (epoch, loss, accuracy).
+/// Trains in the clear on records to train on, and evaluates on those held out, calling `report` with (epoch, loss, accuracy) and all figures.
 ///
 /// # Errors
 /// Those of training; [`Error::Interrupted`] if `stop` is set.
@@ -38,7 +45,7 @@ pub fn train(
     schema: &Schema,
     [train, test]: [&Samples; 2],
     stop: &AtomicBool,
-    report: &mut dyn FnMut(u64, f64, f64),
+    report: &mut dyn FnMut(u64, f64, f64, &[Figure]),
 ) -> Result<Plain> {
     let data = |samples: &Samples| {
         let [x, y] = matrices(trainer, schema, samples);
@@ -46,12 +53,13 @@ pub fn train(
     };
     let (data, test) = (data(train)?, data(test)?);
     let started = Instant::now();
-    let mut epochs = vec![];
+    let (mut epochs, mut all) = (vec![], vec![]);
     let mut on = |_: &mut Float, event: Event<'_, _>| {
-        if let Event::Epoch { epoch, loss, metric, .. } = event {
+        if let Event::Epoch { epoch, loss, metric, figures, .. } = event {
             let (loss, accuracy) = (loss.unwrap_or(f64::NAN), metric.unwrap_or(f64::NAN));
             epochs.push((loss, accuracy));
-            report(epoch, loss, accuracy);
+            all.push(figures.to_vec());
+            report(epoch, loss, accuracy, figures);
         }
         if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     };
@@ -59,5 +67,5 @@ pub fn train(
     let state = trainer.train(&mut Float, initial, 0, &data, &test, &mut on)?;
     let model = state.best.given(&trainer.training().spec).map_or(epochs.len(), |epoch| epoch as usize);
     let params = trainer.exports(&mut Float, &state)?.into_iter().map(|p| p.value).collect();
-    Ok(Plain { params, epochs, model, seconds: started.elapsed().as_secs_f64() })
+    Ok(Plain { params, epochs, all, model, seconds: started.elapsed().as_secs_f64() })
 }

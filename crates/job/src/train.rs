@@ -14,11 +14,11 @@ use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, Samples, Schema};
 use trefoil_engine::fixed;
 use trefoil_mpc::{Id, Part, Party, Suite};
-use trefoil_nn::{Data, Event, Metric, Open, Outputs, Records, TrainSpec, Trainer, Training};
+use trefoil_nn::{Data, Event, Figure, Metric, Open, Outputs, Records, TrainSpec, Trainer, Training};
 use trefoil_ring::Tensor;
 
 /// What a training says while it goes on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// So many steps are done, of so many.
     Step(u64, u64),
@@ -36,14 +36,16 @@ pub enum Parties<'a> {
 }
 
 /// What is opened after an epoch, and what it took, its figures included.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: u64,
     /// The mean over a fixed sample of training records, where it is opened.
     pub loss: Option<f64>,
-    /// The figure of the held-out records, where one is opened.
+    /// The figure of the held-out records, where one is opened: the first, where there are several.
     pub metric: Option<f64>,
+    /// All of them.
+    pub figures: Vec<Figure>,
     /// By P0's clock.
     pub seconds: f64,
     /// Payload on all links.
@@ -130,7 +132,7 @@ pub(crate) fn matrices(trainer: &Trainer, schema: &Schema, samples: &Samples) ->
 pub(crate) type Dealt = ([usize; 2], Vec<Part>);
 
 /// What a party says, when it has happened.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Said {
     Step(u64),
     /// The end of one, with what was opened to this party; bytes that it has sent and rounds since the beginning.
@@ -138,6 +140,7 @@ pub(crate) enum Said {
         epoch: u64,
         loss: Option<f64>,
         metric: Option<f64>,
+        figures: Vec<Figure>,
         bytes: u64,
         rounds: u64,
     },
@@ -154,7 +157,7 @@ struct Tally {
     told: Vec<Told>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Told {
     parties: usize,
     /// Since the beginning.
@@ -164,29 +167,29 @@ struct Told {
 impl Tally {
     /// What there is to say after a party's word: of P0's steps, and of an epoch once the last of the three has ended it.
     fn told(&mut self, id: Id, said: Said) -> Option<Progress> {
-        let (epoch, loss, metric, bytes, rounds) = match said {
+        let (epoch, loss, metric, figures, bytes, rounds) = match said {
             Said::Step(step) => return (id == Id::P0).then_some(Progress::Step(step, self.steps)),
-            Said::Epoch { epoch, loss, metric, bytes, rounds } => (epoch, loss, metric, bytes, rounds),
+            Said::Epoch { epoch, loss, metric, figures, bytes, rounds } => (epoch, loss, metric, figures, bytes, rounds),
         };
         let seconds = self.started.elapsed().as_secs_f64();
         let at = usize::try_from(epoch).ok()?.checked_sub(1)?;
         if self.told.len() <= at {
             self.told.resize(at + 1, Told::default());
         }
-        let before = at.checked_sub(1).and_then(|i| self.told.get(i)).map_or(Epoch::default(), |told| told.so_far);
+        let before = at.checked_sub(1).and_then(|i| self.told.get(i)).map_or_else(Epoch::default, |told| told.so_far.clone());
         let Told { parties, so_far } = self.told.get_mut(at)?;
         (*parties, so_far.epoch) = (*parties + 1, epoch);
         so_far.bytes += bytes;
         if id == Id::P0 {
-            (so_far.loss, so_far.metric, so_far.seconds) = (loss, metric, seconds);
+            (so_far.loss, so_far.metric, so_far.figures, so_far.seconds) = (loss, metric, figures, seconds);
         }
         if id != Id::P2 {
             so_far.rounds = so_far.rounds.max(rounds);
         }
-        let Epoch { seconds, bytes, rounds, .. } = *so_far;
+        let (seconds, bytes, rounds) = (so_far.seconds, so_far.bytes, so_far.rounds);
         (*parties == 3).then(|| {
             let (seconds, bytes, rounds) = (seconds - before.seconds, bytes - before.bytes, rounds - before.rounds);
-            Progress::Epoch(Epoch { seconds, bytes, rounds, ..*so_far })
+            Progress::Epoch(Epoch { seconds, bytes, rounds, ..so_far.clone() })
         })
     }
 }
@@ -244,9 +247,10 @@ fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &Atomic
         match event {
             Event::Step { step, .. } => tell(party.id, Said::Step(step)),
             Event::Opened { verdict: Some(better), .. } => *better = verdict(party, *better)?,
-            Event::Epoch { epoch, loss, metric, .. } => {
+            Event::Epoch { epoch, loss, metric, figures, .. } => {
+                let figures = figures.to_vec();
                 let (bytes, rounds) = (party.cost.sent.iter().sum(), party.depth().into());
-                tell(party.id, Said::Epoch { epoch, loss, metric, bytes, rounds });
+                tell(party.id, Said::Epoch { epoch, loss, metric, figures, bytes, rounds });
             }
             _ => {}
         }

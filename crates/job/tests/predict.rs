@@ -72,7 +72,7 @@ fn an_onnx_file_takes_raw_columns() {
         let data = Dataset { name: file.into(), schema, train: all, test: none };
         let trainer = train::training(TrainSpec { epochs: 20, ..TrainSpec::default() }, &data).trainer().unwrap();
         let parts = [&data.train, &data.train];
-        let trained = plain::train(&trainer, &data.schema, parts, &AtomicBool::new(false), &mut |_, _, _| ()).unwrap();
+        let trained = plain::train(&trainer, &data.schema, parts, &AtomicBool::new(false), &mut |_, _, _, _| ()).unwrap();
         let path = folder.path().join("model.onnx");
         let model = evaluate::model(&data.schema, trainer.network().graph(), &trained.params).unwrap();
         evaluate::save(&model, &path).unwrap();

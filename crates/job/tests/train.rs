@@ -56,13 +56,13 @@ fn on_shares_as_in_the_clear() {
         let (heard, samples) = (Mutex::new(Vec::new()), [&data.train, &data.test]);
         let say = |progress| heard.lock().unwrap().push(progress);
         let params = train::on_shares(&trainer, chosen(suite), &data.schema, samples, Parties::Threads, &stop, &say).unwrap();
-        let float = plain::train(&trainer, &data.schema, samples, &stop, &mut |_, _, _| ()).unwrap();
+        let float = plain::train(&trainer, &data.schema, samples, &stop, &mut |_, _, _, _| ()).unwrap();
         let differences = params.iter().zip(&float.params).flat_map(|(a, b)| (a - b).into_iter().map(f64::abs));
         let farthest = differences.fold(0.0, f64::max);
         assert!(farthest < 0.01 && params.len() == 4, "{suite}: {farthest}");
 
         let heard = heard.into_inner().unwrap();
-        let of_epoch = |p: &Progress| if let Progress::Epoch(epoch) = p { Some(*epoch) } else { None };
+        let of_epoch = |p: &Progress| if let Progress::Epoch(epoch) = p { Some(epoch.clone()) } else { None };
         let epochs: Vec<Epoch> = heard.iter().filter_map(of_epoch).collect();
         assert!(epochs.iter().map(|e| e.epoch).eq(1..=epochs.len() as u64) && epochs.len() == float.epochs.len());
         for (epoch, (loss, metric)) in epochs.iter().zip(&float.epochs) {

@@ -30,7 +30,7 @@ use trefoil_data::{Dataset, Samples};
 use trefoil_job::suites::{Chosen, SuiteName};
 use trefoil_job::{evaluate, plain};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Graph, Model};
+use trefoil_nn::{Figure, Graph, Model};
 use trefoil_server::report::{CostLine, Report};
 use trefoil_server::{Result, machine};
 
@@ -76,7 +76,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
     let found = evaluate::figures(&model, &data.schema, &test)?;
     let held_out = HeldOut::of(&model, &data.schema, &test)?;
     progress(Progress::Phase("float baseline"));
-    let mut on_epoch = |epoch, loss, accuracy| progress(Progress::FloatEpoch { epoch, loss, accuracy });
+    let mut on_epoch = |epoch, loss, accuracy, _: &[Figure]| progress(Progress::FloatEpoch { epoch, loss, accuracy });
     let float = plain::train(&trainer, &data.schema, [&train, &test], stop, &mut on_epoch)?;
 
     let difference = |(a, b): (&Array2<f64>, &Array2<f64>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -111,6 +111,8 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         float_test_accuracy: float.figures().1,
         secure_loss,
         float_loss: float.figures().0,
+        figures: of_model.and_then(|(epoch, ..)| secure.figures.get(epoch).cloned()).unwrap_or_default(),
+        float_figures: float.held_out().to_vec(),
         max_weight_difference: secure.params.iter().zip(&float.params).map(difference).fold(0.0, f64::max),
         fraction_bits: trainer.scales().activation.frac,
         truncation: match demo.suite {

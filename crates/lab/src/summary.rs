@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trefoil_net::Id;
-use trefoil_nn::TrainSpec;
+use trefoil_nn::{Figure, TrainSpec};
 use trefoil_server::report::{CostLine, Report};
 
 /// `summary.json`. Bytes are payload, before headers and TLS; rounds as in ARCHITECTURE.md.
@@ -42,6 +42,11 @@ pub struct Summary {
     /// On a sample of training records at the end, opened from shares.
     pub secure_loss: f64,
     pub float_loss: f64,
+    /// All figures of the records held out, of the model: opened from shares, and in the clear.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
+    #[serde(default)]
+    pub float_figures: Vec<Figure>,
     /// The largest difference of a weight or bias to the float run.
     pub max_weight_difference: f64,
     /// Of activations.

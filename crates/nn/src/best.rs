@@ -4,7 +4,7 @@
 //! best epoch as it was at that checkpoint. An epoch whose figures are not opened (again) has no verdict.
 
 use crate::choice::choice;
-use crate::{Error, Metric, Result, TrainSpec, Training};
+use crate::{Error, Result, TrainSpec, Training};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -96,7 +96,7 @@ impl Training {
 
     /// Whether a figure is better than the best before. A tie is not.
     pub fn is_better(&self, figure: f64, best: Option<f64>) -> bool {
-        let higher = self.has_metric() && self.open.metric != Some(Metric::SquaredError);
+        let higher = self.has_metric() && self.open.metric.is_some_and(|metric| metric.more_is_better());
         best.is_none_or(|best| if higher { figure > best } else { figure < best })
     }
 
@@ -120,7 +120,7 @@ impl Training {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Graph, Open};
+    use crate::{Graph, Metric, Open};
 
     fn training(metric: Option<Metric>, spec: TrainSpec) -> Training {
         let training = Training::of(Graph::perceptron(&[2, 2]), 8).unwrap();

@@ -1,5 +1,5 @@
-//! Accuracy and loss, on hidden data and weights. Only aggregates are opened: the number of correct records, the sum of the losses. AUC has
-//! [its own file](crate::auc), and so have the counts of what is [out of range](crate::monitor).
+//! Loss and accuracy, on hidden data and weights. Only aggregates are opened: the sum of the losses, the number of correct records. The
+//! [figures of the records held out](crate::metrics) have their own file, and so have the counts of what is [out of range](crate::monitor).
 //!
 //! Each figure is bounded by how it is made, whatever the network's outputs are: a record adds 0 or 1 to a count, and to a sum of losses at
 //! most [`MOST_LOSS`]. The range check of the records is what makes labels 0 and 1; a figure outside of its bound is refused where it is
@@ -9,9 +9,8 @@
 
 use crate::bound::{clipped_sum, within};
 use crate::monitor::Seen;
-use crate::{Data, LABEL, Loss, Metric, Result, State, Trainer};
+use crate::{Data, LABEL, Result, State, Trainer};
 use ndarray::Array2;
-use trefoil_engine::functions::argmax;
 use trefoil_engine::{Engine, Opened, Result as EngineResult, Sum};
 
 /// Records whose loss is measured, at most.
@@ -71,13 +70,7 @@ impl Trainer {
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(chunk), |e, part| {
                 let logits = self.forward(e, state, &part.x)?;
-                if self.loss_kind() == Loss::BinaryCrossEntropy {
-                    return right_signs(e, &logits, &part.y);
-                }
-                let bits = argmax(e, &logits)?;
-                // The label's place, where the network agrees.
-                let [hit] = e.select([(&bits, &part.y)])?;
-                Ok(e.sum(&e.sum(&hit, Sum::Cols), Sum::Rows))
+                self.right(e, &logits, &part.y)
             })
         })?;
         let told = |opened: &Array2<f64>, rows: f64| {
@@ -129,35 +122,6 @@ impl Trainer {
         };
         Ok(Hidden { layer, value, n: e.shape(&data.x)[0], told })
     }
-
-    /// The figure that [`Open`](crate::Open) names, of these records; `None` where none is named, at a party to which nothing is
-    /// opened, for no records, and where it is undefined.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub fn metric<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        self.hidden_metric(e, state, data)?.map_or(Ok(None), |hidden| hidden.open(e))
-    }
-
-    pub(crate) fn hidden_metric<E: Engine>(
-        &self,
-        e: &mut E,
-        state: &State<E::Num>,
-        data: &Data<E::Num>,
-    ) -> Result<Option<Hidden<E::Num>>> {
-        Ok(match self.training().open.metric {
-            Some(Metric::Accuracy) => {
-                let correct = self.correct(e, state, data, CHUNK)?;
-                let told = |opened: &Array2<f64>, rows: f64| {
-                    Ok(within("number of correct records", element(opened), 0.0, rows)?.map(|n| n.round() / rows))
-                };
-                Some(Hidden { told, ..correct })
-            }
-            Some(Metric::Auc) => Some(self.hidden_auc(e, state, data)?),
-            Some(Metric::SquaredError) => Some(self.mean_loss(e, "evaluate", state, data, None)?),
-            None => None,
-        })
-    }
 }
 
 /// The sum of what `f` gives, one element, for `chunk` records at a time; nothing for no records.
@@ -195,7 +159,7 @@ pub(crate) fn each_chunk<E: Engine, T>(
 
 /// How many of a column's outputs are not negative where the label is 1, and negative where it is 0: with b = [z >= 0],
 /// 1 - y + b (2 y - 1) is 1 there, and 0 elsewhere.
-fn right_signs<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num) -> EngineResult<E::Num> {
+pub(crate) fn right_signs<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num) -> EngineResult<E::Num> {
     let rows = e.shape(z)[0];
     let one = e.public(&Array2::ones((rows, 1)), LABEL)?;
     let [positive] = e.drelu([z])?;

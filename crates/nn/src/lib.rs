@@ -14,7 +14,7 @@
 //! | [`scales`] | how many bits each quantity has |
 //! | [`spec`], [`open`], [`training`] | what determines a training: the settings, what is opened, and with the records all of it |
 //! | `fit`, [`train`] | whether it fits into the ring; the training step and the loop around it |
-//! | [`evaluate`], [`auc`], [`monitor`] | loss, metrics and range monitor on shares |
+//! | [`evaluate`], [`metrics`], [`auc`], [`figures`], [`monitor`] | loss, metrics and range monitor on shares |
 //! | [`statistics`] | mean and deviation of columns on shares, and records standardised by them |
 //! | [`held`] | what keeps each quantity in its range |
 //! | [`mod@fold`] | batch normalisation folded into the layers before it |
@@ -31,6 +31,7 @@ pub mod class_weights;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
+pub mod figures;
 mod fit;
 pub mod fold;
 pub mod graph;
@@ -38,6 +39,7 @@ pub mod held;
 pub mod init;
 pub mod layers;
 pub mod loss;
+pub mod metrics;
 pub mod model;
 pub mod monitor;
 pub mod network;
@@ -59,6 +61,7 @@ pub use best::{Best, Keep};
 pub use class_weights::ClassWeights;
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
+pub use figures::Figure;
 pub use fold::fold;
 pub use graph::{Graph, NAMED, Shape};
 pub use held::{Bounded, Held, Quantity};
@@ -66,7 +69,7 @@ pub use init::Init;
 pub use loss::{LABEL, Loss, LossKind, TARGET};
 pub use model::{Model, ModelError, Task};
 pub use network::Network;
-pub use open::{Metric, Open};
+pub use open::{Metric, Metrics, Open};
 pub use optimisers::OptimiserKind;
 pub use prediction::{Bound, Prediction, Prepared, Ranges, Reveal};
 pub use scales::{Rate, Scales};

@@ -12,8 +12,6 @@ pub enum Use {
     Epoch(u64),
     /// The records that the loss is measured on.
     LossSample,
-    /// The test records that the AUC is measured on.
-    MetricSample,
 }
 
 /// A permutation of `0..rows`, the same on every platform.
@@ -21,7 +19,6 @@ pub fn order(rows: usize, seed: u64, what: Use) -> Vec<usize> {
     let address = match what {
         Use::Epoch(epoch) => [3, epoch],
         Use::LossSample => [4, 0],
-        Use::MetricSample => [6, 0],
     };
     Public::new(seed, &address).permutation(rows)
 }

@@ -1,6 +1,7 @@
 //! The training step, and the loop around it.
 
 use crate::evaluate::{DIVERGED, LOSS_ROWS};
+use crate::figures::Figure;
 use crate::graph::Param;
 use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
@@ -87,6 +88,8 @@ pub enum Event<'a, N> {
         loss: Option<f64>,
         /// As in [`Event::Epoch`].
         metric: Option<f64>,
+        /// As in [`Event::Epoch`].
+        figures: &'a [Figure],
         /// Where the settings follow the best epoch: whether this one was better than all before, as the figures say; `None` in it where
         /// this party was shown none. What is put here decides, and must be the same at all parties.
         verdict: Option<&'a mut Option<bool>>,
@@ -97,8 +100,10 @@ pub enum Event<'a, N> {
         epoch: u64,
         /// The mean over a fixed sample of training records; `None` where it is not opened ([`Open`](crate::Open)), or not to this party.
         loss: Option<f64>,
-        /// [`Metric`](crate::Metric) of the test records; `None` likewise, without test records, and where it is undefined.
+        /// The first [`Metric`](crate::Metric) of the test records; `None` likewise, without test records, and where it is undefined.
         metric: Option<f64>,
+        /// All of them, and why one is undefined; none where they are not opened, or not to this party.
+        figures: &'a [Figure],
         /// Whether its figures were opened: loss, weights and activations are in their range.
         checked: bool,
         /// Whether no epoch follows.
@@ -335,28 +340,29 @@ impl Trainer {
             if !checked {
                 // Without a verdict the epoch counts neither as better nor as no better.
                 let last = epoch == spec.epochs;
-                report(e, Event::Epoch { epoch, loss: None, metric: None, checked, last, state: &state })?;
+                report(e, Event::Epoch { epoch, loss: None, metric: None, figures: &[], checked, last, state: &state })?;
                 continue;
             }
             let seen = sample.as_ref().map(|sample| self.seen_of_sample(e, &state, sample)).transpose()?;
             let (loss, activations) = seen.unwrap_or_default();
             let out_of_range = self.out_of_range(e, &state, activations)?;
-            let metric = test.as_ref().map_or(Ok(None), |test| self.hidden_metric(e, &state, test))?;
+            let figures = test.as_ref().map(|test| self.hidden_figures(e, &state, test)).transpose()?;
             report(e, Event::Opening { epoch })?;
             let loss = loss.map_or(Ok(None), |loss| loss.open(e))?;
             if let Some(loss) = loss.filter(|l| !(-0.01..DIVERGED).contains(l)) {
                 return Err(Error::Diverged { epoch, loss, most: DIVERGED }.into());
             }
             self.check_ranges(e, out_of_range, epoch)?;
-            let metric = metric.map_or(Ok(None), |metric| metric.open(e))?;
+            let figures = figures.map_or(Ok(Vec::new()), |figures| figures.open(e))?;
+            let metric = figures.first().and_then(|first| first.value);
             let (figure, follows) = (self.training.figure(loss, metric), spec.follows_best());
             let mut better = figure.map(|figure| self.training.is_better(figure, state.best.figure));
-            report(e, Event::Opened { epoch, loss, metric, verdict: follows.then_some(&mut better) })?;
+            report(e, Event::Opened { epoch, loss, metric, figures: &figures, verdict: follows.then_some(&mut better) })?;
             if follows {
                 state.best.take(better, epoch, figure, &state.params);
             }
             let last = epoch == spec.epochs || state.best.is_over(spec);
-            report(e, Event::Epoch { epoch, loss, metric, checked, last, state: &state })?;
+            report(e, Event::Epoch { epoch, loss, metric, figures: &figures, checked, last, state: &state })?;
         }
         // The best epoch's parameters, with their running values, unless no epoch's figures were opened.
         if state.best.given(spec).is_some() {

@@ -209,17 +209,10 @@ impl Training {
         if loss == Loss::BinaryCrossEntropy && spec.softmax != SoftmaxKind::Exact {
             return Err(Error::config("softmax", "asm with one output", "exact: one output has no softmax"));
         }
-        let expected = match (self.open.metric, loss) {
-            (Some(Metric::Accuracy | Metric::Auc), Loss::SquaredError)
-            | (Some(Metric::SquaredError), Loss::CrossEntropy(_) | Loss::BinaryCrossEntropy) => {
-                Some("accuracy or auc for cross entropy, squared error for squared error")
-            }
-            (Some(Metric::Auc), Loss::CrossEntropy(_)) if found != 2 => Some("accuracy, or auc with 2 classes"),
-            _ => None,
-        };
-        if let Some(expected) = expected {
-            let found = format!("{:?} with {:?} and {} outputs", self.open.metric, loss, found);
-            return Err(Error::config("metric", found, expected));
+        if let Some(metric) = self.open.metrics().find(|metric| !metric.is_of(loss, found)) {
+            let all: Vec<&str> = Metric::ALL.into_iter().filter(|m| m.is_of(loss, found)).map(Metric::word).collect();
+            let found = format!("{} with {loss:?} and {found} outputs", metric.word());
+            return Err(Error::config("metric", found, format!("one of {}", all.join(", "))));
         }
         let places = self.places();
         if !places.is_sorted_by(|a, b| a < b) || places.last().is_some_and(|last| *last >= self.records.features) {

@@ -5,7 +5,7 @@
 //!
 //! - The generator is SplitMix64 (Steele, Lea, Flood 2014): `s += 0x9e3779b97f4a7c15`, the output is `mix(s)`.
 //! - It starts at `s = mix(seed)`, and then `s = mix(s ^ a)` for each number `a` of its address, the first of which is the use that is made
-//!   of it: 1 which records are held out, 2 which owner has which, 3 the order in an epoch, 4 and 6 the records that loss and metric are
+//!   of it: 1 which records are held out, 2 which owner has which, 3 the order in an epoch, 4 the records that the loss is
 //!   measured on, 5 initial weights, 7 a layer in a step.
 //! - A number below `n` is `next mod n`, where outputs at or above the largest multiple of `n` in 2^64 are drawn anew.
 //! - A permutation is Fisher-Yates from the top: for `i = n-1, ..., 1`, swap `i` with a number below `i + 1`.

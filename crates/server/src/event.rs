@@ -3,6 +3,7 @@
 use crate::lap::Lap;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
+use trefoil_nn::Figure;
 
 /// One line of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,8 +20,15 @@ pub enum Event {
     Step { step: u64, seconds: f64, bytes: u64, rounds: u64 },
     /// An epoch's figures are opened: this is on disk, and they never are again.
     Opening { epoch: u64 },
-    /// An epoch is done; loss and metric where they were opened.
-    Epoch { epoch: u64, step: u64, loss: Option<f64>, metric: Option<f64> },
+    /// An epoch is done; loss and metric where they were opened, and all figures where there are several.
+    Epoch {
+        epoch: u64,
+        step: u64,
+        loss: Option<f64>,
+        metric: Option<f64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        figures: Vec<Figure>,
+    },
     /// A session broke off; another one may follow.
     Interrupted { message: String },
     /// Training is over; the model owner may come. Which epoch's model it is, where the job follows the best one.

@@ -8,6 +8,7 @@ use trefoil_client::request::Summary;
 use trefoil_data::schema::{Scale, Schema, secure_unit};
 use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
+use trefoil_nn::Figure;
 
 /// A job at this party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Record {
     pub steps: u64,
     /// What was opened after the last epoch.
     pub last: Option<Figures>,
+    /// All figures of the held-out records then, and why one is undefined.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
     /// What was opened of the columns before the first step.
     #[serde(default)]
     pub statistics: Vec<OfColumn>,
@@ -98,7 +102,7 @@ pub struct Figures {
     pub epoch: u64,
     /// Mean loss.
     pub loss: Option<f64>,
-    /// Accuracy, area under the curve or mean squared error.
+    /// The first figure of the held-out records that the job names.
     pub metric: Option<f64>,
     /// Whether a fault has kept them closed: they were lost, and are not opened again.
     pub lost: bool,
@@ -226,6 +230,7 @@ impl Record {
             checkpoint: 0,
             steps: 0,
             last: None,
+            figures: vec![],
             statistics: vec![],
             openings: Openings::default(),
             astray: false,
@@ -301,6 +306,9 @@ pub struct Status {
     pub steps: [u64; 3],
     /// What was opened last; to parties and the model owner.
     pub last: Option<Figures>,
+    /// All figures of the held-out records then; likewise.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
     /// What was opened of the columns before the first step; likewise.
     #[serde(default)]
     pub statistics: Vec<OfColumn>,

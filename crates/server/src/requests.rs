@@ -15,7 +15,7 @@ use trefoil_job::{Job, JobHash};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Part, wire};
-use trefoil_nn::Metric;
+use trefoil_nn::Figure;
 
 /// Answers one connection.
 pub fn serve(server: &Arc<Server>, mut stream: Stream, from: Fingerprint) {
@@ -254,6 +254,7 @@ pub fn status(hash: JobHash, entry: &Entry, figures: bool) -> Status {
         not_opened: not_opened(r, figures),
         steps: [entry.session.unwrap_or(if r.state == State::Trained { r.steps } else { r.checkpoint }), r.checkpoint, r.steps],
         last: r.last.filter(|_| figures),
+        figures: if figures { r.figures.clone() } else { vec![] },
         statistics: if figures { r.statistics.clone() } else { vec![] },
         checked: r.checked,
         epoch: r.epoch,
@@ -266,12 +267,9 @@ fn not_opened(record: &Record, figures: bool) -> Vec<String> {
     match records::rows(record) {
         Ok((train, test)) if record.uploads.len() == record.job.owner.len() => {
             let mut all = record.job.not_opened(train, test);
-            // Both counts are of classes: where one is 0 there is no pair to compare.
-            let opened = record.job.opened(train, test).metric == Some(Metric::Auc);
-            let undefined = record.openings.done > 0 && record.last.is_none_or(|last| last.metric.is_none() && !last.lost);
-            if figures && opened && undefined {
-                let held = Metric::Auc.records(test);
-                all.push(format!("{}: undefined, all of {held} held-out records are of one class", Metric::Auc.name()));
+            if figures {
+                let undefined = |figure: &Figure| Some(format!("{}: undefined, {}", figure.metric.name(), figure.why.as_ref()?));
+                all.extend(record.figures.iter().filter(|figure| figure.value.is_none()).filter_map(undefined));
             }
             all
         }

@@ -189,6 +189,7 @@ impl Session<'_> {
             r.openings = agreed.clone();
             if let Some(&epoch) = lost.last().filter(|epoch| r.last.is_none_or(|last| last.epoch <= **epoch)) {
                 r.last = Some(Figures { epoch, loss: None, metric: None, lost: true });
+                r.figures = vec![];
             }
         })?;
         Ok(agreed.begun)
@@ -224,10 +225,14 @@ impl Session<'_> {
             }
             Progress::Figures { epoch, open } => *open = epoch > run.closed,
             Progress::Opening { epoch } => self.begin_opening(epoch)?,
-            Progress::Opened { epoch, loss, metric, verdict } => {
-                if loss.is_some() || metric.is_some() {
+            Progress::Opened { epoch, loss, metric, figures: all, verdict } => {
+                if loss.is_some() || !all.is_empty() {
                     let figures = Figures { epoch, loss, metric, lost: false };
-                    here.note(json!({ "what": "opened", "job": self.here.hash, "figures": figures }))?;
+                    let mut opened = json!({ "what": "opened", "job": self.here.hash, "figures": figures });
+                    if all.len() > 1 || all.iter().any(|figure| figure.why.is_some() || !figure.classes.is_empty()) {
+                        opened["held out"] = json!(all);
+                    }
+                    here.note(opened)?;
                 }
                 if let Some(verdict) = verdict {
                     *verdict = verdict::agree(e.party(), self.me, epoch, *verdict)?;
@@ -249,11 +254,11 @@ impl Session<'_> {
                     self.keep(e, state, &run.name, (step, false))?;
                 }
             }
-            Progress::Epoch { epoch, loss, metric, checked, last, state } => {
+            Progress::Epoch { epoch, loss, metric, figures: all, checked, last, state } => {
                 run.checked = checked;
-                run.tally.opened += u64::from(loss.is_some()) + u64::from(metric.is_some());
+                run.tally.opened += u64::from(loss.is_some()) + all.len() as u64;
                 let figures = Figures { epoch, loss, metric, lost: false };
-                let opened = loss.is_some() || metric.is_some();
+                let opened = loss.is_some() || !all.is_empty();
                 // What was opened is in the log, whoever has cancelled the job meanwhile.
                 self.not_cancelled()?;
                 if checked {
@@ -261,13 +266,14 @@ impl Session<'_> {
                         r.openings.done = if self.me == Id::P2 { 0 } else { epoch };
                         // Lost figures of an earlier epoch are not the last ones any more.
                         r.last = if opened { Some(figures) } else { r.last.filter(|last| !last.lost) };
+                        r.figures = all.to_vec();
                     })?;
                 }
                 if opened {
                     self.here.live(|e| e.history.epochs.push(figures))?;
                 }
                 let step = epoch * per_epoch;
-                here.say(Event::Epoch { epoch, step, loss, metric });
+                here.say(Event::Epoch { epoch, step, loss, metric, figures: all.to_vec() });
                 let every = self.job.checkpoint.steps;
                 if step / every > (step - per_epoch) / every || last {
                     self.keep(e, state, &run.name, (step, checked))?;
@@ -298,14 +304,13 @@ impl Session<'_> {
     fn opens(&self) -> serde_json::Value {
         let open = self.training.open;
         let loss = open.loss.then_some("loss");
-        let metric = open.metric.map(|metric| match metric {
-            Metric::Accuracy => "correct records",
-            Metric::Auc => "difference of concordant and discordant pairs, and number of positives",
-            Metric::SquaredError => "squared error",
-        });
         let activations = open.activations.then_some("blocks of activations out of range");
-        let opened: Vec<&str> =
-            loss.into_iter().chain(metric).chain(["blocks of weights out of range"]).chain(activations).collect();
+        let opened: Vec<&str> = loss
+            .into_iter()
+            .chain(open.metrics().map(Metric::opens))
+            .chain(["blocks of weights out of range"])
+            .chain(activations)
+            .collect();
         let told = self.job.model_owner.iter().filter(|m| self.job.is_shown_figures(m.fingerprint)).map(|_| "model owner");
         let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
         if open.statistics {

@@ -70,6 +70,9 @@ function showJob() {
   ] : [];
   at("tiles").replaceChildren(...tiles.map(([name, value, more]) =>
     make("div", {}, make("dt", {}, name), make("dd", {}, value, more ? make("small", {}, more) : null))));
+  const told = one?.told ?? [];
+  at("job-figures").hidden = !told.length;
+  at("job-figures").textContent = told.join("\n");
   const notes = one ? [one.missing.length ? `Waits for ${one.missing.join(" and ")}.` : "", ...one.refused, ...one.not_opened] : [];
   at("job-note").textContent = notes.filter(Boolean).join(" ") + more;
   document.title = one && steps ? `${Math.floor((100 * done) / steps)}% ${one.name} – Trefoil` : "Trefoil";

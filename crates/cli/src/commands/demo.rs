@@ -12,10 +12,12 @@ use trefoil_job::suites::{self, Chosen};
 use trefoil_job::{StartModel, SuiteName};
 use trefoil_lab::demo::{self, Outcome};
 use trefoil_lab::report;
+use trefoil_lab::summary::Summary;
 use trefoil_lab::units::{bytes, percent};
 use trefoil_lab::wraps;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
+use trefoil_nn::Figure;
 use trefoil_server::{Error, Result};
 
 /// How often it is looked whether to stop showing the page.
@@ -128,7 +130,11 @@ impl Demo {
         if self.json {
             json(&outcome.summary)?;
         } else {
-            print(format_args!("\n{}\n{}\n", results(&outcome), seen(&outcome)));
+            print(format_args!("\n{}\n", results(&outcome)));
+            if let Some(figures) = figures(&outcome.summary, &data.schema.classes) {
+                print(format_args!("{figures}\n"));
+            }
+            print(format_args!("{}\n", seen(&outcome)));
             print(format_args!("{}\n", files(&demo.run_dir)));
             print(format_args!("report: {}\n", demo.run_dir.join(report::NAME).display()));
         }
@@ -175,6 +181,17 @@ fn results(outcome: &Outcome) -> Table {
         if s.expected_wraps == 0.0 { "0".into() } else { format!("{:.1e}", s.expected_wraps) },
     ]);
     table
+}
+
+/// The other figures of the records held out, next to those in the clear, if any were opened.
+fn figures(s: &Summary, classes: &[String]) -> Option<Table> {
+    let told = |figures: &[Figure]| figures.iter().flat_map(|figure| figure.rows(classes)).collect::<Vec<_>>();
+    let (shares, float) = (told(&s.figures), told(&s.float_figures));
+    let mut table = Table::new(["of the records held out", "opened from shares", "in the clear (float)"]);
+    for (i, [name, value]) in shares.iter().enumerate() {
+        table.row([name.clone(), value.clone(), float.get(i).map_or_else(String::new, |[_, value]| value.clone())]);
+    }
+    (s.figures.len() > 1).then_some(table)
 }
 
 /// What each party saw.

@@ -244,20 +244,27 @@ fn name(job: &Job, party: &Address) -> String {
     format!("{} {}", party.id, job.party[party.id.index()].name)
 }
 
-/// What is opened of the held-out records, in words.
+/// The figure of the held-out records that is followed, in words.
 fn metric(job: &Job) -> &'static str {
-    match job.metric() {
-        None => "nothing",
-        Some(Metric::Accuracy) => "accuracy",
-        Some(Metric::Auc) => "area under the curve",
-        Some(Metric::SquaredError) => "squared error (in squared deviations)",
+    job.metric().map_or("nothing", words)
+}
+
+/// A figure in words, with its unit where it has one.
+fn words(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Auc => "area under the curve",
+        Metric::SquaredError => "squared error (in squared deviations)",
+        Metric::Rmse => "root of the squared error (in deviations)",
+        Metric::AbsoluteError => "absolute error (in deviations)",
+        metric => metric.name(),
     }
 }
 
 /// What somebody who approves must know.
 fn show(job: &Job) -> Result<()> {
     print(job.text()?);
-    let metric = metric(job);
+    let metrics: Vec<&str> = job.metrics().map(words).collect();
+    let metric = if metrics.is_empty() { "nothing".to_owned() } else { metrics.join(", ") };
     let goes = job.model_owner.as_ref().map(|owner| format!("the model goes to {}", owner.name));
     note(format_args!(
         "{}: {} on records of {} data owners, {} features; opened to P0 and P1 after each epoch: {}{metric}, and how many weights and \
@@ -400,7 +407,8 @@ epochs = 10
 batch = 32
 lr = 0.05
 
-# What P0 and P1 get to see after each epoch: loss, and accuracy, auc, squared-error or nothing.
+# What P0 and P1 get to see after each epoch: loss, and accuracy, squared-error, another one, or nothing; several as
+# metrics = ["auc", "confusion", "f1"]
 [open]
 loss = true
 metric = "default"

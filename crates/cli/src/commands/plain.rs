@@ -8,7 +8,7 @@ use clap::Args;
 use trefoil_job::{StartModel, plain};
 use trefoil_lab::demo::Progress;
 use trefoil_lab::units::percent;
-use trefoil_nn::TrainSpec;
+use trefoil_nn::{Figure, TrainSpec};
 use trefoil_server::{Result, machine};
 
 /// Options of `trefoil plain`.
@@ -33,6 +33,7 @@ struct Trained {
     steps: u64,
     float_test_accuracy: f64,
     loss: f64,
+    figures: Vec<Figure>,
     seconds_float: f64,
     machine: String,
     version: String,
@@ -48,7 +49,7 @@ impl Plain {
         let trainer = StartModel::trainer(start.as_ref(), &training, &data.schema)?;
         let data = self.train.ordered(&data, training.spec.seed)?;
         let mut reporter = Reporter::new();
-        let mut on = |epoch, loss, accuracy| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
+        let mut on = |epoch, loss, accuracy, _: &[Figure]| reporter.on(Progress::FloatEpoch { epoch, loss, accuracy });
         let trained = plain::train(&trainer, &data.schema, [&data.train, &data.test], stop, &mut on)?;
         let (loss, float_test_accuracy) = trained.figures();
         let result = Trained {
@@ -57,10 +58,11 @@ impl Plain {
             steps: trainer.steps_per_epoch() * trained.epochs.len() as u64,
             float_test_accuracy,
             loss,
+            figures: trained.held_out().to_vec(),
             seconds_float: trained.seconds,
             machine: machine::describe(),
             version: machine::version(),
-            dataset: data.name,
+            dataset: data.name.clone(),
         };
         if self.json {
             return json(&result);
@@ -68,8 +70,10 @@ impl Plain {
         let mut table = Table::new(["network", "dataset", "steps", "accuracy", "loss", "seconds"]);
         let (accuracy, loss, seconds) =
             (percent(result.float_test_accuracy), format!("{:.4}", result.loss), format!("{:.1}", result.seconds_float));
+        let told = Figure::told(&result.figures, &data.schema.classes);
         table.row([result.network, result.dataset, result.steps.to_string(), accuracy, loss, seconds]);
         print(table);
+        told.iter().for_each(|line| print(format_args!("{line}\n")));
         Ok(())
     }
 }

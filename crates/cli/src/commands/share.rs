@@ -135,7 +135,7 @@ fn contribution(job: &Job, shared: &Summary) -> String {
     let (train, test, least) = (shared.train_rows, shared.test_rows, job.open.least_records);
     let loss =
         job.open.loss.then(|| format!("the loss of a sample of all owners' training records ({train} of these are yours)"));
-    let metric = job.metric().map(|m| format!("the {} of all owners' held-out records ({test} of these are yours)", m.name()));
+    let metric = job.metrics().map(|m| format!("the {} of all owners' held-out records ({test} of these are yours)", m.name()));
     let activations = "how many blocks of activations are out of range on such a sample (none in a healthy training)";
     let figures: Vec<String> = loss.into_iter().chain(metric).chain([activations.to_owned()]).collect();
     format!("opened after each epoch, unless it is of fewer than {least} records: {}", figures.join(", and "))

@@ -8,7 +8,7 @@ use crate::{Engine, Format, Index, Result};
 use ndarray::Array2;
 
 /// floor(2^frac x / y) with `frac` fraction bits, for 0 <= x <= y and y > 0, where y is one column and x and y have equal
-/// fraction bits. The result is exact. y = 0 gives all ones.
+/// fraction bits. The result is exact. y = 0, or x of 2 y or more, gives all ones.
 ///
 /// Rounds: `frac` + 1 times a comparison and a selection.
 ///
@@ -17,7 +17,8 @@ use ndarray::Array2;
 pub fn division<E: Engine>(e: &mut E, x: &E::Num, y: &E::Num, frac: u8) -> Result<E::Num> {
     let [rows, columns] = e.shape(x);
     let y = e.gather(y, Index::Cols(&vec![0; columns]));
-    let bits = e.format(&y).bits + frac + 1;
+    // Where x is larger than was said, the comparisons are still those of whole numbers.
+    let bits = e.format(&y).bits.max(e.format(x).bits) + frac + 1;
     // What is left of 2^frac x, and the quotient so far.
     let mut rest = e.times(x, f64::from(frac).exp2(), 0)?;
     let out = Format { frac, bits: frac + 1 };

@@ -9,7 +9,7 @@ use trefoil_client::JobHash;
 /// The version of what a job's fields mean. **Raise it with every change after which a job with the same fields would have something
 /// else done**: a field with another meaning, another default or unit, other words for what is opened and to whom. It is under every
 /// job's hash, so that an approval given to the old meaning is none of the new one.
-pub const SEMANTICS: u32 = 5;
+pub const SEMANTICS: u32 = 6;
 
 impl Job {
     /// SHA-256 of the [canonical text](Job::canonical): what is approved.
@@ -144,7 +144,7 @@ pub mod tests {
     fn the_text_that_is_hashed() {
         let text = job().canonical();
         let (head, body) = text.split_once('\n').unwrap();
-        assert_eq!(head, "trefoil job 5");
+        assert_eq!(head, "trefoil job 6");
         let open = serde_json::to_string(&serde_json::to_value(job().open).unwrap()).unwrap();
         let expected = r#"{"checkpoint":{"steps":100},"data":{"classes":[],"columns":[{"kind":"range","max":12,"min":-3,"name":"x"}],"holdout":5,"label":"y","partition":"horizontal","target":{"deviation":2.5,"mean":1e-7},"task":"regression"},"model_owner":{"fingerprint":"0404040404040404040404040404040404040404040404040404040404040404","name":"m"},"name":"hours, \"traffic\" \\ café","open":OPEN,"owner":[{"fingerprint":"0303030303030303030303030303030303030303030303030303030303030303","name":"o"}],"party":[{"fingerprint":"0000000000000000000000000000000000000000000000000000000000000000","name":"p0"},{"fingerprint":"0101010101010101010101010101010101010101010101010101010101010101","name":"p1"},{"fingerprint":"0202020202020202020202020202020202020202020202020202020202020202","name":"p2"}],"start":"ready","suite":"masked","train":{"batch":32,"epochs":10,"hidden":[16],"init":"he","lr":0.05,"lr_schedule":"cosine","momentum":0.9,"seed":9223372036854775807,"softmax":"exact"},"truncation":"dealer"}"#;
         assert_eq!(body, expected.replace("OPEN", &open));

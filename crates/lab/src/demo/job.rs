@@ -9,6 +9,7 @@ use trefoil_job::{Checkpoint, Member, MetricName, Opened, Owner, Start};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
+use trefoil_nn::Metric;
 use trefoil_ring::Tensor;
 use trefoil_server::Result;
 
@@ -70,7 +71,13 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
         data: data.schema.clone(),
         train: t.spec.clone(),
         // All owners are one user here, who is shown every figure.
-        open: Opened { loss: true, metric: MetricName::Accuracy, least_records: 1, statistics: false },
+        open: Opened {
+            loss: true,
+            metric: MetricName::Of(Metric::Accuracy),
+            also: t.open.also,
+            least_records: 1,
+            statistics: false,
+        },
         checkpoint: Checkpoint::default(),
         serve: None,
     }

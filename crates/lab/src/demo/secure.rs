@@ -7,12 +7,14 @@ use super::watch::Watch;
 use crate::launch::Fleet;
 use crate::run_folder::RunFolder;
 use ndarray::Array2;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_data::{Dataset, Samples};
 use trefoil_job::{Job, sharing};
 use trefoil_mpc::Part;
+use trefoil_nn::Figure;
 use trefoil_ring::Tensor;
 use trefoil_server::report::Report;
 use trefoil_server::{Error, Result};
@@ -27,6 +29,8 @@ pub struct Secure {
     pub steps: Vec<f64>,
     /// Number, loss and accuracy.
     pub epochs: Vec<(u64, f64, f64)>,
+    /// All figures of the records held out, by epoch.
+    pub figures: BTreeMap<u64, Vec<Figure>>,
     /// Which epoch's model it is, where the job follows the best one.
     pub model_epoch: Option<u64>,
     /// Weights and biases in turn.
@@ -73,9 +77,9 @@ pub fn train(
     let params = sharing::fetch_parameters(&job, &keys.model_owner, patience)?;
     let reports = run.until_done(folder, progress)?;
     run.until_shown(folder, progress)?;
-    let Watch { steps, epochs, model_epoch, .. } = run;
+    let Watch { steps, epochs, figures, model_epoch, .. } = run;
     fleet.finish();
-    Ok(Secure { reports, steps, epochs, model_epoch, params, seconds_sharing })
+    Ok(Secure { reports, steps, epochs, figures, model_epoch, params, seconds_sharing })
 }
 
 /// The owners, and what each of them has.

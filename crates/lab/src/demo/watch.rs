@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 use trefoil_net::Id;
+use trefoil_nn::Figure;
 use trefoil_server::report::Report;
 use trefoil_server::{Error, Event, Result};
 
@@ -26,6 +27,8 @@ pub struct Watch<'f, 's> {
     pub steps: Vec<f64>,
     /// Number, loss and accuracy.
     pub epochs: Vec<(u64, f64, f64)>,
+    /// All figures of the records held out after each.
+    pub figures: BTreeMap<u64, Vec<Figure>>,
     /// Which epoch's model it is, where the job follows the best one: all three say the same.
     pub model_epoch: Option<u64>,
     /// Bytes of each step and how many parties have told theirs.
@@ -35,7 +38,7 @@ pub struct Watch<'f, 's> {
 impl<'f, 's> Watch<'f, 's> {
     /// A run of `total` steps, in which nobody is silent for longer than `patience`.
     pub fn new(fleet: &'f Fleet<'s>, page: Option<&'f Page>, patience: Duration, total: u64) -> Self {
-        let (steps, epochs, bytes, reports) = (vec![], vec![], BTreeMap::new(), Default::default());
+        let (steps, epochs, figures, bytes, reports) = (vec![], vec![], BTreeMap::new(), BTreeMap::new(), Default::default());
         Watch {
             fleet,
             page,
@@ -47,6 +50,7 @@ impl<'f, 's> Watch<'f, 's> {
             reports,
             steps,
             epochs,
+            figures,
             model_epoch: None,
             bytes,
         }
@@ -141,8 +145,9 @@ impl<'f, 's> Watch<'f, 's> {
                     progress(Progress::Step { step, total: self.total, seconds, bytes: all });
                 }
             }
-            Event::Epoch { epoch, loss: Some(loss), metric: Some(accuracy), .. } if id == Id::P0 => {
+            Event::Epoch { epoch, loss: Some(loss), metric: Some(accuracy), figures, .. } if id == Id::P0 => {
                 self.epochs.push((epoch, loss, accuracy));
+                self.figures.insert(epoch, figures);
                 progress(Progress::Epoch { epoch, loss, accuracy });
             }
             Event::Shown { part, json } => {

@@ -2,8 +2,9 @@
 
 use super::read::{Opened, Run};
 use crate::charts::{Line, lines};
-use crate::html::table;
+use crate::html::{Lines, table};
 use crate::units::{count, percent, time};
+use trefoil_nn::Figure;
 
 /// The section.
 pub fn html(run: &Run) -> String {
@@ -49,6 +50,17 @@ pub fn html(run: &Run) -> String {
         "<details><summary>The figures</summary>{}</details>\n",
         table("Figures after each epoch", &head, rows.skip(skipped))
     );
+    let names = run.held_out.as_ref().map_or(&[][..], |held_out| &held_out.classes);
+    let [shares, float] = [&run.summary.figures, &run.summary.float_figures].map(|figures| Figure::told(figures, names));
+    if !shares.is_empty() {
+        let both = [("opened from shares", &shares), ("in the clear (float)", &float)];
+        let text = |(name, lines): (&str, &Vec<String>)| {
+            format!("<h4>{name}</h4><pre tabindex=\"0\">{}</pre>", Lines(&lines.join("\n")))
+        };
+        out += "<h3>Figures of the records held out, of the model</h3>\n";
+        out.extend(both.into_iter().filter(|(_, lines)| !lines.is_empty()).map(text));
+        out.push('\n');
+    }
     if run.steps.len() > 1 {
         let points = (1..).zip(&run.steps).map(|(i, s)| [f64::from(i), *s]).collect();
         let mut sorted = run.steps.clone();

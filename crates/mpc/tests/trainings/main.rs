@@ -7,6 +7,7 @@ mod common;
 mod faults;
 mod layers;
 mod lying_owners;
+mod metrics;
 mod owners;
 mod plan;
 mod range;

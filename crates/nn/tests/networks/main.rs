@@ -7,6 +7,7 @@ mod common;
 mod layers;
 mod layers_of_pytorch;
 mod losses;
+mod metrics;
 mod optimisers_of_pytorch;
 mod ranges;
 #[path = "../reference/mod.rs"]

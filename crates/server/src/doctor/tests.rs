@@ -273,6 +273,7 @@ fn status(job: &Job, approved: bool, state: State) -> Option<Status> {
         not_opened: vec![],
         steps: [0; 3],
         last: None,
+        figures: vec![],
         statistics: vec![],
         checked: false,
         epoch: None,

@@ -14,11 +14,14 @@ use trefoil_client::approval::Role;
 use trefoil_job::JobHash;
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
+use trefoil_nn::Figure;
 
 /// Jobs and services that are shown, those that go on first.
 const MOST: usize = 20;
 /// Approvals of each.
 const MOST_APPROVALS: usize = 50;
+/// Lines of figures.
+const MOST_LINES: usize = 200;
 /// Letters of a network in words.
 const MOST_WORDS: usize = 400;
 
@@ -97,6 +100,8 @@ struct Job {
     suite: String,
     network: String,
     metric: Option<&'static str>,
+    /// The figures of the held-out records in words, where there are more than one number.
+    told: Vec<String>,
     epochs: u64,
     steps_per_second: Option<f64>,
     approvals: Vec<Approval>,
@@ -119,6 +124,7 @@ fn job(hash: JobHash, entry: &Entry, own: Fingerprint) -> Job {
         me,
         suite: job.suite.to_string(),
         network: entry.history.network.get_or_init(words).clone(),
+        told: Figure::told(&entry.record.figures, &job.data.classes).into_iter().take(MOST_LINES).collect(),
         metric: job.metric().filter(|_| me != Some(Id::P2)).map(|metric| metric.name()),
         epochs: job.train.epochs,
         steps_per_second: entry.session.and_then(|_| entry.history.steps_per_second()).map(|x| (x * 100.0).round() / 100.0),

@@ -12,6 +12,7 @@ use trefoil_client::{self as client, Address, Patience};
 use trefoil_job::{Job, Member, sharing};
 use trefoil_net::Id;
 use trefoil_net::identity::{Fingerprint, Identity};
+use trefoil_nn::Figure;
 use trefoil_server::record::{State, Status};
 use trefoil_server::{Error, Result};
 use trefoil_store::time;
@@ -207,6 +208,9 @@ fn line(job: &Job, party: &Address, answer: &Result<Option<Status>>) -> String {
         let figure = |name: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!(", {name} {x:.4}"));
         let lost = if last.lost { ", not opened (fault)" } else { "" };
         text += &format!("; epoch {}{}{}{lost}", last.epoch, figure("loss", last.loss), figure(metric(job), last.metric));
+    }
+    for line in Figure::told(&s.figures, &job.data.classes) {
+        text += &format!("\n    {line}");
     }
     for of in &s.statistics {
         text += &format!("\n    opened: {of}");
