@@ -21,7 +21,7 @@ use trefoil_job::suites::Chosen;
 use trefoil_job::train::{self, Epoch, Parties, Progress};
 use trefoil_job::{Error, Result, SuiteName, evaluate, plain, processes};
 use trefoil_mpc::securenn::Truncation;
-use trefoil_nn::{Figure, Model as Trained, TrainSpec};
+use trefoil_nn::{Figure, Metric, Metrics, Model as Trained, TrainSpec};
 
 /// Training records whose metric is told where none are held out.
 const METRIC_ROWS: usize = 1000;
@@ -33,7 +33,7 @@ static PROCESS: OnceLock<u32> = OnceLock::new();
 type Arrays<'py> = (PyReadonlyArray2<'py, f64>, PyReadonlyArray1<'py, f64>);
 
 /// A training that goes on. Iterating gives what happens: after a step the pair of the steps done and of all steps; after an epoch a dict
-/// of `epoch`, `loss`, `metric`, `seconds`, `bytes` and `rounds`.
+/// of `epoch`, `loss`, `metric`, `figures` (all of them, as JSON), `seconds`, `bytes` and `rounds`.
 #[pyclass(module = "trefoil._core")]
 pub struct Run {
     stop: Arc<AtomicBool>,
@@ -47,9 +47,9 @@ impl Run {
     /// the place of each record's class among `classes`, or with none a regression's values. `held_out` is likewise of records that are not
     /// trained on; where there are none the metric is that of up to 1,000 training records. `settings` is JSON as in a job's `[train]`; `suite`
     /// None trains in floating point, in the clear. `processes` is the Python program where the parties are to be processes, each of which
-    /// runs `trefoil.party`; without it they are threads.
+    /// runs `trefoil.party`; without it they are threads. `metrics` names figures beside the first.
     #[new]
-    #[pyo3(signature = (records, names, classes, settings, suite, held_out=None, processes=None))]
+    #[pyo3(signature = (records, names, classes, settings, suite, held_out=None, processes=None, metrics=Vec::new()))]
     #[allow(clippy::too_many_arguments)] // of Python
     fn new(
         py: Python<'_>,
@@ -60,6 +60,7 @@ impl Run {
         suite: Option<&str>,
         held_out: Option<Arrays<'_>>,
         processes: Option<PathBuf>,
+        metrics: Vec<String>,
     ) -> PyResult<Run> {
         if *PROCESS.get_or_init(std::process::id) != std::process::id() {
             let message = "training: found a process that was forked from one that had trained, expected one of its own; \
@@ -69,6 +70,8 @@ impl Run {
         let spec: TrainSpec =
             serde_json::from_str(settings).map_err(|e| exception(py, &Error::config("settings", e, "those of a training")))?;
         let suite = suite.map(str::parse::<SuiteName>).transpose().map_err(|e| exception(py, &e))?;
+        let also = metrics.iter().map(|word| word.parse::<Metric>()).collect::<std::result::Result<Metrics, _>>();
+        let also = also.map_err(|e| exception(py, &Error::from(e)))?;
         let table = |arrays: &Arrays<'_>| table(arrays, &names, !classes.is_empty()).map_err(|e| exception(py, &e));
         let (training, held) = (table(&records)?, held_out.as_ref().map(table).transpose()?);
         let (stop, (sender, events)) = (Arc::new(AtomicBool::new(false)), channel());
@@ -76,7 +79,7 @@ impl Run {
         let thread = std::thread::spawn(move || {
             // Nobody listens any more only where the training is to end.
             let say = |progress| sender.send(progress).unwrap_or(());
-            trained(training, held, classes, spec, suite.map(|suite| (suite, processes)), &stopped, &say)
+            trained(training, held, classes, spec, also, suite.map(|suite| (suite, processes)), &stopped, &say)
         });
         Ok(Run { stop, events: Mutex::new(events), thread: Some(thread) })
     }
@@ -127,6 +130,7 @@ fn dict<'py>(py: Python<'py>, epoch: &Epoch) -> PyResult<Bound<'py, PyDict>> {
     dict.set_item("epoch", epoch.epoch)?;
     dict.set_item("loss", epoch.loss)?;
     dict.set_item("metric", epoch.metric)?;
+    dict.set_item("figures", serde_json::to_string(&epoch.figures).unwrap_or_default())?;
     dict.set_item("seconds", epoch.seconds)?;
     dict.set_item("bytes", epoch.bytes)?;
     dict.set_item("rounds", epoch.rounds)?;
@@ -170,6 +174,7 @@ fn trained(
     held_out: Option<Table>,
     classes: Vec<String>,
     spec: TrainSpec,
+    also: Metrics,
     suite: Option<(SuiteName, Option<PathBuf>)>,
     stop: &AtomicBool,
     say: &(dyn Fn(Progress) + Sync),
@@ -184,7 +189,9 @@ fn trained(
         data.test = data.train.select(&(0..some).map(|i| i * rows / some).collect::<Vec<_>>());
     }
     let Dataset { schema, train, test, .. } = &data;
-    let trainer = train::training(spec, &data).trainer()?;
+    let mut training = train::training(spec, &data);
+    training.open.also = also;
+    let trainer = training.trainer()?;
     let params = match suite {
         Some((suite, processes)) => {
             let chosen = Chosen { suite, truncation: Truncation::default() };

@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_regression
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import recall_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -81,6 +82,35 @@ def test_history(points):
     assert np.allclose(history.loss, plain.loss, atol=1e-3) and (plain.bytes == 0).all()
     held_out = TrefoilRegressor(validation_fraction=0.2, patience=1, keep="best", **settings).fit(points[0], points[0][:, 0])
     assert "validation_squared_error" in held_out.history_
+
+
+def test_metrics_and_class_weights():
+    pytest.importorskip("pandas")
+    random = np.random.RandomState(0)
+    X = random.normal(size=(600, 4))
+    y = (X[:, 0] + 0.5 * random.normal(size=600) > 1.5).astype(int)
+    settings = {"hidden": (), "epochs": 6, "batch_size": 32, "learning_rate": 0.05, "random_state": 0}
+    metrics = ("confusion", "recall", "auc", "log-loss")
+    plain = TrefoilClassifier(metrics=metrics, **settings).fit(X, y)
+    assert list(plain.history_)[2:7] == ["accuracy", "confusion", "recall", "auc", "log_loss"]
+    assert [figure["metric"] for figure in plain.figures_] == ["accuracy", *metrics]
+    counts = np.array(plain.figures_[1]["counts"])
+    assert counts.sum() == 600 and counts[1].sum() == y.sum()
+    assert abs(plain.history_.auc.iloc[-1] - roc_auc_score(y, plain.predict_proba(X)[:, 1])) < 1e-3
+    # Rare positives are found once they count as much as the others; by their number, which nobody is shown, as by weights that say the same.
+    share = y.mean()
+    given = {0: 0.5 / (1 - share), 1: 0.5 / share}
+    for engine in ("shares", "float"):
+        both = [TrefoilClassifier(class_weight=w, engine=engine, **settings).fit(X, y) for w in ("balanced", given)]
+        recalls = [recall_score(y, model.predict(X)) for model in both]
+        assert min(recalls) > recall_score(y, plain.predict(X)) + 0.1
+        assert np.abs(both[0].predict_proba(X) - both[1].predict_proba(X)).max() < 0.01
+    with pytest.raises(ValueError, match="class_weight"):
+        TrefoilClassifier(class_weight="even", **settings).fit(X, y)
+    with pytest.raises(trefoil.ConfigError, match="metric: found \"mcc\", expected accuracy"):
+        TrefoilClassifier(metrics=("mcc",), **settings).fit(X, y)
+    more = TrefoilRegressor(hidden=(), epochs=3, metrics=("r2", "absolute-error")).fit(X, X[:, 0] * 2)
+    assert list(more.history_)[2:5] == ["squared_error", "r2", "absolute_error"]
 
 
 def test_history_without_pandas(points, monkeypatch):

@@ -1,5 +1,7 @@
 """What a training says while it goes on."""
 
+import json
+
 try:
     from tqdm import tqdm
 except ImportError:
@@ -7,17 +9,22 @@ except ImportError:
 
 
 def follow(run, metric, epochs, verbose):
-    """Follows a training to its end, and gives its model and a row for each epoch: a dict of its figures and of what it took.
+    """Follows a training to its end, and gives its model, a row for each epoch: a dict of its figures and of what it took; and all figures of the last.
 
     Whatever ends this early, Ctrl-C for one, ends the training too.
     """
-    rows = []
+    rows, figures = [], []
+    held_out = "validation_" if metric.startswith("validation_") else ""
     bar = tqdm(total=epochs, unit="epoch", desc="training") if verbose and tqdm else None
     try:
         for event in run:
             if isinstance(event, dict):
                 event[metric] = event.pop("metric")
-                row = {key: event[key] for key in ("epoch", "loss", metric, "seconds", "bytes", "rounds")}
+                figures = json.loads(event["figures"])
+                # The first one is the metric itself.
+                more = {held_out + figure["metric"].replace("-", "_"): figure["value"] for figure in figures[1:]}
+                took = {key: event[key] for key in ("seconds", "bytes", "rounds")}
+                row = {"epoch": event["epoch"], "loss": event["loss"], metric: event[metric], **more, **took}
                 rows.append(row)
                 if bar is not None:
                     bar.n = row["epoch"]
@@ -28,7 +35,7 @@ def follow(run, metric, epochs, verbose):
                 step, steps = event
                 bar.n = round(epochs * step / steps, 1)
                 bar.update(0)
-        return run.model(), rows
+        return run.model(), rows, figures
     finally:
         run.stop()
         if bar is not None:

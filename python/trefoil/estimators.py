@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -15,6 +16,10 @@ from ._core import Run, matrix
 from ._frames import is_lent
 from ._history import follow, frame, plot
 from .errors import ConfigError
+
+# The largest weight of a class, and how many times smaller another one may be.
+_MOST_WEIGHT = 256.0
+_MOST_RATIO = 4000.0
 
 _PARAMETERS = """
 
@@ -44,6 +49,8 @@ _PARAMETERS = """
         on they hold, such as "0.1,0.05@5".
     weight_decay : float, default=0.0
         Each step takes so many times the learning rate off every parameter.
+{weights}    metrics : tuple of str, default=()
+        Figures that are computed beside `{metric}`, each on shares, and shown: {metrics}.
     validation_fraction : float, default=0.0
         The share of the records that are held out, on which each epoch is measured. With 0 it is measured on up to 1,000 training records.
     patience : int, default=None
@@ -61,8 +68,11 @@ _PARAMETERS = """
     model_ : trefoil.Model
         The trained network in the clear, for raw records.
     history_ : pandas.DataFrame, or where there is no pandas dict of lists
-        A row for each epoch: `epoch`, `loss`, `{metric}` (`validation_{metric}` of records held out), `seconds`, `bytes` (sent by all
-        parties), `rounds` (the longest chain of messages).
+        A row for each epoch: `epoch`, `loss`, `{metric}` (`validation_{metric}` of records held out), each of `metrics` likewise (of a figure of
+        classes the mean over them), `seconds`, `bytes` (sent by all parties), `rounds` (the longest chain of messages).
+    figures_ : list of dict
+        All figures after the last epoch: `metric`, `value`, and where there are some `classes` (a value for each), `counts` (the confusion
+        matrix, a row for each class) and `why` (one is undefined).
     n_features_in_ : int
         Features of a record.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -87,6 +97,7 @@ class _Trefoil(BaseEstimator):
         optimiser,
         schedule,
         weight_decay,
+        metrics,
         validation_fraction,
         patience,
         keep,
@@ -104,13 +115,14 @@ class _Trefoil(BaseEstimator):
         self.optimiser = optimiser
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.metrics = metrics
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.keep = keep
         self.random_state = random_state
         self.verbose = verbose
 
-    def _settings(self, records, random):
+    def _settings(self, records, random, class_weights):
         """The training as a job's file has it, in JSON, for so many records."""
         adapts = self.optimiser in ("adam", "amsgrad")
         return json.dumps(
@@ -121,6 +133,7 @@ class _Trefoil(BaseEstimator):
                 "lr": float(self.learning_rate),
                 "lr_schedule": self.schedule,
                 "weight_decay": float(self.weight_decay),
+                "class_weights": class_weights,
                 "optimiser": self.optimiser,
                 "momentum": 0.9 if adapts else float(self.momentum),
                 "patience": None if self.patience is None else index(self.patience),
@@ -137,7 +150,7 @@ class _Trefoil(BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
         return X, y
 
-    def _train(self, X, y, classes, metric):
+    def _train(self, X, y, classes, metric, class_weights=()):
         """Trains on features (records, features) and labels (records,): places of classes, or a regression's values."""
         if self.engine not in ("shares", "float"):
             raise ConfigError(f"engine: found {self.engine!r}, expected shares or float")
@@ -155,8 +168,9 @@ class _Trefoil(BaseEstimator):
         names = [f"x{i}" for i in range(X.shape[1])] if names is None else [str(name) for name in names]
         suite = self.suite if self.engine == "shares" else None
         processes = sys.executable if self.parties == "processes" else None
-        run = Run((X, y), names, classes, self._settings(len(X), random), suite, held_out, processes)
-        self.model_, rows = follow(run, metric, index(self.epochs), self.verbose)
+        settings = self._settings(len(X), random, class_weights)
+        run = Run((X, y), names, classes, settings, suite, held_out, processes, list(self.metrics))
+        self.model_, rows, self.figures_ = follow(run, metric, index(self.epochs), self.verbose)
         self.history_ = frame(rows)
         return self
 
@@ -193,6 +207,12 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
         epochs=5,
         learning_rate=0.1,
         metric="accuracy",
+        metrics='"confusion", "precision", "recall", "f1", "auc" (of two classes), "log-loss"',
+        weights="""    class_weight : dict, "balanced" or None, default=None
+        How much each class counts in the loss: by its label, 1 where nothing is said; or "balanced", so that all classes have as much weight
+        together, by counts of the training labels that are computed on shares and opened to nobody. The smallest of given weights counts as a 4,000th of
+        the largest at least.
+""",
         classes="""
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.""",
@@ -212,6 +232,8 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
         optimiser="sgd",
         schedule="constant",
         weight_decay=0.0,
+        class_weight=None,
+        metrics=(),
         validation_fraction=0.0,
         patience=None,
         keep="last",
@@ -230,12 +252,14 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
             optimiser=optimiser,
             schedule=schedule,
             weight_decay=weight_decay,
+            metrics=metrics,
             validation_fraction=validation_fraction,
             patience=patience,
             keep=keep,
             random_state=random_state,
             verbose=verbose,
         )
+        self.class_weight = class_weight
 
     def fit(self, X, y):
         """Trains on `X`, numbers of shape (records, features) in their own units, and `y`, labels of any kind of shape (records,).
@@ -247,7 +271,21 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ConfigError(f"labels: found one class in {len(y)} records, expected 2 classes or more")
-        return self._train(X, places.astype(np.float64), [str(name) for name in self.classes_], "accuracy")
+        names = [str(name) for name in self.classes_]
+        return self._train(X, places.astype(np.float64), names, "accuracy", self._class_weights(y, places))
+
+    def _class_weights(self, y, places):
+        """As a job has them. Balanced ones follow from counts that are computed on shares; given ones have the mean 1 over the records, as other
+        losses divide by their sum, and are brought into what can be represented."""
+        if self.class_weight is None:
+            return []
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            return "balanced"
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[places].mean() > 0):
+            raise ConfigError(f"class_weight: found {self.class_weight!r}, expected numbers from 0 on, not all of them 0")
+        weights = np.minimum(weights / weights[places].mean(), _MOST_WEIGHT)
+        return np.maximum(weights, weights.max() / _MOST_RATIO).tolist()
 
     def predict_proba(self, X):
         """The probability of each class, of shape (records, classes), in the order of `classes_`."""
@@ -263,7 +301,12 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
     __doc__ = """A regressor that is trained on secret shares, by three parties on this machine.
 
     The loss is the squared error, in squares of the targets' deviation.""" + _PARAMETERS.format(
-        epochs=20, learning_rate=0.02, metric="squared_error", classes=""
+        epochs=20,
+        learning_rate=0.02,
+        metric="squared_error",
+        metrics='"rmse", "absolute-error", "r2"',
+        weights="",
+        classes="",
     )
 
     def __init__(
@@ -280,6 +323,7 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
         optimiser="sgd",
         schedule="constant",
         weight_decay=0.0,
+        metrics=(),
         validation_fraction=0.0,
         patience=None,
         keep="last",
@@ -298,6 +342,7 @@ class TrefoilRegressor(RegressorMixin, _Trefoil):
             optimiser=optimiser,
             schedule=schedule,
             weight_decay=weight_decay,
+            metrics=metrics,
             validation_fraction=validation_fraction,
             patience=patience,
             keep=keep,

@@ -9,7 +9,8 @@
 //! b (y_i - y_j), so that i, j and j, i together add 1, -1 or 0. That is n^2 comparisons in the rounds of one. **More** are sorted on shares, by a
 //! network whose comparisons are public (Batcher's, as merge exchange: Knuth, The Art of Computer Programming 3, algorithm 5.2.2M): n log^2 n / 4
 //! of them in log n (log n + 1) / 2 layers. In sorted order L_i is where the scores equal to s_i begin: a running maximum over the places at which
-//! scores rise; and G_i the same from the other end. On a link of 40 ms and 100 Mbit/s both ways take as long with 1,000 records. A histogram of scores would open
+//! scores rise; and G_i the same from the other end. Of 1,000 records the first sends
+//! twenty times as much, and the second takes thirty times as many rounds: on a link of 40 ms and 100 Mbit/s they are even between one and two thousand. A histogram of scores would open
 //! more or be exact less: its error is half the share of pairs in one bin, which depends on where the scores lie.
 
 use ndarray::Array2;

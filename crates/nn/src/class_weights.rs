@@ -1,11 +1,13 @@
 //! Classes that count more or less than others: a record's loss is multiplied by its class's weight.
 //!
-//! The weights are public, the labels are not: a record's weight is a sum over its one-hot label, which is local, and one product
+//! Weights that are given are public, the labels are not: a record's weight is a sum over its one-hot label, which is local, and one product
 //! multiplies the gradient. The mean is over the records, where PyTorch divides by the sum of their weights: with weights whose mean
 //! over the records is 1 both are the same.
 
 use crate::{Error, Result};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use trefoil_engine::{Engine, Format, Index, Product, Result as EngineResult};
 
 /// Fraction bits of the weights, as parts of the largest power of two that is needed.
@@ -13,7 +15,80 @@ const FRAC: u8 = 12;
 /// Weights are at most this.
 const MOST: f64 = 256.0;
 
-/// The weights.
+/// How much classes count, as it is asked for: `[1, 5]`, or `"balanced"`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub enum ClassWeighting {
+    /// So much, in the order of the classes; all alike where there is nothing.
+    Given(Vec<f64>),
+    /// By the number of their records, which nobody is shown: see [`balanced`](crate::balanced).
+    Balanced,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "one number for each class, or \"balanced\"")]
+enum Written {
+    Given(Vec<f64>),
+    Word(Word),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Balanced,
+}
+
+impl From<Written> for ClassWeighting {
+    fn from(written: Written) -> ClassWeighting {
+        match written {
+            Written::Given(weights) => ClassWeighting::Given(weights),
+            Written::Word(Word::Balanced) => ClassWeighting::Balanced,
+        }
+    }
+}
+
+impl From<ClassWeighting> for Written {
+    fn from(weighting: ClassWeighting) -> Written {
+        match weighting {
+            ClassWeighting::Given(weights) => Written::Given(weights),
+            ClassWeighting::Balanced => Written::Word(Word::Balanced),
+        }
+    }
+}
+
+impl Default for ClassWeighting {
+    fn default() -> ClassWeighting {
+        ClassWeighting::Given(Vec::new())
+    }
+}
+
+impl From<Vec<f64>> for ClassWeighting {
+    fn from(weights: Vec<f64>) -> ClassWeighting {
+        ClassWeighting::Given(weights)
+    }
+}
+
+impl FromStr for ClassWeighting {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<ClassWeighting> {
+        if text == "balanced" {
+            return Ok(ClassWeighting::Balanced);
+        }
+        let weights: std::result::Result<Vec<f64>, _> = text.split(',').map(|w| w.trim().parse()).collect();
+        let refused =
+            |_| Error::config("class weights", format!("{text:?}"), "one number for each class, such as 1,5, or balanced");
+        weights.map(ClassWeighting::Given).map_err(refused)
+    }
+}
+
+impl ClassWeighting {
+    /// As most trainings have it: such a field is not written down.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == ClassWeighting::default()
+    }
+}
+
+/// Weights that are given.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ClassWeights {
     /// By class, at most 1, to be multiplied by 2^power.
@@ -95,6 +170,21 @@ mod tests {
         ] {
             assert!((&found - want).iter().all(|d| d.abs() < 1e-3), "{found}");
         }
+    }
+
+    #[test]
+    fn as_it_is_written() {
+        for (text, json) in [("1,5", "[1.0,5.0]"), ("0.5, 2", "[0.5,2.0]"), ("balanced", "\"balanced\"")] {
+            let weighting: ClassWeighting = text.parse().unwrap();
+            assert_eq!(serde_json::to_string(&weighting).unwrap(), json);
+            assert_eq!(serde_json::from_str::<ClassWeighting>(json).unwrap(), weighting);
+        }
+        for text in ["", "1,", "equal", "1;5"] {
+            let e = text.parse::<ClassWeighting>().unwrap_err().to_string();
+            assert!(e.ends_with("expected one number for each class, such as 1,5, or balanced"), "{e}");
+        }
+        let e = serde_json::from_str::<ClassWeighting>("\"equal\"").unwrap_err().to_string();
+        assert!(e.starts_with("one number for each class, or \"balanced\""), "{e}");
     }
 
     #[test]

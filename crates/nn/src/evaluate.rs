@@ -11,7 +11,7 @@ use crate::bound::{clipped_sum, within};
 use crate::monitor::Seen;
 use crate::{Data, LABEL, Result, State, Trainer};
 use ndarray::Array2;
-use trefoil_engine::{Engine, Opened, Result as EngineResult, Sum};
+use trefoil_engine::{Engine, Index, Opened, Result as EngineResult, Sum};
 
 /// Records whose loss is measured, at most.
 pub const LOSS_ROWS: usize = 1024;
@@ -68,7 +68,7 @@ impl Trainer {
     fn correct<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>, chunk: usize) -> Result<Hidden<E::Num>> {
         let layer = "evaluate";
         let value = e.within(layer, |e| {
-            in_chunks(e, data, self.at_a_time(chunk), |e, part| {
+            in_chunks(e, data, self.at_a_time(chunk), |e, part, _| {
                 let logits = self.forward(e, state, &part.x)?;
                 self.right(e, &logits, &part.y)
             })
@@ -84,7 +84,8 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn loss<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>) -> Result<Option<f64>> {
-        self.mean_loss(e, "loss", state, data, None)?.open(e)
+        let weights = self.record_weights(e, data)?;
+        self.mean_loss(e, "loss", state, data, weights.as_ref(), None)?.open(e)
     }
 
     /// So many records, or fewer where they are wide.
@@ -92,23 +93,25 @@ impl Trainer {
         chunk.min((VALUES / self.network().widest().max(1)).max(1))
     }
 
-    /// The loss, and `seen` of the activations on the way there.
+    /// The loss, and `seen` of the activations on the way there; `weights` are those of the records, where they have some.
     pub(crate) fn mean_loss<E: Engine>(
         &self,
         e: &mut E,
         layer: &'static str,
         state: &State<E::Num>,
         data: &Data<E::Num>,
+        weights: Option<&E::Num>,
         mut seen: Option<&mut Seen<E::Num>>,
     ) -> Result<Hidden<E::Num>> {
         let value = e.within(layer, |e| {
-            in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
+            in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part, rows| {
                 let (z, outputs) = match seen {
                     Some(_) => self.forward_seen(e, state, &part.x)?,
                     None => (self.forward(e, state, &part.x)?, Vec::new()),
                 };
                 let losses = self.loss_kind().losses(e, &z, &part.y, self.scales())?;
-                let losses = self.weighed(e, losses, &part.y)?;
+                let weights = weights.map(|weights| e.gather(weights, Index::Rows(rows)));
+                let losses = self.weighed(e, losses, &part.y, weights.as_ref())?;
                 let sum = clipped_sum(e, &losses, LEAST_LOSS, MOST_LOSS)?;
                 // Now nothing waits to be finished any more that would have been finished on the way.
                 if let Some(seen) = &mut seen {
@@ -129,7 +132,7 @@ fn in_chunks<E: Engine>(
     e: &mut E,
     data: &Data<E::Num>,
     chunk: usize,
-    f: impl FnMut(&mut E, &Data<E::Num>) -> EngineResult<E::Num>,
+    f: impl FnMut(&mut E, &Data<E::Num>, &[usize]) -> EngineResult<E::Num>,
 ) -> EngineResult<Option<E::Num>> {
     let sums = each_chunk(e, data, chunk, f)?;
     if sums.is_empty() {
@@ -142,17 +145,17 @@ fn in_chunks<E: Engine>(
     Ok(Some(e.sum(&row, Sum::Cols)))
 }
 
-/// What `f` gives for `chunk` records at a time.
+/// What `f` gives for `chunk` records at a time, of which it is told the places.
 pub(crate) fn each_chunk<E: Engine, T>(
     e: &mut E,
     data: &Data<E::Num>,
     chunk: usize,
-    mut f: impl FnMut(&mut E, &Data<E::Num>) -> EngineResult<T>,
+    mut f: impl FnMut(&mut E, &Data<E::Num>, &[usize]) -> EngineResult<T>,
 ) -> EngineResult<Vec<T>> {
     let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
     let part = |rows: &[usize]| {
         let part = data.select(e, rows);
-        f(e, &part)
+        f(e, &part, rows)
     };
     rows.chunks(chunk.max(1)).map(part).collect()
 }

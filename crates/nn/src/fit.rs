@@ -4,11 +4,12 @@
 //! is trained. The finest formats that pass are taken, first for all layers alike and then layer by layer; all parties try alike, and find
 //! the same.
 
+use crate::balanced;
 use crate::evaluate::LOSS_ROWS;
 use crate::monitor::Seen;
 use crate::optimisers::{Chosen, Optimiser};
 use crate::train::{Data, State};
-use crate::{Best, ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
+use crate::{Best, ClassWeighting, ClassWeights, Error, Loss, Network, Result, Scales, Trainer, Training};
 use trefoil_engine::{Format, ShapeNum, Shapes};
 
 /// Fraction bits of activations where nobody says: as many as fit, of these.
@@ -83,10 +84,11 @@ impl Trainer {
         let formats = scales.formats(network.graph());
         let optimiser = Chosen::new(&training.spec, scales)?;
         let loss = training.spec.loss(&training.records);
-        let class_weights = match &training.spec.class_weights[..] {
-            [] => None,
+        let class_weights = match &training.spec.class_weights {
+            weighting if weighting.is_none() => None,
             _ if loss == Loss::SquaredError => return Err(Error::config("class weights", "a regression", "classes")),
-            weights => Some(ClassWeights::new(weights, network.outputs())?),
+            ClassWeighting::Balanced => None,
+            ClassWeighting::Given(weights) => Some(ClassWeights::new(weights, network.outputs())?),
         };
         Ok(Trainer { network, loss, scales, formats, optimiser, training, class_weights, local_wraps: 0.0, start: None })
     }
@@ -117,19 +119,21 @@ impl Trainer {
         let input = (self.network.width(), self.training.records.input());
         let of = |rows| self.data_in(input, rows, ShapeNum::new);
         let state = self.state_of(ShapeNum::new);
+        let weights = |rows| self.is_balanced().then(|| ShapeNum::new([rows, 1], balanced::WEIGHT));
         for epoch in 0..spec.epochs {
             let rate = self.optimiser.rate(epoch)?;
             if !powers.contains(&rate.power()) {
                 powers.push(rate.power());
-                let tried = self.step_on(e, &mut state.clone(), &of(spec.batch), epoch * self.steps_per_epoch());
+                let (batch, weights) = (of(spec.batch), weights(spec.batch));
+                let tried = self.step_on(e, &mut state.clone(), &batch, weights.as_ref(), epoch * self.steps_per_epoch());
                 tried.map_err(|e| e.within(&format!("a step at the learning rate of epoch {}", epoch + 1)))?;
                 step_wraps = e.local_wraps / powers.len() as f64;
             }
         }
         // Formats must not depend on how many records there are: who fetches a model does not know.
         let mut seen = Seen::default();
-        self.mean_loss(e, "loss", &state, &of(LOSS_ROWS), Some(&mut seen))?;
-        self.metric(e, &state, &of(2))?;
+        self.mean_loss(e, "loss", &state, &of(LOSS_ROWS), weights(LOSS_ROWS).as_ref(), Some(&mut seen))?;
+        self.figures(e, &state, &of(2))?;
         self.out_of_range(e, &state, Some(seen))?;
         Ok(step_wraps)
     }
@@ -144,7 +148,8 @@ impl Trainer {
             let rows = t.training.spec.batch;
             let batch = t.data(e, &zeros(rows, t.network.width()), &zeros(rows, t.network.outputs())).ok()?;
             let mut state = t.initial(e).ok()?;
-            t.step_on(e, &mut state, &batch, 0).ok()?;
+            let weights = t.record_weights(e, &batch).ok()?;
+            t.step_on(e, &mut state, &batch, weights.as_ref(), 0).ok()?;
             Some(state.params.iter().chain(&state.kept).map(|x| (e.shape(x), e.format(x))).collect())
         }
         assert_eq!(step(self, &mut Shapes::default()), step(self, &mut trefoil_engine::Fixed::default()));

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`graph`] | the network as data |
 //! | [`layers`] | the layers, each a [`Layer`](layers::Layer) |
-//! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`binary_cross_entropy`], [`squared_error`]; [`class_weights`] |
+//! | [`loss`] | the losses: [`cross_entropy`] with softmax or [`asm`] (the papers' softmax of ReLUs), [`binary_cross_entropy`], [`squared_error`]; [`class_weights`], [`balanced`] |
 //! | [`network`] | a graph at work: forward and backward |
 //! | [`optimisers`], [`schedule`], [`init`], [`order`] | the optimisers, their rate, initial weights, the order of the records |
 //! | [`start_model`] | a training that starts from a model |
@@ -23,6 +23,7 @@
 
 pub mod asm;
 pub mod auc;
+pub mod balanced;
 pub mod best;
 pub mod binary_cross_entropy;
 mod bound;
@@ -58,7 +59,7 @@ pub mod train;
 pub mod training;
 
 pub use best::{Best, Keep};
-pub use class_weights::ClassWeights;
+pub use class_weights::{ClassWeighting, ClassWeights};
 pub use cross_entropy::SoftmaxKind;
 pub use error::{Error, Result};
 pub use figures::Figure;

@@ -155,11 +155,12 @@ impl Trainer {
         e: &mut E,
         state: &State<E::Num>,
         sample: &Data<E::Num>,
+        weights: Option<&E::Num>,
     ) -> Result<OfSample<E::Num>> {
         let open = self.training().open;
         let mut seen = open.activations.then(Seen::default);
         let loss = match (open.loss, &mut seen) {
-            (true, seen) => Some(self.mean_loss(e, "loss", state, sample, seen.as_mut())?),
+            (true, seen) => Some(self.mean_loss(e, "loss", state, sample, weights, seen.as_mut())?),
             (false, Some(seen)) => self.watch(e, state, sample, seen).map(|()| None)?,
             (false, None) => None,
         };
@@ -169,7 +170,7 @@ impl Trainer {
     /// A pass of which nothing but the activations is wanted.
     fn watch<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>, seen: &mut Seen<E::Num>) -> Result<()> {
         e.within(LAYER, |e| {
-            each_chunk(e, data, self.at_a_time(LOSS_ROWS), |e, part| {
+            each_chunk(e, data, self.at_a_time(LOSS_ROWS), |e, part, _| {
                 let (_, outputs) = self.forward_seen(e, state, &part.x)?;
                 seen.take(e, &outputs)
             })

@@ -2,7 +2,9 @@
 
 use crate::graph::Form;
 use crate::optimisers::OptimiserKind;
-use crate::{Error, Graph, Init, Keep, Loss, LossKind, ModelHash, Outputs, Records, Result, Schedule, SoftmaxKind};
+use crate::{
+    ClassWeighting, Error, Graph, Init, Keep, Loss, LossKind, ModelHash, Outputs, Records, Result, Schedule, SoftmaxKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// How to train. All of it is public, and everybody agrees to it.
@@ -90,10 +92,10 @@ pub struct TrainSpec {
     #[cfg_attr(feature = "clap", arg(long, value_name = "KIND"))]
     pub softmax: SoftmaxKind,
 
-    /// How much each class counts, in the order of the classes: 1,5 [default: all alike]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHTS", value_delimiter = ','))]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub class_weights: Vec<f64>,
+    /// How much each class counts, in the order of the classes: 1,5; or balanced, by the number of their records [default: all alike]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHTS"))]
+    #[serde(skip_serializing_if = "ClassWeighting::is_none")]
+    pub class_weights: ClassWeighting,
 
     /// Fraction bits of activations in fixed point [default: 16, or as many as the network's sums leave room for]
     #[cfg_attr(feature = "clap", arg(long, value_name = "BITS"))]
@@ -143,7 +145,7 @@ impl Default for TrainSpec {
             clip: None,
             loss: None,
             softmax: SoftmaxKind::Exact,
-            class_weights: Vec::new(),
+            class_weights: ClassWeighting::default(),
             fraction_bits: None,
             init: Init::He,
             patience: None,

@@ -1,5 +1,6 @@
 //! The training step, and the loop around it.
 
+use crate::balanced;
 use crate::evaluate::{DIVERGED, LOSS_ROWS};
 use crate::figures::Figure;
 use crate::graph::Param;
@@ -7,7 +8,7 @@ use crate::layers::{Formats, Mode, Start};
 use crate::optimisers::{At, Chosen, Optimiser};
 use crate::order::{Use, order};
 use crate::start_model::StartValues;
-use crate::{Best, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Statistics, Training, running};
+use crate::{Best, ClassWeighting, ClassWeights, Error, Keep, Loss, Network, Result, Scales, Statistics, Training, running};
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use trefoil_engine::{Engine, Format, Index, Result as EngineResult};
@@ -220,8 +221,10 @@ impl Trainer {
     /// Those of the engine.
     pub fn step<E: Engine>(&self, e: &mut E, state: &mut State<E::Num>, data: &Data<E::Num>, step: u64) -> EngineResult<()> {
         let epoch = step / self.steps_per_epoch();
-        let batch = data.select(e, self.batch(&self.epoch_order(epoch), step));
-        self.step_on(e, state, &batch, step)
+        let (order, weights) = (self.epoch_order(epoch), self.record_weights(e, data)?);
+        let rows = self.batch(&order, step);
+        let (batch, weights) = (data.select(e, rows), weights.map(|weights| e.gather(&weights, Index::Rows(rows))));
+        self.step_on(e, state, &batch, weights.as_ref(), step)
     }
 
     /// The outputs of the network (logits, or the value of a regression) for each row of `x`: [rows, outputs].
@@ -232,12 +235,30 @@ impl Trainer {
         Ok(self.network.forward(e, &state.params, &self.formats, x, Mode::Evaluate)?.0)
     }
 
-    /// Each row of `x` times the weight of its class, where classes have weights.
-    pub(crate) fn weighed<E: Engine>(&self, e: &mut E, x: E::Num, y: &E::Num) -> EngineResult<E::Num> {
-        match &self.class_weights {
-            Some(weights) => weights.apply(e, &x, y),
-            None => Ok(x),
+    /// Each row of `x` times the weight of its class, where classes have weights, or its own, where it has one.
+    pub(crate) fn weighed<E: Engine>(
+        &self,
+        e: &mut E,
+        x: E::Num,
+        y: &E::Num,
+        of_records: Option<&E::Num>,
+    ) -> EngineResult<E::Num> {
+        match (&self.class_weights, of_records) {
+            (Some(weights), _) => weights.apply(e, &x, y),
+            (None, Some(of_records)) => balanced::apply(e, &x, of_records),
+            (None, None) => Ok(x),
         }
+    }
+
+    /// Whether classes count by the number of their records.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.training.spec.class_weights == ClassWeighting::Balanced
+    }
+
+    /// The weights of these records, where classes count by the number of theirs.
+    pub(crate) fn record_weights<E: Engine>(&self, e: &mut E, data: &Data<E::Num>) -> EngineResult<Option<E::Num>> {
+        let of = |e: &mut E| balanced::of_records(e, &data.y);
+        if self.is_balanced() { e.within("class weights", of).map(Some) } else { Ok(None) }
     }
 
     fn epoch_order(&self, epoch: u64) -> Vec<usize> {
@@ -256,6 +277,7 @@ impl Trainer {
         e: &mut E,
         state: &mut State<E::Num>,
         batch: &Data<E::Num>,
+        weights: Option<&E::Num>,
         step: u64,
     ) -> EngineResult<()> {
         let (optimiser, at) = (&self.optimiser, At { epoch: step / self.steps_per_epoch(), step });
@@ -263,7 +285,7 @@ impl Trainer {
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| {
             let d = self.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
-            self.weighed(e, d, &batch.y)
+            self.weighed(e, d, &batch.y, weights)
         })?;
         let d = optimiser.begin(e, &d, at)?;
         let cuts = running::cuts(e, optimiser, self.network.params(), state, at)?;
@@ -307,9 +329,11 @@ impl Trainer {
             _ => None,
         };
         drop(standardised);
+        let weights = self.record_weights(e, &data).map_err(Error::Engine)?;
+        let of = |e: &E, rows: &[usize]| weights.as_ref().map(|weights| e.gather(weights, Index::Rows(rows)));
         let Training { spec, records, open, .. } = &self.training;
-        let sample = order(records.train_rows, spec.seed, Use::LossSample).into_iter().take(LOSS_ROWS);
-        let sample = (open.loss || open.activations).then(|| data.select(e, &sample.collect::<Vec<_>>()));
+        let sample: Vec<usize> = order(records.train_rows, spec.seed, Use::LossSample).into_iter().take(LOSS_ROWS).collect();
+        let sample = (open.loss || open.activations).then(|| (data.select(e, &sample), of(e, &sample)));
 
         report(e, Event::Start)?;
         let per_epoch = self.steps_per_epoch();
@@ -323,8 +347,10 @@ impl Trainer {
             let mut stopped = None;
             let driven = e.drive(state, steps, |e, state, step| {
                 let start = Instant::now();
-                let batch = data.select(e, self.batch(&order, step));
-                self.step_on(e, state, &batch, step).map_err(|e| e.within(&format!("epoch {}, step {}", epoch + 1, step + 1)))?;
+                let rows = self.batch(&order, step);
+                let (batch, weights) = (data.select(e, rows), of(e, rows));
+                self.step_on(e, state, &batch, weights.as_ref(), step)
+                    .map_err(|e| e.within(&format!("epoch {}, step {}", epoch + 1, step + 1)))?;
                 report(e, Event::Step { step: step + 1, time: start.elapsed(), state }).map_err(|x| {
                     stopped = Some(x);
                     protocol("stopped between steps".into())
@@ -343,7 +369,9 @@ impl Trainer {
                 report(e, Event::Epoch { epoch, loss: None, metric: None, figures: &[], checked, last, state: &state })?;
                 continue;
             }
-            let seen = sample.as_ref().map(|sample| self.seen_of_sample(e, &state, sample)).transpose()?;
+            let of_sample =
+                |(sample, weights): &(Data<E::Num>, Option<E::Num>)| self.seen_of_sample(e, &state, sample, weights.as_ref());
+            let seen = sample.as_ref().map(of_sample).transpose()?;
             let (loss, activations) = seen.unwrap_or_default();
             let out_of_range = self.out_of_range(e, &state, activations)?;
             let figures = test.as_ref().map(|test| self.hidden_figures(e, &state, test)).transpose()?;

@@ -11,7 +11,7 @@ use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
 use trefoil_nn::layers::{AvgPool2d, Conv2d, Formats, MaxPool2d, Mode, Pair};
 use trefoil_nn::network::{Cut, Network};
-use trefoil_nn::{Data, Error, Event, Graph, LABEL, Metric, Outputs, Schedule, Trainer, Training};
+use trefoil_nn::{ClassWeighting, Data, Error, Event, Graph, LABEL, Metric, Outputs, Schedule, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
 
@@ -30,25 +30,25 @@ fn shared<S: Tested>(e: &mut S, x: &Array2<f64>, format: Format, seed: u8) -> S:
 fn parameters<E: Engine>(
     e: &mut E,
     c: &Training,
-    weights: Option<&[f64]>,
+    weighting: &ClassWeighting,
     steps: u64,
     data: impl Fn(&mut E, &Array2<f64>, Format) -> E::Num,
 ) -> Option<Vec<Array2<f64>>> {
     let (x, y) = blobs(48, 3);
     let y = if c.records.outputs == Outputs::Binary { y.slice_move(ndarray::s![.., 0..1]) } else { y };
-    let t = c.clone().with(|t| t.spec.class_weights = weights.unwrap_or_default().to_vec()).trainer().unwrap();
+    let t = c.clone().with(|t| t.spec.class_weights = weighting.clone()).trainer().unwrap();
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
     let start = t.initial(e).unwrap();
     let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     state.params.iter().map(|w| e.open(w).unwrap()).collect()
 }
 
-fn follows_fixed<S: Tested>(c: &Training, weights: Option<&[f64]>) {
+fn follows_fixed<S: Tested>(c: &Training, weighting: &ClassWeighting) {
     let public = |e: &mut Fixed, x: &Array2<f64>, f: Format| e.public(x, f).unwrap();
-    let want = parameters(&mut Fixed::default(), c, weights, 4, public).unwrap();
-    let start = parameters(&mut Fixed::default(), c, weights, 0, public).unwrap();
+    let want = parameters(&mut Fixed::default(), c, weighting, 4, public).unwrap();
+    let start = parameters(&mut Fixed::default(), c, weighting, 0, public).unwrap();
     let [p0, p1, _] = simulate(1, |p| {
-        with_engine::<S, _>(p, |e| Ok(parameters(e, c, weights, 4, |e, x, f| shared(e, x, f, if f == INPUT { 1 } else { 2 }))))
+        with_engine::<S, _>(p, |e| Ok(parameters(e, c, weighting, 4, |e, x, f| shared(e, x, f, if f == INPUT { 1 } else { 2 }))))
     });
     let got = p0.unwrap().0.unwrap();
     assert_eq!(got, p1.unwrap().0.unwrap());
@@ -66,8 +66,8 @@ fn follows_fixed<S: Tested>(c: &Training, weights: Option<&[f64]>) {
 fn parameters_are_those_of_fixed() {
     for network in networks() {
         let c = config(network, 48, 8, 1);
-        follows_fixed::<Masked>(&c, None);
-        follows_fixed::<SecureNn>(&c, None);
+        follows_fixed::<Masked>(&c, &ClassWeighting::default());
+        follows_fixed::<SecureNn>(&c, &ClassWeighting::default());
     }
 }
 
@@ -76,9 +76,11 @@ fn losses_and_weights_of_classes_are_those_of_fixed() {
     let one = config(Graph::perceptron(&[8, 6, 1]), 48, 8, 1);
     let one = one.with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(Metric::Auc)));
     let three = config(Graph::perceptron(&[8, 6, 3]), 48, 8, 1);
-    for (c, weights) in [(&one, None), (&one, Some(&[0.5, 3.0][..])), (&three, Some(&[0.5, 2.0, 1.0]))] {
-        follows_fixed::<Masked>(c, weights);
-        follows_fixed::<SecureNn>(c, weights);
+    let all = |c, weights: &[f64]| (c, ClassWeighting::Given(weights.to_vec()));
+    let balanced = [(&one, ClassWeighting::Balanced), (&three, ClassWeighting::Balanced)];
+    for (c, weighting) in [all(&one, &[]), all(&one, &[0.5, 3.0]), all(&three, &[0.5, 2.0, 1.0])].into_iter().chain(balanced) {
+        follows_fixed::<Masked>(c, &weighting);
+        follows_fixed::<SecureNn>(c, &weighting);
     }
 }
 

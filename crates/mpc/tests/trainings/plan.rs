@@ -11,7 +11,8 @@ use trefoil_mpc::plan::Planner;
 use trefoil_mpc::securenn::{SecureNn, SecureNnPlan, Truncation};
 use trefoil_mpc::{Cost, Party, Suite, simulate};
 use trefoil_nn::{
-    Data, Error, Event, Graph, Metric, Open, OptimiserKind, Outputs, Scaling, Schedule, State, TrainSpec, Trainer, Training,
+    ClassWeighting, Data, Error, Event, Graph, Metric, Open, OptimiserKind, Outputs, Scaling, Schedule, State, TrainSpec,
+    Trainer, Training,
 };
 use trefoil_ring::Tensor;
 
@@ -135,13 +136,14 @@ fn layers_take_what_is_planned() {
 #[test]
 fn losses_and_metrics_take_what_is_planned() {
     let three = config(Graph::perceptron(&[8, 6, 3]), 48, 16);
-    let weighed = three.clone().with(|t| t.spec.class_weights = vec![0.5, 2.0, 1.0]);
+    let weighed = three.clone().with(|t| t.spec.class_weights = vec![0.5, 2.0, 1.0].into());
+    let balanced = three.clone().with(|t| t.spec.class_weights = ClassWeighting::Balanced);
     let silent = three.clone().with(|t| t.open = Open::default());
     let watched = three.clone().with(|t| t.open = Open { activations: true, ..Open::default() });
     let approximate = three.with(|t| t.spec.softmax = trefoil_nn::SoftmaxKind::Asm);
     let value = config(Graph::perceptron(&[8, 6, 1]), 48, 16);
     let binary = value.clone().with(|t| (t.records.outputs, t.open.metric) = (Outputs::Binary, Some(Metric::Auc)));
-    for c in [weighed, silent, watched, approximate, value, binary] {
+    for c in [weighed, balanced, silent, watched, approximate, value, binary] {
         compare(&c, usize::MAX);
     }
 }

@@ -96,7 +96,7 @@ fn classes_count_as_much_as_they_weigh() {
         let one = binary(Metric::Accuracy).with(|t| t.records.train_rows = 16);
         for (c, weights) in [(three, &[0.5, 3.0, 1.25][..]), (one, &[0.25, 2.5])] {
             let (plain, weighed) =
-                (c.trainer().unwrap(), c.clone().with(|t| t.spec.class_weights = weights.to_vec()).trainer().unwrap());
+                (c.trainer().unwrap(), c.clone().with(|t| t.spec.class_weights = weights.to_vec().into()).trainer().unwrap());
             for (class, weight) in weights.iter().enumerate() {
                 let y = if weights.len() == 2 { Array2::from_elem((16, 1), class as f64) } else { one_hot(&[class; 16], 3) };
                 let ((a, loss), (b, weighed_loss)) = (moved(e, &plain, &x, &y), moved(e, &weighed, &x, &y));
@@ -114,8 +114,9 @@ fn classes_count_as_much_as_they_weigh() {
 
 #[test]
 fn what_has_no_classes_has_no_weights() {
-    let refused =
-        |t: Training, weights: &[f64]| t.with(|t| t.spec.class_weights = weights.to_vec()).trainer().unwrap_err().to_string();
+    let refused = |t: Training, weights: &[f64]| {
+        t.with(|t| t.spec.class_weights = weights.to_vec().into()).trainer().unwrap_err().to_string()
+    };
     assert!(refused(crate::common::regression(&[8], 600), &[1.0, 2.0]).contains("class weights: found a regression"));
     assert!(refused(binary(Metric::Accuracy), &[1.0]).contains("expected 2 numbers"));
     assert!(Trainer::new(binary(Metric::SquaredError)).is_err());
