@@ -106,12 +106,13 @@ impl Patients {
         schema(self.names.iter().enumerate().map(column).collect())
     }
 
-    /// Columns by statistics that nobody is shown: bounds that anybody could have named, from 0 to a power of ten, and FILL where one is missing.
+    /// Columns by statistics that nobody is shown: bounds that anybody could have named, from 0 to a power of ten; where a value is
+    /// missing their mean, on shares.
     fn secure(&self) -> Result<Schema> {
         let column = |(j, name): (usize, &String)| {
             let most = self.values.column(j).iter().fold(1e-3, |m: f64, v| m.max(*v));
             let most = 10f64.powf(most.log10().ceil());
-            json!({ "kind": "number", "name": name, "scale": "secure", "within": [0.0, most], "missing": [""], "fill": most / 4.0, "indicator": true })
+            json!({ "kind": "number", "name": name, "scale": "secure", "within": [0.0, most], "missing": [""], "fill": "mean", "indicator": true })
         };
         schema(self.names.iter().enumerate().map(column).collect())
     }
