@@ -19,7 +19,7 @@ from .errors import ConfigError
 
 # The largest weight of a class, and how many times smaller another one may be.
 _MOST_WEIGHT = 256.0
-_MOST_RATIO = 4000.0
+_MOST_RATIO = 2000.0
 
 _PARAMETERS = """
 
@@ -210,7 +210,7 @@ class TrefoilClassifier(ClassifierMixin, _Trefoil):
         metrics='"confusion", "precision", "recall", "f1", "auc" (of two classes), "log-loss"',
         weights="""    class_weight : dict, "balanced" or None, default=None
         How much each class counts in the loss: by its label, 1 where nothing is said; or "balanced", so that all classes have as much weight
-        together, by counts of the training labels that are computed on shares and opened to nobody. The smallest of given weights counts as a 4,000th of
+        together, by counts of the training labels that are computed on shares and opened to nobody. The smallest of given weights counts as a 2,000th of
         the largest at least.
 """,
         classes="""
