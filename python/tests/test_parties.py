@@ -81,6 +81,14 @@ def test_processes_that_do_not_start(monkeypatch, tmp_path):
         TrefoilClassifier(parties="processes").fit(X, Y)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs Python 3.11")
+def test_a_folder_of_the_packages_name_is_not_it(monkeypatch, tmp_path):
+    (tmp_path / "trefoil").mkdir()
+    (tmp_path / "trefoil" / "__init__.py").write_text("raise SystemExit('another one')")
+    monkeypatch.chdir(tmp_path)
+    assert TrefoilClassifier(hidden=(4,), epochs=1, parties="processes").fit(X, Y).history_["bytes"][0] > 0
+
+
 def test_a_party_that_nobody_has_started():
     said = subprocess.run([sys.executable, "-m", "trefoil.party"], input="{}\n", capture_output=True, text=True)
     assert said.returncode == 1 and "standard input: found something else" in said.stderr and not said.stdout
