@@ -288,6 +288,14 @@ pub trait Engine: Sized {
         functions::row_max(self, x)
     }
 
+    /// The softmax of each row in the format `out`, see [`functions::softmax`].
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn softmax(&mut self, x: &Self::Num, out: Format) -> Result<Self::Num> {
+        functions::softmax(self, x, out)
+    }
+
     /// 1 / (1 + exp(-x)) in the format `out`, see [`functions::sigmoid`].
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod cut;
 mod error;
+pub mod flight;
 mod kept;
 pub mod masked;
 mod party;

@@ -12,13 +12,16 @@ pub mod and;
 pub mod bit;
 pub mod drelu;
 mod input;
+pub mod land;
 pub mod lift;
 mod plan;
+pub mod powers;
 pub mod product;
 pub mod question;
 pub mod range;
 pub mod select;
 pub mod share;
+pub mod softmax;
 mod suite;
 pub mod truncate;
 

@@ -46,6 +46,19 @@ impl<'p> Round<'p> {
     /// # Errors
     /// Those of the network.
     pub fn then(self) -> Result<Receive<'p>> {
+        let (party, sent) = self.go()?;
+        Ok(party.receive(sent))
+    }
+
+    /// Sends the frames, for two protocols that share a round: both send, and then each [receives](Party::receive) its own.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn sent(self) -> Result<Sent> {
+        Ok(self.go()?.1)
+    }
+
+    fn go(self) -> Result<(&'p mut Party, Sent)> {
         let Round { party, op, label, offline, out } = self;
         if let Some(fault) = party.fault.take() {
             return Err(fault);
@@ -60,7 +73,46 @@ impl<'p> Round<'p> {
                 party.net.send(to, frame).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
             }
         }
-        Ok(Receive { party, at, label, got: [None, None, None], started })
+        Ok((party, Sent { at, label, started }))
+    }
+}
+
+/// A round whose frames are sent, and of which nothing has been received yet.
+#[must_use = "what a peer sends in this round must be received"]
+pub struct Sent {
+    at: At,
+    label: &'static str,
+    started: Instant,
+}
+
+impl Party {
+    /// The receiving half of a round.
+    pub fn receive(&mut self, Sent { at, label, started }: Sent) -> Receive<'_> {
+        Receive { party: self, at, label, got: [None, None, None], started }
+    }
+}
+
+/// Another protocol in a protocol's rounds: its messages travel beside, and take no rounds of their own.
+pub trait Beside {
+    /// Called in each round once the protocol has sent.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn send(&mut self, p: &mut Party) -> Result<()>;
+    /// Called in each round once the protocol has received.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn receive(&mut self, p: &mut Party) -> Result<()>;
+}
+
+/// Nothing beside.
+impl Beside for () {
+    fn send(&mut self, _: &mut Party) -> Result<()> {
+        Ok(())
+    }
+    fn receive(&mut self, _: &mut Party) -> Result<()> {
+        Ok(())
     }
 }
 

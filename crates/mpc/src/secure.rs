@@ -118,6 +118,14 @@ pub trait Protocols {
     /// The AND of at least one matrix of bits, all of one shape.
     fn all(&mut self, p: &mut Self::Host, bits: &[&Self::Bit]) -> Result<Self::Bit>;
     fn open(&mut self, p: &mut Self::Host, x: &Self::Share) -> Result<Option<Tensor>>;
+
+    /// The softmax of each row: from the operations above, unless a suite has a protocol for it.
+    fn softmax(e: &mut Secure<Self>, x: &Num<Self::Share>, out: Format) -> EngineResult<Num<Self::Share>>
+    where
+        Self: Sized,
+    {
+        functions::softmax(e, x, out)
+    }
 }
 
 /// The engine: a party and its suite.
@@ -294,6 +302,10 @@ impl<P: Protocols> Engine for Secure<P> {
         }
         self.suite.ride(&x.share);
         functions::row_max_of_pairs(self, x)
+    }
+
+    fn softmax(&mut self, x: &Self::Num, out: Format) -> EngineResult<Self::Num> {
+        P::softmax(self, x, out)
     }
 
     fn within<T>(&mut self, layer: &str, f: impl FnOnce(&mut Self) -> EngineResult<T>) -> EngineResult<T> {

@@ -9,7 +9,7 @@ use crate::scales::Scales;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
-use trefoil_engine::functions::{Softmax, softmax};
+use trefoil_engine::functions::Softmax;
 use trefoil_engine::{Engine, Format, Product, Result as EngineResult, Sum};
 
 /// How logits become probabilities.
@@ -37,7 +37,7 @@ impl FromStr for SoftmaxKind {
 pub fn gradient<E: Engine>(e: &mut E, kind: SoftmaxKind, logits: &E::Num, y: &E::Num, scales: &Scales) -> EngineResult<E::Num> {
     let frac = scales.error.frac;
     let p = match kind {
-        SoftmaxKind::Exact => softmax(e, logits, Format::new(frac, 1))?,
+        SoftmaxKind::Exact => e.softmax(logits, Format::new(frac, 1))?,
         SoftmaxKind::Asm => asm(e, logits, frac)?,
     };
     let d = e.sub(&p, y)?;

@@ -13,6 +13,7 @@
 //! 2 bits a result; 1 bit a distinct product ahead. `all`, the AND of masked bits, is made of these.
 
 use super::Bit;
+use crate::round::Beside;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
 
@@ -40,29 +41,34 @@ fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
     (0..1u32 << term.len()).map(|mask| (0..term.len()).filter(|i| mask >> i & 1 == 1).map(|i| term[i]).collect())
 }
 
-/// Evaluates each (variables, formula) over `n` bits.
+/// Evaluates each (variables, formula) over `n` bits, in one round, which `beside` shares.
 ///
 /// # Errors
 /// Those of the network.
-pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<Vars>> {
+pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)], beside: &mut impl Beside) -> Result<Vec<Vars>> {
     let op = p.op();
     let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| f.len() * planes::words(*n)))?;
     let shares = dealt(p, op, jobs)?;
     if p.id == Id::P2 {
+        beside.send(p)?;
+        beside.receive(p)?;
         return Ok(fresh.into_iter().map(|mu| Vars { open: vec![], mu }).collect());
     }
     let id = p.id;
     let own: Vec<Vec<u64>> = jobs.iter().zip(&shares).zip(&fresh).map(|((job, mono), mu)| xor(id, job, mono, mu)).collect();
     let peer = p.peer();
     let round = own.iter().fold(p.round(op, "masked.and.open"), |round, z| round.send(peer, Part::words(z)));
-    let mut round = round.then()?;
-    own.into_iter()
-        .zip(fresh)
-        .map(|(z, mu)| {
-            let theirs = round.words(peer, z.len())?;
-            Ok(Vars { open: z.iter().zip(theirs).map(|(a, b)| a ^ b).collect(), mu })
-        })
-        .collect()
+    let sent = round.sent()?;
+    beside.send(p)?;
+    let mut round = p.receive(sent);
+    let mut out = vec![];
+    for (z, mu) in own.into_iter().zip(fresh) {
+        let theirs = round.words(peer, z.len())?;
+        out.push(Vars { open: z.iter().zip(theirs).map(|(a, b)| a ^ b).collect(), mu });
+    }
+    drop(round);
+    beside.receive(p)?;
+    Ok(out)
 }
 
 /// Fresh masks of the given numbers of words: mu_j at P_j, mu_0 XOR mu_1 at P2.
@@ -145,7 +151,7 @@ pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
     while count > 1 {
         let groups: Formula = (0..count).collect::<Vec<_>>().chunks(4).map(|group| vec![group.to_vec()]).collect();
         count = groups.len();
-        vars = evaluate(p, &[(vars, &groups, n)])?.swap_remove(0);
+        vars = evaluate(p, &[(vars, &groups, n)], &mut ())?.swap_remove(0);
     }
     Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
 }

@@ -23,6 +23,7 @@ use super::Bit;
 use super::and::{Formula, Vars, evaluate, masks};
 use super::lift::{finish, lift, send, waiting};
 use super::share::{Share, elements};
+use crate::round::Beside;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
 
@@ -56,10 +57,18 @@ pub const fn borrow_cost(n: usize, low: u8) -> (u64, u64, u64) {
 /// # Errors
 /// Those of the network.
 pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec<Bit>> {
+    drelu_beside(p, xs, riders, &mut ())
+}
+
+/// The same, with `beside` in its three rounds.
+///
+/// # Errors
+/// Those of the network.
+pub fn drelu_beside(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share], beside: &mut impl Beside) -> Result<Vec<Bit>> {
     let first: Vec<&Share> = xs.iter().filter(|(x, b)| x.pending().is_some_and(|l| *b > 64 - l.f)).map(|(x, _)| *x).collect();
     lift(p, &first)?;
     let low: Vec<_> = xs.iter().map(|(x, b)| (*x, b - 1)).collect();
-    let borrow = borrow(p, &low, riders)?;
+    let borrow = borrow(p, &low, riders, beside)?;
     Ok(xs.iter().zip(borrow).map(|((x, b), o)| final_bit(p.id, x, *b, &o)).collect())
 }
 
@@ -68,7 +77,7 @@ pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec
 ///
 /// # Errors
 /// Those of the network.
-pub(crate) fn borrow(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec<Vars>> {
+pub(crate) fn borrow(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share], beside: &mut impl Beside) -> Result<Vec<Vars>> {
     let op = p.op();
     let lifts = waiting(xs.iter().map(|(x, _)| *x).chain(riders));
     let onehot = deal_onehot(p, op, xs)?;
@@ -78,27 +87,33 @@ pub(crate) fn borrow(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Re
     let mu = masks(p, op, xs.iter().map(|(x, low)| count(*low) * width(x)))?;
     let vars: Vec<Vars> = if p.id == Id::P2 {
         finish(None, &lifts)?;
+        beside.send(p)?;
+        beside.receive(p)?;
         mu.into_iter().map(|mu| Vars { open: vec![], mu }).collect()
     } else {
         let peer = p.peer();
         let own: Vec<Vec<u64>> =
             xs.iter().zip(&onehot).zip(&mu).map(|(((x, low), s), mu)| compare_chunks(x, *low, s, mu)).collect();
         let round = own.iter().fold(p.round(op, "masked.drelu.open"), |round, own| round.send(peer, Part::words(own)));
-        let mut round = send(round, peer, &lifts).then()?;
+        let sent = send(round, peer, &lifts).sent()?;
+        beside.send(p)?;
+        let mut round = p.receive(sent);
         let mut vars = vec![];
         for (own, mu) in own.into_iter().zip(mu) {
             let theirs = round.words(peer, own.len())?;
             vars.push(Vars { open: own.iter().zip(theirs).map(|(a, b)| a ^ b).collect(), mu });
         }
         finish(Some((&mut round, peer)), &lifts)?;
+        drop(round);
+        beside.receive(p)?;
         vars
     };
     let formulas: Vec<(Formula, Formula)> =
         xs.iter().map(|(_, low)| (groups(chunks(*low).len()), last(chunks(*low).len().div_ceil(4)))).collect();
     let jobs: Vec<_> = vars.into_iter().zip(&formulas).zip(xs).map(|((v, (groups, _)), (x, _))| (v, groups, x.len())).collect();
-    let grouped = evaluate(p, &jobs)?;
+    let grouped = evaluate(p, &jobs, beside)?;
     let jobs: Vec<_> = grouped.into_iter().zip(&formulas).zip(xs).map(|((v, (_, last)), (x, _))| (v, last, x.len())).collect();
-    evaluate(p, &jobs)
+    evaluate(p, &jobs, beside)
 }
 
 /// G of each group of four chunks from the top, then P of each group but the lowest; variables as in `drelu`.

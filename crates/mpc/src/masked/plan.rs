@@ -2,14 +2,14 @@
 //! the protocol's `cost`. What is kept of a share is what decides whether something is paid: its lift, and whether a bit's mask was dealt.
 
 use super::suite::Riders as Suite;
-use super::{and, drelu, lift, product, select, share, truncate};
+use super::{and, drelu, lift, product, select, share, softmax, truncate};
 use crate::plan::held::{Bytes, Held};
 use crate::plan::{Blank, Books};
-use crate::secure::{Factors, Protocols, Secure, Shares};
+use crate::secure::{Factors, Num, Protocols, Secure, Shares};
 use crate::{Price, Result};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use trefoil_engine::Index;
+use trefoil_engine::{Format, Index, Result as EngineResult};
 use trefoil_ring::Tensor;
 
 /// The engine on this suite, without values.
@@ -182,5 +182,13 @@ impl Protocols for Riders {
         whole(books, [x]);
         books.book("masked.share", share::reconstruct_cost(x.count()).into());
         Ok(None)
+    }
+
+    fn softmax(e: &mut MaskedPlan, x: &Num<Planned>, out: Format) -> EngineResult<Num<Planned>> {
+        softmax::of_rows(e, x, out, |books, x, (_, b), frac| {
+            let [rows, n] = x.shape;
+            books.book("masked.softmax", softmax::cost(rows, n, b, frac).into());
+            Ok(Planned::new(x.shape, Some(softmax::last_cut(frac))))
+        })
     }
 }

@@ -95,7 +95,7 @@ impl Sums {
     /// Those of the network.
     pub fn add(&mut self, p: &mut Party, pieces: &[Piece]) -> Result<()> {
         let low: Vec<_> = pieces.iter().map(|piece| (&piece.low, piece.range.bits)).collect();
-        let borrow = drelu::borrow(p, &low, &[])?;
+        let borrow = drelu::borrow(p, &low, &[], &mut ())?;
         let dealt = deal_masks(p, pieces, &borrow)?;
         for ((piece, borrow), a) in pieces.iter().zip(&borrow).zip(&dealt) {
             let v = excess(p.id, piece, &borrow.open, a);

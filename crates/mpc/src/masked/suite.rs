@@ -3,10 +3,10 @@
 use super::and::all;
 use super::product::products;
 use super::share::reconstruct;
-use super::{Bit, Share, drelu::drelu, lift::lift, select::select, truncate::truncate};
+use super::{Bit, Share, drelu::drelu, lift::lift, select::select, softmax, truncate::truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
 use crate::{Party, Result};
-use trefoil_engine::Index;
+use trefoil_engine::{Format, Index, Result as EngineResult};
 use trefoil_ring::Tensor;
 
 /// The engine on this suite.
@@ -92,5 +92,9 @@ impl Protocols for Riders {
     }
     fn open(&mut self, p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
         reconstruct(p, x)
+    }
+
+    fn softmax(e: &mut Masked, x: &Num, out: Format) -> EngineResult<Num> {
+        softmax::of_rows(e, x, out, softmax::softmax)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::programs::{End, Input, Program, step};
 use trefoil_engine::{Engine, Format, Index, Kind, functions};
+use trefoil_mpc::masked::powers::{Flying, Polynomial};
 use trefoil_mpc::masked::range::{self, Piece, Sums};
-use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, lift, product, select, truncate};
+use trefoil_mpc::masked::{Bit, Masked, Num, Share, and, drelu, land, lift, powers, product, select, truncate};
 use trefoil_mpc::range::Range;
 use trefoil_mpc::{Id, Party, Question, Result, Suite};
 use trefoil_net::Ring;
@@ -35,7 +36,7 @@ impl Input {
 }
 
 /// All of them.
-pub const PROGRAMS: [Program; 8] = [
+pub const PROGRAMS: [Program; 9] = [
     Program { dealt: true, ..Program::of("product", products) },
     Program::of("truncate", truncations),
     Program::of("drelu", comparisons),
@@ -44,6 +45,7 @@ pub const PROGRAMS: [Program; 8] = [
     Program { dealt: true, ..Program::of("relu", relu) },
     Program::of("range", ranges),
     Program::of("question", questions),
+    Program { dealt: true, ..Program::of("powers", powers) },
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
@@ -125,6 +127,27 @@ fn relu(p: &mut Party, x: Input) -> Result<End> {
     let bit = drelu::drelu(p, &[(&z[0], 29)], &z[1..])?.swap_remove(0);
     let y = select::select(p, &[(&bit, &z[0]), (&bit, &z[1])])?;
     Ok(z.iter().chain(&y).flat_map(seen).chain(seen_bit(p, &bit)).collect())
+}
+
+/// Squares in a wide ring and in an ordinary one, and a product of one that goes on in flight with another value, which lands. Softmax is more of these.
+///
+/// The shares that are opened are random by what P2 has dealt, so that the masks of an opening show in what is opened, and not in a message alone.
+fn powers(p: &mut Party, x: Input) -> Result<End> {
+    let (a, b) = (x.masked(p, 30, 1), x.masked(p, 20, 2));
+    let y = powers::evaluate(p, 72, &[&Flying::of(p.id, &a)], &[Polynomial::power(2)], 30)?.swap_remove(0);
+    let narrow = powers::evaluate(p, 64, &[&Flying::of(p.id, &b)], &[Polynomial::power(2)], 24)?.swap_remove(0);
+    let opened = [(&y, 42), (&narrow, 40)].map(|(y, bits)| {
+        let m = y.clone().parts().0;
+        ("opened", Ring::Bits(bits), m.iter().map(|m| *m as u64 & ((1 << bits) - 1)).collect())
+    });
+    let servers = p.id != Id::P2;
+    let opened = opened.into_iter().filter(move |_| servers);
+    let op = p.op();
+    let product = Polynomial(vec![([1, 1], 1)]);
+    let z = powers::shares(p, op, 64, &[&y, &Flying::of(p.id, &b)], &[product])?.swap_remove(0);
+    let z = land::land(p, op, a.shape, z.into_iter().map(|z| z as u64).collect(), 40)?;
+    lift::lift(p, &[&z])?;
+    Ok([a, b].iter().flat_map(given).chain(opened).chain(seen(&z)).collect())
 }
 
 /// The range check of a word that keeps its promise, as three matrices of one owner.

@@ -143,7 +143,7 @@ pub fn step<E: Engine>(e: &mut E, x: &E::Num) -> trefoil_engine::Result<E::Num> 
     let x = e.prepare(&x)?;
     let [h] = e.products([Product::matmul(&x, false, &weights, true, Format { frac: F, bits: 30 })])?;
     let (h, positive) = e.relu(&h)?;
-    let probabilities = functions::softmax(e, &e.claim(&h, 22), Format::new(F, 1))?;
+    let probabilities = e.softmax(&e.claim(&h, 22), Format::new(F, 1))?;
     functions::argmax(e, &h)?;
     let [d] = e.select([(&positive, &probabilities)])?;
     let [dw] = e.products([Product::matmul(&d, true, &x, false, Format { frac: F, bits: 30 })])?;

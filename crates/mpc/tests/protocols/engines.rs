@@ -282,10 +282,10 @@ fn errors<E: Engine>(
         out.push(("what is missing".into(), worst(of_missing, &Array2::zeros(w.dim())), 0.0));
         out.push(("standardised of what is there".into(), worst(z, &exact), 2.0 / 4096.0 + 12f64.exp2().recip()));
     }
-    for cols in [1, 2, 10] {
-        let x = logits(rows / 10, cols);
+    for (cols, rows) in [(1, rows / 10), (2, rows / 10), (10, rows / 10), (14, rows / 1000), (64, rows / 1000)] {
+        let x = logits(rows, cols);
         let num = secret(e, &x, Format::new(16, 8))?;
-        let y = functions::softmax(e, &num, Format::new(16, 1))?;
+        let y = e.softmax(&num, Format::new(16, 1))?;
         let mut want = x.clone();
         for mut row in want.rows_mut() {
             let max = row.iter().copied().fold(f64::MIN, f64::max);

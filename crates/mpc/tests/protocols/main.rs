@@ -9,6 +9,7 @@ mod common;
 mod comparisons;
 mod draws;
 mod engines;
+mod flight_proof;
 mod joint;
 mod masked_correct;
 mod masked_cost;

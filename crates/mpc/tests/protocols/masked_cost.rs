@@ -3,7 +3,7 @@
 use crate::common::masked_programs::dealt;
 use crate::common::views::taped;
 use trefoil_engine::{Engine, Format, Kind};
-use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, truncate};
+use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, softmax, truncate};
 use trefoil_mpc::{Id, Party, Result, Seeds, simulate};
 use trefoil_ring::Tensor;
 
@@ -127,6 +127,17 @@ fn lifts_truncations_and_openings_cost_what_they_state() {
     }
     check("truncation by none", |n| truncate::cost(n, 0), |p, x| truncate::truncate(p, &[(x, 0)]).map(drop));
     check("opening", share::reconstruct_cost, |p, x| share::reconstruct(p, x).map(drop));
+}
+
+#[test]
+fn a_softmax_costs_what_it_states() {
+    for (rows, n) in [(1, 1), (3, 2), (64, 10), (7, 13), (5, 14), (2, 64)] {
+        for frac in [8, 16, 26] {
+            let found = measured([rows, n], |_, _| Ok(()), |p, x, ()| softmax::softmax(p, x, (x, 30), frac).map(drop));
+            assert_eq!(found, softmax::cost(rows, n, 30, frac), "{rows} rows of {n}");
+            assert_eq!(found.0, if n > 13 { 8 } else { 7 });
+        }
+    }
 }
 
 #[test]
