@@ -11,6 +11,7 @@
 //! | [`service`] | a model that answers from its shares: `service.toml`, and the client's side |
 //! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
 
+pub mod compiled;
 mod error;
 pub mod evaluate;
 mod job;

@@ -1,10 +1,11 @@
 //! Three parties on threads of this process: the real protocols, fresh keys, and queues in place of connections. Whoever runs them sees
 //! everything.
 
+use crate::compiled::Compiled;
 use crate::suites::{Chosen, WithSuite};
 use crate::{Error, Result};
 use std::time::Duration;
-use trefoil_mpc::{Id, Key, Part, Party, Seeds, Suite};
+use trefoil_mpc::{Id, Key, Part, Party, Seeds};
 use trefoil_net::local;
 use trefoil_ring::Tensor;
 
@@ -33,7 +34,7 @@ struct EndsOf;
 impl WithSuite for EndsOf {
     type Out = Ends;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Ends {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Ends {
         Ends { deal: S::deal, reconstruct: S::reconstruct }
     }
 }

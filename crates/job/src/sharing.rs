@@ -1,5 +1,6 @@
 //! An owner's file on its way to the parties, and the model on its way to its owner: the client's side of a job.
 
+use crate::compiled::Compiled;
 use crate::suites::WithSuite;
 use crate::{Error, Job, Result, StartModel};
 use ndarray::Array2;
@@ -14,7 +15,7 @@ use trefoil_client::{Address, JobHash, Patience, fetch, share};
 use trefoil_data::records::{Account, Checked, Records, Source, Table, check, check_table};
 use trefoil_data::schema::{Column, Fill, Schema};
 use trefoil_engine::{Format, fixed};
-use trefoil_mpc::{Part, Party, Suite};
+use trefoil_mpc::{Part, Party};
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Graph, Model, Trainer};
 use trefoil_ring::Tensor;
@@ -249,7 +250,7 @@ struct Upload<'a> {
 impl WithSuite for Upload<'_> {
     type Out = Result<Receipt>;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Receipt> {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Result<Receipt> {
         let deal = |x: &Tensor, seed| {
             let sent = S::deal(x, seed);
             (self.told)(x, &sent);
@@ -361,7 +362,7 @@ struct Fetch<'a> {
 impl WithSuite for Fetch<'_> {
     type Out = Result<Vec<Tensor>>;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Vec<Tensor>> {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Result<Vec<Tensor>> {
         let Fetch { parties, identity, approval, shapes, patience } = self;
         Ok(fetch::fetch(parties, identity, approval, shapes, S::reconstruct, patience)?)
     }

@@ -1,11 +1,12 @@
 //! The protocol suites by name: the one place that turns a suite's name into its engine.
 
+use crate::compiled::Compiled;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use trefoil_mpc::Party;
 use trefoil_mpc::masked::{Masked, MaskedPlan};
 use trefoil_mpc::plan::Planner;
 use trefoil_mpc::securenn::{SecureNn, SecureNnPlan, Truncation};
-use trefoil_mpc::{Party, Suite};
 
 /// The protocol suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub trait WithSuite {
     /// What comes of it.
     type Out;
     /// Does it; `engine` makes an engine of a party.
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out;
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Self::Out;
 }
 
 /// Something that is planned with whichever suite's engine without values.

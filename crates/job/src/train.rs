@@ -1,6 +1,7 @@
 //! A training on shares by three parties of one user, with the real protocols and fresh keys: on threads of this process, with queues in
 //! place of connections, or in processes. It is for trying what training on shares gives and what it costs; whoever runs it sees everything.
 
+use crate::compiled::{self, Compiled};
 use crate::local::{self, Ends, Parts, engine, gone, together};
 use crate::suites::{Chosen, WithSuite};
 use crate::{Error, Result, processes, sharing};
@@ -13,7 +14,7 @@ use std::time::Instant;
 use trefoil_data::schema::Task;
 use trefoil_data::{Dataset, Samples, Schema};
 use trefoil_engine::fixed;
-use trefoil_mpc::{Id, Part, Party, Suite};
+use trefoil_mpc::{Id, Part, Party};
 use trefoil_nn::{Data, Event, Figure, Metric, Open, Outputs, Records, TrainSpec, Trainer, Training};
 use trefoil_ring::Tensor;
 
@@ -226,13 +227,19 @@ pub(crate) struct Work<'a> {
 impl WithSuite for Work<'_> {
     type Out = Result<Vec<Vec<Part>>>;
 
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Self::Out {
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Self::Out {
         let Work { party, trainer, dealt, stop, tell } = self;
         work(&mut engine(party), trainer, dealt, stop, tell)
     }
 }
 
-fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &AtomicBool, tell: Tell<'_>) -> Result<Vec<Vec<Part>>> {
+fn work<S: Compiled>(
+    e: &mut S,
+    trainer: &Trainer,
+    dealt: Vec<Dealt>,
+    stop: &AtomicBool,
+    tell: Tell<'_>,
+) -> Result<Vec<Vec<Part>>> {
     let formats = [trainer.training().shared(), trainer.label_format()];
     let mut numbers = Vec::new();
     for ((shape, parts), format) in dealt.into_iter().zip(formats.into_iter().cycle()) {
@@ -256,8 +263,8 @@ fn work<S: Suite>(e: &mut S, trainer: &Trainer, dealt: Vec<Dealt>, stop: &Atomic
         }
         if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     };
-    let initial = trainer.initial(e).map_err(engine)?;
-    let state = trainer.train(e, initial, 0, &data, &test, &mut on)?;
+    let initial = e.initial(trainer).map_err(engine)?;
+    let state = compiled::train(e, trainer, initial, 0, [&data, &test], &mut on)?;
     let params = trainer.exports(e, &state)?;
     params.iter().map(|param| e.export(param).map_err(|e| engine(e.into()))).collect()
 }

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use trefoil_engine::Engine;
 use trefoil_job::JobHash;
+use trefoil_job::compiled::Compiled;
 use trefoil_mpc::Suite;
 use trefoil_net::{At, Frame, Id, wire};
 use trefoil_nn::{State, Trainer};
@@ -139,8 +140,8 @@ pub fn write<S: Suite>(
 }
 
 /// The state at the start of a session, and whether it was checked.
-pub fn load<S: Suite>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<(State<S::Num>, bool)> {
-    let Some(id) = &start.id else { return Ok((trainer.initial(e)?, false)) };
+pub fn load<S: Compiled>(session: &Session<'_>, e: &S, trainer: &Trainer, start: &Start) -> Result<(State<S::Num>, bool)> {
+    let Some(id) = &start.id else { return Ok((e.initial(trainer)?, false)) };
     let mut state = trainer.to_restore(e)?;
     let here = session.here;
     for path in files(here) {

@@ -13,8 +13,9 @@ use std::sync::{Mutex, MutexGuard};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Announcement, Standing, Summary};
+use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::{Chosen, WithSuite};
-use trefoil_mpc::{Part, Party, Suite};
+use trefoil_mpc::{Part, Party};
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
 use trefoil_net::{Frame, Id, wire};
@@ -241,7 +242,7 @@ struct Fits<'a> {
 impl WithSuite for Fits<'_> {
     type Out = std::result::Result<(), String>;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Self::Out {
         S::fits(self.id, self.elements, self.parts)
     }
 }

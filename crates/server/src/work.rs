@@ -16,6 +16,7 @@ use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, r
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use trefoil_job::compiled::{self, Compiled};
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::{Id, Net};
@@ -57,7 +58,7 @@ struct Work<'a, N> {
 impl<N: Net + 'static> WithSuite for Work<'_, N> {
     type Out = Result<()>;
 
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
         self.session.work(self.trainer, self.net, engine)
     }
 }
@@ -105,7 +106,7 @@ struct Run {
 }
 
 impl Session<'_> {
-    fn work<S: Suite>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
+    fn work<S: Compiled>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
         let (here, me) = (self.here, self.me);
         let until = Instant::now() + here.config.timeout() * 10;
         // Before anything shapes the network: who shapes it differently is told so.
@@ -145,7 +146,7 @@ impl Session<'_> {
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
         let mut run = Run { name: start.session.clone(), closed, checked, step: start.step, tally: Tally::default() };
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
-        let state = trainer.train(&mut e, state, start.step, &train, &test, &mut report)?;
+        let state = compiled::train(&mut e, trainer, state, start.step, [&train, &test], &mut report)?;
         drop((train, test));
         // Before the model: who has one knows this of it.
         let spec = &trainer.training().spec;

@@ -3,6 +3,7 @@
 //!
 //! The model is shared once, the records batch by batch. What the parties know beside their shares is a [`Prediction`].
 
+use crate::compiled::Compiled;
 use crate::local::{self, Ends, engine, gone, together};
 use crate::suites::{Chosen, WithSuite};
 use crate::{Error, Result};
@@ -143,7 +144,7 @@ struct Serve {
 impl WithSuite for Serve {
     type Out = ();
 
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) {
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) {
         let Serve { party, prediction, asked, says } = self;
         if let Err(e) = serve(&mut engine(party), &prediction, &asked, &says) {
             // Nobody listens only where the whole is ending.

@@ -2,6 +2,7 @@
 //! asks.
 
 use super::{Known, PASSES, Service};
+use crate::compiled::Compiled;
 use crate::suites::WithSuite;
 use crate::{Error, Job, Result};
 use ndarray::{Array2, s};
@@ -123,7 +124,7 @@ struct Ask<'a> {
 impl WithSuite for Ask<'_> {
     type Out = Result<Vec<u64>>;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Result<Vec<u64>> {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Result<Vec<u64>> {
         let question = Question { x: self.x, outputs: self.outputs, deadline: self.deadline };
         Ok(self.conversation.ask(question, SecureNn::deal, S::hear)?)
     }

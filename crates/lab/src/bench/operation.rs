@@ -7,8 +7,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_engine::functions::softmax;
 use trefoil_engine::{Format, Product, fixed};
+use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::{Id, Kept, Key, Party, Seeds, Suite, simulate_over};
@@ -111,7 +111,7 @@ impl Operation {
     }
 
     /// A party's half, by all three at once, of all that needs no client.
-    pub(super) fn repeat<E: Suite>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
+    pub(super) fn repeat<E: Compiled>(&self, e: &mut E, each: Each<'_, E>) -> Result<()> {
         match self {
             Operation::Train { .. } => train(e, &self.repeated()?, each),
             Operation::Infer { .. } => Err(Error::config("inference", "three threads", "three processes and a client")),
@@ -130,7 +130,7 @@ impl Operation {
             Operation::Softmax { rows, cols } => {
                 let x = secret(e, &spread(*rows, *cols), Format::new(16, 8))?;
                 laps(e, each, |e, _| {
-                    let p = softmax(e, &x, Format::new(16, 1))?;
+                    let p = e.softmax(&x, Format::new(16, 1))?;
                     e.settle(&[&p])
                 })
             }
@@ -187,7 +187,7 @@ struct Paced<'a> {
 impl WithSuite for Paced<'_> {
     type Out = Result<()>;
 
-    fn run<E: Suite>(self, engine: impl Fn(Party) -> E) -> Result<()> {
+    fn run<E: Compiled>(self, engine: impl Fn(Party) -> E) -> Result<()> {
         let (mut e, mut clock) = (engine(self.party), Clock::start());
         self.operation.repeat(&mut e, &mut |e: &mut E, seconds| {
             let Some(seconds) = seconds else {
@@ -236,15 +236,15 @@ fn step(network: &Graph) -> usize {
     if network.widest() > 1 << 18 { 32 } else { BATCH }
 }
 
-fn train<E: Suite>(e: &mut E, training: &Training, each: Each<'_, E>) -> Result<()> {
+fn train<E: Compiled>(e: &mut E, training: &Training, each: Each<'_, E>) -> Result<()> {
     let trainer = training.trainer()?;
     let rows = trainer.training().records.train_rows;
     let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
     let x = secret(e, &images(rows, inputs), Format::new(8, 0))?;
     let data = Data { x: e.prepare(&x)?, y: secret(e, &labels, LABEL)? };
-    let mut state = trainer.initial(e)?;
-    laps(e, each, |e, i| trainer.step(e, &mut state, &data, i - 1))
+    let mut state = e.initial(&trainer)?;
+    laps(e, each, |e, i| e.step(&trainer, &mut state, &data, i - 1))
 }
 
 /// The check of an upload: grey levels with ten classes, or numbers with a target.

@@ -7,8 +7,9 @@ use super::operation::Operation;
 use crate::launch::{emit, when_input_ends};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
+use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::{Chosen, WithSuite};
-use trefoil_mpc::{Party, Suite};
+use trefoil_mpc::Party;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, mesh};
 use trefoil_net::{Id, Net, shaped};
@@ -105,7 +106,7 @@ struct Work<'a> {
 impl WithSuite for Work<'_> {
     type Out = Result<()>;
 
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
         let Work { config, party } = self;
         let (mut e, mut clock) = (engine(party), Clock::start());
         config.operation.repeat(&mut e, &mut |e: &mut S, seconds| {

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use trefoil_data::Schema;
 use trefoil_data::schema::Task;
 use trefoil_job::SuiteName;
+use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::{Chosen, WithSuite};
-use trefoil_mpc::{Part, Party, Suite};
+use trefoil_mpc::{Part, Party};
 use trefoil_net::Id;
 use trefoil_ring::Tensor;
 use trefoil_server::{Error, Result};
@@ -120,7 +121,7 @@ struct Held<'a> {
 impl WithSuite for Held<'_> {
     type Out = std::result::Result<[Vec<Vec<u64>>; 3], String>;
 
-    fn run<S: Suite>(self, _: impl Fn(Party) -> S) -> Self::Out {
+    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Self::Out {
         let mut all = Id::ALL.iter().map(|id| S::accept(*id, self.n, &self.sent[id.index()]));
         let mut next = || {
             let kept = all.next().unwrap_or_else(|| Err("no party".into()))?;
@@ -196,6 +197,7 @@ fn added(from: &[Vec<u64>], with: &[Vec<u64>], put: impl Fn(u64, u64) -> u64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trefoil_mpc::Suite;
     use trefoil_mpc::masked::Masked;
     use trefoil_mpc::securenn::{SecureNn, Truncation};
 

@@ -15,6 +15,7 @@ use crate::{Error, Event, Result};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::AGAIN;
+use trefoil_job::compiled::Compiled;
 use trefoil_job::service::Known;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Suite, Told};
@@ -93,7 +94,7 @@ impl<N: Clone> Passes<'_, N> {
     ///
     /// # Errors
     /// What ended it.
-    pub fn run<S: Suite<Num = N>>(mut self, e: &mut S) -> Result<()> {
+    pub fn run<S: Compiled<Num = N>>(mut self, e: &mut S) -> Result<()> {
         match e.party().id {
             Id::P0 => while self.lead(e)? {},
             Id::P1 => while self.follow(e)? {},
@@ -103,7 +104,7 @@ impl<N: Clone> Passes<'_, N> {
     }
 
     /// P0: one pass, or a sign of life; false where the session is to end.
-    fn lead<S: Suite<Num = N>>(&mut self, e: &mut S) -> Result<bool> {
+    fn lead<S: Compiled<Num = N>>(&mut self, e: &mut S) -> Result<bool> {
         let waiting = self.next();
         let (ends, mut all, mut order): (_, Vec<Taken>, Vec<u64>) = (self.ends(), vec![], vec![]);
         for question in waiting {
@@ -159,7 +160,7 @@ impl<N: Clone> Passes<'_, N> {
     }
 
     /// P1: what P0 has ordered.
-    fn follow<S: Suite<Num = N>>(&mut self, e: &mut S) -> Result<bool> {
+    fn follow<S: Compiled<Num = N>>(&mut self, e: &mut S) -> Result<bool> {
         let order = e.party().announced(Id::P0, "service.order")?;
         let (entries, rest) = order.get(2..).unwrap_or_default().as_chunks::<ORDERED>();
         let what = match order[..] {
@@ -207,7 +208,7 @@ impl<N: Clone> Passes<'_, N> {
     }
 
     /// P2: passes ahead of those that have begun.
-    fn help<S: Suite<Num = N>>(&mut self, e: &mut S) -> Result<()> {
+    fn help<S: Compiled<Num = N>>(&mut self, e: &mut S) -> Result<()> {
         let (mut dealt, mut ahead) = (0, u64::from(S::AHEAD));
         loop {
             while dealt >= self.begun + ahead {
@@ -227,7 +228,12 @@ impl<N: Clone> Passes<'_, N> {
     }
 
     /// The servers' half of a pass: these questions, each in its place; zeros where there is none. `asked` is done once they are in.
-    fn pass<S: Suite<Num = N>>(&mut self, e: &mut S, all: &[Taken], asked: &mut dyn FnMut(&mut S) -> Result<()>) -> Result<Told> {
+    fn pass<S: Compiled<Num = N>>(
+        &mut self,
+        e: &mut S,
+        all: &[Taken],
+        asked: &mut dyn FnMut(&mut S) -> Result<()>,
+    ) -> Result<Told> {
         let (me, width) = (e.party().id, self.known.prediction.width());
         let mut x_j = Vec::with_capacity(self.lane.size() * width);
         for (rows, question) in all {
@@ -241,7 +247,7 @@ impl<N: Clone> Passes<'_, N> {
         self.pass_at(e, self.begun, x_j, asked)
     }
 
-    fn pass_at<S: Suite<Num = N>>(
+    fn pass_at<S: Compiled<Num = N>>(
         &mut self,
         e: &mut S,
         step: u64,
@@ -254,7 +260,7 @@ impl<N: Clone> Passes<'_, N> {
             let shape = [self.lane.size(), self.known.prediction.width()];
             let x = e.ask(shape, self.known.prediction.input(), std::mem::take(&mut x_j))?;
             asked(e)?;
-            let answer = self.known.prediction.answer(e, &self.params, &x, self.lane.service.reveal)?;
+            let answer = e.answer(&self.known.prediction, &self.params, &x, self.lane.service.reveal)?;
             Ok(e.tell(&answer)?)
         };
         let told = match &self.turn {

@@ -11,8 +11,9 @@ use crate::{Error, Result, links, session};
 use serde_json::json;
 use std::time::Instant;
 use trefoil_client::approval::{Approval, Role};
+use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::WithSuite;
-use trefoil_mpc::{Party, Suite};
+use trefoil_mpc::Party;
 use trefoil_net::{Id, Net};
 
 /// Runs one session, until the party stops or the service ends.
@@ -40,7 +41,7 @@ struct Work<'a, N> {
 impl<N: Net + 'static> WithSuite for Work<'_, N> {
     type Out = Result<()>;
 
-    fn run<S: Suite>(self, engine: impl Fn(Party) -> S) -> Result<()> {
+    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
         let Work { lane, me, model, mut net } = self;
         let until = Instant::now() + lane.server.config.timeout() * 10;
         let agreed = hello(json!({
