@@ -179,7 +179,7 @@ fn main() -> Result<()> {
         let patients = draw(names.clone(), &raw, &ill, seed);
         patients.write(&path)?;
         let [test, train]: [Vec<usize>; 2] =
-            [true, false].map(|wanted| (0..PATIENTS).filter(|i| (i / ILL % 4 == 0) == wanted).collect());
+            [true, false].map(|wanted| (0..PATIENTS).filter(|i| (i / ILL).is_multiple_of(4) == wanted).collect());
         let first: Vec<usize> = train.iter().copied().filter(|i| patients.of[*i] == 0).collect();
         let counted = |records: &[usize]| {
             let (n, ill) = (records.len() as f64, records.iter().filter(|i| patients.ill[**i]).count().max(1) as f64);

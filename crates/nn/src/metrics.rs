@@ -97,7 +97,8 @@ impl Trainer {
         let asked = |any: &[Metric]| any.iter().any(|metric| found.asked.contains(metric));
         let divided = asked(&DIVIDED) && !asked(&[Metric::Confusion]);
         let table = divided || asked(&[Metric::Confusion]);
-        let (mut parts, mut ranked): (BTreeMap<Part, Vec<E::Num>>, [Vec<E::Num>; 2]) = Default::default();
+        let mut parts: BTreeMap<Part, Vec<E::Num>> = BTreeMap::new();
+        let mut ranked: [Vec<E::Num>; 2] = Default::default();
         each_chunk(e, data, self.at_a_time(CHUNK), |e, data, _| {
             let (z, y) = (self.forward(e, state, &data.x)?, &data.y);
             let mut add = |part, sum| parts.entry(part).or_default().push(sum);

@@ -396,7 +396,8 @@ fn a_file_is_looked_at_before_it_is_shared() {
 /// A batch is as large as the records, where these are few; and a figure that there is none of is named, with the reason.
 #[test]
 fn few_records_of_one_class() {
-    let d = ready("masked", "[open]\nmetric = \"auc\"\nleast_records = 1\n[train]\nepochs = 2\n", 10);
+    let more = "[open]\nmetrics = [\"auc\", \"confusion\", \"recall\"]\nleast_records = 1\n[train]\nepochs = 2\nclass_weights = \"balanced\"\n";
+    let d = ready("masked", more, 10);
     let few: String = (0..12).map(|i| format!("0.{i},0.5,-0.25,1,0\n")).collect();
     for owner in ["north", "south"] {
         d.write(&format!("{owner}.csv"), &format!("a,b,c,d,class\n{few}"));
@@ -412,6 +413,20 @@ fn few_records_of_one_class() {
     assert_eq!((&all[0]["steps"][0], &all[0]["steps"][2]), (&2.into(), &2.into()));
     assert_eq!(all[0]["not_opened"], serde_json::json!(["AUC: undefined, no positive among 4 held out"]));
     assert!((0..3).all(|party| d.log(party).contains("batches of 20 in place of 32")), "{}", d.logs());
+    // Of several figures all are told to those who open them, and stand in their logs.
+    for (party, status) in all.iter().enumerate() {
+        let figures = status["figures"].as_array().unwrap();
+        assert_eq!(figures.len(), if party == 2 { 0 } else { 3 });
+        if party < 2 {
+            let counts: Vec<Vec<u64>> = serde_json::from_value(figures[1]["counts"].clone()).unwrap();
+            assert_eq!((counts[0].iter().sum::<u64>(), counts[1].iter().sum::<u64>()), (4, 0));
+            assert_eq!(figures[2]["why"], "no record of 4 held out is in class 1");
+            let audit = d.audit(party);
+            assert!(entries(&audit, "opened").iter().all(|entry| entry["held out"].as_array().unwrap().len() == 3));
+            let opens = entries(&audit, "session")[0]["opens"]["after each epoch"].to_string();
+            assert!(opens.contains("records of each class taken for each") && opens.contains("recall of each class"), "{opens}");
+        }
+    }
 }
 
 /// What the template prints is a job, once it has members; a second owner's columns are printed alone.
