@@ -79,7 +79,7 @@ impl Run {
         let thread = std::thread::spawn(move || {
             // Nobody listens any more only where the training is to end.
             let say = |progress| sender.send(progress).unwrap_or(());
-            trained(training, held, classes, spec, also, suite.map(|suite| (suite, processes)), &stopped, &say)
+            trained((training, held), classes, spec, also, suite.map(|suite| (suite, processes)), &stopped, &say)
         });
         Ok(Run { stop, events: Mutex::new(events), thread: Some(thread) })
     }
@@ -170,8 +170,7 @@ pub fn party(py: Python<'_>) -> PyResult<()> {
 
 /// Prepares the records, and trains on them.
 fn trained(
-    records: Table,
-    held_out: Option<Table>,
+    (records, held_out): (Table, Option<Table>),
     classes: Vec<String>,
     spec: TrainSpec,
     also: Metrics,

@@ -1,4 +1,4 @@
-//! Columns as Apache Arrow has them: of [files](ipc), and of other programs in this process, which lend them to the Python package. Their
+//! Columns as Apache Arrow has them: of files (`ipc.rs`), and of other programs in this process, which lend them to the Python package. Their
 //! bytes are read where they are. Booleans, integers, floating-point and decimal numbers, dates and texts of every layout, plain or as places
 //! in a dictionary, each with or without nulls.
 //!
