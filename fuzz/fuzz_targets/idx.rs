@@ -18,6 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
         target: None,
         id: None,
         join: Default::default(),
+        pad: None,
+        doubles: Default::default(),
         holdout: 0,
         seed: 0,
         clipped: 1.0,

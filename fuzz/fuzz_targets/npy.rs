@@ -17,6 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         target: Some(Standard { mean: 0.0, deviation: 1.0 }),
         id: None,
         join: Default::default(),
+        pad: None,
+        doubles: Default::default(),
         holdout: 5,
         seed: 0,
         clipped: 1.0,

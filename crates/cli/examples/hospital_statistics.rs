@@ -35,6 +35,8 @@ fn schema(columns: Vec<Column>) -> Schema {
         target: None,
         id: None,
         join: Default::default(),
+        pad: None,
+        doubles: Default::default(),
         holdout: 0,
         seed: 0,
         clipped: 1.0,

@@ -63,6 +63,8 @@ pub struct Joining<'a> {
     pub approval: &'a Approval,
     /// How long to try; other owners are waited for without end.
     pub patience: Patience,
+    /// As many rows as every owner says that it has, where the job hides how many they are.
+    pub pad: Option<u64>,
 }
 
 impl Joining<'_> {
@@ -72,6 +74,8 @@ impl Joining<'_> {
     /// # Errors
     /// A party cannot be reached, is not who it should be, refuses, or sends what is none; `tell` ends it.
     pub fn run(&self, identifiers: &[Vec<u8>], tell: &mut Tell<'_>) -> Result<Vec<u32>> {
+        let dummies = self.dummies(identifiers.len())?;
+        let identifiers: Vec<&[u8]> = identifiers.iter().chain(&dummies).map(Vec::as_slice).collect();
         let rows = identifiers.len() as u64;
         let [p0, p1, p2] = self.parties;
         // P2 first: what it would refuse at the end it refuses before anything is evaluated.
@@ -80,9 +84,9 @@ impl Joining<'_> {
         let mut pseudonyms = Vec::with_capacity(identifiers.len());
         // In an order of their own, so that a file that was put in another one is the same to a party.
         let mut order: Vec<u32> = (0..).take(identifiers.len()).collect();
-        order.sort_unstable_by_key(|row| &identifiers[*row as usize]);
+        order.sort_unstable_by_key(|row| identifiers[*row as usize]);
         for (batch, rows_of_batch) in (0..).zip(order.chunks(BATCH)) {
-            let xs: Vec<&[u8]> = rows_of_batch.iter().map(|row| identifiers[*row as usize].as_slice()).collect();
+            let xs: Vec<&[u8]> = rows_of_batch.iter().map(|row| identifiers[*row as usize]).collect();
             let [e0, e1] = &mut evaluators;
             let (f0, f1) = std::thread::scope(|scope| {
                 let other = scope.spawn(|| e1.batch(batch, &xs));
@@ -96,7 +100,33 @@ impl Joining<'_> {
         let ranked = Ranked::of(pseudonyms).map_err(|why| Error::Join { whom: "identifiers".into(), why })?;
         self.hand_in(&ranked.list)?;
         let places = self.matched(identifiers.len(), tell)?;
-        Ok(ranked.rows(&places).into_iter().map(|place| order[place as usize]).collect())
+        let found: Vec<u32> = ranked.rows(&places).into_iter().map(|place| order[place as usize]).collect();
+        // Nobody else has a row that is made up: a party that says so is wrong.
+        match found.iter().find(|row| **row as usize >= identifiers.len() - dummies.len()) {
+            None => Ok(found),
+            Some(_) => Err(Error::Unexpected {
+                peer: p2.id.to_string(),
+                found: "a row that only makes up their number".into(),
+                expected: "rows that all owners have".into(),
+            }),
+        }
+    }
+
+    /// Identifiers that make up the number of rows: random to who lacks the owner's key, and the same whenever the owner begins again.
+    fn dummies(&self, rows: usize) -> Result<Vec<Vec<u8>>> {
+        let Some(all) = self.pad else { return Ok(vec![]) };
+        let missing = all.checked_sub(rows as u64).ok_or_else(|| Error::Unexpected {
+            peer: "identifiers".into(),
+            found: format!("{rows} rows"),
+            expected: format!("at most {all}, as many as the job's data.pad says that every owner has"),
+        })?;
+        let seed = self.identity.derive(&format!("rows that make up a number in job {}", self.approval.job));
+        let of = |i: u64| {
+            let hash = Sha256::new().chain_update(*seed).chain_update(i.to_le_bytes()).finalize();
+            // No text begins so.
+            [&[0xff][..], &hash].concat()
+        };
+        Ok((0..missing).map(of).collect())
     }
 
     fn request(&self, rows: u64) -> Request {

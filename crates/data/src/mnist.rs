@@ -18,6 +18,8 @@ pub(crate) fn schema(pixels: usize) -> Schema {
         target: None,
         id: None,
         join: Join::default(),
+        pad: None,
+        doubles: Default::default(),
         holdout: 0,
         seed: 0,
         clipped: 1.0,

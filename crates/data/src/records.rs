@@ -223,13 +223,18 @@ impl Records {
     }
 
     fn planned(&self, account: &Account) -> Plan {
-        let Held { holdout, seed, classes } = self.held;
-        let counts = match (classes, &account.label) {
+        let counts = match (self.held.classes, &account.label) {
             (Some(classes), Some(label)) => (0..classes).map(|i| label.counts.get(i).copied().unwrap_or(0)).collect(),
             _ => vec![account.records],
         };
-        let held = held_out(account.records as usize, holdout);
-        Plan::new(&counts, held as u64, seed)
+        self.plan_of(&counts)
+    }
+
+    /// Of so many records of each class.
+    fn plan_of(&self, counts: &[u64]) -> Plan {
+        let Held { holdout, seed, .. } = self.held;
+        let held = held_out(counts.iter().sum::<u64>() as usize, holdout);
+        Plan::new(counts, held as u64, seed)
     }
 
     /// Reads all records and keeps none of them.

@@ -7,7 +7,7 @@
 //! | kind | value | numbers |
 //! |---|---|---|
 //! | `number` | v | (v - mean) / deviation, clipped to (-8, 8) |
-//! | the same of `scale = "secure"` or `"secure-range"` | v | (v - (lo + hi) / 2) / [`secure_unit`] |
+//! | the same of `scale = "secure"`, `"secure-range"` or `"secure-quantiles"` | v | (v - (lo + hi) / 2) / [`secure_unit`] |
 //! | `log` | v, above 0 | (ln v - mean) / deviation, clipped to (-8, 8) |
 //! | `range` | v | (v - min) / (max - min), clipped to [0, 1] |
 //! | `category` | one of n texts | n numbers, one of them 1; none where it may be another text, and is |
@@ -73,12 +73,18 @@ pub struct Schema {
     /// Regression: the statistics of the label.
     #[serde(default)]
     pub target: Option<Standard>,
-    /// Vertical: the column of identifiers, by which rows of different owners are found to be of the same person.
+    /// Vertical, or where doubles are left out: the column of identifiers, by which rows of different owners are found to be of the same person.
     #[serde(default)]
     pub id: Option<String>,
     /// Vertical: how they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub join: Join,
+    /// Where they are joined by identifiers: as many rows as every owner says that it has, made up by identifiers that nobody else has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pad: Option<u64>,
+    /// Horizontal: what becomes of a record that several owners have, found by identifiers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub doubles: Doubles,
     /// Of so many records of a file one is held out for the test, and at least one of two or more; the [`seed`](Self::seed) says which.
     /// 0 for none.
     #[serde(default = "five")]
@@ -125,6 +131,18 @@ pub enum Join {
     Order,
 }
 
+/// What becomes of a record that several owners of a horizontal partition have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubles {
+    /// It is there several times.
+    #[default]
+    Keep,
+    /// It is the first owner's, in the order of the job: all others leave their copies out. They are found by their identifiers, which nobody
+    /// is shown.
+    LeaveOut,
+}
+
 /// What a column is standardised by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,10 +154,16 @@ pub struct Standard {
 }
 
 impl Schema {
-    /// Whether rows of different owners are joined by identifiers that nobody is shown.
+    /// Whether rows of different owners are compared by identifiers that nobody is shown: joined, or told to be doubles.
     #[must_use]
     pub fn joins(&self) -> bool {
-        self.partition == Partition::Vertical && self.join == Join::Identifiers
+        self.partition == Partition::Vertical && self.join == Join::Identifiers || self.leaves_out_doubles()
+    }
+
+    /// Whether records that an earlier owner has are left out.
+    #[must_use]
+    pub fn leaves_out_doubles(&self) -> bool {
+        self.partition == Partition::Horizontal && self.doubles == Doubles::LeaveOut
     }
 
     /// The network's inputs.

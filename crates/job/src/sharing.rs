@@ -97,6 +97,8 @@ pub enum Progress<'a> {
     Waiting(&'a [String]),
     /// So many of the owner's rows take part, of all.
     Joined(u64, u64),
+    /// So many of the owner's records are at no owner before it, of all: the others are left out.
+    First(u64, u64),
     /// So many bytes of the file are read, of all.
     Bytes(u64, u64),
 }
@@ -205,7 +207,7 @@ fn join(
 ) -> Result<Vec<u32>> {
     let parties = job.addresses();
     let approval = Approval::sign(identity, job.hash(), Role::DataOwner)?;
-    let joining = Joining { parties: &parties, identity, approval: &approval, patience };
+    let joining = Joining { parties: &parties, identity, approval: &approval, patience, pad: job.data.pad };
     let mut tell = |at: join::Progress<'_>| {
         let at = match at {
             join::Progress::Rows(done, all) => Progress::Identifiers(done, all),
@@ -213,9 +215,16 @@ fn join(
         };
         Ok(progress(at)?)
     };
-    let rows = joining.run(identifiers, &mut tell)?;
-    progress(Progress::Joined(rows.len() as u64, identifiers.len() as u64))?;
+    let mut rows = joining.run(identifiers, &mut tell)?;
+    let (some, all) = (rows.len() as u64, identifiers.len() as u64);
+    let doubles = job.data.leaves_out_doubles();
+    progress(if doubles { Progress::First(some, all) } else { Progress::Joined(some, all) })?;
+    if doubles {
+        // Of rows that are not joined with others', the owner's order is the one that there is.
+        rows.sort_unstable();
+    }
     match rows.is_empty() {
+        true if doubles => Err(Error::Refused("found no record that no earlier owner has, expected some".into())),
         true => Err(Error::Refused("found no identifier that all owners have, expected some".into())),
         false => Ok(rows),
     }

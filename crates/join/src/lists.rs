@@ -125,6 +125,21 @@ pub fn intersect(lists: &[&List], key: &[u8; 32]) -> Vec<Vec<u32>> {
     lists.iter().map(in_order).collect()
 }
 
+/// For each list, the places in it of the pseudonyms that are in none of the lists before it, in their order.
+#[must_use]
+pub fn without_doubles(lists: &[&List]) -> Vec<Vec<u32>> {
+    let of = |(at, list): (usize, &&List)| -> Vec<u32> {
+        let mut first = vec![true; list.len()];
+        for before in &lists[..at] {
+            for (first, place) in first.iter_mut().zip(before.places(&list.0)) {
+                *first &= place.is_none();
+            }
+        }
+        (0..).zip(first).filter_map(|(place, first)| first.then_some(place)).collect()
+    };
+    lists.iter().enumerate().map(of).collect()
+}
+
 /// Where a pseudonym stands among the joined rows.
 fn rank(key: &[u8; 32], pseudonym: &Pseudonym) -> [u8; 32] {
     let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else { unreachable!("any length will do") };
@@ -192,6 +207,19 @@ mod tests {
             // The order is the key's.
             let other = intersect(&lists.iter().collect::<Vec<_>>(), &[8; 32]);
             prop_assert!(common.len() < 20 || other != joined);
+        }
+
+        #[test]
+        fn each_pseudonym_is_the_first_owners(sets in prop::collection::vec(prop::collection::btree_set(any::<u8>(), 0..200), 1..4)) {
+            let lists: Vec<List> = sets.iter().map(list).collect();
+            let mut seen = BTreeSet::new();
+            for (set, places) in sets.iter().zip(without_doubles(&lists.iter().collect::<Vec<_>>())) {
+                let all: Vec<u8> = set.iter().copied().collect();
+                let kept: BTreeSet<u8> = places.iter().map(|place| all[*place as usize]).collect();
+                prop_assert_eq!(&kept, &(set - &seen));
+                prop_assert_eq!(kept.len(), places.len());
+                seen.extend(kept);
+            }
         }
 
         #[test]

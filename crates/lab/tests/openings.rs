@@ -153,6 +153,8 @@ fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3])
             target: None,
             id: None,
             join: schema::Join::default(),
+            pad: None,
+            doubles: Default::default(),
             holdout: 5,
             seed: 0,
             clipped: 1.0,

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::{join, pieces, request};
 use trefoil_job::JobHash;
-use trefoil_join::lists::{List, intersect};
+use trefoil_join::lists::{List, intersect, without_doubles};
 use trefoil_join::{MOST_ROWS, oprf};
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
@@ -45,8 +45,13 @@ pub fn batches_of(job: JobHash) -> String {
 
 /// Takes the number of an owner's rows; P0 and P1 then evaluate these, for as long as the connection lives.
 pub fn begin(here: &Here, stream: &mut Stream, from: Fingerprint, rows: u64, approval: Approval) -> Result<()> {
-    let (id, _) = may_join(here, from)?;
+    let (id, record) = may_join(here, from)?;
     approvals::take(here, from, Role::DataOwner, approval, json!({ "how": "by sharing" }))?;
+    if let Some(all) = record.job.data.pad.filter(|all| *all != rows) {
+        return Err(Error::Refused(format!(
+            "found {rows} rows, expected {all}: the job's data.pad is the number of every owner"
+        )));
+    }
     commit(here, from, rows)?;
     match id {
         Id::P2 => Ok(request::accept(stream, &None::<String>)?),
@@ -202,15 +207,15 @@ pub fn joined(here: &Here, stream: &mut Stream, from: Fingerprint) -> Result<()>
 }
 
 /// P2: that an owner brings as many records as are joined.
-pub fn fits(here: &Here, record: &Record, rows: u64) -> Result<()> {
+pub fn fits(here: &Here, record: &Record, from: Fingerprint, rows: u64) -> Result<()> {
     let missing = missing(record);
     if !missing.is_empty() {
         return Err(Error::Refused(format!("found records, expected the identifiers of {} first", missing.join(", "))));
     }
-    let joined = matched(here, record)?.first().map_or(0, Vec::len);
+    let joined = matched(here, record)?.get(record.job.owner_of(from).unwrap_or_default()).map_or(0, Vec::len);
     match rows == joined as u64 {
         true => Ok(()),
-        false => Err(Error::Refused(format!("found {rows} records, expected {joined}, as many as all owners have"))),
+        false => Err(Error::Refused(format!("found {rows} records, expected {joined}, as many as take part"))),
     }
 }
 
@@ -231,7 +236,7 @@ fn list_of(here: &Here, owner: Fingerprint) -> PathBuf {
     here.folder().join(FOLDER).join(format!("{}.sealed", &owner.to_string()[..32]))
 }
 
-/// For each owner of the job, the places in its list of the joined rows, in their order.
+/// For each owner of the job, the places in its list of the joined rows, in their order; or of those that no owner before it has.
 fn matched(here: &Here, record: &Record) -> Result<Vec<Vec<u32>>> {
     let read = |owner: Fingerprint| -> Result<List> {
         let path = list_of(here, owner);
@@ -246,5 +251,9 @@ fn matched(here: &Here, record: &Record) -> Result<Vec<Vec<u32>>> {
         List::from_bytes(&bytes, bytes.len() as u64 / 16).map_err(|e| Error::config(path.display(), e, "a list of pseudonyms"))
     };
     let lists = record.job.owner.iter().map(|o| read(o.fingerprint)).collect::<Result<Vec<List>>>()?;
-    Ok(intersect(&lists.iter().collect::<Vec<_>>(), &key(here)?.to_bytes()))
+    let lists: Vec<&List> = lists.iter().collect();
+    match record.job.data.leaves_out_doubles() {
+        true => Ok(without_doubles(&lists)),
+        false => Ok(intersect(&lists, &key(here)?.to_bytes())),
+    }
 }

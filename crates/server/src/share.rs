@@ -151,7 +151,7 @@ impl Taking<'_> {
         loop {
             match incoming(stream)? {
                 Incoming::Rows(frame) => self.rows(&frame)?,
-                Incoming::Finish(summary) => self.finish(&summary)?,
+                Incoming::Finish(summary) => self.finish(from, &summary)?,
                 Incoming::Commit(upload) => {
                     let new = commit(self.here, from, &upload)?;
                     return Ok(request::accept(stream, &new)?);
@@ -201,11 +201,11 @@ impl Taking<'_> {
     }
 
     /// Seals the file, and reads all of it back: what is staged is on the disk, whole.
-    fn finish(&self, summary: &Summary) -> Result<()> {
+    fn finish(&self, from: Fingerprint, summary: &Summary) -> Result<()> {
         let record = self.here.record()?;
         // P2 alone knows how many are joined, and says so before anybody commits.
         if self.id == Id::P2 && record.job.data.joins() {
-            join::fits(self.here, &record, summary.train_rows.saturating_add(summary.test_rows))?;
+            join::fits(self.here, &record, from, summary.train_rows.saturating_add(summary.test_rows))?;
         }
         let mut slot = self.own()?;
         let Some(mut writer) = slot.writer.take() else {

@@ -110,6 +110,13 @@ impl Shown {
                 self.waiting = None;
                 self.bar.suspend(|| note(format_args!("{rows} of {all} records are at all owners, and are shared")));
             }
+            Progress::First(rows, all) => {
+                self.waiting = None;
+                let doubles = all - rows;
+                self.bar.suspend(|| {
+                    note(format_args!("{doubles} of {all} records are at an owner before this one too, and left out"))
+                });
+            }
         }
     }
 

@@ -106,6 +106,8 @@ pub fn job(keys: &Keys, addresses: &[String; 3]) -> Job {
             target: None,
             id: None,
             join: data::schema::Join::default(),
+            pad: None,
+            doubles: Default::default(),
             holdout: 5,
             seed: 0,
             clipped: 1.0,

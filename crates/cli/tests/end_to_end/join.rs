@@ -10,7 +10,7 @@ use trefoil_client::join::{Joining, Matched};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::dial;
 use trefoil_client::{Address, Result, pieces};
-use trefoil_data::schema::Partition;
+use trefoil_data::schema::{Doubles, Partition};
 use trefoil_job::Job;
 use trefoil_join::BATCH;
 use trefoil_join::oprf::{Element, Key};
@@ -49,7 +49,8 @@ fn signed(job: &Job, key: &Identity) -> Approval {
 fn join(job: &Job, key: &Identity, identifiers: &[String]) -> Result<Vec<u32>> {
     let identifiers: Vec<Vec<u8>> = identifiers.iter().map(|x| x.clone().into_bytes()).collect();
     let (parties, approval) = (job.addresses(), signed(job, key));
-    Joining { parties: &parties, identity: key, approval: &approval, patience: PATIENCE }.run(&identifiers, &mut |_| Ok(()))
+    Joining { parties: &parties, identity: key, approval: &approval, patience: PATIENCE, pad: job.data.pad }
+        .run(&identifiers, &mut |_| Ok(()))
 }
 
 fn both(job: &Job, keys: &Keys, of: [&[String]; 2]) -> [Vec<u32>; 2] {
@@ -94,6 +95,67 @@ fn a_join_is_a_plain_join() {
         // Asked again, the same.
         assert_eq!(join(&job, &keys.owners[0], of_bank).unwrap(), bank);
     }
+}
+
+/// Owners that make up their number of rows have the same join, and no party hears how many rows they have.
+#[test]
+fn a_padded_join_is_the_same() {
+    let keys = Keys::generate(2).unwrap();
+    let (parties, addresses) = parties(&keys, "");
+    let mut job = vertical(&keys, &addresses, "padded");
+    job.data.pad = Some(500);
+    approved(&job, &keys);
+    let of = [names(0, 300, 7), names(200, 120, 11)];
+    let [bank, telecom] = both(&job, &keys, [&of[0], &of[1]]);
+    let named = |rows: &[u32], of: &[String]| rows.iter().map(|row| of[*row as usize].clone()).collect::<Vec<_>>();
+    let joined = named(&bank, &of[0]);
+    assert_eq!(joined, named(&telecom, &of[1]));
+    let expected: BTreeSet<String> = (200..300).map(|i| format!("customer {i}")).collect();
+    assert_eq!((joined.len(), joined.into_iter().collect::<BTreeSet<_>>()), (100, expected));
+    // Asked again, the same, after the owner has forgotten all.
+    assert_eq!(join(&job, &keys.owners[0], &of[0]).unwrap(), bank);
+    for party in &parties {
+        let lines: Vec<String> = party.audit().lines().filter(|line| line.contains("rows")).map(str::to_owned).collect();
+        assert!(lines.iter().all(|line| line.contains("\"rows\":500")) && lines.len() >= 2, "{lines:?}");
+    }
+    // More rows than that, and another number than the job's.
+    let mut small = vertical(&keys, &addresses, "too small");
+    small.data.pad = Some(200);
+    approved(&small, &keys);
+    one_line(join(&small, &keys.owners[0], &of[0]), "found 300 rows, expected at most 200");
+    one_line(public_key(&small, Id::P0, &keys.owners[0], 120), "found 120 rows, expected 200");
+}
+
+/// Owners of whole records: what an owner before has is not an owner's, and is told to nobody else.
+#[test]
+fn doubles_are_left_out() {
+    let keys = Keys::generate(3).unwrap();
+    let (_parties, addresses) = parties(&keys, "");
+    let mut job = crate::common::job(&keys, &addresses);
+    (job.name, job.data.id, job.data.doubles) = ("doubles".into(), Some("id".into()), Doubles::LeaveOut);
+    job.owner = ["first", "second", "third"].iter().zip(&keys.owners).map(|(name, key)| owner(name, key)).collect();
+    approved(&job, &keys);
+    let of = [names(0, 100, 7), names(80, 100, 11), names(50, 150, 7)];
+    let found: Vec<Vec<u32>> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..3)
+            .map(|i| {
+                scope.spawn({
+                    let (job, keys, of) = (&job, &keys, &of);
+                    move || join(job, &keys.owners[i], &of[i]).unwrap()
+                })
+            })
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut seen = BTreeSet::new();
+    for (rows, of) in found.iter().zip(&of) {
+        let kept: BTreeSet<String> = rows.iter().map(|row| of[*row as usize].clone()).collect();
+        let all: BTreeSet<String> = of.iter().cloned().collect();
+        assert_eq!(kept, &all - &seen);
+        assert_eq!(kept.len(), rows.len());
+        seen.extend(all);
+    }
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [100, 80, 20]);
 }
 
 /// Another job, other keys: a pseudonym of one says nothing of another's.

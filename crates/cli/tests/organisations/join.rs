@@ -1,7 +1,7 @@
 //! Owners with columns of some of the same people, in files of any order: joined by identifiers that nobody is shown, through the program.
 
 use crate::deployment::{Deployment, trained};
-use crate::{LONG, entries, files, job_folder};
+use crate::{LONG, entries, files, job_folder, ready_without_approval};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -180,4 +180,43 @@ fn identifiers_that_are_none() {
     d.write("altered.csv", &(lines.join("\n") + "\n"));
     let args = ["share", "altered.csv", "--job", "job.toml", "--key", "keys/bank.pem", "--wait", "1"];
     assert!(d.refused(&args).contains("found no identifiers of telecom"));
+}
+
+/// Owners of whole records, some of which both have: the second leaves its copies out, and is told how many; and what is left trains.
+#[test]
+fn doubles_are_left_out() {
+    let mut d = ready_without_approval(300);
+    for (from, owner) in [(0, "north"), (200, "south")] {
+        let text = fs::read_to_string(d.path(&format!("{owner}.csv"))).unwrap();
+        let row = |(i, line): (usize, &str)| if i == 0 { format!("{line},id\n") } else { format!("{line},{}\n", from + i) };
+        d.write(&format!("{owner}.csv"), &text.lines().enumerate().map(row).collect::<String>());
+    }
+    d.columns = format!("id = \"id\"\ndoubles = \"leave-out\"\n{}", d.columns);
+    d.job("job.toml", "a job", "masked", "");
+    for party in ["p0", "p1", "p2"] {
+        d.ok(&["job", "approve", "job.toml", "--key", &format!("keys/{party}.pem")]);
+    }
+    let [north, south] = std::thread::scope(|scope| {
+        ["north", "south"]
+            .map(|owner| {
+                scope.spawn({
+                    let d = &d;
+                    move || d.share(owner, &format!("{owner}.csv"), "job.toml")
+                })
+            })
+            .map(|shared| shared.join().unwrap())
+    });
+    let said = |out: &std::process::Output| String::from_utf8(out.stderr.clone()).unwrap();
+    assert!(north.status.success() && south.status.success(), "{}\n{}\n{}", said(&north), said(&south), d.logs());
+    assert!(said(&north).contains("0 of 300 records are at an owner before this one too"), "{}", said(&north));
+    assert!(said(&south).contains("100 of 300 records are at an owner before this one too, and left out"), "{}", said(&south));
+    let all = d.until("job.toml", LONG, "trained", trained);
+    assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.9, "{all:?}");
+    // Of 500 records a fifth of each owner's is held out.
+    let audit = d.audit(2);
+    let rows: u64 = entries(&audit, "uploaded")
+        .iter()
+        .map(|e| e["rows"]["train_rows"].as_u64().unwrap() + e["rows"]["test_rows"].as_u64().unwrap())
+        .sum();
+    assert_eq!(rows, 500, "{audit:?}");
 }

@@ -1,6 +1,6 @@
 //! Records in the order that a join has found: all of them are encoded, and those that take part stand in memory, where they are given from.
 
-use super::{Account, Identifiers, Records, State};
+use super::{Identifiers, Records, State};
 use crate::Result;
 use crate::error::mismatch;
 
@@ -56,7 +56,15 @@ impl Records {
         self.in_order = Some(InOrder { values, width, given: 0 });
         (self.read, self.state) = (0, State::Reading);
         self.count = None;
-        self.plan = (self.held.holdout > 0).then(|| self.planned(&Account { records: rows.len() as u64, ..Account::default() }));
+        if self.held.holdout > 0 {
+            let mut counts = vec![0; self.held.classes.unwrap_or(1)];
+            for row in self.in_order.iter().flat_map(|kept| kept.values.chunks_exact(width.max(1))) {
+                // Where classes matter the label is behind the features: one number a class.
+                let class = self.held.classes.map_or(0, |n| row.iter().rev().take(n).rev().position(|v| *v != 0).unwrap_or(0));
+                counts[class] += 1;
+            }
+            self.plan = Some(self.plan_of(&counts));
+        }
         Ok(self)
     }
 }

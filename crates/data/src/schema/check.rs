@@ -1,10 +1,13 @@
 //! What a schema must fulfil before anything is read by it.
 
 use super::missing::check_missing;
-use super::{Column, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
+use super::{Column, Doubles, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
 use crate::error::quote;
 use std::collections::BTreeSet;
+
+/// Rows of an owner that can be joined, at most: those of `trefoil-join`.
+const MOST_ROWS: u64 = 1 << 28;
 
 impl Schema {
     /// Whether records can be prepared by this schema.
@@ -48,14 +51,32 @@ impl Schema {
         if self.partition == Partition::Horizontal && self.join != Join::default() {
             return Err(refuse("join", "one in a horizontal partition", "none, only a vertical partition has it"));
         }
+        match self.pad {
+            // Of doubles all that match nothing are an owner's own, and those that make up a number would be among them.
+            Some(_) if !self.joins() || self.leaves_out_doubles() => {
+                return Err(refuse("pad", "one where no rows are joined by identifiers", "none"));
+            }
+            Some(rows) if !(1..=MOST_ROWS).contains(&rows) => {
+                return Err(refuse("pad", rows.to_string(), format!("1 to {MOST_ROWS} rows")));
+            }
+            _ => {}
+        }
+        if self.partition == Partition::Vertical && self.doubles != Doubles::default() {
+            return Err(refuse("doubles", "one in a vertical partition", "none, only a horizontal partition has it"));
+        }
         match (self.partition, &self.id) {
+            (Partition::Horizontal, None) if self.leaves_out_doubles() => {
+                Err(refuse("id", "none beside doubles = \"leave-out\"", "the column of identifiers that all owners' files have"))
+            }
             (Partition::Vertical, None) => {
                 Err(refuse("id", "none in a vertical partition", "the column of identifiers that all owners' files have"))
             }
-            (Partition::Horizontal, Some(_)) => {
-                Err(refuse("id", "one in a horizontal partition", "none, only a vertical partition has it"))
-            }
-            (Partition::Vertical, Some(id)) => {
+            (Partition::Horizontal, Some(_)) if !self.leaves_out_doubles() => Err(refuse(
+                "id",
+                "one in a horizontal partition",
+                "none: only a vertical partition has it, or doubles = \"leave-out\"",
+            )),
+            (_, Some(id)) => {
                 check_name("id", id)?;
                 if *id == self.label { Err(refuse("id", "the label column", "another column")) } else { Ok(()) }
             }

@@ -109,6 +109,8 @@ fn whole(label: String, (task, classes, target): Learnt, id: Option<&str>, colum
         target,
         id,
         join: Join::default(),
+        pad: None,
+        doubles: Default::default(),
         holdout: five(),
         seed: 0,
         clipped: percent(),

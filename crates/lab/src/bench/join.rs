@@ -49,7 +49,7 @@ pub(super) fn measure(name: &str, rows: usize, bench: &Bench<'_>, stop: &AtomicB
         let begun = Instant::now();
         let join = |owner: &Identity, identifiers: &[Vec<u8>]| -> Result<Vec<u32>> {
             let approval = Approval::sign(owner, job.hash(), Role::DataOwner)?;
-            let joining = Joining { parties: &job.addresses(), identity: owner, approval: &approval, patience };
+            let joining = Joining { parties: &job.addresses(), identity: owner, approval: &approval, patience, pad: None };
             Ok(joining.run(identifiers, &mut |_| Ok(()))?)
         };
         let [one, two] = std::thread::scope(|scope| {
