@@ -157,6 +157,7 @@ pub(crate) fn secure(schema: &Schema) -> Vec<(usize, Scaling)> {
     let by = |scale| match scale {
         Scale::Secure => Scaling::Deviation,
         Scale::SecureRange => Scaling::Range,
+        Scale::SecureQuantiles => Scaling::Quantiles,
     };
     schema.secure().into_iter().map(|(place, scale)| (place, by(scale))).collect()
 }
@@ -232,6 +233,7 @@ impl Job {
             metric: self.metric().filter(|_| enough(test_rows)),
             also: if enough(test_rows) { self.open.also } else { Metrics::default() },
             statistics: self.open.statistics && enough(train_rows),
+            clipped: self.open.clipped && enough(train_rows),
         }
     }
 
@@ -246,10 +248,12 @@ impl Job {
         let activations = (!opened.activations).then(|| line("activations out of range", sample, "training"));
         let metrics = self.metrics().filter(|_| opened.metric.is_none());
         let statistics = (self.open.statistics && !opened.statistics).then(|| line("statistics", train_rows, "training"));
+        let clipped = (self.open.clipped && !opened.clipped).then(|| line("clipped values", train_rows, "training"));
         loss.into_iter()
             .chain(activations)
             .chain(metrics.map(|metric| line(metric.name(), test_rows, "held-out")))
             .chain(statistics)
+            .chain(clipped)
             .collect()
     }
 

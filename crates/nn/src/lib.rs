@@ -77,6 +77,6 @@ pub use scales::{Rate, Scales};
 pub use schedule::Schedule;
 pub use spec::TrainSpec;
 pub use start_model::ModelHash;
-pub use statistics::{Gaps, Scaling, Statistics};
+pub use statistics::{Gaps, QUANTILES_OF, Scaling, Statistics};
 pub use train::{Data, Event, Report, State, Trainer};
 pub use training::{MOST_OF_BATCH, Outputs, Records, Training};

@@ -23,6 +23,9 @@ pub struct Open {
     /// Once, before the first step: mean and deviation of the columns that are standardised on shares.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub statistics: bool,
+    /// Likewise: how many training records' values of each of these columns lay beyond what a network takes, and were clipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clipped: bool,
 }
 
 impl Open {

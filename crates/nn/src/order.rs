@@ -12,6 +12,8 @@ pub enum Use {
     Epoch(u64),
     /// The records that the loss is measured on.
     LossSample,
+    /// The records that quantiles are of.
+    Quantiles,
 }
 
 /// A permutation of `0..rows`, the same on every platform.
@@ -19,6 +21,7 @@ pub fn order(rows: usize, seed: u64, what: Use) -> Vec<usize> {
     let address = match what {
         Use::Epoch(epoch) => [3, epoch],
         Use::LossSample => [4, 0],
+        Use::Quantiles => [8, 0],
     };
     Public::new(seed, &address).permutation(rows)
 }

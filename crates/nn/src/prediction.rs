@@ -164,7 +164,7 @@ impl Prediction {
         let standardised = match (&self.secure, params) {
             (Some((layout, input)), [_, .., mean, inverse]) => {
                 let statistics = Statistics { mean: mean.clone(), inverse: inverse.clone() };
-                Some(layout.standardised(e, &statistics, x, *input)?)
+                Some(layout.standardised(e, &statistics, x, *input, false)?.0)
             }
             _ => None,
         };

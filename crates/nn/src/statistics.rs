@@ -6,21 +6,23 @@
 //! nothing diverges where all values are the same. A record's value becomes z = (w - mean) / deviation, clipped to what the network's inputs
 //! may be, (-8, 8).
 //!
-//! A column may be standardised by its minimum and maximum instead ([`Scaling`]): these are exact.
+//! A column may be standardised by its minimum and maximum instead, or by its median and quartiles ([`Scaling`]): these are exact.
 //!
 //! The maximum errors, which `tests/networks/statistics.rs` holds: of the mean 2^-14 units, of 1 / deviation 2^-16 of it, of z two steps of
 //! its last bit, and 2^-16 of z.
 
 mod layout;
 mod present;
+mod quantiles;
 mod range;
 mod trained;
 
 pub(crate) use layout::Layout;
 pub use present::Gaps;
+pub use quantiles::SAMPLE as QUANTILES_OF;
 
 use crate::layers::mean::over_finely;
-use crate::optimisers::clip::clip;
+use crate::optimisers::clip::clipped;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Engine, Format, Index, Product, Result as EngineResult, Scatter, Sum};
@@ -52,14 +54,16 @@ pub enum Scaling {
     Deviation,
     /// (w - minimum) / (maximum - minimum), which of the training records is 0 to 1. The difference is taken to be at least two units.
     Range,
+    /// (w - median) / (upper quartile - lower quartile), of at most [`QUANTILES_OF`] records. The difference is taken to be at least two units.
+    Quantiles,
 }
 
 /// What nobody knows of the columns: a row each, with a number a column.
 #[derive(Clone)]
 pub struct Statistics<N> {
-    /// The mean, or the minimum: in units.
+    /// The mean, the minimum or the median: in units.
     pub mean: N,
-    /// 1 / deviation, or 1 / (maximum - minimum).
+    /// 1 / deviation, 1 / (maximum - minimum) or 1 / (upper quartile - lower quartile).
     pub inverse: N,
 }
 
@@ -118,7 +122,8 @@ impl<N: Clone> Statistics<N> {
         let lacking = gaps.map_or(&[][..], |gaps| &gaps.columns);
         let of = |wanted| (0..by.len()).filter(|i| by[*i] == wanted && lacking.binary_search(i).is_err()).collect::<Vec<_>>();
         let (mut places, mut all) = (vec![], vec![]);
-        for (columns, kind) in [(of(Scaling::Range), 0), (of(Scaling::Deviation), 1), (lacking.to_vec(), 2)] {
+        let kinds = [(of(Scaling::Range), 0), (of(Scaling::Deviation), 1), (lacking.to_vec(), 2), (of(Scaling::Quantiles), 3)];
+        for (columns, kind) in kinds {
             if columns.is_empty() {
                 continue;
             }
@@ -126,6 +131,7 @@ impl<N: Clone> Statistics<N> {
             all.push(match (kind, gaps) {
                 (0, _) => Statistics::range(e, &w)?,
                 (2, Some(gaps)) => Statistics::present(e, &w, &gaps.missing)?,
+                (3, _) => Statistics::quantiles(e, &w)?,
                 _ => Statistics::deviation(e, &w)?,
             });
             places.extend(columns);
@@ -179,13 +185,25 @@ impl<N: Clone> Statistics<N> {
         gaps: Option<&Gaps<N>>,
         out: Format,
     ) -> EngineResult<N> {
+        Ok(self.standardise_counted(e, w, gaps, out, false)?.0)
+    }
+
+    /// And how many of each column's values were clipped, one row, if that is to be `counted`.
+    pub(crate) fn standardise_counted<E: Engine<Num = N>>(
+        &self,
+        e: &mut E,
+        w: &N,
+        gaps: Option<&Gaps<N>>,
+        out: Format,
+        counted: bool,
+    ) -> EngineResult<(N, Option<N>)> {
         let [rows, columns] = e.shape(w);
         if rows == 0 {
-            return Ok(e.claim(w, out.bits));
+            return Ok((e.claim(w, out.bits), None));
         }
         let lacking = gaps.map_or(&[][..], |gaps| &gaps.columns);
         let bound = f64::from(out.bits - out.frac).exp2() - f64::from(-out.frac.cast_signed()).exp2();
-        let (mut places, mut done) = (vec![], vec![]);
+        let (mut places, mut done, mut counts) = (vec![], vec![], vec![]);
         for (of, missing) in [(others(lacking, columns), None), (lacking.to_vec(), gaps.map(|gaps| &gaps.missing))] {
             for group in groups(rows, of.len()) {
                 let at: Vec<usize> = group.iter().map(|i| of[*i]).collect();
@@ -197,11 +215,17 @@ impl<N: Clone> Statistics<N> {
                 let inverse = spread(e, &inverse, rows);
                 let wide = Format { frac: out.frac, bits: out.frac + WHOLE + 2 };
                 let [z] = e.products([Product::mul(&apart, &inverse, wide)])?;
-                done.push(clip(e, &z, bound, out.bits)?);
+                let (z, beyond) = clipped(e, &z, bound, out.bits)?;
+                if counted {
+                    counts.push(count(e, beyond, [rows, at.len()])?);
+                }
+                done.push(z);
                 places.extend(at);
             }
         }
-        Ok(in_places(e, &places, &e.beside(&done.iter().collect::<Vec<_>>())?))
+        let whole = |e: &E, parts: &[N]| e.beside(&parts.iter().collect::<Vec<_>>()).map(|all| in_places(e, &places, &all));
+        let counts = if counted { Some(whole(e, &counts)?) } else { None };
+        Ok((whole(e, &done)?, counts))
     }
 
     /// Of a linear layer's weight and bias those of the layer that does the same to columns which are not standardised: at `places`
@@ -224,6 +248,14 @@ impl<N: Clone> Statistics<N> {
         let rest = finer(e, &e.gather(weight, Index::Cols(&others)), fine)?;
         Ok([in_order(e, places, there, (!others.is_empty()).then_some(rest))?, e.sub(bias, &shifted)?])
     }
+}
+
+/// How many of each column's values are above a bound or below it, one row.
+fn count<E: Engine>(e: &mut E, [above, below]: [E::Bit; 2], [rows, columns]: [usize; 2]) -> EngineResult<E::Num> {
+    let ones = e.public(&Array2::ones((rows, columns)), Format { frac: 0, bits: 1 })?;
+    let [above, below] = e.select([(&above, &ones), (&below, &ones)])?;
+    let both = e.add(&e.sum(&above, Sum::Rows), &e.sum(&below, Sum::Rows))?;
+    Ok(e.claim(&both, rows.ilog2() as u8 + 2))
 }
 
 /// 1 / sqrt(s) 2^-`power` of numbers that are taken to be at least 2^-20.

@@ -57,7 +57,7 @@ pub enum Event<'a, N> {
         /// After the step.
         state: &'a State<N>,
     },
-    /// Asked before statistics are opened, once they are computed, hidden. Whoever puts `open` to false keeps them closed; all parties must
+    /// Asked before statistics, and how many values were clipped, are opened, once they are computed, hidden. Whoever puts `open` to false keeps them closed; all parties must
     /// decide alike. An error keeps them closed too.
     Statistics {
         /// Whether they are opened.
@@ -65,8 +65,10 @@ pub enum Event<'a, N> {
     },
     /// Statistics are opened.
     OpenedStatistics {
-        /// Mean and deviation of each column that is standardised on shares; `None` to a party that is shown none.
+        /// Mean and deviation of each column that is standardised on shares; `None` to a party that is shown none, and where they stay hidden.
         told: Option<Vec<[f64; 2]>>,
+        /// How many values of each were clipped, likewise.
+        clipped: Option<Vec<u64>>,
     },
     /// Asked before anything of an epoch is opened. Whoever puts `open` to false keeps its loss, its metric and the check of its ranges
     /// closed; all parties must decide alike.
@@ -313,15 +315,18 @@ impl Trainer {
         self.fits(e, test, None, "test data")?;
         let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
         let computed = self.compute_statistics(e, &mut state, data).map_err(Error::Engine)?;
-        if computed && self.training.open.statistics {
+        let opens = self.training.open;
+        let standardised = self.standardise_all(e, &state, [data, test], computed && opens.clipped).map_err(Error::Engine)?;
+        let (standardised, clipped) = standardised.map_or((None, None), |(both, clipped)| (Some(both), clipped));
+        if computed && (opens.statistics || opens.clipped) {
             let mut open = true;
             report(e, Event::Statistics { open: &mut open })?;
             if open {
-                let told = self.open_statistics(e, &state)?;
-                report(e, Event::OpenedStatistics { told })?;
+                let told = if opens.statistics { self.open_statistics(e, &state)? } else { None };
+                let clipped = self.open_clipped(e, clipped.as_ref())?;
+                report(e, Event::OpenedStatistics { told, clipped })?;
             }
         }
-        let standardised = self.standardise_all(e, &state, [data, test]).map_err(Error::Engine)?;
         let [data, test] = standardised.as_ref().map_or([data, test], |both| both.each_ref());
         let data = e.within("data", |e| prepare(e, data)).map_err(Error::Engine)?;
         let test = match self.training.open.metric {

@@ -108,14 +108,17 @@ pub struct Figures {
     pub lost: bool,
 }
 
-/// What was opened of a column that is standardised on shares, in the column's own unit.
+/// What was opened of a column that is standardised on shares, in the column's own unit, over all owners' training records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OfColumn {
     /// Its name.
     pub name: String,
-    /// Over all owners' training records.
+    /// By what it is standardised, where that was opened.
     #[serde(flatten)]
-    pub of: Told,
+    pub of: Option<Told>,
+    /// How many of its values were clipped, where that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clipped: Option<u64>,
 }
 
 /// By what a column is standardised.
@@ -136,29 +139,42 @@ pub enum Told {
         /// Likewise, and at least 1/1000 of the bounds' width more.
         max: f64,
     },
+    /// `scale = "secure-quantiles"`.
+    Quantiles {
+        /// In the column's unit.
+        median: f64,
+        /// From the lower quartile to the upper one; at least 1/1000 of the bounds' width.
+        interquartile: f64,
+    },
 }
 
 /// In words.
 impl fmt::Display for OfColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.of {
-            Told::Standard { mean, deviation } => write!(f, "{} has mean {mean} and deviation {deviation}", self.name),
-            Told::Range { min, max } => write!(f, "{} lies between {min} and {max}", self.name),
+            Some(Told::Standard { mean, deviation }) => write!(f, "{} has mean {mean} and deviation {deviation}", self.name)?,
+            Some(Told::Range { min, max }) => write!(f, "{} lies between {min} and {max}", self.name)?,
+            Some(Told::Quantiles { median, interquartile }) => {
+                write!(f, "{} has median {median} and interquartile range {interquartile}", self.name)?;
+            }
+            None => f.write_str(&self.name)?,
         }
+        self.clipped.map_or(Ok(()), |n| write!(f, "; {n} values clipped"))
     }
 }
 
 impl OfColumn {
-    /// From what was opened of each such column of a schema, as it is computed.
-    pub fn all(schema: &Schema, told: &[[f64; 2]]) -> Vec<OfColumn> {
+    /// From what was opened of each such column of a schema, as it is computed: statistics, and how many values were clipped.
+    pub fn all(schema: &Schema, told: Option<&[[f64; 2]]>, clipped: Option<&[u64]>) -> Vec<OfColumn> {
         let columns = schema.columns.iter().filter_map(|column| Some((column.name(), column.scale()?)));
-        let all = columns.zip(told).map(|((name, (scale, within)), [a, b])| {
+        let all = columns.enumerate().map(|(at, (name, (scale, within)))| {
             let (unit, middle) = (secure_unit(within), within[0] / 2.0 + within[1] / 2.0);
-            let of = match scale {
+            let of = told.and_then(|told| told.get(at)).map(|[a, b]| match scale {
                 Scale::Secure => Told::Standard { mean: middle + unit * a, deviation: unit * b },
                 Scale::SecureRange => Told::Range { min: middle + unit * a, max: middle + unit * b },
-            };
-            OfColumn { name: name.to_owned(), of }
+                Scale::SecureQuantiles => Told::Quantiles { median: middle + unit * a, interquartile: unit * b },
+            });
+            OfColumn { name: name.to_owned(), of, clipped: clipped.and_then(|all| all.get(at)).copied() }
         });
         all.collect()
     }

@@ -218,9 +218,11 @@ impl Session<'_> {
                     self.here.advance(|r| r.openings.statistics = true)?;
                 }
             }
-            Progress::OpenedStatistics { told } => {
-                let Some(told) = told else { return Ok(()) };
-                let columns = OfColumn::all(&self.job.data, &told);
+            Progress::OpenedStatistics { told, clipped } => {
+                if told.is_none() && clipped.is_none() {
+                    return Ok(());
+                }
+                let columns = OfColumn::all(&self.job.data, told.as_deref(), clipped.as_deref());
                 here.note(json!({ "what": "opened statistics", "job": self.here.hash, "columns": columns }))?;
                 self.here.update(|r| r.statistics = columns.clone())?;
             }
@@ -314,8 +316,10 @@ impl Session<'_> {
             .collect();
         let told = self.job.model_owner.iter().filter(|m| self.job.is_shown_figures(m.fingerprint)).map(|_| "model owner");
         let mut opens = json!({ "after each epoch": opened, "to": ["P0", "P1"], "told to": Vec::from_iter(told) });
-        if open.statistics {
-            opens["before the first step"] = json!(["statistics of the columns that are standardised on shares"]);
+        if open.statistics || open.clipped {
+            let statistics = open.statistics.then_some("statistics of the columns that are standardised on shares");
+            let clipped = open.clipped.then_some("how many of their values were clipped");
+            opens["before the first step"] = json!(statistics.into_iter().chain(clipped).collect::<Vec<_>>());
         }
         if self.training.spec.follows_best() {
             opens["told to P2"] = "whether the epoch was better than all before".into();

@@ -307,7 +307,9 @@ fn secure(job: &Job) -> Option<String> {
     let names: Vec<String> = job.data.columns.iter().filter_map(of).collect();
     (!names.is_empty()).then(|| {
         let shown = if job.open.statistics { "opened to P0 and P1 before the first step" } else { "shown to nobody" };
-        format!("statistics of {} are computed on shares, over all owners' training records, and {shown}", names.join(", "))
+        let clipped = if job.open.clipped { "; how many values of each were clipped is opened to them then" } else { "" };
+        let names = names.join(", ");
+        format!("statistics of {names} are computed on shares, over all owners' training records, and {shown}{clipped}")
     })
 }
 

@@ -204,7 +204,9 @@ fn what_is_beyond_its_bounds_stays_with_its_owner() {
 #[test]
 fn statistics_that_a_job_opens() {
     let mut d = with_measured(300);
-    let more = "[train]\nepochs = 60\nbatch = 8\n[checkpoint]\nsteps = 100000\n[open]\nstatistics = true\n";
+    let more = "[train]\nepochs = 60\nbatch = 8\n[checkpoint]\nsteps = 100000\n[open]\nstatistics = true\nclipped = true\n";
+    // The first column by its median and quartiles.
+    d.columns = d.columns.replacen("\"secure\"", "\"secure-quantiles\"", 1);
     d.job("job.toml", "a job", "masked", more);
     assert!(d.run(&["job", "show", "job.toml"]).stderr.windows(27).any(|w| w == b"opened to P0 and P1 before "));
     approved(&d);
@@ -232,6 +234,15 @@ fn statistics_that_a_job_opens() {
             .collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        assert_eq!(column["clipped"], 0, "{column}");
+        if at == 0 {
+            let mut values = values;
+            values.sort_by(f64::total_cmp);
+            let of = |part: usize| values[(values.len() - 1) * part / 4];
+            let near = |found: &Value, expected: f64| (found.as_f64().unwrap() - expected).abs() < 0.1 * (of(3) - of(1));
+            assert!(near(&column["median"], of(2)) && near(&column["interquartile"], of(3) - of(1)), "{column}");
+            continue;
+        }
         // All records are here, and a fifth of them was held out.
         let near = |found: &Value, expected: f64| (found.as_f64().unwrap() - expected).abs() < 0.1 * deviation + 1e-4 * unit;
         assert!(near(&column["mean"], mean) && near(&column["deviation"], deviation), "{column}: {mean}, {deviation}");
@@ -241,7 +252,7 @@ fn statistics_that_a_job_opens() {
     let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/north.pem"]);
     assert!(!seen.contains("deviation"), "{seen}");
     let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/research.pem"]);
-    assert!(seen.contains("opened: a has mean 3"), "{seen}");
+    assert!(seen.contains("opened: a has median 3") && seen.contains("; 0 values clipped"), "{seen}");
     // The means are in the model's file then, and fill what is missing.
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
     let predicted = d.ok(&["predict", "m.safetensors", "north.csv"]);

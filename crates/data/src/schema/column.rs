@@ -11,6 +11,8 @@ pub enum Scale {
     Secure,
     /// Minimum and maximum.
     SecureRange,
+    /// Median and quartiles.
+    SecureQuantiles,
 }
 
 /// What is taken in place of a number that is missing.

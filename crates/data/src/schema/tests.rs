@@ -92,11 +92,58 @@ fn a_number_whose_statistics_are_computed_on_shares() {
         assert!(line.contains(&format!("found {found}, {expected}")), "{line}");
     }
     let unknown = with("scale = \"public\"\n within = [0, 1]").unwrap_err().to_string();
-    assert!(unknown.contains("unknown variant `public`, expected `secure` or `secure-range`"), "{unknown}");
+    assert!(
+        unknown.contains("unknown variant `public`, expected one of `secure`, `secure-range`, `secure-quantiles`"),
+        "{unknown}"
+    );
     for within in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [0.0, f64::INFINITY], [f64::MIN, f64::MAX], [0.0, 1e-310]] {
         let line = wrong(|s| s.columns[0] = Column::secure("age", Scale::SecureRange, within));
         assert!(line.contains("columns[0] \"age\"") && line.contains("[lo, hi], finite numbers, lo below hi"), "{line}");
     }
+}
+
+/// A mean that is computed on shares needs a number more from the owner, and a network that is told of it an input more.
+#[test]
+fn a_mean_on_shares_for_what_is_missing() {
+    let with = |fields: &str| toml::from_str::<Schema>(&FULL.replacen("mean = 54\n    deviation = 12.5", fields, 1));
+    let secure = "scale = \"secure\"\n within = [0, 120]\n missing = [\"NA\"]\n fill = \"mean\"";
+    let s = with(secure).unwrap();
+    s.check().unwrap();
+    assert_eq!((s.features(), s.handed_in(), s.filled_on_shares()), (9, 10, vec![(0, false)]));
+    let text = serde_json::to_string(&s.columns[0]).unwrap();
+    assert!(text.ends_with(r#""within":[0.0,120.0],"missing":["NA"],"fill":"mean"}"#), "{text}");
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&s).unwrap()).unwrap(), s);
+    let told = with(&format!("{secure}\n indicator = true")).unwrap();
+    told.check().unwrap();
+    assert_eq!((told.features(), told.handed_in(), told.filled_on_shares()), (10, 10, vec![(0, true)]));
+    for scale in ["mean = 54\n deviation = 12.5", "scale = \"secure-range\"\n within = [0, 120]"] {
+        let line = with(&format!("{scale}\n missing = [\"NA\"]\n fill = \"mean\"")).unwrap().check().unwrap_err().to_string();
+        assert!(line.contains("found \"mean\" of a column of another scale") && !line.contains('\n'), "{line}");
+    }
+    let unknown = with(&secure.replace("\"mean\"", "\"median\"")).unwrap_err().to_string();
+    assert!(unknown.contains("a number, or \"mean\" with scale = \"secure\""), "{unknown}");
+}
+
+/// Numbers of rows are hidden where rows are joined, and doubles left out where owners have whole records.
+#[test]
+fn padding_and_doubles() {
+    let mut s = full();
+    (s.id, s.doubles) = (Some("id".into()), Doubles::LeaveOut);
+    s.check().unwrap();
+    assert!(s.joins() && s.leaves_out_doubles());
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&s).unwrap()).unwrap(), s);
+    assert!(wrong(|s| s.pad = Some(10)).contains("pad: found one where no rows are joined"));
+    assert!(wrong(|s| (s.id, s.doubles, s.pad) = (Some("id".into()), Doubles::LeaveOut, Some(10))).contains("pad: found one"));
+    let joined = |pad| move |s: &mut Schema| (s.partition, s.id, s.pad) = (Partition::Vertical, Some("id".into()), Some(pad));
+    assert!(wrong(joined(0)).contains("pad: found 0, expected 1 to"));
+    joined(1000)(&mut s);
+    s.doubles = Doubles::Keep;
+    s.check().unwrap();
+    assert!(toml::to_string(&s).unwrap().contains("pad = 1000"));
+    assert!(wrong(|s| s.doubles = Doubles::LeaveOut).contains("id: found none beside doubles"));
+    assert!(wrong(|s| s.id = Some("id".into())).contains("id: found one in a horizontal partition"));
+    let vertical = |s: &mut Schema| (s.partition, s.id, s.doubles) = (Partition::Vertical, Some("id".into()), Doubles::LeaveOut);
+    assert!(wrong(vertical).contains("doubles: found one in a vertical partition"));
 }
 
 #[test]

@@ -56,11 +56,11 @@ impl Job {
         if self.model_owner.is_some() {
             trainer.exported()?;
         }
-        if self.open.statistics && self.data.secure().is_empty() {
+        if (self.open.statistics || self.open.clipped) && self.data.secure().is_empty() {
             return refuse(
-                "open.statistics",
+                if self.open.statistics { "open.statistics" } else { "open.clipped" },
                 "true".into(),
-                "false: no column is standardised on shares, and all others' statistics are public",
+                "false: no column is standardised on shares; all others' statistics are public, and `trefoil share` tells each owner what is clipped",
             );
         }
         if self.train.start.is_some() && !self.data.secure().is_empty() {

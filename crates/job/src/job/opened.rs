@@ -27,11 +27,20 @@ pub struct Opened {
     pub least_records: usize,
     /// Once, before the first step: the statistics by which columns are standardised on shares.
     pub statistics: bool,
+    /// Likewise: how many values of each of these columns were clipped.
+    pub clipped: bool,
 }
 
 impl Default for Opened {
     fn default() -> Opened {
-        Opened { loss: true, metric: MetricName::Default, also: Metrics::default(), least_records: 100, statistics: false }
+        Opened {
+            loss: true,
+            metric: MetricName::Default,
+            also: Metrics::default(),
+            least_records: 100,
+            statistics: false,
+            clipped: false,
+        }
     }
 }
 
@@ -86,6 +95,8 @@ struct Written {
     least_records: usize,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     statistics: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    clipped: bool,
 }
 
 fn yes() -> bool {
@@ -99,7 +110,7 @@ fn least_records() -> usize {
 impl TryFrom<Written> for Opened {
     type Error = Error;
     fn try_from(written: Written) -> Result<Opened, Error> {
-        let Written { loss, metric, metrics, least_records, statistics } = written;
+        let Written { loss, metric, metrics, least_records, statistics, clipped } = written;
         let (metric, also) = match (metric, metrics) {
             (metric, None) => (metric.unwrap_or_default(), Metrics::default()),
             (Some(_), Some(_)) => return Err(Error::config("open.metrics", "metric beside it", "one of the two")),
@@ -114,19 +125,19 @@ impl TryFrom<Written> for Opened {
                 }
             }
         };
-        Ok(Opened { loss, metric, also, least_records, statistics })
+        Ok(Opened { loss, metric, also, least_records, statistics, clipped })
     }
 }
 
 impl From<Opened> for Written {
     fn from(open: Opened) -> Written {
-        let Opened { loss, metric, also, least_records, statistics } = open;
+        let Opened { loss, metric, also, least_records, statistics, clipped } = open;
         let metrics = match metric {
             MetricName::Of(first) if !also.is_empty() => Some([first].into_iter().chain(also.iter()).collect()),
             _ => None,
         };
         let metric = metrics.is_none().then_some(metric);
-        Written { loss, metric, metrics, least_records, statistics }
+        Written { loss, metric, metrics, least_records, statistics, clipped }
     }
 }
 

@@ -12,7 +12,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// The names without those of named networks.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 17] = [
     "train-784x256x10",
     "train-784x128x128x10",
     "infer-784x128x128x10-b1",
@@ -24,6 +24,8 @@ const OTHERS: [&str; 15] = [
     "check-1000000x30-numbers",
     "statistics-1000000x30",
     "extremes-1000000x30",
+    "quantiles-1000000x30",
+    "missing-1000000x30",
     "standardise-1000000x30",
     "join-100000",
     "join-1000000",

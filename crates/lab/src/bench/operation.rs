@@ -7,14 +7,14 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_engine::{Format, Product, fixed};
+use trefoil_engine::{Format, Index, Product, fixed};
 use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::WithSuite;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::{Id, Kept, Key, Party, Seeds, Suite, simulate_over};
 use trefoil_net::local;
 use trefoil_nn::train::LABEL;
-use trefoil_nn::{Data, Graph, NAMED, Open, OptimiserKind, Scaling, Schedule, Statistics, Training};
+use trefoil_nn::{Data, Gaps, Graph, NAMED, Open, OptimiserKind, Scaling, Schedule, Statistics, Training};
 use trefoil_ring::Tensor;
 use trefoil_server::lap::Clock;
 use trefoil_server::{Error, Result};
@@ -31,6 +31,7 @@ pub enum Operation {
     Softmax { rows: usize, cols: usize },
     Check { rows: usize, features: usize, pixels: bool },
     Statistics { rows: usize, features: usize, by: Scaling },
+    Missing { rows: usize, features: usize },
     Standardise { rows: usize, features: usize },
 }
 
@@ -57,6 +58,8 @@ impl Operation {
             "check-1000000x30-numbers" => Operation::Check { rows: 1_000_000, features: 30, pixels: false },
             "statistics-1000000x30" => Operation::Statistics { rows: 1_000_000, features: 30, by: Scaling::Deviation },
             "extremes-1000000x30" => Operation::Statistics { rows: 1_000_000, features: 30, by: Scaling::Range },
+            "quantiles-1000000x30" => Operation::Statistics { rows: 1_000_000, features: 30, by: Scaling::Quantiles },
+            "missing-1000000x30" => Operation::Missing { rows: 1_000_000, features: 30 },
             "standardise-1000000x30" => Operation::Standardise { rows: 1_000_000, features: 30 },
             other => match of_named(other) {
                 Some((network, batch)) if other.starts_with("train-") => Operation::Train { network, batch, optimiser },
@@ -138,6 +141,14 @@ impl Operation {
             Operation::Statistics { rows, features, by } => {
                 let w = secret(e, &spread(*rows, *features), SHARED)?;
                 laps(e, each, |e, _| Statistics::of(e, &w, &vec![*by; *features]).map(drop))
+            }
+            Operation::Missing { rows, features } => {
+                let w = secret(e, &spread(*rows, *features), SHARED)?;
+                // One column more: masks follow from how many there are.
+                let missing = secret(e, &Array2::zeros((*rows, *features + 1)), Format { frac: 0, bits: 1 })?;
+                let missing = e.gather(&missing, Index::Cols(&(0..*features).collect::<Vec<_>>()));
+                let gaps = Gaps { columns: (0..*features).collect(), missing };
+                laps(e, each, |e, _| Statistics::of_present(e, &w, &vec![Scaling::Deviation; *features], Some(&gaps)).map(drop))
             }
             Operation::Standardise { rows, features } => {
                 let w = secret(e, &spread(*rows, *features), SHARED)?;

@@ -77,6 +77,7 @@ pub fn job(demo: &Demo, data: &Dataset, keys: &Keys, addresses: &[String; 3]) ->
             also: t.open.also,
             least_records: 1,
             statistics: false,
+            clipped: false,
         },
         checkpoint: Checkpoint::default(),
         serve: None,

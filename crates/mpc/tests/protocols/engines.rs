@@ -263,6 +263,18 @@ fn errors<E: Engine>(
         let exact = w.mapv(|v| (v - mean) / deviation);
         out.push(("standardised".into(), worst(e.open(&z)?, &exact), 2.0 / 4096.0 + 15f64.exp2().recip()));
     }
+    let few = w.slice(ndarray::s![..w.nrows().min(1000), ..]).to_owned();
+    let num = secret(e, &few, Format::new(12, 10))?;
+    let statistics = Statistics::of(e, &num, &[Scaling::Quantiles])?;
+    let mut sorted: Vec<f64> = few.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    if let Some(last) = sorted.len().checked_sub(1) {
+        let at = |part: f64| sorted[(part * last as f64).floor() as usize];
+        let apart = at(0.75) - at(0.25);
+        let (median, inverse) = (e.open(&statistics.mean)?, e.open(&statistics.inverse)?.map(|r| r * apart));
+        out.push(("median".into(), worst(median, &Array2::from_elem((1, 1), at(0.5))), 0.0));
+        out.push(("quartiles".into(), worst(inverse, &Array2::ones((1, 1))), 16f64.exp2().recip()));
+    }
     // The same where every third value is missing, and by what then is left; what is missing becomes exactly 0.
     let there = Array2::from_shape_fn(w.dim(), |(i, j)| f64::from(u8::from((i + j) % 3 > 0)));
     let (num, missing) =

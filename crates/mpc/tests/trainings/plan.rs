@@ -186,6 +186,9 @@ fn columns_that_are_standardised_on_shares_take_what_is_planned() {
         let missing = if opened { vec![(7, false)] } else { vec![(0, true), (4, false)] };
         compare(&standard.clone().with(|t| (t.secure, t.missing) = (secure, missing)), usize::MAX);
     }
+    // Quantiles, and counts of what is clipped.
+    let secure = vec![(0, Scaling::Quantiles), (3, Scaling::Deviation)];
+    compare(&standard.with(|t| (t.secure, t.open.clipped) = (secure, true)), usize::MAX);
 }
 
 /// The network of the README at a rate that is a power of two, and LeNet on few records.

@@ -24,6 +24,14 @@ pub(super) fn check(bound: Option<f64>) -> Result<()> {
 /// # Errors
 /// Those of the engine.
 pub(crate) fn clip<E: Engine>(e: &mut E, x: &E::Num, bound: f64, bits: u8) -> EngineResult<E::Num> {
+    Ok(clipped(e, x, bound, bits)?.0)
+}
+
+/// And which elements are the bound or above it, or likewise below.
+///
+/// # Errors
+/// Those of the engine.
+pub(crate) fn clipped<E: Engine>(e: &mut E, x: &E::Num, bound: f64, bits: u8) -> EngineResult<(E::Num, [E::Bit; 2])> {
     let format = e.format(x);
     let unit = f64::from(-format.frac.cast_signed()).exp2();
     let bound = Array2::from_elem((1, 1), bound.max(16.0 * unit).min(f64::from(format.bits).exp2() * unit));
@@ -33,5 +41,5 @@ pub(crate) fn clip<E: Engine>(e: &mut E, x: &E::Num, bound: f64, bits: u8) -> En
     let [is_above, is_below] = e.drelu([&above, &below])?;
     let [above, below] = e.select([(&is_above, &above), (&is_below, &below)])?;
     let clipped = e.add(&e.sub(x, &above)?, &below)?;
-    Ok(e.claim(&clipped, bits))
+    Ok((e.claim(&clipped, bits), [is_above, is_below]))
 }

@@ -61,10 +61,17 @@ impl Layout {
         Ok((w, Some(Gaps { columns: columns.clone(), missing: e.claim(&missing, 1) })))
     }
 
-    /// Records as a network takes them.
-    pub fn standardised<E: Engine>(&self, e: &mut E, statistics: &Statistics<E::Num>, x: &E::Num, out: Format) -> Result<E::Num> {
+    /// Records as a network takes them; and how many values of each column that is standardised were clipped, if that is to be `counted`.
+    pub fn standardised<E: Engine>(
+        &self,
+        e: &mut E,
+        statistics: &Statistics<E::Num>,
+        x: &E::Num,
+        out: Format,
+        counted: bool,
+    ) -> Result<(E::Num, Option<E::Num>)> {
         let (w, gaps) = self.columns(e, x)?;
-        let z = statistics.standardise_present(e, &w, gaps.as_ref(), out)?;
+        let (z, counts) = statistics.standardise_counted(e, &w, gaps.as_ref(), out, counted)?;
         // Of these nobody has handed in more than that.
         let plain = (!self.plain[0].is_empty()).then(|| e.claim(&e.gather(x, Index::Cols(&self.plain[1])), out.bits));
         let rest = match self.flags[0].is_empty() {
@@ -77,7 +84,7 @@ impl Layout {
                 Some(in_order(e, &at, flags, plain)?)
             }
         };
-        in_order(e, &self.places, z, rest)
+        Ok((in_order(e, &self.places, z, rest)?, counts))
     }
 }
 

@@ -10,21 +10,27 @@ const SQUARE: u8 = 16;
 impl<N: Clone> Statistics<N> {
     /// Minimum and 1 / (maximum - minimum).
     pub(super) fn range<E: Engine<Num = N>>(e: &mut E, w: &N) -> Result<Self> {
-        let ([n, columns], frac) = (e.shape(w), e.format(w).frac);
+        let [n, columns] = e.shape(w);
         let mut both = Vec::new();
         for group in groups(n, columns) {
             both.push(extremes(e, &e.gather(w, Index::Cols(&group)))?);
         }
         let [least, apart] = [0, 1].map(|i| both.iter().map(|both| &both[i]).collect::<Vec<_>>());
         let (least, apart) = (e.beside(&least)?, e.beside(&apart)?);
-        e.settle(&[&least, &apart])?;
+        Statistics::by_width(e, &least, &apart)
+    }
+
+    /// What is subtracted, and one over a width, which is taken to be at least two units.
+    pub(super) fn by_width<E: Engine<Num = N>>(e: &mut E, least: &N, apart: &N) -> Result<Self> {
+        let frac = e.format(apart).frac;
+        e.settle(&[least, apart])?;
         // Below 2^11, so that the square over 2^22 is below 1.
         let whole = WHOLE + 1;
-        let apart = e.claim(&apart, frac + whole);
+        let apart = e.claim(apart, frac + whole);
         let [square] = e.products([Product::mul(&apart, &apart, Format { frac: SQUARE, bits: SQUARE + 2 * whole })])?;
         let square = e.times_2(&square, -2 * whole.cast_signed())?;
         let inverse = inverse_root(e, &square, whole)?;
-        Ok(Statistics { mean: finer(e, &least, MEAN)?, inverse })
+        Ok(Statistics { mean: finer(e, least, MEAN)?, inverse })
     }
 }
 

@@ -29,10 +29,21 @@ impl Trainer {
     /// # Errors
     /// Those of the engine; the statistics that they need are not there.
     pub fn standardised<E: Engine>(&self, e: &mut E, state: &State<E::Num>, x: &E::Num) -> EngineResult<E::Num> {
+        Ok(self.standardised_counted(e, state, x, false)?.0)
+    }
+
+    /// And how many values of each column were clipped, if that is to be `counted`.
+    fn standardised_counted<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        x: &E::Num,
+        counted: bool,
+    ) -> EngineResult<(E::Num, Option<E::Num>)> {
         let (layout, input) = (self.training().layout(), self.training().records.input());
         match &state.statistics {
-            _ if layout.places.is_empty() => Ok(x.clone()),
-            Some(statistics) => e.within(LAYER, |e| layout.standardised(e, statistics, x, input)),
+            _ if layout.places.is_empty() => Ok((x.clone(), None)),
+            Some(statistics) => e.within(LAYER, |e| layout.standardised(e, statistics, x, input, counted)),
             None => Err(trefoil_engine::Error::Protocol("the columns' statistics are not here".into())),
         }
     }
@@ -53,7 +64,7 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Opens them: of each column mean and deviation, or minimum and maximum, in units; `None` at a party to which nothing is opened.
+    /// Opens them: of each column mean and deviation, minimum and maximum, or median and the quartiles' difference, in units; `None` at a party to which nothing is opened.
     ///
     /// # Errors
     /// One is out of its bound; those of the engine.
@@ -63,23 +74,40 @@ impl Trainer {
         let (Some(mean), Some(inverse)) = (mean, inverse) else { return Ok(None) };
         let most = f64::from(WHOLE).exp2();
         let of = |((mean, inverse), (_, by)): ((&f64, &f64), &(usize, Scaling))| {
-            within("mean or minimum of a column", Some(*mean), -most, most)?;
+            within("mean, minimum or median of a column", Some(*mean), -most, most)?;
             within("deviation or range of a column", Some(inverse.recip()), 1.0, 2.0 * most)?;
             Ok(match by {
-                Scaling::Deviation => [*mean, inverse.recip()],
+                Scaling::Deviation | Scaling::Quantiles => [*mean, inverse.recip()],
                 Scaling::Range => [*mean, mean + inverse.recip()],
             })
         };
         mean.iter().zip(&inverse).zip(&self.training().secure).map(of).collect::<Result<Vec<_>>>().map(Some)
     }
 
+    /// Opens how many values of each column were clipped, where that was counted; `None` at a party to which nothing is opened.
+    ///
+    /// # Errors
+    /// More than there are records; those of the engine.
+    pub(crate) fn open_clipped<E: Engine>(&self, e: &mut E, counts: Option<&E::Num>) -> Result<Option<Vec<u64>>> {
+        let Some(counts) = counts else { return Ok(None) };
+        let Some(told) = e.within(LAYER, |e| e.open(counts))? else { return Ok(None) };
+        let rows = self.training().records.train_rows as f64;
+        let of = |count: &f64| {
+            within("number of clipped values", Some(*count), 0.0, rows)?;
+            Ok(count.round() as u64)
+        };
+        told.iter().map(of).collect::<Result<Vec<_>>>().map(Some)
+    }
+
     /// Both kinds of records standardised, where there are columns to standardise; of those held out none, where nothing is opened of them.
+    /// And how many values of those to train on were clipped, if that is to be `counted`.
     pub(crate) fn standardise_all<E: Engine>(
         &self,
         e: &mut E,
         state: &State<E::Num>,
         [train, test]: [&Data<E::Num>; 2],
-    ) -> EngineResult<Option<[Data<E::Num>; 2]>> {
+        counted: bool,
+    ) -> EngineResult<Option<([Data<E::Num>; 2], Option<E::Num>)>> {
         if self.training().secure.is_empty() {
             return Ok(None);
         }
@@ -90,9 +118,9 @@ impl Trainer {
             none = test.select(e, &[]);
             &none
         };
-        let mut of =
-            |data: &Data<E::Num>| -> EngineResult<_> { Ok(Data { x: self.standardised(e, state, &data.x)?, y: data.y.clone() }) };
-        Ok(Some([of(train)?, of(test)?]))
+        let (x, counts) = self.standardised_counted(e, state, &train.x, counted)?;
+        let test = Data { x: self.standardised(e, state, &test.x)?, y: test.y.clone() };
+        Ok(Some(([Data { x, y: train.y.clone() }, test], counts)))
     }
 
     /// The parameters as they are given away: the network takes records as they were shared, with the statistics in its first layer.

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis, s};
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_nn::graph::{Kind, Node};
 use trefoil_nn::layers::{BatchNorm, Linear};
-use trefoil_nn::{Data, Error, Event, Gaps, Graph, Scaling, State, Statistics, Training};
+use trefoil_nn::{Data, Error, Event, Gaps, Graph, QUANTILES_OF, Scaling, State, Statistics, Training};
 
 const SHARED: Format = Format::new(12, 10);
 const OUT: Format = Format::new(12, 3);
@@ -109,7 +109,7 @@ fn keeps_its_range<E: Engine>(e: &mut E, w: &Array2<f64>) {
         let [min, max] = [f64::min, f64::max].map(|f| column.iter().copied().reduce(f).unwrap());
         let (from, apart) = match by[j] {
             Scaling::Range => (min, (max - min).max(2.0)),
-            Scaling::Deviation => plain(&column.to_vec()),
+            Scaling::Deviation | Scaling::Quantiles => plain(&column.to_vec()),
         };
         assert!((least[[0, j]] - from).abs() < if by[j] == Scaling::Range { 1e-12 } else { 2f64.powi(-14) }, "column {j}");
         assert!((inverse[[0, j]] * apart - 1.0).abs() < 2f64.powi(-16), "column {j} of {} records", w.nrows());
@@ -130,6 +130,71 @@ fn minimum_and_maximum_are_exact() {
         keeps_its_range(&mut Fixed::default(), &columns(n));
     }
     keeps_its_range(&mut Float, &columns(1000));
+}
+
+/// Median and quartiles are values of the column, at their ranks, in columns that stand between others.
+fn keeps_its_quantiles<E: Engine>(e: &mut E, w: &Array2<f64>) {
+    let n = w.nrows();
+    let by: Vec<Scaling> = (0..w.ncols()).map(|j| if j == 4 { Scaling::Deviation } else { Scaling::Quantiles }).collect();
+    let x = e.public(w, SHARED).unwrap();
+    let statistics = Statistics::of(e, &x, &by).unwrap();
+    let [median, inverse] = [&statistics.mean, &statistics.inverse].map(|x| e.open(x).unwrap().unwrap());
+    let z = statistics.standardise(e, &x, OUT).unwrap();
+    let z = e.open(&z).unwrap().unwrap();
+    for (j, column) in w.axis_iter(Axis(1)).enumerate().filter(|(j, _)| *j != 4) {
+        let mut sorted = column.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |part: f64| sorted[(part * (n - 1) as f64).floor() as usize];
+        let (middle, apart) = (at(0.5), (at(0.75) - at(0.25)).max(2.0));
+        if n > QUANTILES_OF {
+            let rank = |v: f64| {
+                sorted.partition_point(|w| *w < v) as f64 / n as f64..=sorted.partition_point(|w| *w <= v) as f64 / n as f64
+            };
+            let found = rank(median[[0, j]]);
+            assert!(*found.start() < 0.52 && *found.end() > 0.48, "column {j}: the median's rank is {found:?}");
+            continue;
+        }
+        assert_eq!(median[[0, j]], middle, "column {j} of {n} records");
+        assert!((inverse[[0, j]] * apart - 1.0).abs() < 2f64.powi(-16), "column {j} of {n} records");
+        for (v, z) in column.iter().zip(z.column(j)) {
+            let exact = ((v - middle) / apart).clamp(STEP - 8.0, 8.0 - STEP);
+            assert!((z - exact).abs() <= 2.0 * STEP + exact.abs() * 2f64.powi(-16), "column {j} of {n} records: {z} for {exact}");
+        }
+    }
+}
+
+#[test]
+fn quantiles_are_exact() {
+    for n in [1, 2, 3, 4, 5, 64, 1000, 1023, 20_000] {
+        keeps_its_quantiles(&mut Fixed::default(), &columns(n));
+    }
+    keeps_its_quantiles(&mut Float, &columns(1000));
+}
+
+/// How many values of each column are clipped is what anybody would count who had them; it is told only if that is asked for.
+#[test]
+fn what_is_clipped_is_counted() {
+    let mut t = training(Graph::perceptron(&[5, 6, 3]));
+    let [mut x, y] = records(60);
+    // Two values of the second column, and one of the last, far from all others on either side.
+    (x[[3, 1]], x[[40, 1]], x[[7, 4]]) = (900.0, -900.0, -200.0);
+    t.secure[0].1 = Scaling::Quantiles;
+    for (statistics, clipped) in [(false, true), (true, true), (true, false), (false, false)] {
+        let t = t.clone().with(|t| (t.open.statistics, t.open.clipped) = (statistics, clipped)).trainer().unwrap();
+        let (e, mut said) = (&mut Fixed::default(), vec![]);
+        let (data, state) = (t.data(e, &x, &y).unwrap(), t.initial(e).unwrap());
+        let test = data.select(e, &(0..20).collect::<Vec<_>>());
+        t.train(e, state, 0, &data, &test, &mut |_, event| {
+            if let Event::OpenedStatistics { told, clipped } = event {
+                said.push((told.is_some(), clipped));
+            }
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+        // Of 60 values one alone is not beyond 8 deviations of all.
+        let expected = clipped.then(|| vec![2, 0, 0]);
+        assert_eq!(said, if statistics || clipped { vec![(statistics, expected)] } else { vec![] });
+    }
 }
 
 /// Of `n` records every how many lacks a value, column by column: none, some, many, nearly all and all of them.
