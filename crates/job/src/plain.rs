@@ -36,6 +36,9 @@ impl Plain {
     }
 }
 
+/// What hears of an epoch: its number, loss and accuracy, and all figures.
+pub type Report<'a> = dyn FnMut(u64, f64, f64, &[Figure]) + 'a;
+
 /// Trains in the clear on records to train on, and evaluates on those held out, calling `report` with (epoch, loss, accuracy) and all figures.
 ///
 /// # Errors
@@ -45,7 +48,7 @@ pub fn train(
     schema: &Schema,
     [train, test]: [&Samples; 2],
     stop: &AtomicBool,
-    report: &mut dyn FnMut(u64, f64, f64, &[Figure]),
+    report: &mut Report<'_>,
 ) -> Result<Plain> {
     let data = |samples: &Samples| {
         let [x, y] = matrices(trainer, schema, samples);

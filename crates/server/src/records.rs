@@ -233,9 +233,12 @@ fn promise(bits: u8, signed: bool) -> Range {
     Range { bits: bits + u8::from(signed), signed }
 }
 
+/// Places of what is promised alike, and of what is promised to be 0 or not by the number behind it.
+type Alike = (Vec<(Range, Vec<usize>)>, Vec<usize>);
+
 /// What an owner's features are promised to be, and the places of those of which it is, grey levels never below zero; and of those that are 0
 /// where the next number, which is 0 or 1, is 1.
-fn alike(schema: &Schema, columns: &[String]) -> Result<(Vec<(Range, Vec<usize>)>, Vec<usize>)> {
+fn alike(schema: &Schema, columns: &[String]) -> Result<Alike> {
     let pixels = schema.columns.iter().all(|c| matches!(c, Column::Pixels { .. }));
     let [all, secure] = [schema.input().1, schema.shared().1].map(|bits| promise(bits, !pixels));
     let (mut places, mut gaps, mut at) = ([vec![], vec![], vec![]], vec![], 0);

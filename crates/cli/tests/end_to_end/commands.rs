@@ -34,7 +34,7 @@ fn plain() {
 fn a_training_is_planned() {
     let args = ["plan", "--network", "784-256-10", "--rows", "60000", "--epochs", "1", "--prices", "0.1,3600", "--json"];
     let plan = json(&args);
-    assert_eq!((&plan["step"]["rounds"], &plan["steps"]), (&45.into(), &468.into()));
+    assert_eq!((&plan["step"]["rounds"], &plan["steps"]), (&25.into(), &468.into()));
     let bytes = plan["step"]["bytes_total"].as_u64().unwrap();
     assert!((11_200_000..11_250_000).contains(&bytes), "{bytes}");
     let of = |what: &str, part: &str| plan["seconds"][what][part].as_f64().unwrap();

@@ -4,6 +4,9 @@
 use super::{Gaps, Scaling, Statistics, in_order, others};
 use trefoil_engine::{Engine, Format, Index, Result};
 
+/// Columns of records, and which of their values are missing.
+type Present<N> = (N, Option<Gaps<N>>);
+
 /// Of records whose columns are partly standardised on shares.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Layout {
@@ -50,7 +53,7 @@ impl Layout {
     }
 
     /// The columns of records as they are shared that are standardised, and which of their values are missing.
-    pub fn columns<E: Engine>(&self, e: &E, x: &E::Num) -> Result<(E::Num, Option<Gaps<E::Num>>)> {
+    pub fn columns<E: Engine>(&self, e: &E, x: &E::Num) -> Result<Present<E::Num>> {
         let w = e.gather(x, Index::Cols(&self.secure));
         let [columns, at] = &self.gaps;
         if columns.is_empty() {

@@ -7,6 +7,9 @@ use crate::train::{Data, State};
 use crate::{Error, Result, Trainer};
 use trefoil_engine::{Engine, Format, Result as EngineResult, ShapeNum, Shapes};
 
+/// Records to train on and held out, and how many values of the first were clipped.
+type Standardised<N> = ([Data<N>; 2], Option<N>);
+
 impl Trainer {
     /// Statistics of matrices that `matrix` makes of a shape and a format, where there are columns that are standardised on shares.
     ///
@@ -107,7 +110,7 @@ impl Trainer {
         state: &State<E::Num>,
         [train, test]: [&Data<E::Num>; 2],
         counted: bool,
-    ) -> EngineResult<Option<([Data<E::Num>; 2], Option<E::Num>)>> {
+    ) -> EngineResult<Option<Standardised<E::Num>>> {
         if self.training().secure.is_empty() {
             return Ok(None);
         }
