@@ -43,15 +43,40 @@ fn statistics<S: Tested>(p: &mut Party, x: Input, gaps: bool) -> Result<End> {
     Ok(vec![])
 }
 
-/// Everything that the three see. Where copies of a number wait to be finished, each is sent alike: it counts once.
-fn seen<S: Tested>(secret: i64, seed: u64, gaps: bool, tap: Option<&Arc<dyn Tap>>) -> Vec<Field> {
-    let mut all = views(|p| statistics::<S>(p, Input::of(N, secret as u64), gaps), seed, tap);
+/// Quantiles of few values in few columns: each is compared many times.
+fn quantiles<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
+    with_engine::<S, _>(p, |e| {
+        let w = secret(e, &Tensor::from_elem((4, x.n / 4), x.secret), Format::new(12, 10), 1);
+        let of = Statistics::of(e, &w, &vec![Scaling::Quantiles; x.n / 4])?;
+        e.settle(&[&of.mean, &of.inverse])
+    })?;
+    Ok(vec![])
+}
+
+#[test]
+fn quantiles_show_nothing() {
+    fn of<S: Tested>() {
+        let seen = |secret: i64, seed| once(views(|p| quantiles::<S>(p, Input::of(N, secret as u64)), seed, None));
+        let wrong = differences(&seen(SECRETS[2], 3), &seen(SECRETS[3], 4));
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", S::NAME);
+    }
+    of::<Masked>();
+    of::<SecureNn>();
+}
+
+/// Where copies of a number wait to be finished, each is sent alike: it counts once.
+fn once(mut all: Vec<Field>) -> Vec<Field> {
     for field in all.iter_mut().filter(|field| field.name.contains("masked.lift")) {
         let mut known = HashSet::new();
         field.values.retain(|v| known.insert(*v));
         field.values.truncate(COPIED);
     }
     all
+}
+
+/// Everything that the three see.
+fn seen<S: Tested>(secret: i64, seed: u64, gaps: bool, tap: Option<&Arc<dyn Tap>>) -> Vec<Field> {
+    once(views(|p| statistics::<S>(p, Input::of(N, secret as u64), gaps), seed, tap))
 }
 
 /// No view tells records apart; and one does without the masks of these labels.
