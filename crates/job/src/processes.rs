@@ -156,7 +156,7 @@ pub(crate) fn train(
     let mut fleet = Fleet::start(command)?;
     std::thread::scope(|scope| {
         let (sender, heard) = channel();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut readers) = (Vec::new(), Vec::new());
         for (((id, me), child), dealt) in Id::ALL.into_iter().zip(&parties).zip(&mut fleet.0).zip(dealt) {
             let (Some(input), Some(output), Some(error)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
                 return Err(gone());
@@ -172,11 +172,11 @@ pub(crate) fn train(
                 let say = |heard| sender.send((id, heard)).unwrap_or(());
                 say(Heard::End(talk.run((input, output), &say)));
             });
-            scope.spawn(move || {
+            readers.push(scope.spawn(move || {
                 for line in BufReader::new(error).lines().map_while(std::io::Result::ok).filter(|line| !line.trim().is_empty()) {
                     *words.lock().unwrap_or_else(PoisonError::into_inner) = line;
                 }
-            });
+            }));
         }
         match follow(&heard, &tasks, stop, tell) {
             Ok(parts) => {
@@ -185,7 +185,14 @@ pub(crate) fn train(
             }
             // The threads end with the processes.
             Err(Error::Party { id, cause: Cause::Gone, message }) => {
-                let end = fleet.end_of(id).unwrap_or(message);
+                let end = fleet.end_of(id).map_or(message, |end| {
+                    // What it said last may still be on its way here.
+                    let until = Instant::now() + AFTERMATH;
+                    while readers.get(id.index()).is_some_and(|reader| !reader.is_finished()) && Instant::now() < until {
+                        std::thread::sleep(MOMENT);
+                    }
+                    end
+                });
                 let words = last_words[id.index()].lock().unwrap_or_else(PoisonError::into_inner);
                 let words = if words.is_empty() { String::new() } else { format!(": {words}") };
                 drop(fleet);
