@@ -4,10 +4,12 @@ use super::programs::End;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use trefoil_mpc::masked::Share;
+use trefoil_mpc::tap::Tap;
 use trefoil_mpc::{Error, Id, Party, Result, Seeds, simulate_over};
 use trefoil_net::recorded::Recorded;
 use trefoil_net::{Frame, Ring, local};
-use trefoil_ring::odd;
+use trefoil_ring::{Tensor, odd};
 
 /// A protocol with its inputs, as a party runs it. It ends with this party's share of the output, if there is one.
 pub type Program<'a> = dyn Fn(&mut Party) -> Result<End> + Sync + 'a;
@@ -63,6 +65,27 @@ impl Field {
     /// Whether it came in a frame.
     pub fn was_received(&self) -> bool {
         self.name.starts_with('P')
+    }
+}
+
+/// What `party` receives of a program whose masks `tap` chooses.
+pub fn received(party: Id, tap: &Arc<dyn Tap>, program: &(dyn Fn(&mut Party) -> Result<()> + Sync)) -> Vec<Field> {
+    let seeds = |id: Id| {
+        let mut seeds = Seeds::insecure(id, 1);
+        seeds.insecure_tap(tap.clone());
+        seeds
+    };
+    let runs = taped(seeds, &|p: &mut Party| program(p).map(|()| vec![]));
+    fields(runs).into_iter().filter(|f| f.receiver == party).collect()
+}
+
+/// A value under known masks, the same for all of `n` elements.
+pub fn alike(id: Id, n: usize, m: u64, l: [u64; 2]) -> Share {
+    let all = |x| Some(Tensor::from_elem((1, n), x));
+    match id {
+        Id::P0 => Share::new([1, n], all(m), [all(l[0]), None]),
+        Id::P1 => Share::new([1, n], all(m), [None, all(l[1])]),
+        Id::P2 => Share::new([1, n], None, [all(l[0]), all(l[1])]),
     }
 }
 

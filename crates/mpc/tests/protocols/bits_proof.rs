@@ -3,13 +3,13 @@
 //!
 //! A tap puts all values of the draws in question side by side, one for each element, and makes the others the same for all.
 
-use crate::common::views::{Field, fields, taped};
+use crate::common::views::{alike, received};
 use std::sync::Arc;
-use trefoil_mpc::masked::{Bit, Share, and, drelu};
+use trefoil_mpc::masked::{Bit, and, drelu};
 use trefoil_mpc::prg::BLOCK;
 use trefoil_mpc::tap::{Draw, Tap};
-use trefoil_mpc::{Id, Party, Result, Seeds};
-use trefoil_ring::{Tensor, planes};
+use trefoil_mpc::{Id, Party, Result};
+use trefoil_ring::planes;
 
 /// Draws that take all values: label, operation and number of planes, from the lowest bit of an element's number on.
 struct All {
@@ -51,13 +51,7 @@ fn every_view_once(party: Id, draws: &[(&'static str, u32, usize)], program: imp
     // Where there are less than 64 values, they fill a word several times over.
     let n = 1usize << bits.max(6);
     let tap: Arc<dyn Tap> = Arc::new(All { draws: draws.to_vec(), width: planes::words(n) });
-    let seeds = |id: Id| {
-        let mut seeds = Seeds::insecure(id, 1);
-        seeds.insecure_tap(tap.clone());
-        seeds
-    };
-    let runs = taped(seeds, &|p: &mut Party| program(p, n).map(|()| vec![]));
-    let received: Vec<Field> = fields(runs).into_iter().filter(|f| f.receiver == party).collect();
+    let received = received(party, &tap, &|p| program(p, n));
     let planes: Vec<&[u64]> = received.iter().flat_map(|f| f.values.chunks(planes::words(n))).collect();
     assert_eq!(planes.len(), bits, "{party} receives as many bits as there are");
     let mut counts = vec![0u32; 1 << bits];
@@ -69,21 +63,11 @@ fn every_view_once(party: Id, draws: &[(&'static str, u32, usize)], program: imp
     assert!(counts.iter().all(|c| *c == each), "{party}: not every view occurs {each} times");
 }
 
-/// A value under known masks, the same for all elements.
-fn share(id: Id, n: usize, m: u64, l: [u64; 2]) -> Share {
-    let all = |x| Some(Tensor::from_elem((1, n), x));
-    match id {
-        Id::P0 => Share::new([1, n], all(m), [all(l[0]), None]),
-        Id::P1 => Share::new([1, n], all(m), [None, all(l[1])]),
-        Id::P2 => Share::new([1, n], None, [all(l[0]), all(l[1])]),
-    }
-}
-
 fn comparison(b: u8, m: u64, x: u64) {
     let onehot = 1 << (b - 1);
     let l_1 = m.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let l = [m.wrapping_sub(x).wrapping_sub(l_1), l_1];
-    let program = |p: &mut Party, n: usize| drelu::drelu(p, &[(&share(p.id, n, m, l), b)], &[]).map(drop);
+    let program = |p: &mut Party, n: usize| drelu::drelu(p, &[(&alike(p.id, n, m, l), b)], &[]).map(drop);
     let masks = |label| [1, 2, 3].map(|op| (label, op, 1));
     let unknown = [vec![("masked.drelu.onehot_0", 1, onehot)], masks("masked.and.mu_0").to_vec()].concat();
     every_view_once(Id::P1, &unknown, program);

@@ -2,15 +2,14 @@
 //! and on the protocols themselves in a ring of eight elements. Over all that a server does not know, what it sees is equally often every value,
 //! whatever the secret is; and what comes out is the floor or the ceiling, without bias.
 
-use crate::common::views::{Field, fields, taped};
+use crate::common::views::{alike, received};
 use std::sync::Arc;
 use trefoil_mpc::flight::{Opening, low, masks_of_bit, masks_of_word, of_word};
 use trefoil_mpc::masked::powers::{Flying, Polynomial, evaluate};
 use trefoil_mpc::masked::{Bit, Share};
 use trefoil_mpc::prg::BLOCK;
 use trefoil_mpc::tap::{Draw, Tap};
-use trefoil_mpc::{Id, Party, Result, Seeds};
-use trefoil_ring::Tensor;
+use trefoil_mpc::{Id, Party, Result};
 
 #[test]
 fn what_is_opened_is_floor_or_ceiling_without_bias() {
@@ -93,16 +92,9 @@ fn every_view_once(
     let bits: usize = draws.iter().map(|(_, _, bits, count)| usize::from(*bits) * count).sum();
     let n = 1usize << bits;
     let tap: Arc<dyn Tap> = Arc::new(All { draws: draws.to_vec(), n });
-    let seeds = |id: Id| {
-        let mut seeds = Seeds::insecure(id, 1);
-        seeds.insecure_tap(tap.clone());
-        seeds
-    };
-    let runs = taped(seeds, &|p: &mut Party| program(p, n).map(|()| vec![]));
-    let received: Vec<Field> = fields(runs).into_iter().filter(|f| f.receiver == party).collect();
     let mut seen = vec![0u64; n];
     let mut width = 0;
-    for field in received {
+    for field in received(party, &tap, &|p| program(p, n)) {
         // Words of the ring of eight elements have three bits.
         let bits = if let trefoil_net::Ring::Bits(k) = field.ring { k } else { 3 };
         for part in field.values.chunks(n) {
@@ -119,13 +111,7 @@ fn every_view_once(
 /// A value under known masks, the same for all elements.
 fn share(id: Id, n: usize, x: i64) -> Share {
     let (l_0, l_1) = (0x1234_5678_9abc_def0_u64, 0xfedc_ba98_7654_3210_u64);
-    let all = |x| Some(Tensor::from_elem((1, n), x));
-    let m = all((x as u64).wrapping_add(l_0).wrapping_add(l_1));
-    match id {
-        Id::P0 => Share::new([1, n], m, [all(l_0), None]),
-        Id::P1 => Share::new([1, n], m, [None, all(l_1)]),
-        Id::P2 => Share::new([1, n], None, [all(l_0), all(l_1)]),
-    }
+    alike(id, n, (x as u64).wrapping_add(l_0).wrapping_add(l_1), [l_0, l_1])
 }
 
 const SHARE: &str = "masked.powers.share_0";
