@@ -139,11 +139,13 @@ impl Column {
             return Ok(Value::Missing);
         }
         let at = self.start + at;
-        let value = match &self.dictionary {
-            Some(dictionary) => return dictionary.get(self.place(at).ok_or_else(|| broken("a place below 0"))?),
-            None => self.value(at),
-        };
-        value.ok_or_else(|| broken("a text beyond its buffer"))
+        if let Some(dictionary) = &self.dictionary {
+            return dictionary.get(self.place(at).ok_or_else(|| broken("a place below 0"))?);
+        }
+        match self.value(at) {
+            Some(value) => Ok(value),
+            None => Err(broken("a text beyond its buffer")),
+        }
     }
 
     /// As a place in a dictionary.

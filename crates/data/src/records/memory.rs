@@ -67,15 +67,23 @@ impl Cells {
         self.len() == 0
     }
 
+    #[inline(always)]
     fn get(&self, at: usize) -> Result<Value<'_>, Refusal> {
-        let value = match self {
-            Cells::Integers(v) => v.get(at).map(|v| Value::Integer(*v)),
-            Cells::Floats(v) => v.get(at).map(|v| Value::Float(*v)),
-            Cells::Texts(v) => v.get(at).map(|v| Value::Text(v.trim_ascii())),
+        Ok(match self {
+            Cells::Integers(v) => v.get(at).map_or(Value::Missing, |v| Value::Integer(*v)),
+            Cells::Floats(v) => v.get(at).map_or(Value::Missing, |v| Value::Float(*v)),
+            Cells::Texts(v) => v.get(at).map_or(Value::Missing, |v| Value::Text(v.trim_ascii())),
             Cells::Arrow(v) => return v.get(at),
-        };
-        Ok(value.unwrap_or(Value::Missing))
+        })
     }
+}
+
+/// Where a column is: in which of a table's `cells`, and at which place of a record, which has `width` values there.
+#[derive(Clone, Copy)]
+struct Place {
+    cells: usize,
+    first: usize,
+    width: usize,
 }
 
 /// Columns side by side, with their names. Copies share the values.
@@ -87,8 +95,8 @@ pub struct Table {
     names: Vec<String>,
     cells: Arc<[Cells]>,
     records: usize,
-    /// Where each of the columns that are wanted is: in which of `cells`, and at which place of a record there.
-    places: Vec<(usize, usize)>,
+    /// Where each of the columns that are wanted is.
+    places: Vec<Place>,
     read: usize,
 }
 
@@ -112,7 +120,11 @@ impl Table {
             return Err(mismatch(name, format!("{found} values"), format!("{} in each of {records} records", names.len())));
         }
         let width = |cells: &Cells| cells.len().checked_div(records).unwrap_or(0);
-        let places = cells.iter().enumerate().flat_map(|(at, cells)| (0..width(cells)).map(move |place| (at, place))).collect();
+        let of = |(at, of_it): (usize, &Cells)| {
+            let width = width(of_it);
+            (0..width).map(move |first| Place { cells: at, first, width })
+        };
+        let places = cells.iter().enumerate().flat_map(of).collect();
         Ok(Table { name: name.to_owned(), names, cells: cells.into(), records, places, read: 0 })
     }
 
@@ -147,9 +159,18 @@ impl Table {
         }
         let record = self.read;
         self.read += 1;
-        for (slot, &(at, place)) in self.places.iter().enumerate() {
-            let at = self.cells.get(at).map(|cells| cells.get(cells.len() / self.records * record + place));
-            at.unwrap_or(Ok(Value::Missing)).and_then(|value| each(slot, value)).map_err(|why| self.fault(slot, why))?;
+        for (slot, Place { cells, first, width }) in self.places.iter().enumerate() {
+            // Step by step: a result that goes through closures is copied each time, which takes longer than reading it.
+            let Some(cells) = self.cells.get(*cells) else {
+                return Err(self.fault(slot, Refusal::new("no such column", "one of the table's")));
+            };
+            let value = match cells.get(width * record + first) {
+                Ok(value) => value,
+                Err(why) => return Err(self.fault(slot, why)),
+            };
+            if let Err(why) = each(slot, value) {
+                return Err(self.fault(slot, why));
+            }
         }
         Ok(true)
     }
