@@ -104,10 +104,7 @@ mod tests {
         let auc = Figure::undefined(Metric::Auc, "no positive among 60 held out".into());
         assert_eq!(auc.lines(&names), ["AUC: undefined (no positive among 60 held out)"]);
         let table = Figure::table(vec![vec![50, 4], vec![1, 5]]);
-        assert_eq!(
-            (table.value, table.lines(&[])[2].as_str()),
-            (Some(55.0 / 60.0), "  class 1 taken: 1 for class 0, 5 for class 1")
-        );
+        assert_eq!((table.value, table.lines(&[])[2].as_str()), (Some(55.0 / 60.0), "  class 1: 1 5"));
         for figure in [precision, auc, table, Figure::of(Metric::R2, -0.5)] {
             let text = serde_json::to_string(&figure).unwrap();
             assert_eq!(serde_json::from_str::<Figure>(&text).unwrap(), figure, "{text}");
