@@ -73,9 +73,11 @@ def kept():
 
 
 def test_texts_dates_and_decimals():
-    with pytest.warns(trefoil.DataWarning, match='column "(day|at)" is left out: 200 of 200 values are dates'):
-        guessed = trefoil.schema(kept(), "label")
+    guessed = trefoil.schema(kept(), "label")
     columns = {column["name"]: column for column in guessed["columns"]}
+    # Days since a date, and parts; with the hour where there are times.
+    assert columns["day"]["kind"] == "date" and columns["day"]["since"] == "2000-01-01"
+    assert columns["day"]["parts"] == ["month", "weekday"] and columns["at"]["parts"] == ["month", "weekday", "hour"]
     for name in ("text0", "text1", "text2", "text3", "places"):
         assert columns[name]["values"] == ["u", "v", "w"], name
     assert columns["money"]["mean"] == pytest.approx(0.375, abs=0.01) and columns["money"]["kind"] == "number"

@@ -10,6 +10,11 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import trefoil
 from trefoil import Job, Key, Service
@@ -19,7 +24,7 @@ PROGRAM = shutil.which(os.path.abspath(os.environ["TREFOIL"]) if "TREFOIL" in os
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="needs the program `trefoil`: its path in TREFOIL")
 PASSPHRASE = "correct horse battery staple"
 RUNNING = []
-NAMES = ["p0", "p1", "p2", "north", "south", "research", "ward", "stranger"]
+NAMES = ["p0", "p1", "p2", "north", "south", "east", "west", "research", "ward", "stranger"]
 
 JOB = """
 name = "wards"
@@ -243,6 +248,73 @@ def test_a_job_is_built_as_its_file_is_written(folder):
         trefoil.schema(frame(1, 300), "nothing")
     with pytest.raises(trefoil.FileError):
         job.save("nowhere/built.toml")
+
+
+def patients(seed):
+    """The records of scikit-learn's breast cancer file, made hard: noise, one in twenty ill, a tenth of the values missing; by the size of the nuclei."""
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    random, kinds = np.random.RandomState(seed), [np.flatnonzero(y == 1), np.flatnonzero(y == 0)]
+    ill = np.arange(4000) % 20 == 0
+    rows = np.where(ill, random.choice(kinds[1], 4000), random.choice(kinds[0], 4000))
+    values = np.maximum(X.values[rows] + 1.5 * X.values.std(axis=0) * random.randn(4000, X.shape[1]), 0)
+    order = np.argsort(values[:, 0])
+    values[random.rand(*values.shape) < 0.1] = np.nan
+    columns = [name.replace(" ", "_") for name in X]
+    frame = pandas.DataFrame(values, columns=columns).assign(diagnosis=np.where(ill, "malignant", "benign"), test=np.arange(4000) // 20 % 4 == 0)
+    return frame.iloc[order].reset_index(drop=True), columns
+
+
+def test_hospitals_made_hard(folder):
+    """Four hospitals with patients and units of their own: statistics, what fills a missing value and class weights on shares are as good as scikit-learn's
+    preparation of all records together, for the same network in floating point."""
+    # Millimetres, micrometres, inches.
+    units, areas = {"north": 1, "south": 0.001, "east": 25.4, "west": 1}, []
+    for seed in range(1, 6):
+        frame, columns = patients(seed)
+        train, test = (frame[frame.test == wanted].drop(columns="test") for wanted in (False, True))
+        settings = {"hidden": (16,), "epochs": 6, "batch_size": 64, "learning_rate": 0.02, "schedule": "cosine", "random_state": seed}
+        prepare = make_pipeline(SimpleImputer(), StandardScaler())
+        clear = trefoil.TrefoilClassifier(engine="float", class_weight="balanced", **settings)
+        pooled = make_pipeline(prepare, clear).fit(train[columns].values, train.diagnosis)
+        # Bounds that anybody could have named: from 0 to a power of ten.
+        bounds = [float(10 ** np.ceil(np.log10(frame[name].max()))) for name in columns]
+        number = {"kind": "number", "scale": "secure", "missing": [""], "fill": "mean"}
+        job = Job.build(
+            name=f"hospitals {seed}",
+            party=["p0", "p1", "p2"],
+            owner=list(units),
+            model_owner="research",
+            data={
+                "task": "classification",
+                "label": "diagnosis",
+                "classes": ["benign", "malignant"],
+                "holdout": 0,
+                "columns": [{**number, "name": name, "within": [0, most]} for name, most in zip(columns, bounds)],
+            },
+            train={
+                "hidden": [16], "epochs": 6, "batch": 64, "lr": 0.02, "class_weights": "balanced",
+                "seed": int(np.random.RandomState(seed).randint(np.iinfo(np.int32).max)),
+            },
+            # So that the model's file can fill what is missing, too.
+            open={"statistics": True, "metric": "nothing"},
+        )
+        job.save("hospitals.toml")
+        job.propose("keys/p0.pem")
+        for operator in ("p0", "p1", "p2"):
+            job.approve(f"keys/{operator}.pem")
+        for part, (owner, unit) in zip(np.array_split(train, 4), units.items()):
+            # As it was written down, with four digits, in the hospital's own unit.
+            part.assign(**{name: part[name] / unit for name in columns}).to_csv("hospital.csv", index=False, float_format="%.3e")
+            in_units = [word for name in columns for word in ("--unit", f"{name}={unit}")]
+            command("share", "hospital.csv", "--job", "hospitals.toml", "--key", f"keys/{owner}.pem", *in_units)
+        model = trefoil.fetch(job, "keys/research.pem", wait=120)
+        ill = test.diagnosis == "malignant"
+        areas.append([
+            roc_auc_score(ill, pooled.predict_proba(test[columns].values)[:, 1]), roc_auc_score(ill, model.answers(test[columns])[:, 1])
+        ])
+    pooled, shares = np.median(areas, axis=0)
+    print(f"\nhospitals made hard: AUC {shares:.4f} on shares, {pooled:.4f} prepared by scikit-learn; by seed {np.round(areas, 4).tolist()}")
+    assert shares > 0.9 and abs(shares - pooled) <= 0.005
 
 
 def test_what_is_not_there(folder):

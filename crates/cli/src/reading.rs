@@ -37,6 +37,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     by: Option<String>,
 
+    /// A column of numbers that the file has in another unit, and what its values are multiplied by to be in the job's: weight=0.4536 where the job has kilograms and the file pounds. Once for each such column
+    #[arg(long = "unit", value_name = "COLUMN=FACTOR", value_parser = unit)]
+    units: Vec<(String, f64)>,
+
     #[command(flatten)]
     reading: ReadArgs,
 
@@ -63,7 +67,8 @@ impl RecordArgs {
     /// # Errors
     /// Those of [`ReadArgs::source`].
     pub fn source(&self) -> trefoil_server::Result<Source> {
-        Ok(Source { labels: self.labels.clone(), by: self.by.clone(), ..self.reading.source(&self.file)? })
+        let (labels, by, units) = (self.labels.clone(), self.by.clone(), self.units.clone());
+        Ok(Source { labels, by, units, ..self.reading.source(&self.file)? })
     }
 }
 
@@ -78,6 +83,14 @@ fn delimiter(text: &str) -> Result<u8, String> {
         b"tab" | b"\\t" => Ok(b'\t'),
         [one] if one.is_ascii() && !one.is_ascii_alphanumeric() && !b"\"\r\n.+-".contains(one) => Ok(*one),
         _ => Err("expected one character such as ; or | that no number has, or tab".into()),
+    }
+}
+
+fn unit(text: &str) -> Result<(String, f64), String> {
+    let (column, factor) = text.rsplit_once('=').unwrap_or_default();
+    match factor.parse() {
+        Ok(factor) if !column.is_empty() && f64::is_normal(factor) => Ok((column.to_owned(), factor)),
+        _ => Err("expected a column, = and a number that is not 0, such as weight=0.4536".into()),
     }
 }
 

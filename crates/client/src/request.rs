@@ -10,8 +10,8 @@ use trefoil_net::Part;
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::Stream;
 
-/// A party's first frame from anybody but a party is at most this long: a job is the longest.
-pub(crate) const MAX: usize = 1 << 20;
+/// A party's first frame from anybody but a party is at most this long: a job is the longest, of ten thousand owners or twenty thousand columns.
+pub(crate) const MAX: usize = 8 << 20;
 pub(crate) const REQUEST: &str = "client.request";
 
 /// What a connection is for. Who may ask for what is the party's affair; jobs go by their hashes.

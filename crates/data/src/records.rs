@@ -21,6 +21,7 @@ pub(crate) mod calendar;
 pub(crate) mod cell;
 mod check;
 pub(crate) mod csv;
+mod dates;
 mod element;
 pub(crate) mod format;
 mod holdout;
@@ -44,12 +45,13 @@ mod text;
 pub(crate) mod value;
 
 use crate::Result;
-use crate::error::{Refusal, empty, mismatch};
+use crate::error::{Refusal, empty, mismatch, quote};
 use crate::schema::{Join, Partition, Schema, Task, held_out};
 pub use account::{Account, Tally};
 pub use array::idx_pixels;
 pub use check::{Checked, TOLD, check, check_table};
 pub use csv::Lines;
+pub use dates::{Cycle, DateNumber, Dates};
 use format::{Format, find};
 use holdout::Plan;
 use identifiers::Identifiers;
@@ -64,7 +66,7 @@ pub use text::{Reading, encoding};
 use value::{Encoding, Value};
 
 /// Where an owner's records are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// The features, and where columns have names the label and the identifier.
     pub path: PathBuf,
@@ -74,13 +76,15 @@ pub struct Source {
     pub by: Option<String>,
     /// CSV: how it is to be read.
     pub reading: Reading,
+    /// Columns of numbers that are in another unit than the job's, each with what its values are multiplied by to be in the job's.
+    pub units: Vec<(String, f64)>,
 }
 
 impl Source {
     /// A file that is read by what it says itself.
     #[must_use]
     pub fn of(path: impl Into<PathBuf>) -> Source {
-        Source { path: path.into(), labels: None, by: None, reading: Reading::default() }
+        Source { path: path.into(), labels: None, by: None, reading: Reading::default(), units: Vec::new() }
     }
 }
 
@@ -149,6 +153,8 @@ struct Fields {
     encodings: Vec<Encoding>,
     /// For each slot but the identifier's, which encoding.
     slots: Vec<usize>,
+    /// For each encoding what its values are multiplied by; empty where all are in the job's units.
+    factors: Vec<Option<f64>>,
     /// For each encoding.
     tallies: Vec<Tally>,
     labelled: bool,
@@ -168,6 +174,7 @@ impl Records {
     pub fn open(source: &Source, schema: &Schema, columns: &[String], labelled: bool) -> Result<Records> {
         schema.check()?;
         let (mut fields, names) = Fields::of(schema, columns, labelled)?;
+        fields.in_units(&source.units)?;
         let file = source.path.display().to_string();
         let format = match Format::open_named(source)? {
             Some(format) => format.named(source, names, labelled, schema)?,
@@ -360,13 +367,41 @@ impl Fields {
         let order = (schema.partition == Partition::Vertical && schema.join == Join::Order).then(Order::new);
         let identifiers = schema.joins().then(Identifiers::new);
         names.extend(schema.id.clone());
-        Ok((Fields { encodings, slots, tallies, labelled, order, identifiers, width }, names))
+        Ok((Fields { encodings, slots, factors: Vec::new(), tallies, labelled, order, identifiers, width }, names))
+    }
+
+    /// These columns' values are multiplied by these factors.
+    fn in_units(&mut self, units: &[(String, f64)]) -> Result<()> {
+        for (name, factor) in units {
+            let refuse = |found: String, expected: &str| mismatch(&format!("--unit {name}={factor}"), found, expected);
+            let at = self.tallies.iter().position(|tally| tally.name == *name);
+            let at = at.ok_or_else(|| refuse(format!("no column {}", quote(name)), "one that this owner shares"))?;
+            if !self.encodings.get(at).is_some_and(Encoding::has_unit) {
+                return Err(refuse("a column without a unit".into(), "one of numbers"));
+            }
+            if !factor.is_normal() {
+                return Err(refuse(format!("the factor {factor}"), "a number that is not 0"));
+            }
+            self.factors.resize(self.encodings.len(), None);
+            if let Some(before) = self.factors.get_mut(at).and_then(|place| place.replace(*factor)) {
+                return Err(refuse(format!("{before} before it"), "one factor for each column"));
+            }
+        }
+        Ok(())
     }
 
     #[inline]
     fn take(&mut self, slot: usize, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
         match (self.slots.get(slot), &mut self.order, &mut self.identifiers) {
-            (Some(&at), _, _) => self.encodings[at].encode(value, out, &mut self.tallies[at]),
+            (Some(&at), _, _) => {
+                let encoding = &self.encodings[at];
+                let value = match self.factors.get(at) {
+                    // What stands for a missing value has no unit, and what is taken in its place is in the job's.
+                    Some(Some(factor)) if !encoding.lacks(value) => Value::Float(value.number()? * factor),
+                    _ => value,
+                };
+                encoding.encode(value, out, &mut self.tallies[at])
+            }
             (None, Some(order), _) => order.push(value),
             (None, None, Some(identifiers)) => identifiers.push(value),
             (None, None, None) => Ok(()),

@@ -13,6 +13,7 @@
 //! | `category` | one of n texts | n numbers, one of them 1; none where it may be another text, and is |
 //! | `ordinal` | the i-th of n texts, from 0 | i / (n - 1) |
 //! | `boolean` | true or false, 1 or 0 | 1 or 0 |
+//! | `date` | a date | days since another one, as a `number` of them; parts of it: see [`Parts`] |
 //! | `numbers` | `count` values v | (v - mean) / deviation, clipped to (-8, 8), each |
 //! | `pixels` | `count` integers from 0 to 255 | p / 256 each |
 //!
@@ -22,6 +23,7 @@
 
 mod check;
 mod column;
+mod date;
 mod missing;
 mod propose;
 mod seen;
@@ -29,9 +31,11 @@ mod template;
 
 use crate::{DataError, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::ops::Range;
 
 pub use column::{Column, Fill, Scale};
+pub use date::{Part, Parts};
 pub use propose::Proposed;
 pub use template::{propose, propose_in_memory, template, template_in_memory};
 
@@ -246,8 +250,11 @@ impl Schema {
     /// # Errors
     /// [`DataError::Schema`] for a name that is no feature column or that comes twice.
     pub fn features_of(&self, columns: &[String]) -> Result<Vec<(&Column, Range<usize>)>> {
-        for (i, name) in columns.iter().enumerate() {
-            if !self.columns.iter().any(|c| c.name() == name) {
+        let known: HashSet<&str> =
+            if columns.is_empty() { HashSet::new() } else { self.columns.iter().map(Column::name).collect() };
+        let mut own = HashSet::new();
+        for name in columns {
+            if !known.contains(name.as_str()) {
                 let names: Vec<String> = self.columns.iter().map(|c| c.name().to_string()).collect();
                 return Err(refuse(
                     "an owner's columns",
@@ -255,7 +262,7 @@ impl Schema {
                     format!("one of: {}", crate::error::listed(&names)),
                 ));
             }
-            if columns[..i].contains(name) {
+            if !own.insert(name.as_str()) {
                 return Err(refuse("an owner's columns", format!("{} twice", crate::error::quote(name)), "each column once"));
             }
         }
@@ -265,7 +272,7 @@ impl Schema {
             from = span.end;
             (c, span)
         });
-        Ok(spans.filter(|(c, _)| columns.is_empty() || columns.iter().any(|name| name == c.name())).collect())
+        Ok(spans.filter(|(c, _)| columns.is_empty() || own.contains(c.name())).collect())
     }
 
     /// How many numbers an owner of these columns shares of a record. No names mean all columns.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use trefoil_data::records::{Checked, Reading, check, encoding};
-use trefoil_data::schema::{Column, Proposed, Task, propose, template};
+use trefoil_data::schema::{Column, Part, Proposed, Task, propose, template};
 use trefoil_data::{Records, Result, Samples, Schema, Source};
 
 fn case(name: &str) -> PathBuf {
@@ -220,7 +220,7 @@ fn what_is_clipped_is_told_and_too_much_is_refused() {
         cents.account.remarks(&schema, 16),
         [
             "column \"income\": 200 of 200 values clipped",
-            "column \"income\": values are about 100 times what the job has them at: another unit?"
+            "column \"income\": values are about 100 times what the job has them at: another unit? --unit income=FACTOR multiplies them"
         ]
     );
     assert_eq!(
@@ -339,9 +339,14 @@ fn a_template_publishes_nobody() {
     let (schema, columns) = propose(&Source::of(&path), Some("y"), None, None, &[]).unwrap();
     let schema = schema.unwrap();
     let kept: Vec<&str> = schema.columns.iter().map(Column::name).collect();
-    assert_eq!(kept, ["visits", "code", "smoker", "town", "height"]);
+    assert_eq!(kept, ["visits", "when", "code", "smoker", "town", "height"]);
     // Codes that look like one number are not one.
-    assert_eq!(schema.columns[1], Column::category("code", ["007", "1E2", "7", "x"].map(String::from).into()));
+    let Column::Date { since, format, parts, .. } = &schema.columns[1] else { panic!("{:?}", schema.columns[1]) };
+    assert_eq!(
+        (since.as_deref(), format.as_deref(), &parts[..]),
+        (Some("2000-01-01"), Some("%d.%m.%Y"), &[Part::Month, Part::Weekday][..])
+    );
+    assert_eq!(schema.columns[2], Column::category("code", ["007", "1E2", "7", "x"].map(String::from).into()));
     let why: Vec<(String, String)> = left_out(&Source::of(&path));
     for (name, part) in [
         ("", "an index that a tool has written"),
@@ -349,7 +354,6 @@ fn a_template_publishes_nobody() {
         ("email", "tells who a record is of"),
         ("note", "40 different texts in 40 records"),
         ("account", "another one in each record"),
-        ("when", "40 of 40 values are dates, the first in line 2"),
         ("price", "40 of 40 values have a decimal comma, the first in line 2: --decimal comma"),
         ("gap", "1 of 40 values are missing, the first in line 7, \"NA\""),
         ("zip", "40 of 40 values begin with a zero"),

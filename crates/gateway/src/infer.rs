@@ -53,7 +53,7 @@ impl Model {
     /// The number of records, and each column's values in the columns' order.
     fn columns(&self, mut inputs: Vec<Input>) -> Result<(usize, Vec<Cells>), Refusal> {
         let (mut records, mut cells) = (None::<u64>, vec![]);
-        for column in &self.input.columns {
+        for column in self.input.given() {
             let mut own = inputs.extract_if(.., |input| input.name == column.name());
             let what = format!("tensor {}", crate::tensors::quoted(column.name()));
             let Some(input) = own.next() else {
@@ -77,7 +77,7 @@ impl Model {
             cells.push(input.cells);
         }
         if let Some(other) = inputs.first() {
-            let names: Vec<&str> = self.input.columns.iter().map(|c| c.name()).take(50).collect();
+            let names: Vec<String> = self.input.given().iter().map(|c| c.name().to_owned()).take(50).collect();
             let found = format!("tensor {}", crate::tensors::quoted(&other.name));
             return Err(Refusal::request("inputs", found, format_args!("one for each of: {}", names.join(", "))));
         }

@@ -4,7 +4,7 @@
 use crate::tensors::Datatype;
 use serde::Serialize;
 use serde_json::{Value, json};
-use trefoil_nn::model::{Column, Input};
+use trefoil_nn::model::{Column, Given, Input};
 use trefoil_nn::{Reveal, Task};
 
 /// The one version of a model: another is another service.
@@ -46,13 +46,17 @@ impl Model {
     /// Of a service of this name, on records that are prepared so, and put into this.
     pub fn new(name: &str, input: &Input, task: &Task, reveal: Reveal) -> Model {
         let tensor = |name: &str, datatype, shape| Declared { name: name.to_owned(), datatype, shape, parameters: None };
-        let declared = |column: &Column| match column {
+        let of = |column: &Column| match column {
             Column::Category { name, .. } | Column::Ordinal { name, .. } => tensor(name, Datatype::Bytes, vec![-1]),
             Column::Numbers { name, count: 1, .. } => tensor(name, Datatype::Fp64, vec![-1]),
             Column::Numbers { name, count, .. } => {
                 let datatype = if column.is_pixels() { Datatype::Uint8 } else { Datatype::Fp64 };
                 tensor(name, datatype, vec![-1, *count as i64])
             }
+        };
+        let declared = |given: Given<'_>| match given {
+            Given::Dates(dates) => tensor(&dates.name, Datatype::Bytes, vec![-1]),
+            Given::Column(column) => of(column),
         };
         let names = match task {
             Task::Classification(names) => &names[..],
@@ -73,7 +77,7 @@ impl Model {
             input: input.clone(),
             task: task.clone(),
             reveal,
-            inputs: input.columns.iter().map(declared).collect(),
+            inputs: input.given().into_iter().map(declared).collect(),
             outputs,
         }
     }

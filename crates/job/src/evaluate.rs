@@ -7,7 +7,7 @@ use std::path::Path;
 use trefoil_data::Samples;
 use trefoil_data::records::{self, Records, Source};
 use trefoil_data::schema::{self, Schema, Task};
-use trefoil_nn::model::{Column, Input, Missing, Target};
+use trefoil_nn::model::{Column, Dates, Input, Missing, OfDates, Target};
 use trefoil_nn::{Graph, Model};
 
 /// What a model makes of a file's records.
@@ -97,7 +97,7 @@ pub fn asked(schema: &Schema) -> Input {
 }
 
 fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
-    let column = |column: &schema::Column| {
+    fn column(column: &schema::Column) -> Column {
         let numbers = |name: &str, count, subtract, divide, clip| Column::Numbers {
             name: name.to_owned(),
             count,
@@ -131,7 +131,13 @@ fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
                 Column::Category { name: name.clone(), values: values.clone(), other: *other }
             }
             schema::Column::Ordinal { name, values, .. } => Column::Ordinal { name: name.clone(), values: values.clone() },
+            // It is the columns that it becomes.
+            schema::Column::Date { name, .. } => Column::plain(name, 1),
         }
+    }
+    let made = |c: &schema::Column| match c.of_dates() {
+        none if none.is_empty() => vec![column(c)],
+        numbers => numbers.iter().map(|(_, c)| column(c)).collect(),
     };
     let target = schema.target.map(|t| Target { mean: t.mean, deviation: t.deviation });
     // The last bit of a number as it is shared.
@@ -140,7 +146,15 @@ fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
         true => Some(Column::flag_of(format!("{}_missing", c.name()), step)),
         false => c.indicator().map(Column::flag),
     };
-    let columns = schema.columns.iter().flat_map(|c| [Some(column(c)), flag(c)]).flatten().collect();
+    let columns = schema.columns.iter().flat_map(|c| made(c).into_iter().chain(flag(c))).collect();
+    let dates = schema.columns.iter().filter_map(|c| {
+        let of = |(number, column): (records::DateNumber, schema::Column)| OfDates {
+            name: column.name().to_owned(),
+            of: number.to_string(),
+        };
+        let columns = c.of_dates().into_iter().map(of).collect();
+        c.dates().map(|dates| Dates { name: c.name().to_owned(), format: dates.format, columns })
+    });
     let missing = schema.columns.iter().filter_map(|column| {
         let records::Missing { texts, fill, indicator } = column.missing()?;
         let name = column.name().to_owned();
@@ -152,7 +166,7 @@ fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
             _ => Some(Missing { name, texts, fill, indicator }),
         }
     });
-    Input { columns, named: true, missing: missing.collect(), target }
+    Input { columns, named: true, missing: missing.collect(), dates: dates.collect(), target }
 }
 
 /// Evaluates on all records of a file.

@@ -110,35 +110,56 @@ fn a_model_prepares_a_file_as_its_job_does() {
             {"kind": "boolean", "name": "smoker"},
             {"kind": "ordinal", "name": "stage", "values": ["I", "II", "III"], "missing": [""], "fill": "II", "indicator": true},
             {"kind": "category", "name": "town", "values": ["here", "there"], "other": true, "missing": [""], "fill": "here"},
+            {"kind": "date", "name": "born", "since": "2000-01-01", "mean": 100.0, "deviation": 50.0, "parts": ["weekday"], "encoding": "one-hot",
+             "missing": ["?"], "fill": "2000-01-03", "indicator": true},
+            {"kind": "date", "name": "left", "format": "%d.%m.%Y", "parts": ["year", "month"]},
             {"kind": "numbers", "name": "gene", "count": 3, "mean": 1.0, "deviation": 2.0}]}"#,
     )
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("records.csv");
-    let text = "gene0,gene1,gene2,town,stage,smoker,income,dose,age,y\n1,2,3,here,I,true,2.718281828459045,50,60,no\n\
-                -1,0,1e9,elsewhere,III,0,-,NA,,yes\n5,5,5,,,FALSE,1e-30,250,-1.0,no\n";
+    let text = "gene0,gene1,gene2,town,stage,smoker,income,dose,age,y,left,born\n1,2,3,here,I,true,2.718281828459045,50,60,no,1.4.2010,2000-04-10\n\
+                -1,0,1e9,elsewhere,III,0,-,NA,,yes,01.07.2020,?\n5,5,5,,,FALSE,1e-30,250,-1.0,no,31.1.1995,2000-12-31T12:00\n";
     std::fs::write(&file, text).unwrap();
     let source = Source::of(&file);
     let [all, _] = Samples::read(&mut Records::open(&source, &schema, &[], true).unwrap()).unwrap();
     let [shared, _] = all.decoded(&schema);
-    assert_eq!(shared.shape(), [3, 12]);
+    assert_eq!(shared.shape(), [3, 24]);
     let exact = [
-        [1.0, 0.0, 0.25, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5, 1.0],
-        [-0.45, 1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -0.5, 8.0],
-        [-0.45, 1.0, 1.0, -8.0, 0.0, 0.5, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0],
+        [
+            &[1.0, 0.0, 0.25, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0],
+            &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][..],
+            &[1.0, 1.0, 0.0],
+            &[0.0, 0.5, 1.0],
+        ]
+        .concat(),
+        [
+            &[-0.45, 1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+            &[-1.96, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0][..],
+            &[2.0, 0.0, -1.0],
+            &[-1.0, -0.5, 8.0],
+        ]
+        .concat(),
+        [
+            &[-0.45, 1.0, 1.0, -8.0, 0.0, 0.5, 1.0, 1.0, 0.0],
+            &[5.31, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0][..],
+            &[-0.5, 0.0, 1.0],
+            &[2.0, 2.0, 2.0],
+        ]
+        .concat(),
     ];
     assert!(shared.iter().zip(exact.iter().flatten()).all(|(a, b)| (a - b).abs() <= 1.0 / 4096.0), "{shared}");
 
-    let params = [arr2(&[[0.0; 12], [1.0; 12]]), arr2(&[[0.0, 0.0]])];
-    let model = evaluate::model(&schema, &Graph::perceptron(&[12, 2]), &params).unwrap();
+    let params = [arr2(&[[0.0; 24], [1.0; 24]]), arr2(&[[0.0, 0.0]])];
+    let model = evaluate::model(&schema, &Graph::perceptron(&[24, 2]), &params).unwrap();
     for name in ["model.safetensors", "model.onnx"] {
         let path = folder.path().join(name);
         evaluate::save(&model, &path).unwrap();
         let read = evaluate::load(&path).unwrap();
         let input = read.prepared().unwrap().clone();
-        let mut records = Unlabelled::open(input, Shape::Flat(12), &source, None).unwrap();
+        let mut records = Unlabelled::open(input, Shape::Flat(24), &source, None).unwrap();
         let prepared = records.next(9).unwrap().unwrap();
         let far = prepared.iter().zip(&shared).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(prepared.shape() == [3, 12] && far <= 1.0 / 4096.0, "{name}: {far}\n{prepared}");
+        assert!(prepared.shape() == [3, 24] && far <= 1.0 / 4096.0, "{name}: {far}\n{prepared}");
     }
 }

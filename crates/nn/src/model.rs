@@ -12,7 +12,7 @@ mod predict;
 mod safetensors;
 mod tensors;
 
-pub use input::{Column, Input, Missing, Scale, Target, near};
+pub use input::{Column, Dates, Given, Input, Missing, OfDates, Scale, Target, near};
 pub use predict::{classes, in_units, probabilities};
 
 use crate::graph::{Graph, Param};

@@ -76,7 +76,7 @@ impl Standing {
     /// This party's, with every checkpoint read through.
     pub fn of(here: &Here) -> Result<Standing> {
         let nonce = trefoil_mpc::Key::fresh()?;
-        let openings = here.record()?.openings;
+        let openings = here.record()?.openings.clone();
         let mut checkpoints = vec![];
         for path in files(here) {
             match read(here, &path) {

@@ -43,9 +43,9 @@ pub struct Unchecked {
 /// # Errors
 /// Parties of a pair were dealt different things; those of the network.
 pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
-    let uploads = session.here.record()?.uploads;
+    let record = session.here.record()?;
     let own: BTreeSet<(Fingerprint, String)> =
-        uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();
+        record.uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();
     let mut coins = [[0; 32]; 3];
     coins[session.me.index()] = *Key::fresh()?.bytes();
     let (mut checked, mut differ) = (own.clone(), BTreeSet::new());
@@ -115,8 +115,8 @@ impl Unchecked {
 /// # Errors
 /// [`Error::Refused`], where there was something to take back; the record cannot be written.
 pub fn heard(here: &Here, job: &Job, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
-    let uploads = here.record()?.uploads;
-    let counted = |w: &&Withdrawn| uploads.get(&w.owner).is_some_and(|u| u.upload == w.upload);
+    let record = here.record()?;
+    let counted = |w: &&Withdrawn| record.uploads.get(&w.owner).is_some_and(|u| u.upload == w.upload);
     let bad: Vec<(usize, String)> =
         withdrawn.iter().filter(counted).filter_map(|w| Some((job.owner_of(w.owner)?, w.why.clone()))).collect();
     if bad.is_empty() {

@@ -15,7 +15,7 @@ pub type Approvals = BTreeMap<(Role, Fingerprint), Approval>;
 
 /// A job: what is on disk, and what is going on.
 pub struct Entry {
-    pub record: Record,
+    pub record: Arc<Record>,
     pub approvals: Approvals,
     pub running: bool,
     /// How the peers are found.
@@ -43,7 +43,7 @@ pub struct Slot {
 impl Entry {
     pub fn new(record: Record) -> Entry {
         Entry {
-            record,
+            record: Arc::new(record),
             approvals: BTreeMap::new(),
             running: false,
             meeting: Meeting::default(),
@@ -55,9 +55,10 @@ impl Entry {
 
     /// Takes an approval that was checked and is on the disk; `own` is this party's certificate.
     pub fn approve(&mut self, approval: Approval, own: Fingerprint) {
-        self.record.approved |= approval.by == own;
+        let record = Arc::make_mut(&mut self.record);
+        record.approved |= approval.by == own;
         if approval.role == Role::DataOwner {
-            self.record.owners.insert(approval.by);
+            record.owners.insert(approval.by);
         }
         self.approvals.insert((approval.role, approval.by), approval);
     }

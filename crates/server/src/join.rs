@@ -17,6 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::{join, pieces, request};
 use trefoil_job::JobHash;
@@ -60,7 +61,7 @@ pub fn begin(here: &Here, stream: &mut Stream, from: Fingerprint, rows: u64, app
 }
 
 /// Which of the three this is, and the job.
-fn may_join(here: &Here, from: Fingerprint) -> Result<(Id, Record)> {
+fn may_join(here: &Here, from: Fingerprint) -> Result<(Id, Arc<Record>)> {
     let record = here.record()?;
     let refuse = |why: String| Err(Error::Refused(why));
     if record.job.owner_of(from).is_none() {
@@ -219,7 +220,7 @@ pub fn fits(here: &Here, record: &Record, from: Fingerprint, rows: u64) -> Resul
     }
 }
 
-fn for_p2((id, record): (Id, Record)) -> Result<Record> {
+fn for_p2((id, record): (Id, Arc<Record>)) -> Result<Arc<Record>> {
     match id {
         Id::P2 => Ok(record),
         Id::P0 | Id::P1 => Err(Error::Refused(format!("pseudonyms are matched by P2; this is {id}"))),

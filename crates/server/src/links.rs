@@ -108,8 +108,8 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
             return refuse(&mut stream, &why);
         }
     };
-    let answer = match (record.state, record.model) {
-        (State::Trained, Some(model)) => Answer::Trained { model },
+    let answer = match (&record.state, &record.model) {
+        (State::Trained, Some(model)) => Answer::Trained { model: model.clone() },
         (State::Failed { .. }, _) => {
             let may = if record.astray { "" } else { ", and may resume it" };
             Answer::Over { why: format!("failed; its operator knows why{may}") }
@@ -123,7 +123,7 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
             }
         }
     };
-    reply(here, stream, id, answer, record.withdrawn);
+    reply(here, stream, id, answer, record.withdrawn.clone());
 }
 
 /// What is said to a peer that comes when nothing is missing.

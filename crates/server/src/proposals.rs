@@ -4,7 +4,7 @@
 use crate::entry::Entry;
 use crate::record::{Record, State};
 use crate::server::{Here, JOBS, Server};
-use crate::{Error, Result, approvals};
+use crate::{Error, Result, stored};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub fn take(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
     if let Some(entry) = jobs.get_mut(&hash) {
         // Only addresses can differ, and only the operator may say where this party finds its peers.
         if from == own && entry.record.job != job {
-            let record = Record { job, ..entry.record.clone() };
-            server.database.put(JOBS, &hash.to_string(), &record)?;
+            let record = Record { job, ..Record::clone(&entry.record) };
+            stored::put(&server.database, hash, &entry.record, &record)?;
             server.note(json!({ "what": "addresses changed", "job": hash, "by": from }))?;
-            entry.record = record;
+            entry.record = Arc::new(record);
         }
         return Ok(here);
     }
@@ -55,8 +55,7 @@ pub fn take(server: &Arc<Server>, job: Job, from: Fingerprint) -> Result<Here> {
         let Some(old) = makes_room(&jobs, services) else {
             return Err(Error::Refused(format!("{MOST_JOBS} jobs are remembered here, and none is over")));
         };
-        server.database.delete(JOBS, &old.to_string())?;
-        server.database.clear(&approvals::table(old))?;
+        stored::forget(&server.database, old)?;
         server.note(json!({ "what": "forgotten", "job": old }))?;
         jobs.remove(&old);
     }
@@ -108,7 +107,7 @@ mod tests {
         // Models that nobody gets: not served yet, served, served once.
         for n in 6..9 {
             add(&mut jobs, n, true, State::Trained, false);
-            jobs.get_mut(&JobHash([n; 32])).unwrap().record.job.model_owner = None;
+            Arc::make_mut(&mut jobs.get_mut(&JobHash([n; 32])).unwrap().record).job.model_owner = None;
         }
         // A model that its owner has not fetched waits for that, whoever has asked it.
         let services = |job: JobHash| (usize::from([5, 7].contains(&job.0[0])), usize::from([1, 8].contains(&job.0[0])));

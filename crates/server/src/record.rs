@@ -26,7 +26,8 @@ pub struct Record {
     /// The owners that have; likewise.
     #[serde(skip)]
     pub owners: BTreeSet<Fingerprint>,
-    /// Uploads that are complete at all three parties.
+    /// Uploads that are complete at all three parties. In the database each has its own entry: one more of thousands is not all of them again.
+    #[serde(skip)]
     pub uploads: BTreeMap<Fingerprint, Committed>,
     /// P2: the owners whose pseudonyms are here, with the hash of each list.
     #[serde(default)]
@@ -255,6 +256,39 @@ impl Record {
             model: None,
             delivered: false,
         }
+    }
+
+    /// Whether what the database has under the job's name is the same.
+    pub fn is_stored_as(&self, other: &Record) -> bool {
+        fn kept(record: &Record) -> impl PartialEq + '_ {
+            let Record {
+                semantics,
+                job,
+                proposed_by,
+                approved: _,
+                owners: _,
+                uploads: _,
+                joined,
+                withdrawn,
+                started,
+                start_model,
+                state,
+                checkpoint,
+                steps,
+                last,
+                figures,
+                statistics,
+                openings,
+                astray,
+                checked,
+                epoch,
+                model,
+                delivered,
+            } = record;
+            let (asked, at) = ((semantics, job, proposed_by, started, start_model), (state, checkpoint, steps, epoch));
+            (asked, joined, withdrawn, at, last, figures, statistics, openings, astray, checked, model, delivered)
+        }
+        kept(self) == kept(other)
     }
 
     /// Whether this upload of an owner was refused.

@@ -82,7 +82,7 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
     let (features, labels) = job.widths(owner);
     let width = features + labels;
     let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
-    let committed = here.record()?.uploads.remove(&job.owner[owner].fingerprint);
+    let committed = here.record()?.uploads.get(&job.owner[owner].fingerprint).cloned();
     let committed = committed.ok_or_else(|| bad("none".into()))?;
     let (mut part, mut digest) = (Part::default(), Sha256::new());
     let mut common: [Option<Sha256>; 3] = Default::default();

@@ -290,7 +290,7 @@ fn give_model(here: &Here, stream: &mut Stream, from: Fingerprint, approval: App
     record.job.is_the_one(here.hash)?;
     let (model, mut reader) = checkpoint::model(here)?;
     if record.model.as_ref() != Some(&model) {
-        return Err(Error::config("model", model, record.model.unwrap_or_else(|| "none".into())));
+        return Err(Error::config("model", model, record.model.as_deref().unwrap_or("none")));
     }
     let mut matrices: Vec<Vec<Part>> = vec![];
     while let Some(record) = reader.next()? {

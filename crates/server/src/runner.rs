@@ -52,7 +52,9 @@ fn run(here: &Here) {
         if record.state.is_final() {
             return;
         }
-        if !record.missing().is_empty() {
+        // Thousands of owners come one by one: nothing is listed for each.
+        if record.uploads.len() < record.job.owner.len() || !record.missing().is_empty() {
+            drop(record);
             let jobs = here.jobs();
             drop(here.changed.wait_timeout(jobs, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner));
             continue;
@@ -61,7 +63,7 @@ fn run(here: &Here) {
         let result = work::run(here);
         let _ = here.live(|e| e.session = None);
         let Err(e) = result else { return };
-        if let Ok(State::Cancelled { .. }) = here.record().map(|r| r.state) {
+        if here.record().is_ok_and(|r| matches!(r.state, State::Cancelled { .. })) {
             // What the session has written since it was cancelled.
             return uploads::abandon(here);
         }

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::page::Page;
 use crate::record::{Record, State};
 use crate::service::{Budget, Quotas, Services};
-use crate::{Error, Event, Result};
+use crate::{Error, Event, Result, stored};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -19,7 +19,7 @@ use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::Listener;
 use trefoil_store::{Database, Folder, StorageKey, audit};
 
-/// The table of jobs.
+/// The table of jobs, without their uploads: see [`stored`].
 pub const JOBS: &str = "jobs";
 
 /// A running party.
@@ -160,8 +160,8 @@ impl Here {
         self.server.unknown(self.hash)
     }
 
-    /// The record of a job.
-    pub fn record(&self) -> Result<Record> {
+    /// The record of a job, as it is now. What is held on to is copied when it changes, and a job of ten thousand owners is some megabytes.
+    pub fn record(&self) -> Result<Arc<Record>> {
         self.jobs().get(&self.hash).map(|e| e.record.clone()).ok_or_else(|| self.unknown())
     }
 
@@ -169,11 +169,11 @@ impl Here {
     pub fn update<T>(&self, change: impl FnOnce(&mut Record) -> T) -> Result<T> {
         let mut jobs = self.jobs();
         let entry = jobs.get_mut(&self.hash).ok_or_else(|| self.unknown())?;
-        let mut record = entry.record.clone();
+        let mut record = Record::clone(&entry.record);
         let out = change(&mut record);
-        if record != entry.record {
-            self.database.put(JOBS, &self.hash.to_string(), &record)?;
-            entry.record = record;
+        if record != *entry.record {
+            stored::put(&self.database, self.hash, &entry.record, &record)?;
+            entry.record = Arc::new(record);
         }
         drop(jobs);
         self.changed.notify_all();

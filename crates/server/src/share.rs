@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Announcement, Standing, Summary};
+use trefoil_data::schema::Partition;
 use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::{Chosen, WithSuite};
 use trefoil_mpc::{Part, Party};
@@ -286,10 +287,13 @@ pub fn commit(here: &Here, from: Fingerprint, upload: &str) -> Result<bool> {
         }
     };
     let committed = Committed { upload: upload.to_owned(), summary, sha256, checked: false };
-    let mut with = record.clone();
-    with.uploads.insert(from, committed.clone());
     // Owners of columns of the same records learn at once if theirs are not the same.
-    records::rows(&with)?;
+    if record.job.data.partition == Partition::Vertical {
+        let mut with = Record::clone(&record);
+        with.uploads.insert(from, committed.clone());
+        records::rows(&with)?;
+    }
+    drop(record);
     here.note(json!({ "what": "uploaded", "job": here.hash, "by": from, "upload": upload, "rows": committed.summary, "sha256": committed.sha256 }))?;
     here.update(|r| r.uploads.insert(from, committed))?;
     drop(slot);

@@ -2,14 +2,15 @@
 //! does not have the hash under which it is kept is set aside, and the party does nothing with it; the others go on.
 
 use crate::entry::Entry;
-use crate::record::Record;
+use crate::record::{Committed, Record};
 use crate::server::JOBS;
 use crate::{Result, approvals};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use trefoil_job::{JobHash, SEMANTICS};
 use trefoil_net::identity::Fingerprint;
-use trefoil_store::Database;
+use trefoil_store::{Change, Database};
 
 /// Jobs by their hashes.
 pub struct Stored {
@@ -21,6 +22,42 @@ pub struct Stored {
     pub untrue: Vec<(String, String)>,
 }
 
+/// The table of a job's uploads.
+fn uploads_of(hash: impl Display) -> String {
+    format!("uploads {hash}")
+}
+
+/// Writes down what has changed of a job, all of it or nothing.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn put(database: &Database, hash: JobHash, before: &Record, after: &Record) -> Result<()> {
+    let table = uploads_of(hash);
+    let mut changes = vec![];
+    if !after.is_stored_as(before) {
+        changes.push(Change::new(JOBS, hash, Some(after))?);
+    }
+    let gone = before.uploads.keys().filter(|owner| !after.uploads.contains_key(owner));
+    for owner in gone {
+        changes.push(Change::new(&table, owner, None::<&Committed>)?);
+    }
+    for (owner, upload) in after.uploads.iter().filter(|(owner, upload)| before.uploads.get(owner) != Some(upload)) {
+        changes.push(Change::new(&table, owner, Some(upload))?);
+    }
+    Ok(database.put_all(&changes)?)
+}
+
+/// Removes a job that is over.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn forget(database: &Database, hash: JobHash) -> Result<()> {
+    database.delete(JOBS, &hash.to_string())?;
+    database.clear(&uploads_of(hash))?;
+    database.clear(&approvals::table(hash))?;
+    Ok(())
+}
+
 /// Reads the database of the party with this certificate.
 ///
 /// # Errors
@@ -28,7 +65,8 @@ pub struct Stored {
 pub fn load(database: &Database, own: Fingerprint) -> Result<Stored> {
     let mut stored = Stored { jobs: BTreeMap::new(), aside: BTreeMap::new(), untrue: vec![] };
     for (name, value) in database.all::<Value>(JOBS)? {
-        let (hash, mut entry) = match record(&name, value) {
+        let uploads = database.all::<Value>(&uploads_of(&name))?;
+        let (hash, mut entry) = match record(&name, value, uploads) {
             Ok((hash, record)) => (hash, Entry::new(record)),
             Err(why) => {
                 stored.aside.insert(name, why);
@@ -44,7 +82,7 @@ pub fn load(database: &Database, own: Fingerprint) -> Result<Stored> {
     Ok(stored)
 }
 
-fn record(name: &str, value: Value) -> std::result::Result<(JobHash, Record), String> {
+fn record(name: &str, value: Value, uploads: Vec<(String, Value)>) -> std::result::Result<(JobHash, Record), String> {
     // Before anything else is read: other versions may have other fields.
     let semantics = value.get("semantics").and_then(Value::as_u64).unwrap_or(0);
     if semantics != u64::from(SEMANTICS) {
@@ -52,7 +90,12 @@ fn record(name: &str, value: Value) -> std::result::Result<(JobHash, Record), St
             "job {name} as it is stored here: found version {semantics} of what a job's fields mean, expected {SEMANTICS}: approve it anew"
         ));
     }
-    let record: Record = serde_json::from_value(value).map_err(|e| format!("job {name} as it is stored here: {e}"))?;
+    let mut record: Record = serde_json::from_value(value).map_err(|e| format!("job {name} as it is stored here: {e}"))?;
+    for (owner, upload) in uploads {
+        let wrong = |e: &dyn Display| format!("job {name} as it is stored here: upload of {owner}: {e}");
+        let upload = serde_json::from_value(upload).map_err(|e| wrong(&e))?;
+        record.uploads.insert(owner.parse().map_err(|e| wrong(&e))?, upload);
+    }
     let hash: JobHash = name.parse().map_err(|e| format!("job {name} as it is stored here: {e}"))?;
     record.job.is_the_one(hash).map_err(|e| e.to_string())?;
     Ok((hash, record))

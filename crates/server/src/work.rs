@@ -65,7 +65,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
 
 /// The peers were told by this party that its model is written, and finished, before this party died: it is written.
 fn finished_without_us(here: &Here, model: &str) -> Result<()> {
-    let own = match here.record()?.job.model_owner {
+    let own = match &here.record()?.job.model_owner {
         Some(_) => checkpoint::model(here).map(|(own, _)| own),
         None => served::model(here, here.hash),
     };
@@ -80,13 +80,14 @@ fn finish(here: &Here, model: &str) -> Result<()> {
     // A training that ended early has no more steps than are in its last checkpoint.
     here.advance(|r| (r.state, r.model, r.steps) = (State::Trained, Some(model.to_owned()), r.checkpoint))?;
     uploads::forget(here);
-    let Record { job, epoch, .. } = here.record()?;
+    let record = here.record()?;
+    let Record { job, epoch, .. } = &*record;
     let mut trained = json!({ "what": "trained", "job": here.hash, "model": model });
     if let Some(epoch) = epoch {
-        trained["epoch"] = epoch.into();
+        trained["epoch"] = (*epoch).into();
     }
     here.note(trained)?;
-    here.say(Event::Trained { epoch });
+    here.say(Event::Trained { epoch: *epoch });
     let model = if job.model_owner.is_some() { "waits for its owner" } else { "stays in shares" };
     tracing::info!(job = %here.hash, "trained; the model {model}, and the shares of the records are gone");
     Ok(())
@@ -338,7 +339,7 @@ impl Session<'_> {
     /// What must be equal at all three.
     fn agreed(&self) -> serde_json::Map<String, serde_json::Value> {
         let config = &self.here.config;
-        let uploads = self.here.record().map(|r| r.uploads).unwrap_or_default();
+        let uploads = self.here.record().map(|r| r.uploads.clone()).unwrap_or_default();
         let uploads = uploads
             .into_iter()
             .map(|(owner, u)| {

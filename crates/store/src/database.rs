@@ -11,6 +11,7 @@ use redb::backends::FileBackend;
 use redb::{Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::panic;
@@ -27,6 +28,26 @@ pub struct Database {
     /// again. The next call does so, with all its checks; on a full disk it fails until there is room.
     redb: RwLock<Option<redb::Database>>,
     file: PathBuf,
+}
+
+/// A value that is to be set, or removed.
+pub struct Change {
+    table: String,
+    key: String,
+    value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// `None` removes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Value`]: no JSON can be made of it.
+    pub fn new<T: Serialize>(table: &str, key: impl Display, value: Option<&T>) -> Result<Change> {
+        let (table, key) = (table.to_owned(), key.to_string());
+        let wrong = |source| StoreError::Value { file: PathBuf::new(), what: format!("table {table}, key {key}"), source };
+        let value = value.map(serde_json::to_vec).transpose().map_err(wrong)?;
+        Ok(Change { table, key, value })
+    }
 }
 
 /// A table by its name: names to JSON.
@@ -63,6 +84,17 @@ impl Database {
     pub fn put<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<()> {
         let bytes = serde_json::to_vec(value).map_err(self.value(table, key))?;
         self.write(|t| self.set(t, table, key, Some(&bytes)).map(drop))
+    }
+
+    /// Makes all of these changes, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn put_all(&self, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.write(|t| changes.iter().try_for_each(|c| self.set(t, &c.table, &c.key, c.value.as_deref()).map(drop)))
     }
 
     /// The value, if there is one.

@@ -17,7 +17,7 @@ pub mod key;
 pub mod sealed;
 pub mod time;
 
-pub use database::Database;
+pub use database::{Change, Database};
 pub use error::{Result, StoreError, is_full};
 pub use folder::Folder;
 pub use key::StorageKey;

@@ -125,6 +125,11 @@ fn summary(account: &Account, schema: &Schema) -> Table {
     for tally in account.columns.iter().chain(&account.label) {
         let Tally { name, values, clipped, missing, mean, .. } = tally;
         let numbers = match tally.range {
+            // Days without their times.
+            Some(range) if tally.dates => {
+                let [least, mean, most] = [range[0], *mean, range[1]].map(|days| tally.told(days.floor()));
+                [least, mean, format!("{} days", number(tally.deviation().round())), most]
+            }
             Some([least, most]) => [least, *mean, tally.deviation(), most].map(number),
             None => [(); 4].map(|()| String::new()),
         };

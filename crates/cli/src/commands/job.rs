@@ -349,6 +349,8 @@ fn columns(columns: &[Proposed]) -> Result<()> {
             &[
                 "kind",
                 "name",
+                "format",
+                "since",
                 "mean",
                 "deviation",
                 "scale",
@@ -357,6 +359,8 @@ fn columns(columns: &[Proposed]) -> Result<()> {
                 "max",
                 "values",
                 "count",
+                "parts",
+                "encoding",
                 "missing",
                 "fill",
                 "indicator",

@@ -78,7 +78,15 @@ fn from_empty_folders_to_a_model() {
     shared(&d, "north");
     let waiting = d.status("job.toml");
     assert!(waiting.iter().all(|s| s["missing"][0] == "records of south"), "{waiting:?}");
-    shared(&d, "south");
+    // A column that is a thousand times as large in the file as in the job.
+    let text = fs::read_to_string(d.path("south.csv")).unwrap();
+    let thousands =
+        |line: &str| line.split_once(',').map(|(a, rest)| format!("{},{rest}\n", a.parse::<f64>().unwrap() * 1000.0)).unwrap();
+    let (head, rows) = text.split_once('\n').unwrap();
+    d.write("thousands.csv", &format!("{head}\n{}", rows.lines().map(thousands).collect::<String>()));
+    let share = ["share", "thousands.csv", "--job", "job.toml", "--key", "keys/south.pem"];
+    assert!(d.refused(&share).contains("values beyond the range"));
+    d.ok(&[&share[..], &["--unit", "a=0.001"]].concat());
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--wait", "60", "--out", "m.safetensors,m.npz,m.onnx"]);
     let all = d.until("job.toml", LONG, "delivered", |s| s["delivered"] == true);
     assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{all:?}");
@@ -461,6 +469,16 @@ fn a_template_is_a_job() {
         let text = d.ok(planned);
         assert!(text.contains("training: 10 epochs, 100 steps") && text.contains(&of("step", "rounds").to_string()), "{text}");
     }
+    // Dates are days and parts, and are told as dates.
+    let dated: String = (1..29).map(|day| format!("{day:02}.02.2024,{}\n", day % 2)).collect();
+    d.write("dated.csv", &format!("on,class\n{dated}"));
+    let text = d.ok(&["job", "template", "dated.csv", "--label", "class"]);
+    let column = "{ kind = \"date\", name = \"on\", format = \"%d.%m.%Y\", since = \"2000-01-01\", mean = 8810.5, deviation = 8.08, \
+                  parts = [\"month\", \"weekday\"] }";
+    assert!(text.contains(column), "{text}");
+    d.write("dated.toml", &members(text));
+    let table = d.ok(&["data", "check", "dated.csv", "--job", "dated.toml"]);
+    assert!(table.contains("2024-02-01") && table.contains("8 days") && table.contains("2024-02-28"), "{table}");
     let alone = d.ok(&["job", "template", "north.csv", "--without", "class,a"]);
     assert!(alone.starts_with("columns = [\n  { kind = \"number\", name = \"b\", mean = "), "{alone}");
 }

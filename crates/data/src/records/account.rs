@@ -1,10 +1,12 @@
 //! What became of a file's values when they were encoded, column by column. It says much of the records: it is for their owner's own
 //! terminal, and goes nowhere else.
 
+use super::calendar;
 use super::csv::Lines;
 use crate::DataError;
 use crate::error::quote;
 use crate::schema::{Column, Partition, Schema, Task};
+use std::collections::HashMap;
 
 /// Different clipped values that are remembered, and different values of a column with few.
 const FEW: usize = 4;
@@ -33,6 +35,8 @@ pub struct Tally {
     pub counts: Vec<u64>,
     /// Of categories: those that are none of the job's.
     pub other: u64,
+    /// Whether its numbers are dates, in days.
+    pub dates: bool,
     /// Clipped values that came more than once, and how often.
     often: Vec<(f64, u64)>,
 }
@@ -78,6 +82,9 @@ impl Tally {
     /// The texts that [`counts`](Self::counts) are of.
     #[must_use]
     pub fn texts<'a>(&self, schema: &'a Schema) -> &'a [String] {
+        if self.counts.is_empty() {
+            return &[];
+        }
         let category = schema.columns.iter().find_map(|c| match c {
             Column::Category { name, values, .. } | Column::Ordinal { name, values, .. } if *name == self.name => {
                 Some(values.as_slice())
@@ -89,6 +96,12 @@ impl Tally {
             None if schema.label == self.name => &schema.classes,
             None => &[],
         }
+    }
+
+    /// One of its numbers, in words.
+    #[must_use]
+    pub fn told(&self, v: f64) -> String {
+        if self.dates { calendar::text(v) } else { v.to_string() }
     }
 
     /// Of numbers.
@@ -149,9 +162,10 @@ impl Account {
     /// What the owner should know before it shares: a line each.
     #[must_use]
     pub fn remarks(&self, schema: &Schema, batch: usize) -> Vec<String> {
-        let mut all: Vec<String> = self.columns.iter().flat_map(|t| t.remarks(schema)).collect();
+        let columns: HashMap<&str, &Column> = schema.columns.iter().map(|c| (c.name(), c)).collect();
+        let mut all: Vec<String> = self.columns.iter().flat_map(|t| t.remarks(columns.get(t.name.as_str()).copied())).collect();
         if let Some(label) = &self.label {
-            all.extend(label.remarks(schema));
+            all.extend(label.remarks(None));
             all.extend(self.classes(label, schema));
         }
         let [train, held] = self.split(schema);
@@ -195,12 +209,12 @@ impl Account {
 }
 
 impl Tally {
-    fn remarks(&self, schema: &Schema) -> Vec<String> {
+    fn remarks(&self, column: Option<&Column>) -> Vec<String> {
         let mut all = Vec::new();
         let name = quote(&self.name);
         if self.missing > 0 {
-            let missing = schema.columns.iter().find(|c| c.name() == self.name).and_then(Column::missing);
-            let fill = missing
+            let fill = column
+                .and_then(Column::missing)
                 .and_then(|missing| missing.fill)
                 .unwrap_or_else(|| "the mean of all owners' values, which nobody is shown,".into());
             let of = self.missing + self.values;
@@ -213,28 +227,28 @@ impl Tally {
             let mut text = format!("column {name}: {} of {} values clipped", self.clipped, self.values);
             let often = self.often.iter().filter(|(_, n)| *n > 1).max_by_key(|(_, n)| *n);
             if let Some((value, n)) = often.filter(|(_, n)| 2 * n > self.clipped && *n < self.values) {
-                text += &format!("; {n} of them are {value}: does that stand for a missing value?");
+                text += &format!("; {n} of them are {}: does that stand for a missing value?", self.told(*value));
             }
             all.push(text);
         }
-        if let Some(factor) = self.unit(schema) {
-            all.push(format!("column {name}: values are about {factor} times what the job has them at: another unit?"));
+        if let Some(factor) = column.and_then(|column| self.unit(column)) {
+            all.push(format!("column {name}: values are about {factor} times what the job has them at: another unit? --unit {}=FACTOR multiplies them", self.name));
         }
         if let (Some([least, most]), true) = (self.range, self.values > 1)
             && least == most
         {
-            all.push(format!("column {name}: every value is {least}, from which nothing can be learnt"));
+            all.push(format!("column {name}: every value is {}, from which nothing can be learnt", self.told(least)));
         }
         all
     }
 
     /// By what factor a column's mean and deviation both differ from those of the job, if it is large.
-    fn unit(&self, schema: &Schema) -> Option<String> {
-        let (mean, deviation) = schema.columns.iter().find_map(|c| match c {
-            Column::Number { name, mean, deviation, .. } if *name == self.name => (*mean).zip(*deviation),
-            Column::Numbers { name, mean, deviation, .. } if *name == self.name => Some((*mean, *deviation)),
-            _ => None,
-        })?;
+    fn unit(&self, column: &Column) -> Option<String> {
+        let (mean, deviation) = match column {
+            Column::Number { mean, deviation, .. } => (*mean).zip(*deviation)?,
+            Column::Numbers { mean, deviation, .. } => (*mean, *deviation),
+            _ => return None,
+        };
         let ratios = [self.mean / mean, self.deviation() / deviation];
         let [of_mean, of_deviation] = ratios.map(f64::abs);
         let apart = (of_mean / of_deviation).max(of_deviation / of_mean);

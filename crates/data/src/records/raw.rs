@@ -1,5 +1,6 @@
 //! A file's values as they are, for a model that prepares them itself.
 
+use super::dates::{Dates, Reader};
 use super::format::{Format, find};
 use super::memory::{Cells, Table};
 use super::missing::{Gap, Missing};
@@ -13,7 +14,7 @@ use std::path::Path;
 pub const STANDARD_INPUT: &str = "-";
 
 /// A column that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RawColumn {
     /// In a file with named columns.
     pub name: String,
@@ -23,19 +24,22 @@ pub struct RawColumn {
     pub other: bool,
     /// Where values may be missing.
     pub missing: Option<Missing>,
+    /// Of dates: which numbers they become.
+    pub dates: Option<Dates>,
 }
 
 impl RawColumn {
     /// Of numbers, or of these texts.
     #[must_use]
     pub fn new(name: impl Into<String>, texts: Vec<String>) -> RawColumn {
-        RawColumn { name: name.into(), texts, other: false, missing: None }
+        RawColumn { name: name.into(), texts, other: false, missing: None, dates: None }
     }
 }
 
 /// How the values of a column become numbers.
 struct Field {
     texts: Option<Encoding>,
+    dates: Option<Reader>,
     gap: Option<Gap>,
 }
 
@@ -93,7 +97,7 @@ impl Raw {
             }
             None => Format::open_arrays(source, names)?,
         };
-        Ok(Raw::of(file, format, columns))
+        Raw::of(file, format, columns)
     }
 
     /// The same of so many records in memory, called `what` in messages. `cells` have the columns' values in their order, one column or
@@ -103,7 +107,7 @@ impl Raw {
     /// [`DataError::Mismatch`](crate::DataError::Mismatch) where there are more values, or fewer.
     pub fn in_memory(what: &str, columns: &[RawColumn], records: usize, cells: Vec<Cells>) -> Result<Raw> {
         let names = columns.iter().map(|c| c.name.clone()).collect();
-        Ok(Raw::of(what.to_owned(), Format::Table(Table::new(what, names, records, cells)?), columns))
+        Raw::of(what.to_owned(), Format::Table(Table::new(what, names, records, cells)?), columns)
     }
 
     /// The same of a table's columns, which are found by their names; others are ignored.
@@ -114,15 +118,29 @@ impl Raw {
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         let mut format = Format::Table(table.clone());
         format.want(find(&names, table.names(), table.name())?)?;
-        Ok(Raw::of(table.name().to_owned(), format, columns))
+        Raw::of(table.name().to_owned(), format, columns)
     }
 
-    fn of(file: String, format: Format, columns: &[RawColumn]) -> Raw {
-        let field = |c: &RawColumn| Field {
-            texts: (!c.texts.is_empty()).then(|| Encoding::place(&c.texts, c.other)),
-            gap: c.missing.as_ref().map(|missing| Gap::of(missing, c.texts.is_empty())),
+    fn of(file: String, format: Format, columns: &[RawColumn]) -> Result<Raw> {
+        let dates = |dates: &Dates| {
+            let refused = || {
+                mismatch(
+                    &file,
+                    format!("dates by the format {:?}", dates.format.as_deref().unwrap_or_default()),
+                    "letters of strftime",
+                )
+            };
+            Reader::new(dates).ok_or_else(refused)
         };
-        Raw { file, format, columns: columns.iter().map(field).collect(), count: 0 }
+        let field = |c: &RawColumn| {
+            Ok(Field {
+                texts: (!c.texts.is_empty()).then(|| Encoding::place(&c.texts, c.other)),
+                dates: c.dates.as_ref().map(dates).transpose()?,
+                gap: c.missing.as_ref().map(|missing| Gap::of(missing, c.texts.is_empty() && c.dates.is_none())),
+            })
+        };
+        let columns = columns.iter().map(field).collect::<Result<_>>()?;
+        Ok(Raw { file, format, columns, count: 0 })
     }
 
     /// Whether records come from standard input, all that came are read, and no more come for a moment.
@@ -140,7 +158,7 @@ impl Raw {
         }
     }
 
-    /// Appends the next record's values: a number as it is, of a text its place among those that the column may have; behind it, where a
+    /// Appends the next record's values: a number as it is, of a text its place among those that the column may have, of a date its numbers; behind it, where a
     /// column says so, whether it was missing. False at the end.
     ///
     /// # Errors
@@ -148,16 +166,17 @@ impl Raw {
     pub fn next(&mut self, out: &mut Vec<f64>) -> Result<bool> {
         let columns = &self.columns;
         let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
-            let Some(Field { texts, gap }) = columns.get(slot) else { return Ok(()) };
+            let Some(Field { texts, dates, gap }) = columns.get(slot) else { return Ok(()) };
             let gap = gap.as_ref().map(|gap| (gap, gap.is(value)));
             let value = match gap {
                 Some((gap, true)) => gap.fill().ok_or_else(|| Refusal::new("a missing value", HIDDEN))?,
                 _ => value,
             };
-            out.push(match texts {
-                Some(texts) => texts.place_of(value)?.map_or(-1.0, |place| place as f64),
-                None => value.number()?,
-            });
+            match (texts, dates) {
+                (_, Some(dates)) => dates.push(value, out)?,
+                (Some(texts), None) => out.push(texts.place_of(value)?.map_or(-1.0, |place| place as f64)),
+                (None, None) => out.push(value.number()?),
+            }
             out.extend(gap.and_then(|(gap, missing)| gap.told(missing, 1.0, 0.0)));
             Ok(())
         };

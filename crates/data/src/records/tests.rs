@@ -8,6 +8,7 @@ use std::path::Path;
 mod arrays;
 mod arrow;
 mod csv;
+mod dates;
 mod missing;
 mod parquet;
 

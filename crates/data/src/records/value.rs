@@ -1,6 +1,7 @@
 //! One value as a file has it, and the fixed-point numbers that it becomes.
 
 use super::account::Tally;
+use super::dates::Shared;
 use super::missing::Gap;
 use super::{calendar, cell};
 use crate::error::{Refusal, listed};
@@ -120,6 +121,7 @@ pub(crate) enum Encoding {
         last: f64,
     },
     Boolean,
+    Date(Box<Shared>),
     Pixel {
         shift: u8,
     },
@@ -147,15 +149,14 @@ impl Encoding {
                 Encoding::Ordinal { of: Box::new(Encoding::place(values, false)), last: values.len() as f64 - 1.0 }
             }
             Column::Boolean { .. } => Encoding::Boolean,
+            // A checked column's format says dates.
+            Column::Date { .. } => Shared::of(column, schema).map_or(Encoding::Boolean, |dates| Encoding::Date(Box::new(dates))),
             Column::Pixels { .. } => Encoding::Pixel { shift: schema.input().0.saturating_sub(8) },
         };
         match column.missing() {
             None => of,
             Some(missing) => {
-                let numbers = matches!(
-                    of,
-                    Encoding::Standard { .. } | Encoding::Log { .. } | Encoding::Secure { .. } | Encoding::Range { .. }
-                );
+                let numbers = of.has_unit();
                 Encoding::Gaps { gap: Gap::of(&missing, numbers), of: Box::new(of) }
             }
         }
@@ -167,6 +168,20 @@ impl Encoding {
             (Task::Regression, Some(t)) => Encoding::Standard { mean: t.mean, deviation: t.deviation },
             _ => Encoding::place(&schema.classes, false),
         }
+    }
+
+    /// Whether its values are numbers of some unit.
+    pub(super) fn has_unit(&self) -> bool {
+        match self {
+            Encoding::Standard { .. } | Encoding::Log { .. } | Encoding::Secure { .. } | Encoding::Range { .. } => true,
+            Encoding::Gaps { of, .. } => of.has_unit(),
+            _ => false,
+        }
+    }
+
+    /// Whether this stands for a missing value.
+    pub(super) fn lacks(&self, value: Value<'_>) -> bool {
+        matches!(self, Encoding::Gaps { gap, .. } if gap.is(value))
     }
 
     /// Of a text: 1 at its place, and nowhere if it may be another one, and is.
@@ -260,6 +275,7 @@ impl Encoding {
                 tally.number(v, false);
                 out.push((v * STEPS) as i64);
             }
+            Encoding::Date(dates) => dates.encode(value, out, tally)?,
             Encoding::Pixel { shift } => out.push(pixel(value)? << shift),
             Encoding::Gaps { gap, of } => {
                 let (missing, fill) = (gap.is(value), gap.fill());

@@ -1,5 +1,6 @@
 //! What a schema must fulfil before anything is read by it.
 
+use super::date::check_date;
 use super::missing::check_missing;
 use super::{Column, Doubles, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
@@ -92,7 +93,8 @@ impl Schema {
         let (mut names, mut features) = (BTreeSet::new(), 0_usize);
         for (i, column) in self.columns.iter().enumerate() {
             check_column(column, &format!("columns[{i}] {}", quote(column.name())))?;
-            for name in column.indicator().into_iter().chain([column.name().to_string()]) {
+            let made = column.of_dates().into_iter().map(|(_, column)| column.name().to_string());
+            for name in column.indicator().into_iter().chain([column.name().to_string()]).chain(made) {
                 if !names.insert(name.clone()) {
                     return Err(refuse("columns", format!("{} twice", quote(&name)), "each name once"));
                 }
@@ -134,8 +136,9 @@ impl Schema {
     }
 }
 
-fn check_column(column: &Column, place: &str) -> Result<()> {
+pub(super) fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
+    check_date(column, place)?;
     check_missing(column, place)?;
     match column {
         Column::Number { mean, deviation, scale, within, .. } => match (*mean, *deviation, *scale, *within) {
@@ -165,7 +168,7 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
         Column::Category { values, .. } | Column::Ordinal { values, .. } => {
             check_texts(&format!("{place}, values"), values, MAX_FEATURES)
         }
-        Column::Boolean { .. } => Ok(()),
+        Column::Boolean { .. } | Column::Date { .. } => Ok(()),
         Column::Numbers { count: 2..=MAX_FEATURES, mean, deviation, .. } => {
             check_standard(place, Standard { mean: *mean, deviation: *deviation })
         }
@@ -175,7 +178,7 @@ fn check_column(column: &Column, place: &str) -> Result<()> {
     }
 }
 
-fn check_standard(place: &str, s: Standard) -> Result<()> {
+pub(super) fn check_standard(place: &str, s: Standard) -> Result<()> {
     if !s.mean.is_finite() {
         return Err(refuse(place, format!("mean = {}", s.mean), "a finite number"));
     }

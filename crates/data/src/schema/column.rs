@@ -1,5 +1,6 @@
 //! A feature column: which kinds there are, what a job's file says of each, and as how many numbers of which form its values are shared.
 
+use super::date::{Part, Parts};
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -178,6 +179,44 @@ pub enum Column {
         /// In the file.
         name: String,
     },
+    /// Dates: days since one of them, and parts.
+    Date {
+        /// In the file.
+        name: String,
+        /// How they are written, by the letters of `strftime`, if not as ISO 8601 has them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        format: Option<String>,
+        /// From this date on days are counted, which are standardised as a number is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Of the days; subtracted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mean: Option<f64>,
+        /// Of the days; divided by; above 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deviation: Option<f64>,
+        /// In place of both, where the days are standardised on shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<Scale>,
+        /// With it: the fewest and the most days that there may be. Public.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<[f64; 2]>,
+        /// Parts that are numbers of their own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<Part>,
+        /// What these become.
+        #[serde(default, skip_serializing_if = "super::is_default")]
+        encoding: Parts,
+        /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// What is taken in its place, as it would be written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<String>,
+        /// Whether one number more says where that was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        indicator: bool,
+    },
     /// Numbers that are standardised alike.
     Numbers {
         /// In the file, followed by 0 to count - 1.
@@ -215,7 +254,7 @@ impl Column {
     #[must_use]
     pub fn scale(&self) -> Option<(Scale, [f64; 2])> {
         match self {
-            Column::Number { scale, within, .. } => (*scale).zip(*within),
+            Column::Number { scale, within, .. } | Column::Date { scale, within, .. } => (*scale).zip(*within),
             _ => None,
         }
     }
@@ -245,6 +284,7 @@ impl Column {
             | Column::Ordinal { name, .. }
             | Column::Log { name, .. }
             | Column::Boolean { name }
+            | Column::Date { name, .. }
             | Column::Numbers { name, .. }
             | Column::Pixels { name, .. } => name,
         }
@@ -266,6 +306,9 @@ impl Column {
             | Column::Range { indicator, .. }
             | Column::Ordinal { indicator, .. } => 1 + usize::from(*indicator),
             Column::Boolean { .. } => 1,
+            Column::Date { indicator, .. } => {
+                self.of_dates().iter().map(|(_, column)| column.width()).sum::<usize>() + usize::from(*indicator)
+            }
             Column::Category { values, indicator, .. } => values.len() + usize::from(*indicator),
             Column::Numbers { count, .. } | Column::Pixels { count, .. } => *count,
         }

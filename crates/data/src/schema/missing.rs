@@ -19,9 +19,9 @@ impl Column {
             Column::Log { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
                 (missing, fill.map(|v| Some(v.to_string())), *indicator)
             }
-            Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
-                (missing, fill.clone().map(Some), *indicator)
-            }
+            Column::Category { missing, fill, indicator, .. }
+            | Column::Ordinal { missing, fill, indicator, .. }
+            | Column::Date { missing, fill, indicator, .. } => (missing, fill.clone().map(Some), *indicator),
             Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => return None,
         };
         let fill = fill.filter(|_| !texts.is_empty())?;
@@ -40,7 +40,9 @@ impl Column {
             Column::Log { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
                 (*missing, *fill, *indicator) = (from.texts, number(&from.fill), from.indicator);
             }
-            Column::Category { missing, fill, indicator, .. } | Column::Ordinal { missing, fill, indicator, .. } => {
+            Column::Category { missing, fill, indicator, .. }
+            | Column::Ordinal { missing, fill, indicator, .. }
+            | Column::Date { missing, fill, indicator, .. } => {
                 (*missing, *fill, *indicator) = (from.texts, from.fill, from.indicator);
             }
             Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => {}
@@ -85,6 +87,9 @@ pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
         }
         Column::Category { missing, fill, indicator, values, .. } | Column::Ordinal { missing, fill, indicator, values, .. } => {
             (missing, fill.is_some(), indicator, fill.as_ref().is_none_or(|text| values.contains(text)))
+        }
+        Column::Date { missing, fill, indicator, .. } => {
+            (missing, fill.is_some(), indicator, fill.as_ref().is_none_or(|text| column.has(text)))
         }
         Column::Boolean { .. } | Column::Numbers { .. } | Column::Pixels { .. } => return Ok(()),
     };

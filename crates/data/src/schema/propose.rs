@@ -125,7 +125,17 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         return Some((what(Form::Comma, "have a decimal comma") + ": --decimal comma reads them", None));
     }
     if count(Form::Date) > 0 && only(&[Form::Date, Form::Missing]) {
-        return Some((what(Form::Date, "are dates"), None));
+        let (column, formats) = seen.dates.column(&seen.name);
+        return match (formats, count(Form::Missing)) {
+            (0, _) => Some((what(Form::Date, "are dates") + ", not all in one of the usual formats", None)),
+            (1, _) if seen.dates.are_same() => Some(("the same in every record".into(), None)),
+            (1, 0) => None,
+            (1, _) => {
+                let why = what(Form::Missing, "are missing") + &sign(seen, Form::Missing);
+                Some((why, filled(column, Form::Missing, seen.dates.mean())))
+            }
+            _ => Some((what(Form::Date, "are dates") + ", and which of their numbers is the month is not to be seen", column)),
+        };
     }
     if 5 * numbers >= 4 * all {
         let stray = all - numbers;
@@ -173,6 +183,11 @@ fn sign(seen: &Seen, form: Form) -> String {
 
 /// A column that is good as it is.
 fn made(seen: Seen) -> Column {
+    if seen.of(Form::Date).count == seen.records
+        && let (Some(column), _) = seen.dates.column(&seen.name)
+    {
+        return column;
+    }
     if seen.word.is_some() {
         return Column::category(seen.name.clone(), seen.sorted());
     }

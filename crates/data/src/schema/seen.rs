@@ -1,5 +1,7 @@
 //! What the columns of a file hold, read once: what a schema is guessed from.
 
+mod dates;
+
 use super::{Column, MAX_CLASSES, Standard, refuse};
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch, quote};
@@ -7,6 +9,7 @@ use crate::records::calendar;
 use crate::records::cell;
 use crate::records::format::{Format, find};
 use crate::records::value::{Value, whole};
+use dates::Dates;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -43,6 +46,39 @@ pub(super) struct Counted {
     pub(super) place: String,
 }
 
+/// Of numbers.
+#[derive(Default)]
+struct Spread {
+    count: f64,
+    mean: f64,
+    /// Sum of squared differences from the mean.
+    squares: f64,
+}
+
+impl Spread {
+    /// Welford's.
+    fn push(&mut self, v: f64) {
+        self.count += 1.0;
+        let before = v - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (v - self.mean);
+    }
+
+    fn standard(&self) -> Standard {
+        let deviation = (self.squares / self.count.max(1.0)).sqrt();
+        // A deviation that is none comes from values that are all the same, or from rounding.
+        if deviation <= self.mean.abs() * 1e-12 {
+            return Standard { mean: self.mean, deviation: 1.0 };
+        }
+        let places = (2.0 - deviation.log10().floor()).clamp(0.0, 300.0) as usize;
+        let rounded = |text: String, exact: f64| text.parse().unwrap_or(exact);
+        Standard {
+            mean: rounded(format!("{:.places$}", self.mean), self.mean) + 0.0,
+            deviation: rounded(format!("{deviation:.2e}"), deviation),
+        }
+    }
+}
+
 /// Of one column.
 pub(super) struct Seen {
     pub(super) name: String,
@@ -51,11 +87,10 @@ pub(super) struct Seen {
     pub(super) records: u64,
     /// By form.
     forms: [Counted; FORMS],
-    /// Numbers so far.
-    count: f64,
-    pub(super) mean: f64,
-    /// Sum of squared differences from the mean.
-    squares: f64,
+    /// Of the numbers.
+    spread: Spread,
+    /// Of the dates.
+    pub(super) dates: Dates,
     /// All numbers are whole; each is one above the one before.
     pub(super) whole: bool,
     pub(super) counts_up: bool,
@@ -133,9 +168,8 @@ impl Seen {
             word: None,
             records: 0,
             forms: Default::default(),
-            count: 0.0,
-            mean: 0.0,
-            squares: 0.0,
+            spread: Spread::default(),
+            dates: Dates::default(),
             whole: true,
             counts_up: true,
             last: 0.0,
@@ -170,6 +204,11 @@ impl Seen {
             Form::Number => self.number(value)?,
             Form::Missing if self.lenient => return Ok(()),
             Form::Missing => return value.number().map(|_| ()),
+            _ if form == Form::Date => self.dates.push(value),
+            _ => {}
+        }
+        match form {
+            Form::Number | Form::Missing => {}
             _ if self.word.is_none() => self.word = Some(value.text(|t| quote(&String::from_utf8_lossy(t)))?),
             _ => {}
         }
@@ -192,13 +231,9 @@ impl Seen {
 
     fn number(&mut self, value: Value<'_>) -> Result<(), Refusal> {
         let v = value.number()?;
-        // Welford's.
-        self.count += 1.0;
-        let before = v - self.mean;
-        self.mean += before / self.count;
-        self.squares += before * (v - self.mean);
+        self.spread.push(v);
         self.whole &= v.fract() == 0.0;
-        self.counts_up &= self.count == 1.0 || v == self.last + 1.0;
+        self.counts_up &= self.spread.count == 1.0 || v == self.last + 1.0;
         self.last = v;
         if let Value::Text(text) = value {
             self.zeros += u64::from(text.len() > 1 && text.starts_with(b"0") && text.iter().all(u8::is_ascii_digit));
@@ -225,17 +260,7 @@ impl Seen {
     }
 
     pub(super) fn standard(&self) -> Standard {
-        let deviation = (self.squares / self.count.max(1.0)).sqrt();
-        // A deviation that is none comes from values that are all the same, or from rounding.
-        if deviation <= self.mean.abs() * 1e-12 {
-            return Standard { mean: self.mean, deviation: 1.0 };
-        }
-        let places = (2.0 - deviation.log10().floor()).clamp(0.0, 300.0) as usize;
-        let rounded = |text: String, exact: f64| text.parse().unwrap_or(exact);
-        Standard {
-            mean: rounded(format!("{:.places$}", self.mean), self.mean) + 0.0,
-            deviation: rounded(format!("{deviation:.2e}"), deviation),
-        }
+        self.spread.standard()
     }
 
     /// By number, or by bytes where one is no integer. Where one is no number at all, codes that only look like the same number stay
@@ -256,6 +281,11 @@ impl Seen {
             let Standard { mean, deviation } = self.standard();
             return Ok(Column::number(self.name, mean, deviation));
         };
+        if let (Some(column), 1) = self.dates.column(&self.name)
+            && self.of(Form::Date).count == self.records
+        {
+            return Ok(column);
+        }
         if self.raw.len() > MAX_VALUES {
             let found = format!("more than {MAX_VALUES} different values in column {}, one of them {word}", quote(&self.name));
             return Err(mismatch(file, found, "only numbers, or fewer texts for a category, or the column left out"));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::records::value::Value;
+use crate::schema::Part;
 use crate::{Records, Source};
 use std::fs;
 
@@ -58,6 +59,43 @@ fn regression_by_many_numbers_or_when_asked() {
         of("a,y\n1,2\n1,x\n", "y", Some(Task::Regression)).unwrap_err(),
         "found \"x\" in the label column \"y\", expected numbers for a regression"
     );
+}
+
+#[test]
+fn dates_in_the_usual_formats() {
+    let column = |texts: [&str; 4]| {
+        let (_folder, path) = file(&format!("a,d,y\n1,{},0\n2,{},1\n3,{},0\n5,{},1\n", texts[0], texts[1], texts[2], texts[3]));
+        let (_, mut columns) = propose(&Source::of(&path), Some("y"), None, None, &[]).unwrap();
+        columns.remove(1)
+    };
+    let date = |format: Option<&str>, mean, deviation, parts: &[Part]| {
+        let mut column = Column::date("d", "2000-01-01", mean, deviation, parts.to_vec());
+        if let Column::Date { format: own, .. } = &mut column {
+            *own = format.map(String::from);
+        }
+        column
+    };
+    let parts = [Part::Month, Part::Weekday, Part::Hour];
+    let iso = column(["2000-01-31", "2000-01-31", "2000-01-29", "2000-01-29"]);
+    assert_eq!(iso, Proposed::Column(date(None, 29.0, 1.0, &parts[..2])));
+    let german = column(["31.01.2000", "31.01.2000", "29.1.2000", "29.01.2000"]);
+    assert_eq!(german, Proposed::Column(date(Some("%d.%m.%Y"), 29.0, 1.0, &parts[..2])));
+    let times = column(["2000-01-31T12:00", "2000-01-31 12:00:00", "2000-01-29 12:00", "2000-01-29T12:00Z"]);
+    assert_eq!(times, Proposed::Column(date(None, 29.5, 1.0, &parts)));
+    // It reads what it was made of.
+    let left = |texts| match column(texts) {
+        Proposed::Left { why, column, .. } => (why, column),
+        Proposed::Column(column) => panic!("{column:?}"),
+    };
+    let (why, proposal) = left(["01/02/2000", "03/04/2000", "05/06/2000", "07/08/2000"]);
+    assert!(why.ends_with("which of their numbers is the month is not to be seen") && proposal.is_some(), "{why}");
+    let (why, proposal) = left(["2000/01/31", "31/01/2000", "2000-01-01", "1.1.2000"]);
+    assert!(why.ends_with("not all in one of the usual formats") && proposal.is_none(), "{why}");
+    assert_eq!(left(["2000-01-01"; 4]), ("the same in every record".into(), None));
+    let (why, proposal) = left(["31.01.2000", "", "29.01.2000", "30.01.2000"]);
+    assert!(why.starts_with("1 of 4 values are missing"), "{why}");
+    assert_eq!(proposal.unwrap().missing().unwrap().fill.as_deref(), Some("30.01.2000"));
+    assert_eq!(of("d,y\n2000-01-31,0\n2000-01-29,1\n", "y", None).unwrap().columns, [date(None, 29.0, 1.0, &parts[..2])]);
 }
 
 #[test]

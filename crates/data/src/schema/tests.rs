@@ -57,6 +57,49 @@ fn the_order_of_fields_is_fixed() {
 }
 
 #[test]
+fn columns_of_dates() {
+    let of = |fields: &str| -> Result<Schema, String> {
+        let text = format!(
+            "task = 'regression'\nlabel = 'y'\ntarget = {{ mean = 0, deviation = 1 }}\ncolumns = [{{ kind = 'date', name = 'd', {fields} }}]"
+        );
+        let schema: Schema = toml::from_str(&text).map_err(|e| e.message().to_owned())?;
+        schema.check().map(|()| schema).map_err(|e| e.to_string())
+    };
+    let schema =
+        of("since = '2020-01-01', scale = 'secure', within = [0, 2000], parts = ['year', 'hour'], encoding = 'one-hot'").unwrap();
+    assert_eq!((schema.features(), schema.secure(), schema.shared()), (26, vec![(0, Scale::Secure)], (12, 22)));
+    assert_eq!(serde_json::from_str::<Schema>(&serde_json::to_string(&schema).unwrap()).unwrap(), schema);
+    // What nobody has asked for is not in the text that is hashed.
+    let plain = Column::date("d", "2020-01-01", 1.0, 2.0, vec![Part::Month]);
+    assert_eq!(
+        serde_json::to_string(&plain).unwrap(),
+        r#"{"kind":"date","name":"d","since":"2020-01-01","mean":1.0,"deviation":2.0,"parts":["month"]}"#
+    );
+    for (fields, part) in [
+        ("", "neither parts nor since"),
+        ("parts = ['month', 'month']", "a part twice"),
+        ("parts = ['minute']", "unknown variant `minute`"),
+        ("mean = 1, deviation = 1, parts = ['year']", "statistics without since"),
+        ("since = '2020-01-01'", "since alone"),
+        ("since = '2020-01-01', mean = 1, deviation = 0", "deviation = 0"),
+        ("since = '2020-01-01', scale = 'secure', within = [2, 1]", "within = [2, 1]"),
+        ("since = '1.1.2020', mean = 1, deviation = 1", "since: found \"1.1.2020\""),
+        ("parts = ['year'], format = '%d.%m'", "format: found \"%d.%m\", expected letters of strftime"),
+        ("parts = ['year'], missing = ['']", "missing without fill"),
+        ("parts = ['year'], missing = [''], fill = 'never'", "no value of the column"),
+        ("since = '2020-01-01', mean = 0, deviation = 1, missing = [''], fill = '2021-01-01'", "beyond its range"),
+    ] {
+        let why = of(fields).unwrap_err();
+        assert!(why.contains(part), "{fields}: {why}");
+    }
+    let twice = of("parts = ['year']").map(|mut schema| {
+        schema.columns.push(Column::number("d_year", 0.0, 1.0));
+        schema.check().unwrap_err().to_string()
+    });
+    assert_eq!(twice.unwrap(), "[data] columns: found \"d_year\" twice, expected each name once");
+}
+
+#[test]
 fn what_toml_refuses() {
     let message = |from: &str, to: &str| toml::from_str::<Schema>(&FULL.replacen(from, to, 1)).unwrap_err().to_string();
     assert!(message("label =", "lable =").contains("unknown field `lable`, expected one of `task`"));

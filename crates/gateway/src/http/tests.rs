@@ -49,7 +49,11 @@ struct Port {
 }
 
 fn port(reveal: Reveal, sum: Sum) -> Port {
-    let schema: Schema = serde_json::from_str(SCHEMA).unwrap();
+    port_of(SCHEMA, reveal, sum)
+}
+
+fn port_of(schema: &str, reveal: Reveal, sum: Sum) -> Port {
+    let schema: Schema = serde_json::from_str(schema).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let at = listener.local_addr().unwrap();
@@ -142,6 +146,30 @@ fn a_model_is_described_and_asked() {
     let mut class_alone = question();
     class_alone["outputs"] = json!([{ "name": "class" }]);
     assert_eq!(port.infer(&class_alone).1["outputs"].as_array().unwrap().len(), 1);
+}
+
+/// From which the gateway makes the numbers that the network takes.
+#[test]
+fn a_date_is_a_text() {
+    let date = r#"{"kind": "date", "name": "seen", "since": "2024-01-01", "mean": 0.0, "deviation": 2.0, "parts": ["weekday"], "encoding": "one-hot"}"#;
+    let schema = SCHEMA.replace(r#"{"kind": "pixels", "name": "scan", "count": 4}"#, date);
+    let port = port_of(&schema, Reveal::Probabilities, Sum::default());
+    let (_, metadata) = port.get("/v2/models/a%20ward");
+    assert_eq!(metadata["inputs"].as_array().unwrap().len(), 3);
+    assert_eq!(metadata["inputs"][2], json!({ "name": "seen", "datatype": "BYTES", "shape": [-1] }));
+    let asked = |seen: &str| {
+        port.infer(&json!({ "inputs": [
+            { "name": "age", "shape": [1], "datatype": "FP64", "data": [50] },
+            { "name": "town", "shape": [1], "datatype": "BYTES", "data": ["here"] },
+            { "name": "seen", "shape": [1], "datatype": "BYTES", "data": [seen] },
+        ]}))
+    };
+    // 1 for the town, 1 for the weekday, and 1 for two days.
+    let (status, answer) = asked("2024-01-03");
+    let found = answer["outputs"][1]["data"][1].as_f64().unwrap();
+    assert!(status == 200 && (found - 1.0 / (1.0 + (-3_f64).exp())).abs() < 1e-12, "{answer}");
+    let (status, answer) = asked("3.1.2024");
+    assert!(status == 400 && answer["error"].as_str().unwrap().contains("expected a date such as"), "{answer}");
 }
 
 #[test]

@@ -83,21 +83,15 @@ impl Job {
         if labels != 1 {
             return refuse("owners with label = true".into(), labels.to_string(), "1, in a vertical partition");
         }
-        let mut left: Vec<&str> = self.data.columns.iter().map(|c| c.name()).collect();
+        let mut left: BTreeSet<&str> = self.data.columns.iter().map(|c| c.name()).collect();
         for owner in &self.owner {
             if owner.columns.is_empty() {
                 return refuse(format!("owner {}", owner.name), "no columns".into(), "the columns that it has");
             }
             for column in &owner.columns {
-                match left.iter().position(|c| c == column) {
-                    Some(i) => drop(left.swap_remove(i)),
-                    None => {
-                        return refuse(
-                            format!("owner {}", owner.name),
-                            format!("column {column:?}"),
-                            "columns of the job, each once",
-                        );
-                    }
+                if !left.remove(column.as_str()) {
+                    let expected = "columns of the job, each once";
+                    return refuse(format!("owner {}", owner.name), format!("column {column:?}"), expected);
                 }
             }
         }

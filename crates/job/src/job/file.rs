@@ -6,8 +6,8 @@ use std::path::Path;
 use trefoil_client::peers::Peers;
 use trefoil_net::identity::Fingerprint;
 
-/// A larger file is no job.
-const MOST: u64 = 1 << 20;
+/// A larger file is no job: ten thousand owners and twenty thousand columns fit.
+const MOST: u64 = 8 << 20;
 
 impl Job {
     /// Reads a job's file; members that are names alone are looked up in `peers`.

@@ -2,9 +2,10 @@
 
 use crate::{Error, Result};
 use ndarray::Array2;
-use trefoil_data::records::{Cells, Missing, Raw, RawColumn, Source, Table};
+use std::collections::BTreeMap;
+use trefoil_data::records::{self, Cells, Missing, Raw, RawColumn, Source, Table};
 use trefoil_nn::Shape;
-use trefoil_nn::model::{Column, Input};
+use trefoil_nn::model::{Column, Given, Input, OfDates};
 
 /// Records without their labels, as many at a time as one likes.
 pub struct Unlabelled {
@@ -24,17 +25,17 @@ impl Unlabelled {
             Shape::Image(image) => Some(image),
             Shape::Flat(_) => None,
         };
-        let raw = Raw::open(file, &of_a_file(&input), input.named, label, image)?;
+        let raw = Raw::open(file, &of_a_file(&input)?, input.named, label, image)?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
-    /// The same of so many records in memory: for each of the input's columns, those that tell missing values among them, the values that
+    /// The same of so many records in memory: for each of what the input says is [given](Input::given), columns that tell missing values among them, the values that
     /// it is to have. `what` is their name in errors.
     ///
     /// # Errors
     /// There are more values, or fewer.
     pub fn in_memory(input: Input, what: &str, records: usize, cells: Vec<Cells>) -> Result<Unlabelled> {
-        let raw = Raw::in_memory(what, &columns(&input), records, cells)?;
+        let raw = Raw::in_memory(what, &columns(&input)?, records, cells)?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
@@ -43,7 +44,7 @@ impl Unlabelled {
     /// # Errors
     /// The table does not have them.
     pub fn of_table(input: Input, table: &Table) -> Result<Unlabelled> {
-        let raw = Raw::of_table(table, &of_a_file(&input))?;
+        let raw = Raw::of_table(table, &of_a_file(&input)?)?;
         Ok(Unlabelled { input, raw, images: Vec::new() })
     }
 
@@ -81,23 +82,41 @@ impl Unlabelled {
 }
 
 /// As they stand in a file, which has no column that tells missing values.
-fn of_a_file(input: &Input) -> Vec<RawColumn> {
-    let mut all = columns(input);
-    for missing in &input.missing {
-        let Some(at) = all.iter().position(|column| column.name == missing.name) else { continue };
-        if missing.indicator && at + 1 < all.len() {
-            all.remove(at + 1);
+fn of_a_file(input: &Input) -> Result<Vec<RawColumn>> {
+    let mut all = columns(input)?;
+    let missing: BTreeMap<&str, _> = input.missing.iter().map(|missing| (missing.name.as_str(), missing)).collect();
+    // What stands behind a column and tells of it is in no file.
+    let mut told = false;
+    all.retain_mut(|column| {
+        if std::mem::take(&mut told) {
+            return false;
         }
-        let (texts, fill, indicator) = (missing.texts.clone(), missing.fill.clone(), missing.indicator);
-        all[at].missing = Some(Missing { texts, fill, indicator });
-    }
-    all
+        if let Some(missing) = missing.get(column.name.as_str()) {
+            let (texts, fill, indicator) = (missing.texts.clone(), missing.fill.clone(), missing.indicator);
+            column.missing = Some(Missing { texts, fill, indicator });
+            told = indicator;
+        }
+        true
+    });
+    Ok(all)
 }
 
-/// One for each value of the input's columns.
-fn columns(input: &Input) -> Vec<RawColumn> {
+/// One for each value of the input's columns, and of dates that several follow from.
+fn columns(input: &Input) -> Result<Vec<RawColumn>> {
     let mut columns = Vec::new();
-    for column in &input.columns {
+    for given in input.given() {
+        let column = match given {
+            Given::Column(column) => column,
+            Given::Dates(dates) => {
+                let number = |of: &OfDates| {
+                    of.of.parse().map_err(|why: String| Error::config(format!("column {:?}", of.name), &of.of, why))
+                };
+                let numbers = dates.columns.iter().map(number).collect::<Result<_>>()?;
+                let read = records::Dates { format: dates.format.clone(), numbers };
+                columns.push(RawColumn { dates: Some(read), ..RawColumn::new(&dates.name, vec![]) });
+                continue;
+            }
+        };
         match column {
             Column::Numbers { name, count: 1, .. } => columns.push(RawColumn::new(name, vec![])),
             Column::Numbers { name, count, .. } => {
@@ -109,5 +128,5 @@ fn columns(input: &Input) -> Vec<RawColumn> {
             Column::Ordinal { name, values } => columns.push(RawColumn::new(name, values.clone())),
         }
     }
-    columns
+    Ok(columns)
 }

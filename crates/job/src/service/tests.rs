@@ -207,7 +207,7 @@ fn shared() -> (Model, Service) {
     let params: Vec<_> = graph.params().unwrap().iter().map(|p| Array2::from_elem(p.shape(), 0.25)).collect();
     let model = Model::new(&graph, &params, "by hand").unwrap();
     let model = model.with_classes(&["no".into(), "yes".into()]).unwrap();
-    let model = model.with_input(Input { columns, named: true, missing: vec![], target: None }).unwrap();
+    let model = model.with_input(Input { columns, named: true, missing: vec![], dates: vec![], target: None }).unwrap();
     let owner = Member { name: "o".into(), fingerprint: Fingerprint([9; 32]), address: Some("of no use:1".into()) };
     let (shared, bound) = Shared::of(&model, owner, SuiteName::Masked, 3).unwrap();
     assert_eq!(bound, Bound::Proven);

@@ -13,6 +13,8 @@ use trefoil_server::{Error, Event, Result};
 
 /// Sizes of files at most.
 const SMALL: u64 = 1 << 20;
+/// As a job may be.
+const JOB: u64 = 8 << 20;
 const LARGE: u64 = 1 << 26;
 
 /// Epoch, loss and metric, where they were opened.
@@ -48,10 +50,10 @@ impl Run {
         let summary = json("summary.json")?.ok_or_else(|| bad("summary.json", &"no such file", "the folder of a demo"))?;
         let summary: Summary = serde_json::from_str(&summary).map_err(|e| bad("summary.json", &e, "a demo's summary"))?;
 
-        let job = text(dir, "job.toml", SMALL)?;
+        let job = text(dir, "job.toml", JOB)?;
         let path = dir.join("job.toml").display().to_string();
         let parsed = job.as_deref().map(|text| Job::parse(text, &path, &Peers::default())).transpose()?;
-        let config = text(dir, "config.toml", SMALL)?;
+        let config = text(dir, "config.toml", JOB)?;
 
         let (mut steps, mut epochs, mut float) = (vec![], vec![], vec![]);
         for (i, line) in text(dir, "metrics.jsonl", LARGE)?.unwrap_or_default().lines().enumerate() {

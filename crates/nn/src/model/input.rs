@@ -8,7 +8,7 @@ use super::{MOST_NAME, Result, content, one_line};
 use crate::graph::MOST_VALUES;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The preparation of records, and the unit of a regression's value.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Input {
     /// their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// Which of the columns are numbers that what reads a file makes of a date.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dates: Vec<Dates>,
     /// A regression: the network's output z stands for `mean + deviation * z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
@@ -41,6 +44,55 @@ pub struct Missing {
     /// Whether the next column, which is in no file, is 1 where that was done and else 0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub indicator: bool,
+}
+
+/// A file's column of dates. What stands in `of` is known to what reads the file; here each is a number, or a text's place, as any other.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dates {
+    /// In the file.
+    pub name: String,
+    /// How they are written, by the letters of `strftime`, if not as ISO 8601 has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Columns, one behind the other, that are no file's own.
+    pub columns: Vec<OfDates>,
+}
+
+/// A number of a date.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfDates {
+    /// The column.
+    pub name: String,
+    /// What of a date it is.
+    pub of: String,
+}
+
+/// What somebody who has no file gives of a record.
+pub enum Given<'a> {
+    /// A column's values.
+    Column(&'a Column),
+    /// Dates, from which several columns follow.
+    Dates(&'a Dates),
+}
+
+impl Given<'_> {
+    /// The name.
+    pub fn name(&self) -> &str {
+        match self {
+            Given::Column(column) => column.name(),
+            Given::Dates(dates) => &dates.name,
+        }
+    }
+
+    /// Values of a record.
+    pub fn raw(&self) -> usize {
+        match self {
+            Given::Column(column) => column.raw(),
+            Given::Dates(_) => 1,
+        }
+    }
 }
 
 /// The unit of a regression's value.
@@ -230,12 +282,12 @@ impl Input {
     /// Grey levels p from 0 to 255, each as p / 256.
     pub fn pixels(count: usize) -> Input {
         let column = Column::Numbers { name: "pixel".to_owned(), count, subtract: 0.0, divide: 256.0, clip: None, log: false };
-        Input { columns: vec![column], named: false, missing: vec![], target: None }
+        Input { columns: vec![column], named: false, missing: vec![], dates: vec![], target: None }
     }
 
     /// Numbers that go in as they are.
     pub fn plain(count: usize) -> Input {
-        Input { columns: vec![Column::plain("x", count)], named: false, missing: vec![], target: None }
+        Input { columns: vec![Column::plain("x", count)], named: false, missing: vec![], dates: vec![], target: None }
     }
 
     /// Whether all columns are numbers, and none of them a logarithm's, so that records are a matrix.
@@ -246,6 +298,19 @@ impl Input {
     /// Values of a record in a file.
     pub fn raw(&self) -> usize {
         self.columns.iter().fold(0, |n, c| n.saturating_add(c.raw()))
+    }
+
+    /// What is given of a record, in turn: its columns, and dates in place of what follows from them.
+    pub fn given(&self) -> Vec<Given<'_>> {
+        let first = |dates: &'_ Dates| dates.columns.first().map(|first| first.name.clone());
+        let dates: BTreeMap<_, _> = self.dates.iter().filter_map(|dates| Some((first(dates)?, dates))).collect();
+        let (mut all, mut at) = (Vec::new(), 0);
+        while let Some(column) = self.columns.get(at) {
+            let dates = dates.get(column.name()).copied();
+            at += dates.map_or(1, |dates| dates.columns.len());
+            all.push(dates.map_or(Given::Column(column), Given::Dates));
+        }
+        all
     }
 
     /// Refuses what prepares no records of `width` inputs; `file` is what has it.
@@ -265,11 +330,15 @@ impl Input {
                 "finite, deviation not 0",
             ));
         }
-        let mut names = BTreeSet::new();
-        for column in &self.columns {
+        let mut names = BTreeMap::new();
+        for (at, column) in self.columns.iter().enumerate() {
             let name = column.name();
             let what = || format!("column \"{}\"", one_line(name));
-            if name.is_empty() || name.chars().count() > MOST_NAME || name.chars().any(char::is_control) || !names.insert(name) {
+            if name.is_empty()
+                || name.chars().count() > MOST_NAME
+                || name.chars().any(char::is_control)
+                || names.insert(name, at).is_some()
+            {
                 return Err(content(file, what(), "this name", format!("1 to {MOST_NAME} characters, each name once")));
             }
             match column {
@@ -293,8 +362,20 @@ impl Input {
                 }
             }
         }
+        for dates in &self.dates {
+            let first = dates.columns.first().and_then(|first| names.get(first.name.as_str()));
+            let columns = first.map_or(&[][..], |first| &self.columns[*first..]);
+            let follow = columns.len() >= dates.columns.len()
+                && columns.iter().zip(&dates.columns).all(|(column, of)| column.name() == of.name && column.raw() == 1);
+            // What stands behind a missing date is found by its name, too.
+            let last = first.map_or(0, |first| first + dates.columns.len().saturating_sub(1));
+            if !follow || names.insert(&dates.name, last).is_some() {
+                let expected = "columns of one value one behind the other, and a name of its own";
+                return Err(content(file, format!("dates of \"{}\"", one_line(&dates.name)), "these", expected));
+            }
+        }
         let mut may_lack = BTreeSet::new();
-        match self.missing.iter().find(|missing| !may_lack.insert(&missing.name) || !self.fills(missing)) {
+        match self.missing.iter().find(|missing| !may_lack.insert(&missing.name) || !self.fills(missing, &names)) {
             None => Ok(()),
             Some(Missing { name, .. }) => {
                 let expected = "a column of one value, once; a fill that is such a value; an indicator of 0 or 1 behind it";
@@ -304,9 +385,13 @@ impl Input {
     }
 
     /// Whether this says something of a column that there is.
-    fn fills(&self, missing: &Missing) -> bool {
-        let Some(at) = self.columns.iter().position(|column| *column.name() == missing.name) else { return false };
-        let value = match &self.columns[at] {
+    fn fills(&self, missing: &Missing, places: &BTreeMap<&str, usize>) -> bool {
+        let Some((at, column)) = places.get(missing.name.as_str()).and_then(|at| Some((*at, self.columns.get(*at)?))) else {
+            return false;
+        };
+        let value = match column {
+            // Of a date the last column that it becomes.
+            _ if column.name() != missing.name => missing.fill.is_some(),
             Column::Numbers { count: 1, .. } => {
                 missing.fill.as_ref().is_none_or(|fill| fill.parse::<f64>().is_ok_and(f64::is_finite))
             }
@@ -374,7 +459,13 @@ mod tests {
         let number =
             Column::Numbers { name: "age".into(), count: 1, subtract: 40.0, divide: 10.0, clip: Some([-2.0, 2.0]), log: false };
         let category = Column::Category { name: "town".into(), values: vec!["a".into(), "b".into(), "c".into()], other: false };
-        Input { columns: vec![number, category, Column::plain("p", 2)], named: true, missing: vec![], target: None }
+        Input {
+            columns: vec![number, category, Column::plain("p", 2)],
+            named: true,
+            missing: vec![],
+            dates: vec![],
+            target: None,
+        }
     }
 
     #[test]
@@ -407,7 +498,10 @@ mod tests {
             (vec![category(&["x"])], 1),
             (vec![category(&["x", "x"])], 2),
         ] {
-            let error = Input { columns, named: true, missing: vec![], target: None }.check(width, "f").unwrap_err().to_string();
+            let error = Input { columns, named: true, missing: vec![], dates: vec![], target: None }
+                .check(width, "f")
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with("f: ") && error.contains("expected") && !error.contains('\n'), "{error}");
         }
     }

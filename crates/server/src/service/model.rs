@@ -8,6 +8,7 @@ use crate::{Error, Result, record, served};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
 use trefoil_client::{pieces, request};
 use trefoil_job::service::Known;
 use trefoil_job::{Job, ServiceHash};
@@ -102,10 +103,10 @@ impl ServiceHere {
     /// # Errors
     /// It is not known here.
     pub fn job(&self) -> Result<Option<Job>> {
-        self.record().map(|record| record.map(|record| record.job))
+        self.record().map(|record| record.map(|record| record.job.clone()))
     }
 
-    fn record(&self) -> Result<Option<record::Record>> {
+    fn record(&self) -> Result<Option<Arc<record::Record>>> {
         self.service.model.job().map(|job| Here::at(&self.server, job).record()).transpose()
     }
 
@@ -114,14 +115,15 @@ impl ServiceHere {
     /// # Errors
     /// Its job is not trained, or not known here; its owner has not shared it.
     pub fn model(&self) -> Result<Model> {
-        let (job, name) = match self.record()? {
+        let record = self.record()?;
+        let (job, name) = match record.as_deref() {
             None => (None, open(self)?.0),
-            Some(record::Record { job, state: record::State::Trained, model: Some(name), .. }) => (Some(job), name),
+            Some(record::Record { job, state: record::State::Trained, model: Some(name), .. }) => (Some(job), name.clone()),
             Some(record::Record { job, state, .. }) => {
                 return Err(Error::Refused(format!("job {} has no model yet: {state}", job.hash().short())));
             }
         };
-        Ok(Model { known: self.service.known(job.as_ref())?, name })
+        Ok(Model { known: self.service.known(job)?, name })
     }
 }
 

@@ -270,17 +270,17 @@ impl<'a> Reader<'a> {
         if let Some(names) = names {
             model = model.with_names(&names, self.file)?;
         }
-        let (mut named, mut missing) = (prepared.len() > 1 && self.inputs > 1, vec![]);
+        let (mut named, mut missing, mut dates) = (prepared.len() > 1 && self.inputs > 1, vec![], vec![]);
         // A matrix of our own has columns with names, where what the metadata says is what the graph does.
         if let Some(ours) = columns.and_then(|text| serde_json::from_str::<Input>(text).ok()) {
-            let derived = Input { columns: prepared.clone(), named, missing: vec![], target: None };
+            let derived = Input { columns: prepared.clone(), named, missing: vec![], dates: vec![], target: None };
             let (a, b) = (derived.scales(), ours.scales());
             let same = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_like(b) && a.clips() == b.clips());
             if ours.raw() == derived.raw() && same {
-                (prepared, named, missing) = (ours.columns, ours.named, ours.missing);
+                (prepared, named, missing, dates) = (ours.columns, ours.named, ours.missing, ours.dates);
             }
         }
-        model.prepared_by(Input { columns: prepared, named, missing, target: None }, self.file)
+        model.prepared_by(Input { columns: prepared, named, missing, dates, target: None }, self.file)
     }
 }
 

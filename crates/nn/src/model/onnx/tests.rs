@@ -149,7 +149,8 @@ fn mixed() -> Model {
         |name: &str, subtract, clip| Column::Numbers { name: name.into(), count: 1, subtract, divide: 4.0, clip, log: false };
     let town = Column::Category { name: "town".into(), values: vec!["here".into(), "there".into()], other: false };
     let columns = vec![number("age", 40.0, Some([-2.0, 2.0])), number("fc1", 0.5, Some([0.0, 1.0])), town];
-    let input = Input { columns, named: true, missing: vec![], target: Some(Target { mean: 100.0, deviation: 50.0 }) };
+    let input =
+        Input { columns, named: true, missing: vec![], dates: vec![], target: Some(Target { mean: 100.0, deviation: 50.0 }) };
     model(&[4, 1]).with_input(input).unwrap()
 }
 
