@@ -5,8 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use trefoil_data::guessed;
 
 fuzz_target!(|bytes: &[u8]| {
-    let path = std::env::temp_dir().join(format!("trefoil-fuzz-{}.csv", std::process::id()));
-    std::fs::write(&path, bytes).expect("a temporary file can be written");
+    let path = trefoil_fuzz::file(".csv", bytes);
     if let Ok(d) = guessed::load(&trefoil_data::Source::of(path), "y") {
         for [x, y] in [&d.train, &d.test].map(|part| part.decoded(&d.schema)) {
             assert!(x.iter().all(|v| (-8.0..8.0).contains(v)));

@@ -1,5 +1,6 @@
 //! `trefoil`: train a neural network on data that its owners may not show to each other.
 
+mod allocator;
 mod args;
 mod commands;
 mod output;
@@ -10,6 +11,7 @@ mod table;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::keep();
     let command = match commands::parse() {
         Ok(command) => command,
         Err(code) => return code,

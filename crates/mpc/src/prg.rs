@@ -5,7 +5,6 @@ use crate::tap::{Draw, Taps};
 use aes::cipher::{KeyIvInit, StreamCipher};
 use trefoil_net::At;
 use trefoil_ring::residue::Residue;
-use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
 ///
@@ -65,24 +64,23 @@ impl Prg {
 
     /// `n` uniform elements of Z_2^64.
     pub fn words(&mut self, n: usize) -> Vec<u64> {
-        let mut out = vec![0; n];
-        let (whole, rest) = out.split_at_mut(n - n % (BLOCK / 8));
-        // Expanded where they are to stand; what is left of the last block is thrown away.
-        self.expand(whole.as_mut_bytes());
-        whole.iter_mut().for_each(|w| *w = u64::from_le(*w));
-        let mut last = [0; BLOCK];
-        if !rest.is_empty() {
-            self.expand(&mut last);
-        }
-        rest.iter_mut().zip(last.as_chunks::<8>().0).for_each(|(w, bytes)| *w = u64::from_le_bytes(*bytes));
-        out
+        self.drawn(n, |word| word)
     }
 
-    /// `n` uniform integers below 2^k, k <= 63.
+    /// `n` uniform integers below 2^k, k <= 63: of a word each.
     pub fn bits(&mut self, n: usize, k: u8) -> Vec<u64> {
         let mask = (1u64 << k) - 1;
-        let mut out = self.words(n);
-        out.iter_mut().for_each(|w| *w &= mask);
+        self.drawn(n, |word| word & mask)
+    }
+
+    /// `n` values of a word each. What is left of the last block is thrown away.
+    fn drawn(&mut self, n: usize, value: impl Fn(u64) -> u64) -> Vec<u64> {
+        let mut out = Vec::with_capacity(n);
+        self.blocks(n, |bytes, left| {
+            let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
+            out.extend(words.iter().map(|bytes| value(u64::from_le_bytes(*bytes))));
+            words.len()
+        });
         out
     }
 

@@ -13,7 +13,9 @@ mod pack;
 use crate::Tensor;
 use kernel::{Block, Kernel};
 use ndarray::ArrayView2;
+use pack::Lane;
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// See [`multiplied`].
@@ -24,7 +26,7 @@ pub fn multiplied() -> u64 {
     MULTIPLIED.load(Ordering::Relaxed)
 }
 
-/// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache.
+/// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache. Half of it where each element is packed as two words.
 const DEPTH: usize = 256;
 /// Rows of `op(x)` in one block: its slivers stay in the second-level cache.
 const ROWS: usize = 128;
@@ -32,6 +34,11 @@ const ROWS: usize = 128;
 const COLUMNS: usize = 512;
 /// Multiply-accumulates below which threads cost more than they save.
 const WORTH_THREADS: usize = 1 << 20;
+
+thread_local! {
+    /// Where this thread packs: a few mebibytes at most, by the constants above. They hold the last product's factors until the next one's.
+    static PACKED: RefCell<(Vec<Lane>, Vec<u64>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
 
 /// `op(x) op(y)` over Z_(2^64), where `op` transposes if the flag behind the factor is set.
 /// The result is `[rows of op(x), columns of op(y)]`.
@@ -71,23 +78,24 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     let parallel = threads > 1 && work > WORTH_THREADS;
     let (height, lanes) = kernel.tile();
+    let slice = if kernel.crosses() { DEPTH / 2 } else { DEPTH };
     let share = if parallel { rows.div_ceil(threads) } else { rows };
     let share = share.min(ROWS).next_multiple_of(height);
 
-    // Taken up again from slice to slice and from block to block.
-    let (mut panels, mut slivers) = (Vec::new(), Vec::new());
+    // Taken up again from slice to slice, from block to block, and by the next product.
+    let (mut space, mut slivers) = PACKED.take();
     for first_column in (0..columns).step_by(COLUMNS) {
         let width = COLUMNS.min(columns - first_column);
-        for depth in (0..inner).step_by(DEPTH) {
-            let depth = depth..inner.min(depth + DEPTH);
+        for depth in (0..inner).step_by(slice) {
+            let depth = depth..inner.min(depth + slice);
             let y = y.slice(ndarray::s![depth.clone(), first_column..first_column + width]);
-            pack::panels(&mut panels, y, lanes);
+            let panels = pack::panels(&mut space, y, lanes, kernel.crosses());
             let x = x.slice(ndarray::s![.., depth]);
             let task = |slivers: &mut Vec<u64>, (index, out): (usize, &mut [u64])| {
                 let first = index * share;
                 let x = x.slice(ndarray::s![first..rows.min(first + share), ..]);
-                pack::slivers(slivers, x, height);
-                kernel.run(Block { slivers, panels: &panels, depth: x.ncols(), out, columns, first: first_column, width });
+                let slivers = pack::slivers(slivers, x, height, kernel.crosses());
+                kernel.run(Block { slivers, panels, depth: x.ncols(), out, columns, first: first_column, width });
             };
             if parallel {
                 out.par_chunks_mut(share * columns).enumerate().for_each_init(Vec::new, task);
@@ -96,6 +104,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
             }
         }
     }
+    PACKED.set((space, slivers));
 }
 
 #[cfg(test)]
@@ -154,7 +163,7 @@ mod tests {
     #[test]
     fn every_block_edge() {
         // One below, at and one above the sizes of tiles, slices and blocks.
-        for inner in [DEPTH - 1, DEPTH, DEPTH + 1] {
+        for inner in [DEPTH / 2 - 1, DEPTH / 2 + 1, DEPTH - 1, DEPTH, DEPTH + 1] {
             check_all(9, inner, 17, 1);
         }
         for rows in [ROWS - 1, ROWS, ROWS + 1] {

@@ -2,7 +2,11 @@
 //!
 //! A tile of the result, `M` rows by `N` lanes, stays in registers while the inner dimension runs.
 //! The compiler vectorises the body; AVX-512DQ has a 64-bit multiply (`vpmullq`), the others make
-//! one from three 32-bit multiplies. Which one runs is decided at run time.
+//! one from three 32-bit multiplies; ifma.rs does with three 52-bit ones. Which one runs is decided
+//! at run time.
+
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 
 use super::pack::{LANE, Lane};
 
@@ -19,6 +23,8 @@ enum Set {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Ifma,
 }
 
 /// Rows and lanes of a tile: its sums, a row of the panel and a factor fit in the registers, 16 of
@@ -48,6 +54,8 @@ impl Kernel {
     pub(super) fn available() -> impl Iterator<Item = Self> {
         let sets = [
             #[cfg(target_arch = "x86_64")]
+            ifma::detected().then_some(Set::Ifma),
+            #[cfg(target_arch = "x86_64")]
             (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl"))
                 .then_some(Set::Avx512),
             #[cfg(target_arch = "x86_64")]
@@ -70,19 +78,33 @@ impl Kernel {
             Set::Avx2 => AVX2,
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => AVX512,
+            #[cfg(target_arch = "x86_64")]
+            Set::Ifma => ifma::TILE,
+        }
+    }
+
+    /// Whether the factors are packed with their [`crossed`](super::pack::crossed) words.
+    pub(super) fn crosses(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Ifma => true,
+            _ => false,
         }
     }
 
     /// Adds the product to the block.
     pub(super) fn run(self, block: Block) {
         match self.0 {
-            Set::Portable => body::<{ PORTABLE.0 }, { PORTABLE.1 }>(block),
+            Set::Portable => body::<{ PORTABLE.0 }, { PORTABLE.1 }, 1>(block, tile),
             // SAFETY: `available` made this value, so the machine has the instructions.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2(block) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { avx512(block) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Ifma => unsafe { ifma::run(block) },
         }
     }
 }
@@ -90,28 +112,30 @@ impl Kernel {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn avx2(block: Block) {
-    body::<{ AVX2.0 }, { AVX2.1 }>(block);
+    body::<{ AVX2.0 }, { AVX2.1 }, 1>(block, tile);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 fn avx512(block: Block) {
-    body::<{ AVX512.0 }, { AVX512.1 }>(block);
+    body::<{ AVX512.0 }, { AVX512.1 }, 1>(block, tile);
 }
 
+/// `W` words are packed for each of a factor.
 #[inline(always)]
-fn body<const M: usize, const N: usize>(block: Block) {
+fn body<const M: usize, const N: usize, const W: usize>(block: Block, tile: impl Fn(&[u64], &[Lane]) -> [[Lane; N]; M]) {
     let Block { slivers, panels, depth, out, columns, first, width } = block;
-    for (j, panel) in panels.chunks_exact(N * depth).enumerate() {
+    for (j, panel) in panels.chunks_exact(N * W * depth).enumerate() {
         let from = j * N * LANE;
         let to = width.min(from + N * LANE);
-        for (sliver, out) in slivers.chunks_exact(M * depth).zip(out.chunks_mut(M * columns)) {
-            let tile = tile::<M, N>(sliver, panel);
+        for (sliver, out) in slivers.chunks_exact(M * W * depth).zip(out.chunks_mut(M * columns)) {
+            let tile = tile(sliver, panel);
             for (row, out) in tile.iter().zip(out.chunks_mut(columns)) {
                 let out = &mut out[first + from..first + to];
                 for (lane, out) in row.iter().zip(out.chunks_mut(LANE)) {
-                    for (sum, out) in lane.0.iter().zip(out) {
-                        *out = out.wrapping_add(*sum);
+                    match out.first_chunk_mut::<LANE>() {
+                        Some(out) => *out = std::array::from_fn(|l| out[l].wrapping_add(lane.0[l])),
+                        None => out.iter_mut().zip(lane.0).for_each(|(out, sum)| *out = out.wrapping_add(sum)),
                     }
                 }
             }
