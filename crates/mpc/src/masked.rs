@@ -10,6 +10,7 @@
 
 pub mod and;
 pub mod bit;
+mod deal;
 pub mod drelu;
 mod input;
 pub mod land;

@@ -13,6 +13,7 @@
 //! 2 bits a result; 1 bit a distinct product ahead. `all`, the AND of masked bits, is made of these.
 
 use super::Bit;
+use super::deal::{Deal, Of};
 use crate::round::Beside;
 use crate::{Id, Op, Pair, Part, Party, Result};
 use trefoil_ring::planes;
@@ -88,26 +89,22 @@ pub(crate) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = usize>)
 fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<Vec<u64>>> {
     let label = "masked.and.deal";
     let lengths: Vec<usize> = jobs.iter().map(|(_, f, n)| monomials(f).len() * planes::words(*n)).collect();
-    if p.id == Id::P1 {
-        let mut from = p.offline(op, label).then()?;
-        return lengths.iter().map(|n| from.words(Id::P2, *n)).collect();
+    let id = p.id;
+    let mut deal = Deal::open(p, op, label, &["masked.and.monomial_0"])?;
+    if id != Id::P2 {
+        return lengths.iter().map(|n| deal.take(0, *n, Of::Words)).collect();
     }
-    let mut share_0 = p.draw(op, Pair::K02, "masked.and.monomial_0")?;
-    let share_0: Vec<Vec<u64>> = lengths.iter().map(|n| share_0.words(*n)).collect();
-    if p.id == Id::P0 {
-        return Ok(share_0);
-    }
-    let mut parts = vec![];
-    for ((vars, formula, n), mut share) in jobs.iter().zip(share_0) {
+    for ((vars, formula, n), length) in jobs.iter().zip(lengths) {
         let width = planes::words(*n);
-        for (monomial, out) in monomials(formula).iter().zip(share.chunks_mut(width.max(1))) {
-            for (k, out) in out.iter_mut().enumerate() {
-                *out ^= monomial.iter().fold(u64::MAX, |and, v| and & vars.mu[v * width + k]);
+        deal.give(0, length, Of::Words, |shares| {
+            for (monomial, out) in monomials(formula).iter().zip(shares.chunks_mut(width.max(1))) {
+                for (k, out) in out.iter_mut().enumerate() {
+                    *out ^= monomial.iter().fold(u64::MAX, |and, v| and & vars.mu[v * width + k]);
+                }
             }
-        }
-        parts.push(Part::words(&share));
+        });
     }
-    parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+    deal.done()?;
     Ok(vec![vec![]; jobs.len()])
 }
 
@@ -176,16 +173,13 @@ pub const fn all_cost(count: usize, n: usize) -> (u64, u64, u64) {
 
 /// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.
 fn share_masks(p: &mut Party, bits: &[&Bit]) -> Result<Vars> {
-    let (op, label, share_0) = (p.op(), "masked.and.masks", "masked.and.mask_0");
+    let (op, id) = (p.op(), p.id);
     let planes: Vec<u64> = bits.iter().flat_map(|b| b.plane.iter().copied()).collect();
-    Ok(match p.id {
-        Id::P0 => Vars { mu: p.draw(op, Pair::K02, share_0)?.words(planes.len()), open: planes },
-        Id::P1 => Vars { mu: p.offline(op, label).then()?.words(Id::P2, planes.len())?, open: planes },
-        Id::P2 => {
-            let share_0 = p.draw(op, Pair::K02, share_0)?.words(planes.len());
-            let share_1: Vec<u64> = planes.iter().zip(share_0).map(|(l, s)| l ^ s).collect();
-            p.offline(op, label).send(Id::P1, Part::words(&share_1)).then()?;
-            Vars { open: vec![], mu: planes }
-        }
-    })
+    let mut deal = Deal::open(p, op, "masked.and.masks", &["masked.and.mask_0"])?;
+    if id != Id::P2 {
+        return Ok(Vars { mu: deal.take(0, planes.len(), Of::Words)?, open: planes });
+    }
+    deal.give(0, planes.len(), Of::Words, |shares| shares.iter_mut().zip(&planes).for_each(|(s, l)| *s ^= l));
+    deal.done()?;
+    Ok(Vars { open: vec![], mu: planes })
 }

@@ -21,10 +21,11 @@
 
 use super::Bit;
 use super::and::{Formula, Vars, evaluate, masks};
+use super::deal::{Deal, Of};
 use super::lift::{finish, lift, send, waiting};
 use super::share::{Share, elements};
 use crate::round::Beside;
-use crate::{Id, Op, Pair, Part, Party, Result};
+use crate::{Id, Op, Part, Party, Result};
 use trefoil_ring::planes;
 
 /// The chunks of a comparison of `low` bits: how many bits each has, from the lowest.
@@ -142,29 +143,24 @@ fn deal_onehot(p: &mut Party, op: Op, xs: &[(&Share, u8)]) -> Result<Vec<Vec<u64
     let label = "masked.drelu.deal";
     let lengths: Vec<usize> =
         xs.iter().map(|(x, low)| chunks(*low).iter().map(|c| 1usize << c).sum::<usize>() * planes::words(x.len())).collect();
-    if p.id == Id::P1 {
-        let mut from = p.offline(op, label).then()?;
-        return lengths.iter().map(|n| from.words(Id::P2, *n)).collect();
+    let id = p.id;
+    let mut deal = Deal::open(p, op, label, &["masked.drelu.onehot_0"])?;
+    if id != Id::P2 {
+        return lengths.iter().map(|n| deal.take(0, *n, Of::Words)).collect();
     }
-    let mut share_0 = p.draw(op, Pair::K02, "masked.drelu.onehot_0")?;
-    let share_0: Vec<Vec<u64>> = lengths.iter().map(|n| share_0.words(*n)).collect();
-    if p.id == Id::P0 {
-        return Ok(share_0);
-    }
-    let mut parts = vec![];
-    for ((x, low), mut share) in xs.iter().zip(share_0) {
+    for ((x, low), n) in xs.iter().zip(lengths) {
         let width = planes::words(x.len());
         let l = x.full_mask();
         let bits = planes::split(elements(l.as_ref()), usize::from(*low));
-        let mut out = share.as_mut_slice();
-        for (i, chunk) in chunks(*low).into_iter().enumerate() {
-            let (planes, rest) = out.split_at_mut((1 << chunk) * width);
-            xor_onehot(planes, &bits[4 * i * width..], chunk, width);
-            out = rest;
-        }
-        parts.push(Part::words(&share));
+        deal.give(0, n, Of::Words, |mut shares| {
+            for (i, chunk) in chunks(*low).into_iter().enumerate() {
+                let (planes, rest) = shares.split_at_mut((1 << chunk) * width);
+                xor_onehot(planes, &bits[4 * i * width..], chunk, width);
+                shares = rest;
+            }
+        });
     }
-    parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+    deal.done()?;
     Ok(vec![vec![]; xs.len()])
 }
 

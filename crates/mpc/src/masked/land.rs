@@ -8,6 +8,7 @@
 //!
 //! 1 round; 2f bits an element ahead of time, 2 (64 - f) in the round.
 
+use super::deal::{Deal, Of};
 use super::product::{packed, share};
 use super::share::{Share, tensor};
 use crate::cut::Cut;
@@ -24,25 +25,22 @@ pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
 /// Those of the network.
 pub fn land(p: &mut Party, op: Op, shape: [usize; 2], z: Vec<u64>, f: u8) -> Result<Share> {
     let (n, cut, deal) = (shape[0] * shape[1], Cut::<64>::by(f), "masked.land.deal");
-    let (l_0, l_1, a_0, q_0) = ("masked.land.l_0", "masked.land.l_1", "masked.land.a_0", "masked.land.q_0");
+    let (l_0, l_1, streams) = ("masked.land.l_0", "masked.land.l_1", ["masked.land.a_0", "masked.land.q_0"]);
+    let bits = Of::Bits(f);
     if p.id == Id::P2 {
         let (l_0, l_1) = (p.draw(op, Pair::K02, l_0)?.words(n), p.draw(op, Pair::K12, l_1)?.words(n));
-        let (mut a, mut q) = (p.draw(op, Pair::K02, a_0)?.bits(n, f), p.draw(op, Pair::K02, q_0)?.bits(n, f));
-        for (((l_0, l_1), a), q) in l_0.iter().zip(&l_1).zip(&mut a).zip(&mut q) {
-            let (top, wraps) = cut.parts(l_0.wrapping_add(*l_1));
-            (*a, *q) = (cut.other(top, *a), cut.other(wraps, *q));
-        }
-        p.offline(op, deal).send(Id::P1, Part::bits(&a, f)).send(Id::P1, Part::bits(&q, f)).then()?;
+        let parts = l_0.iter().zip(&l_1).map(|(l_0, l_1)| cut.parts(l_0.wrapping_add(*l_1)));
+        let mut deal = Deal::open(p, op, deal, &streams)?;
+        deal.give(0, n, bits, |a| a.iter_mut().zip(parts.clone()).for_each(|(a, (top, _))| *a = cut.other(top, *a)));
+        deal.give(1, n, bits, |q| q.iter_mut().zip(parts.clone()).for_each(|(q, (_, wraps))| *q = cut.other(wraps, *q)));
+        deal.done()?;
         return Ok(Share::new(shape, None, [Some(tensor(shape, l_0)), Some(tensor(shape, l_1))]).with_lift(f, None));
     }
     let (first, peer) = (p.id == Id::P0, p.peer());
     let l = p.draw(op, Pair::of(p.id, Id::P2), if first { l_0 } else { l_1 })?.words(n);
-    let (mut e, q) = if first {
-        (p.draw(op, Pair::K02, a_0)?.bits(n, f), p.draw(op, Pair::K02, q_0)?.bits(n, f))
-    } else {
-        let mut from = p.offline(op, deal).then()?;
-        (from.bits(Id::P2, n, f)?, from.bits(Id::P2, n, f)?)
-    };
+    let mut deal = Deal::open(p, op, deal, &streams)?;
+    let (mut e, q) = (deal.take(0, n, bits)?, deal.take(1, n, bits)?);
+    drop(deal);
     let offset = if first { 0 } else { Cut::<64>::OFFSET };
     let mut c = z;
     c.iter_mut().zip(&l).for_each(|(c, l)| *c = cut.half(c.wrapping_add(cut.mask(*l)).wrapping_add(offset)));

@@ -31,6 +31,7 @@
 //! It is usual to open all of c and to deal a new mask, for 128 + f bits ahead and 128 + 2f. Here the new mask comes first, so that it
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
+use super::deal::{Deal, Of};
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Result};
@@ -61,18 +62,20 @@ pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     }
 }
 
-const V_0: &str = "masked.product.v_0";
 const L_0: &str = "masked.product.l_0";
 const L_1: &str = "masked.product.l_1";
-const A_0: &str = "masked.product.a_0";
-const Q_0: &str = "masked.product.q_0";
 const DEAL: &str = "masked.product.deal";
 const OPEN: &str = "masked.product.c";
+/// What is dealt: v, a and q.
+const STREAMS: [&str; 3] = ["masked.product.v_0", "masked.product.a_0", "masked.product.q_0"];
+const V: usize = 0;
+const A: usize = 1;
+const Q: usize = 2;
 
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
-    let (mut v_0, mut a_0, mut q_0) = (p.draw(op, Pair::K02, V_0)?, p.draw(op, Pair::K02, A_0)?, p.draw(op, Pair::K02, Q_0)?);
-    let (mut parts, mut out) = (vec![], vec![]);
+    let mut deal = Deal::open(p, op, DEAL, &STREAMS)?;
+    let mut out = vec![];
     for z in factors {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
         let cut = Cut::<64>::by(f);
@@ -84,24 +87,20 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
         let r = |l: &u64| if f == 0 { *l } else { cut.mask(*l) };
-        let mut v_1 = v_0.words(n);
-        v_1.iter_mut().zip(&gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
-        parts.push(Part::words(&v_1));
+        deal.give(V, n, Of::Words, |v| {
+            v.iter_mut().zip(&gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
+        });
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         if f == 0 {
             out.push(share);
             continue;
         }
-        let mut a_1 = a_0.bits(n, f);
-        a_1.iter_mut().zip(&l).for_each(|(a, l)| *a = cut.other(cut.parts(*l).0, *a));
-        parts.push(Part::bits(&a_1, f));
-        let mut q_1 = q_0.bits(n, f);
-        q_1.iter_mut().zip(&l).for_each(|(q, l)| *q = cut.other(cut.parts(*l).1, *q));
-        parts.push(Part::bits(&q_1, f));
+        deal.give(A, n, Of::Bits(f), |a| a.iter_mut().zip(&l).for_each(|(a, l)| *a = cut.other(cut.parts(*l).0, *a)));
+        deal.give(Q, n, Of::Bits(f), |q| q.iter_mut().zip(&l).for_each(|(q, l)| *q = cut.other(cut.parts(*l).1, *q)));
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
         out.push(share.with_lift(f, None));
     }
-    parts.into_iter().fold(p.offline(op, DEAL), |round, part| round.send(Id::P1, part)).then()?;
+    deal.done()?;
     Ok(out)
 }
 
@@ -118,28 +117,16 @@ struct Dealt {
     q: Vec<u64>,
 }
 
-/// What each product needs of randomness, from generators at P0, and from P2 as well at P1.
+/// What each product needs of randomness.
 fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Dealt>> {
-    let sizes = factors.iter().map(|z| (z.shape[0] * z.shape[1], z.f));
-    if p.id == Id::P0 {
-        let (mut v, mut l) = (p.draw(op, Pair::K02, V_0)?, p.draw(op, Pair::K02, L_0)?);
-        let (mut a, mut q) = (p.draw(op, Pair::K02, A_0)?, p.draw(op, Pair::K02, Q_0)?);
-        return Ok(sizes
-            .map(|(n, f)| {
-                let (a, q) = if f > 0 { (a.bits(n, f), q.bits(n, f)) } else { (vec![], vec![]) };
-                Dealt { v: v.words(n), l: l.words(n), a, q }
-            })
-            .collect());
-    }
-    let mut l = p.draw(op, Pair::K12, L_1)?;
-    let mut from = p.offline(op, DEAL).then()?;
-    sizes
-        .map(|(n, f)| {
-            let v = from.words(Id::P2, n)?;
-            let (a, q) = if f > 0 { (from.bits(Id::P2, n, f)?, from.bits(Id::P2, n, f)?) } else { (vec![], vec![]) };
-            Ok(Dealt { v, l: l.words(n), a, q })
-        })
-        .collect()
+    let mut l = p.draw(op, Pair::of(p.id, Id::P2), if p.id == Id::P0 { L_0 } else { L_1 })?;
+    let mut deal = Deal::open(p, op, DEAL, &STREAMS)?;
+    let mut one = |n: usize, f: u8| {
+        let v = deal.take(V, n, Of::Words)?;
+        let mut bits = |stream| if f > 0 { deal.take(stream, n, Of::Bits(f)) } else { Ok(vec![]) };
+        Ok(Dealt { v, a: bits(A)?, q: bits(Q)?, l: l.words(n) })
+    };
+    factors.iter().map(|z| one(z.shape[0] * z.shape[1], z.f)).collect()
 }
 
 fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {

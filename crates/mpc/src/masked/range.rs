@@ -34,6 +34,7 @@
 //! | k = 16, a number   | 3      | 79 + 48                       | 18                            |
 //! | k = 1, a label     | 3      | 2 + 63                        | 6                             |
 
+use super::deal::{Deal, Of};
 use super::share::{Share, elements, reconstruct, reconstruct_cost, tensor};
 use super::{Bit, and, drelu, product::packed, select};
 use crate::range::Range;
@@ -154,23 +155,19 @@ impl Sums {
 fn deal_masks(p: &mut Party, pieces: &[Piece], borrow: &[and::Vars]) -> Result<Vec<Vec<u64>>> {
     let (op, label) = (p.op(), "masked.range.deal");
     let size = |piece: &Piece| (piece.low.len(), 64 - piece.range.bits);
-    if p.id == Id::P1 {
-        let mut from = p.offline(op, label).then()?;
-        return pieces.iter().map(|piece| from.bits(Id::P2, size(piece).0, size(piece).1)).collect();
+    let id = p.id;
+    let mut deal = Deal::open(p, op, label, &["masked.range.A_0"])?;
+    if id != Id::P2 {
+        return pieces.iter().map(|piece| deal.take(0, size(piece).0, Of::Bits(size(piece).1))).collect();
     }
-    let mut a_0 = p.draw(op, Pair::K02, "masked.range.A_0")?;
-    let a_0: Vec<Vec<u64>> = pieces.iter().map(|piece| a_0.bits(size(piece).0, size(piece).1)).collect();
-    if p.id == Id::P0 {
-        return Ok(a_0);
-    }
-    let mut parts = vec![];
-    for ((piece, borrow), a_0) in pieces.iter().zip(borrow).zip(a_0) {
+    for (piece, borrow) in pieces.iter().zip(borrow) {
         let (n, bits) = size(piece);
         let l_b = planes::spread(&borrow.mu, n);
-        let a_1: Vec<u64> = l_b.iter().zip(a_0).map(|(l_b, a_0)| l_b.wrapping_sub(a_0) & ((1 << bits) - 1)).collect();
-        parts.push(Part::bits(&a_1, bits));
+        deal.give(0, n, Of::Bits(bits), |a| {
+            a.iter_mut().zip(l_b).for_each(|(a, l_b)| *a = l_b.wrapping_sub(*a) & ((1 << bits) - 1));
+        });
     }
-    parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+    deal.done()?;
     Ok(vec![vec![]; pieces.len()])
 }
 
@@ -200,20 +197,17 @@ fn excess(id: Id, piece: &Piece, m_b: &[u64], a: &[u64]) -> Vec<u64> {
 /// # Errors
 /// Those of the network.
 pub fn masked(p: &mut Party, shape: [usize; 2], own: Vec<u64>) -> Result<Share> {
-    let (op, n) = (p.op(), own.len());
-    let (deal, g_0, r_0, r_1) = ("masked.range.total", "masked.range.G_0", "masked.range.r_0", "masked.range.r_1");
+    let (op, n, id) = (p.op(), own.len(), p.id);
+    let (r_0, r_1) = ("masked.range.r_0", "masked.range.r_1");
     let plus = |x: &[u64], y: &[u64]| -> Vec<u64> { x.iter().zip(y).map(|(x, y)| x.wrapping_add(*y)).collect() };
-    if p.id == Id::P2 {
-        let g_0 = p.draw(op, Pair::K02, g_0)?.words(n);
-        let g_1: Vec<u64> = own.iter().zip(g_0).map(|(g, g_0)| g.wrapping_sub(g_0)).collect();
-        p.offline(op, deal).send(Id::P1, Part::words(&g_1)).then()?;
+    let mut deal = Deal::open(p, op, "masked.range.total", &["masked.range.G_0"])?;
+    deal.give(0, n, Of::Words, |g| g.iter_mut().zip(&own).for_each(|(g, own)| *g = own.wrapping_sub(*g)));
+    let g = deal.take(0, n, Of::Words)?;
+    deal.done()?;
+    if id == Id::P2 {
         let (r_0, r_1) = (p.draw(op, Pair::K02, r_0)?.words(n), p.draw(op, Pair::K12, r_1)?.words(n));
         return Ok(Share::new(shape, None, [Some(tensor(shape, r_0)), Some(tensor(shape, r_1))]));
     }
-    let g = match p.id {
-        Id::P0 => p.draw(op, Pair::K02, g_0)?.words(n),
-        _ => p.offline(op, deal).then()?.words(Id::P2, n)?,
-    };
     let r = p.draw(op, Pair::of(p.id, Id::P2), if p.id == Id::P0 { r_0 } else { r_1 })?.words(n);
     let (peer, z) = (p.peer(), plus(&plus(&own, &g), &r));
     let theirs = p.round(op, "masked.range.open").send(peer, Part::words(&z)).then()?.words(peer, n)?;

@@ -8,6 +8,7 @@
 //! Exchange: m = z_0 + z_1. 1 round (and one before it, if x waits for its lift); 16 bytes an element ahead of time, 16 in the round. A
 //! second Select by the same bit (the backward pass) uses A again: 8 ahead of time.
 
+use super::deal::{Deal, Of};
 use super::product::{own_mask, share};
 use super::share::{Share, elements, tensor};
 use super::{Bit, lift::lift};
@@ -27,48 +28,39 @@ pub fn select(p: &mut Party, work: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
     lift(p, &work.iter().map(|(_, x)| *x).collect::<Vec<_>>())?;
     let op = p.op();
     let label = "masked.select.deal";
-    let (a_0, b_0) = ("masked.select.A_0", "masked.select.B_0");
+    let (streams, a, b) = (["masked.select.A_0", "masked.select.B_0"], 0, 1);
     let (r_0, r_1) = ("masked.select.r_0", "masked.select.r_1");
     if p.id == Id::P2 {
-        let (mut a_0, mut b_0) = (p.draw(op, Pair::K02, a_0)?, p.draw(op, Pair::K02, b_0)?);
         let (mut r_0, mut r_1) = (p.draw(op, Pair::K02, r_0)?, p.draw(op, Pair::K12, r_1)?);
-        let (mut parts, mut out) = (vec![], vec![]);
+        let mut deal = Deal::open(p, op, label, &streams)?;
+        let mut out = vec![];
         for (bit, x) in work {
             let (n, l_b) = (x.len(), bit.words());
             if bit.a.get().is_none() {
-                let a_1: Vec<u64> = l_b.iter().zip(a_0.words(n)).map(|(l, a)| l.wrapping_sub(a)).collect();
-                parts.push(Part::words(&a_1));
+                deal.give(a, n, Of::Words, |a| a.iter_mut().zip(&l_b).for_each(|(a, l)| *a = l.wrapping_sub(*a)));
                 // P2 needs no A again; that it has been dealt is all it keeps.
                 let _ = bit.a.set(vec![]);
             }
             let l_x = x.full_mask();
             let l_bx = l_b.iter().zip(elements(l_x.as_ref())).map(|(b, l)| b.wrapping_neg() & l);
-            let b_1: Vec<u64> = l_bx.zip(b_0.words(n)).map(|(l, b)| l.wrapping_sub(b)).collect();
-            parts.push(Part::words(&b_1));
+            deal.give(b, n, Of::Words, |b| b.iter_mut().zip(l_bx).for_each(|(b, l)| *b = l.wrapping_sub(*b)));
             out.push(Share::new(x.shape, None, [Some(tensor(x.shape, r_0.words(n))), Some(tensor(x.shape, r_1.words(n)))]));
         }
-        parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+        deal.done()?;
         return Ok(out);
     }
     let (first, peer) = (p.id == Id::P0, p.peer());
     let mut r = p.draw(op, Pair::of(p.id, Id::P2), if first { r_0 } else { r_1 })?;
     let masks: Vec<Vec<u64>> = work.iter().map(|(_, x)| r.words(x.len())).collect();
     let mut dealt: Vec<Vec<u64>> = vec![];
-    if first {
-        let (mut a, mut b) = (p.draw(op, Pair::K02, a_0)?, p.draw(op, Pair::K02, b_0)?);
-        for (bit, x) in work {
-            bit.a.get_or_init(|| a.words(x.len()));
-            dealt.push(b.words(x.len()));
+    let mut deal = Deal::open(p, op, label, &streams)?;
+    for (bit, x) in work {
+        if bit.a.get().is_none() {
+            let _ = bit.a.set(deal.take(a, x.len(), Of::Words)?);
         }
-    } else {
-        let mut from = p.offline(op, label).then()?;
-        for (bit, x) in work {
-            if bit.a.get().is_none() {
-                let _ = bit.a.set(from.words(Id::P2, x.len())?);
-            }
-            dealt.push(from.words(Id::P2, x.len())?);
-        }
+        dealt.push(deal.take(b, x.len(), Of::Words)?);
     }
+    drop(deal);
     let mut own: Vec<Vec<u64>> = vec![];
     for (((bit, x), b), r) in work.iter().zip(&dealt).zip(&masks) {
         let a = bit.a.get().map_or(&[][..], Vec::as_slice);

@@ -6,11 +6,15 @@
 //!
 //! Rounds: none, and 1 for the lift. Bits an element: 64 + f ahead of time, 2f for the lift.
 
+use super::deal::{Deal, Of};
 use super::product::share;
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
-use crate::round::Receive;
-use crate::{Id, Op, Pair, Part, Party, Prg, Result};
+use crate::{Id, Pair, Party, Result};
+
+/// What is dealt: q and l'.
+const Q: usize = 0;
+const L: usize = 1;
 
 /// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements; the lift is apart.
 pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
@@ -30,99 +34,44 @@ pub fn truncate(p: &mut Party, xs: &[(&Share, u8)]) -> Result<Vec<Share>> {
         return Ok(xs.iter().map(|(x, _)| (*x).clone()).collect());
     }
     super::lift::lift(p, &work.iter().map(|(x, _)| *x).collect::<Vec<_>>())?;
-    let op = p.op();
-    let label = "masked.truncate.deal";
-    let mut shift = Shift::draw(p, op)?;
+    let (op, id) = (p.op(), p.id);
+    let of = |p: &mut Party, pair, label| p.draw(op, pair, label).map(Some);
+    let mut a_0 = if id == Id::P1 { None } else { of(p, Pair::K02, "masked.truncate.a_0")? };
+    let mut a_1 = if id == Id::P0 { None } else { of(p, Pair::K12, "masked.truncate.a_1")? };
+    let mut deal = Deal::open(p, op, "masked.truncate.deal", &["masked.truncate.q_0", "masked.truncate.l_0"])?;
     let mut done = vec![];
-    if p.id == Id::P2 {
-        let mut parts = vec![];
-        for (x, f) in work {
-            let r: Vec<u64> = elements(x.full_mask().as_ref()).to_vec();
-            let (share, dealt) = shift.deal(x.shape, &r, f);
-            done.push(share);
-            parts.extend(dealt);
-        }
-        parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
-    } else {
-        let first = p.id == Id::P0;
-        let mut from = if first { None } else { Some(p.offline(op, label).then()?) };
-        for (x, f) in work {
-            let c: Vec<u64> = elements(x.m()).iter().map(|m| m.wrapping_add(1 << 62)).collect();
-            let part = match &mut from {
-                None => shift.first(c.len(), f),
-                Some(from) => shift.second(from, c.len(), f)?,
-            };
-            done.push(part.apply(first, x.shape, &c, f));
-        }
+    for (x, f) in work {
+        let [a_0, a_1] = [&mut a_0, &mut a_1].map(|a| a.as_mut().map_or_else(Vec::new, |a| a.bits(x.len(), f)));
+        done.push(match id {
+            Id::P2 => shifted_mask(&mut deal, x, [&a_0, &a_1], f),
+            Id::P0 => shifted(&mut deal, x, &a_0, f, true)?,
+            Id::P1 => shifted(&mut deal, x, &a_1, f, false)?,
+        });
     }
+    deal.done()?;
     let mut done = done.into_iter();
     Ok(xs.iter().map(|(x, f)| if *f > 0 { done.next() } else { None }.unwrap_or_else(|| (*x).clone())).collect())
 }
 
-/// The randomness of a truncation: a_j, q_0 and l'_0 from generators, q_1 and l'_1 from P2.
-struct Shift {
-    a: [Option<Prg>; 2],
-    q_0: Option<Prg>,
-    l_0: Option<Prg>,
+/// P2: the result's masks, of a value opened under the mask r; q and l' are dealt.
+fn shifted_mask(deal: &mut Deal<'_>, x: &Share, [a_0, a_1]: [&[u64]; 2], f: u8) -> Share {
+    let (cut, r) = (Cut::<64>::by(f), x.full_mask());
+    let r = elements(r.as_ref());
+    let l = r.iter().zip(a_0).zip(a_1).map(|((r, a_0), a_1)| cut.shifted(*r, a_0.wrapping_add(*a_1)));
+    deal.give(Q, r.len(), Of::Bits(f), |q| q.iter_mut().zip(r).for_each(|(q, r)| *q = cut.other(Cut::<64>::top(*r), *q)));
+    let other = |share: &mut [u64]| share.iter_mut().zip(l.clone()).for_each(|(share, l)| *share = l.wrapping_sub(*share));
+    let l_1 = deal.give(L, r.len(), Of::Words, other);
+    let l_0 = l.clone().zip(&l_1).map(|(l, l_1)| l.wrapping_sub(*l_1)).collect();
+    // P2's lift is empty, but it knows that there is one: all three count operations alike.
+    Share::new(x.shape, None, [Some(tensor(x.shape, l_0)), Some(tensor(x.shape, l_1))]).with_lift(f, None)
 }
 
-/// A server's part of a truncation of n elements: a_j, q_j and l'_j.
-struct Shifted {
-    a: Vec<u64>,
-    q: Vec<u64>,
-    l: Vec<u64>,
-}
-
-impl Shift {
-    fn draw(p: &mut Party, op: Op) -> Result<Shift> {
-        let of = |p: &mut Party, pair, label| Ok(Some(p.draw(op, pair, label)?));
-        let (a_0, a_1) = ("masked.truncate.a_0", "masked.truncate.a_1");
-        let a = [
-            if p.id == Id::P1 { None } else { of(p, Pair::K02, a_0)? },
-            if p.id == Id::P0 { None } else { of(p, Pair::K12, a_1)? },
-        ];
-        if p.id == Id::P1 {
-            return Ok(Shift { a, q_0: None, l_0: None });
-        }
-        Ok(Shift { a, q_0: of(p, Pair::K02, "masked.truncate.q_0")?, l_0: of(p, Pair::K02, "masked.truncate.l_0")? })
-    }
-
-    /// P2: the result's masks, and what P1 must be sent, for values opened under the mask r.
-    fn deal(&mut self, shape: [usize; 2], r: &[u64], f: u8) -> (Share, [Part; 2]) {
-        let n = r.len();
-        let bits = |prg: &mut Option<Prg>| prg.as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
-        let (a_0, a_1, q_0) = (bits(&mut self.a[0]), bits(&mut self.a[1]), bits(&mut self.q_0));
-        let l_0 = self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n));
-        let cut = Cut::<64>::by(f);
-        let q_1: Vec<u64> = r.iter().zip(&q_0).map(|(r, q_0)| cut.other(Cut::<64>::top(*r), *q_0)).collect();
-        let a = |i: usize| a_0[i].wrapping_add(a_1[i]);
-        let l_1: Vec<u64> = (0..n).map(|i| cut.shifted(r[i], a(i)).wrapping_sub(l_0[i])).collect();
-        let parts = [Part::bits(&q_1, f), Part::words(&l_1)];
-        // P2's lift is empty, but it knows that there is one: all three count operations alike.
-        (Share::new(shape, None, [Some(tensor(shape, l_0)), Some(tensor(shape, l_1))]).with_lift(f, None), parts)
-    }
-
-    /// P0's part.
-    fn first(&mut self, n: usize, f: u8) -> Shifted {
-        let bits = |prg: &mut Option<Prg>| prg.as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
-        let (a, q) = (bits(&mut self.a[0]), bits(&mut self.q_0));
-        Shifted { a, q, l: self.l_0.as_mut().map_or_else(Vec::new, |prg| prg.words(n)) }
-    }
-
-    /// P1's part.
-    fn second(&mut self, from: &mut Receive<'_>, n: usize, f: u8) -> Result<Shifted> {
-        let a = self.a[1].as_mut().map_or_else(Vec::new, |prg| prg.bits(n, f));
-        Ok(Shifted { a, q: from.bits(Id::P2, n, f)?, l: from.words(Id::P2, n)? })
-    }
-}
-
-impl Shifted {
-    /// From the opened c = z + r + 2^62: (c >> f) - 2^(62-f), and e_j for the lift.
-    fn apply(self, first: bool, shape: [usize; 2], c: &[u64], f: u8) -> Share {
-        let cut = Cut::<64>::by(f);
-        let low = c.iter().map(|c| cut.quotient(*c).0).collect();
-        let own = c.iter().zip(&self.a).zip(&self.q).map(|((c, a), q)| cut.lift(*a, cut.quotient(*c).1, *q));
-        let own = tensor(shape, own.collect());
-        share(first, shape, tensor(shape, low), tensor(shape, self.l)).with_lift(f, Some(own))
-    }
+/// A server: (c >> f) - 2^(62-f) of the opened c = z + r + 2^62, and e_j for the lift.
+fn shifted(deal: &mut Deal<'_>, x: &Share, a: &[u64], f: u8, first: bool) -> Result<Share> {
+    let (cut, n) = (Cut::<64>::by(f), x.len());
+    let (q, l) = (deal.take(Q, n, Of::Bits(f))?, deal.take(L, n, Of::Words)?);
+    let opened = elements(x.m()).iter().map(|m| cut.quotient(m.wrapping_add(1 << 62)));
+    let own = opened.clone().zip(a).zip(&q).map(|(((_, w), a), q)| cut.lift(*a, w, *q)).collect();
+    let low = opened.map(|(low, _)| low).collect();
+    Ok(share(first, x.shape, tensor(x.shape, low), tensor(x.shape, l)).with_lift(f, Some(tensor(x.shape, own))))
 }
