@@ -91,10 +91,10 @@ impl WithPlanner for OfTraining<'_> {
     fn run<E: Planner>(self, mut e: E) -> Self::Out {
         let t = self.0;
         let records = t.training().records;
-        let of = |shape, format| e.secret(shape, format);
+        let of = |shape, format| e.dealt(shape, format);
         let (train, test) = (t.data_of(records.train_rows, of), t.data_of(records.test_rows, of));
         let shared = held::so_far();
-        let state = t.state_of(of);
+        let state = t.state_of(|shape, format| e.secret(shape, format));
         let from = t.steps_per_epoch().saturating_sub(STEPS);
         let (mut at, mut first) = (Books::default(), None);
         let nothing = Books::default;
@@ -221,13 +221,14 @@ mod tests {
             assert!((0..3).all(|i| plan.records[i] <= plan.held_by_steps[i] && plan.held_by_steps[i] <= plan.held[i]));
             (plan.records, plan.held_by_steps, ((rows + test) * 794) as u64)
         };
+        // Of masks each party has the seeds, and P2 has nothing else.
         let (records, small, values) = held(SuiteName::Masked, 1024, 128);
-        assert_eq!(records, [16 * values; 3]);
+        assert_eq!(records, [8 * values, 8 * values, 0]);
         let (_, large, _) = held(SuiteName::Masked, 1024, 256);
         assert!((0..3).all(|i| large[i] > small[i] + 128 * (784 + 2 * 256) * 16));
         // Beside the records a step of so many takes what it takes.
         let (more, again, values) = held(SuiteName::Masked, 4096, 128);
-        assert_eq!(more, [16 * values; 3]);
+        assert_eq!(more, [8 * values, 8 * values, 0]);
         assert!((0..3).all(|i| again[i] - more[i] == small[i] - records[i]));
         // P2 has no share of a record there.
         let (records, _, values) = held(SuiteName::Securenn, 1024, 128);

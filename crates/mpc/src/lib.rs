@@ -18,6 +18,7 @@ mod price;
 mod question;
 pub mod range;
 pub mod round;
+mod rows;
 pub mod secure;
 pub mod securenn;
 pub mod seeds;

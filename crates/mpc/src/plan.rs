@@ -92,8 +92,11 @@ impl Sub for &Books {
 
 /// An engine without values that keeps [`Books`].
 pub trait Planner: Engine {
-    /// A matrix as owners have shared it: nothing has been done with it yet.
+    /// A secret matrix with which nothing has been done yet.
     fn secret(&self, shape: [usize; 2], format: Format) -> Self::Num;
+
+    /// The same as owners have dealt it: what is a seed stays one.
+    fn dealt(&self, shape: [usize; 2], format: Format) -> Self::Num;
 
     /// What has been booked so far.
     fn books(&self) -> &Books;
@@ -103,6 +106,11 @@ pub trait Planner: Engine {
 pub trait Blank: Shares {
     /// With which nothing has been done yet.
     fn blank(shape: [usize; 2]) -> Self;
+
+    /// The same as owners have dealt it.
+    fn dealt(shape: [usize; 2]) -> Self {
+        Self::blank(shape)
+    }
 
     /// Matrices of equal height side by side have this shape; `None` if there are none or they do not fit.
     fn joined(x: &[&Self]) -> Option<[usize; 2]> {
@@ -122,6 +130,10 @@ where
 {
     fn secret(&self, shape: [usize; 2], format: Format) -> Self::Num {
         Num::new(P::Share::blank(shape), format)
+    }
+
+    fn dealt(&self, shape: [usize; 2], format: Format) -> Self::Num {
+        Num::new(P::Share::dealt(shape), format)
     }
 
     fn books(&self) -> &Books {

@@ -2,9 +2,10 @@
 
 use crate::Key;
 use crate::tap::{Draw, Taps};
-use aes::cipher::{KeyIvInit, StreamCipher};
+use aes::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use trefoil_net::At;
 use trefoil_ring::residue::Residue;
+use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
 ///
@@ -65,6 +66,17 @@ impl Prg {
     /// `n` uniform elements of Z_2^64.
     pub fn words(&mut self, n: usize) -> Vec<u64> {
         self.drawn(n, |word| word)
+    }
+
+    /// Of all that [`words`](Prg::words) gives when it is called first, those from place `at` on, as many as `out` has room for. Nothing before
+    /// them is made.
+    pub(crate) fn words_from(&mut self, at: usize, out: &mut [u64]) {
+        if self.aes.try_seek(8 * at as u128).is_err() {
+            unreachable!("a stream has 2^128 blocks");
+        }
+        out.fill(0);
+        self.aes.apply_keystream(out.as_mut_bytes());
+        out.iter_mut().for_each(|w| *w = u64::from_le(*w));
     }
 
     /// `n` uniform integers below 2^k, k <= 63: of a word each.

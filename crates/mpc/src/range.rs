@@ -1,7 +1,7 @@
 //! What owners promise of their words, and the check of it on shares. The protocol is in masked/range.rs, for both suites.
 
 use crate::masked::range::Sums;
-use crate::{Result, Suite};
+use crate::{Kept, Result, Suite};
 
 /// Elements that are checked in the same rounds, about.
 const BATCH: usize = 1 << 20;
@@ -24,9 +24,9 @@ impl Range {
     }
 }
 
-/// A matrix as an owner handed it in: the words that [`Suite::accept`] kept, row by row, and what is promised of them.
-#[derive(Clone, Copy)]
-pub struct Block<'a> {
+/// A matrix as an owner handed it in, and what is promised of it.
+#[derive(Clone)]
+pub struct Block {
     /// Whose it is: a number below that of owners.
     pub owner: usize,
     /// Rows and columns.
@@ -35,19 +35,18 @@ pub struct Block<'a> {
     pub range: Range,
     /// Whether each row is to have a single 1, and 0 elsewhere.
     pub one_hot: bool,
-    /// The suite's words.
-    pub kept: [&'a [u64]; 2],
+    /// What [`Suite::accept`] kept of it.
+    pub kept: Kept,
 }
 
-impl<'a> Block<'a> {
+impl Block {
     /// The same in pieces of whole rows, none of much more than [`BATCH`] elements.
-    fn split(self) -> impl Iterator<Item = Block<'a>> {
+    fn split(&self) -> impl Iterator<Item = Block> {
         let [rows, columns] = self.shape;
         let most = (BATCH / columns.max(1)).max(1);
         (0..rows).step_by(most).map(move |first| {
             let rows = most.min(rows - first);
-            let part = |x: &'a [u64]| if x.is_empty() { x } else { &x[first * columns..(first + rows) * columns] };
-            Block { shape: [rows, columns], kept: self.kept.map(part), ..self }
+            Block { shape: [rows, columns], kept: self.kept.rows(columns, first..first + rows), ..*self }
         })
     }
 }
@@ -59,13 +58,13 @@ impl<'a> Block<'a> {
 ///
 /// # Errors
 /// Those of the network.
-pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block<'_>]) -> Result<Vec<u64>> {
+pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block]) -> Result<Vec<u64>> {
     let mut sums = Sums::new(coin, owners);
     let (mut batch, mut size) = (vec![], 0);
-    let mut pieces = blocks.iter().flat_map(|block| block.split()).peekable();
+    let mut pieces = blocks.iter().flat_map(Block::split).peekable();
     while let Some(block) = pieces.next() {
-        batch.push(block);
         size += block.shape[0] * block.shape[1];
+        batch.push(block);
         if size >= BATCH || batch.len() == MATRICES || pieces.peek().is_none() {
             let pieces = suite.pieces(&std::mem::take(&mut batch))?;
             sums.add(suite.party(), &pieces)?;

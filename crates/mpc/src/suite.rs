@@ -42,17 +42,11 @@ pub trait Suite: Engine + Question {
     /// The same from the stream of the seed. What a party is given of it is a seed that comes out of it.
     fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3];
 
-    /// Party: what it must keep of a dealt matrix of `n` elements.
+    /// Party: what it must keep of a dealt matrix of `n` elements. No seed is expanded: a few bytes may promise any number of elements.
     ///
     /// # Errors
     /// A text that says what was found and expected.
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Kept, String>;
-
-    /// Party: whether these are what [`Suite::accept`] takes, found out without expanding a seed: a few bytes may promise any number of elements.
-    ///
-    /// # Errors
-    /// As there.
-    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String>;
 
     /// Party: hashes of what P0, P1 and P2 must hold too of a dealt matrix, to be compared with them; `None` where nothing is held in common.
     /// `parts` are what [`Suite::accept`] has taken.
@@ -62,7 +56,7 @@ pub trait Suite: Engine + Question {
     ///
     /// # Errors
     /// Those of the network.
-    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>>;
+    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>>;
 
     /// Party: the matrix from what [`Suite::accept`] kept, chunks of rows one after the other.
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Self::Num;

@@ -6,7 +6,7 @@
 
 use crate::handshake::exchange;
 use crate::record::Withdrawn;
-use crate::records::{Promised, Records};
+use crate::records::Records;
 use crate::server::Here;
 use crate::session::Session;
 use crate::{Error, Result, uploads};
@@ -82,11 +82,7 @@ impl Unchecked {
     /// [`Error::Refused`] naming the owners whose words are not what the job promises; those of the network.
     pub fn run<S: Suite>(&self, session: &Session<'_>, e: &mut S, records: &Records) -> Result<()> {
         let started = Instant::now();
-        let promised = records.promised(&self.owners, session)?;
-        let blocks: Vec<_> = promised.iter().map(Promised::block).collect();
-        let counts = range::violations(e, &self.coin, self.owners.len(), &blocks)?;
-        drop(blocks);
-        drop(promised);
+        let counts = range::violations(e, &self.coin, self.owners.len(), &records.promised(&self.owners, session)?)?;
         let bad = self.owners.iter().zip(&counts).filter(|(_, count)| **count > 0);
         let bad: Vec<(usize, String)> = bad
             .map(|(owner, count)| {

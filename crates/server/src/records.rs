@@ -6,7 +6,6 @@ use crate::session::Session;
 use crate::uploads::{ROWS, SUMMARY, path};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::time::Instant;
 use trefoil_client::request::{Announcement, Summary};
 use trefoil_data::schema::{Column, Partition, Schema, Task};
@@ -124,38 +123,30 @@ fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) ->
 }
 
 impl Records {
-    /// The matrices of these owners, with what the job promises of them: of features that promise alike together.
-    pub fn promised(&self, owners: &[usize], session: &Session<'_>) -> Result<Vec<Promised<'_>>> {
+    /// The matrices of these owners, with what the job promises of them: of features that promise alike together. Owners are told by their place.
+    pub fn promised(&self, owners: &[usize], session: &Session<'_>) -> Result<Vec<Block>> {
         let schema = &session.job.data;
-        let one_hot = schema.task == Task::Classification;
+        let of_classes = schema.task == Task::Classification;
         let mut all = vec![];
-        for (place, owner) in owners.iter().enumerate() {
-            let (part, (features, labels)) = (&self.owners[*owner], session.job.widths(*owner));
-            let (alike, gaps) = alike(schema, &session.job.holding(*owner).0)?;
+        for (owner, place) in owners.iter().enumerate() {
+            let (part, (features, labels)) = (&self.owners[*place], session.job.widths(*place));
+            let (alike, gaps) = alike(schema, &session.job.holding(*place).0)?;
             for kind in [0, 1] {
                 let mut add = |columns, range, one_hot, kept| {
-                    all.push(Promised { owner: place, shape: [part.rows[kind], columns], range, one_hot, kept });
+                    all.push(Block { owner, shape: [part.rows[kind], columns], range, one_hot, kept });
                 };
                 // A value whose next number says that it is missing is 0, and else what others are: both bounds meet at 0 where that is 1.
                 let (wide, top) = (promise(schema.shared().1, true), 1_u64 << schema.shared().1);
                 for factor in [top - 1, top.wrapping_neg()].into_iter().filter(|_| !gaps.is_empty()) {
-                    add(gaps.len(), wide, false, Cow::Owned(part.x[kind].with_next(features, &gaps, factor)));
+                    add(gaps.len(), wide, false, part.x[kind].with_next(features, &gaps, factor));
                 }
-                match &alike[..] {
-                    [(range, all)] if all.len() == features => add(features, *range, false, Cow::Borrowed(&part.x[kind])),
-                    several => several.iter().for_each(|(range, places)| {
-                        add(places.len(), *range, false, Cow::Owned(part.x[kind].columns(features, places)));
-                    }),
+                for (range, places) in &alike {
+                    add(places.len(), *range, false, part.x[kind].columns(features, places));
                 }
-                add(
-                    labels,
-                    promise(schema.label_format().1, schema.task == Task::Regression),
-                    one_hot,
-                    Cow::Borrowed(&part.y[kind]),
-                );
+                add(labels, promise(schema.label_format().1, schema.task == Task::Regression), of_classes, part.y[kind].clone());
             }
         }
-        all.retain(|promised| promised.shape[0] * promised.shape[1] > 0);
+        all.retain(|block| block.shape[0] * block.shape[1] > 0);
         Ok(all)
     }
 
@@ -179,7 +170,7 @@ impl Records {
         let rows = self.owners.iter().map(|p| p.rows[kind]).sum();
         let mut all = |pick: fn(&mut Part) -> &mut [Kept; 2], cols: usize, format: Format| {
             let parts = self.owners.iter_mut().map(|part| std::mem::take(&mut pick(part)[kind]));
-            e.input([rows, cols], format, Kept::below(parts, rows * cols))
+            e.input([rows, cols], format, Kept::below(parts))
         };
         let (x, y) = formats(session);
         let data = &session.job.data;
@@ -207,24 +198,6 @@ impl Records {
         let x = e.gather(&e.beside(&xs.iter().collect::<Vec<_>>())?, Index::Cols(&index));
         let y = y.ok_or_else(|| Error::config("label", "no owner", "one owner with the label"))?;
         Ok(Data { x, y })
-    }
-}
-
-/// Words of an owner, and what the job promises of them.
-pub struct Promised<'a> {
-    /// A place among the owners that are asked about.
-    owner: usize,
-    shape: [usize; 2],
-    range: Range,
-    one_hot: bool,
-    kept: Cow<'a, Kept>,
-}
-
-impl Promised<'_> {
-    /// As the check wants it.
-    pub fn block(&self) -> Block<'_> {
-        let Promised { owner, shape, range, one_hot, kept } = self;
-        Block { owner: *owner, shape: *shape, range: *range, one_hot: *one_hot, kept: kept.words() }
     }
 }
 

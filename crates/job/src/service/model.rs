@@ -209,7 +209,7 @@ impl Service {
         let part = Part::from_wire(ring, len as u64, bytes).ok_or_else(unfit)?;
         let kept =
             SecureNn::accept(id, n, &[part]).map_err(|found| Error::config("share of the model", found, "its own parts"))?;
-        Ok(kept.0.into_iter().flatten().collect())
+        Ok(kept.words().into_iter().flatten().collect())
     }
 
     /// Whether this certificate is the owner's of a model that it shares.

@@ -266,12 +266,12 @@ fn check<E: Suite>(e: &mut E, [rows, features]: [usize; 2], pixels: bool, each: 
     };
     let features = kept(e, &Tensor::from_shape_fn((rows, features), |(i, j)| ((i * 131 + j * 7) % 256) as u64))?;
     let labels = kept(e, &Tensor::from_shape_fn((rows, labels), |(i, j)| u64::from(i % labels == j)))?;
-    let blocks = [(&features, x, false), (&labels, y, pixels)].map(|((shape, words), range, one_hot)| Block {
+    let blocks = [(features, x, false), (labels, y, pixels)].map(|((shape, kept), range, one_hot)| Block {
         owner: 0,
-        shape: *shape,
+        shape,
         range,
         one_hot,
-        kept: words.words(),
+        kept,
     });
     laps(e, each, |e, i| match violations(e, &[i as u8; 32], 1, &blocks)?[..] {
         [0] => Ok(()),

@@ -125,7 +125,7 @@ impl WithSuite for Held<'_> {
         let mut all = Id::ALL.iter().map(|id| S::accept(*id, self.n, &self.sent[id.index()]));
         let mut next = || {
             let kept = all.next().unwrap_or_else(|| Err("no party".into()))?;
-            Ok::<_, String>(kept.0.into_iter().filter(|words| !words.is_empty()).collect())
+            Ok::<_, String>(kept.words().into_iter().filter(|words| !words.is_empty()).collect())
         };
         Ok([next()?, next()?, next()?])
     }

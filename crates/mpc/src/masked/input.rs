@@ -10,14 +10,15 @@ use super::range::Piece;
 use super::share::{Share, elements, tensor};
 use super::{Masked, Num};
 use crate::range::Block;
-use crate::{Id, Kept, Part, Party, Prg, Suite};
+use crate::rows::Rows;
+use crate::{Id, Kept, Key, Part, Party, Prg, Suite};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
 
-fn seed(part: &Part) -> Result<Prg, String> {
+fn seed(part: &Part) -> Result<Key, String> {
     let x = part.to_bits(32, 8)?;
-    Ok(Prg::from_seed(&std::array::from_fn(|i| x[i] as u8)))
+    Ok(Key::from_bytes(std::array::from_fn(|i| x[i] as u8)))
 }
 
 fn hash(x: &[u64]) -> [u8; 32] {
@@ -44,18 +45,9 @@ impl Suite for Masked {
 
     fn accept(id: Id, n: usize, parts: &[Part]) -> Result<Kept, String> {
         match (id, parts) {
-            (Id::P2, [s_0, s_1]) => Ok(Kept([seed(s_0)?.words(n), seed(s_1)?.words(n)])),
-            (Id::P0 | Id::P1, [s_j, m]) => Ok(Kept([m.to_words(n)?, seed(s_j)?.words(n)])),
+            (Id::P2, [s_0, s_1]) => Ok(Kept([Rows::stream(seed(s_0)?, n), Rows::stream(seed(s_1)?, n)])),
+            (Id::P0 | Id::P1, [s_j, m]) => Ok(Kept([Rows::words(m.to_words(n)?), Rows::stream(seed(s_j)?, n)])),
             (_, parts) => Err(format!("{} tensors, expected 2", parts.len())),
-        }
-    }
-
-    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String> {
-        match (id, parts) {
-            (Id::P2, [s_0, s_1]) => seed(s_0).and(seed(s_1)).map(drop),
-            (Id::P0 | Id::P1, [s_j, m]) => m.to_words(n).and(seed(s_j)).map(drop),
-            // The number of tensors is wrong.
-            _ => Self::accept(id, n, parts).map(drop),
         }
     }
 
@@ -69,29 +61,33 @@ impl Suite for Masked {
         }
     }
 
-    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>> {
+    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>> {
         let id = self.party.id;
-        let piece = |block: &Block<'_>| {
-            let (shape, [a, b], o) = (block.shape, block.kept, block.range.offset());
-            let matrix = |x: &[u64]| Some(tensor(shape, x.to_vec()));
-            let m = || a.iter().map(|m| m.wrapping_add(o));
-            let with = |l| Share::new(shape, Some(tensor(shape, m().collect())), l);
-            let (low, whole) = match id {
-                Id::P0 => (with([matrix(b), None]), m().zip(b).map(|(m, l_0)| m.wrapping_sub(*l_0)).collect()),
-                Id::P1 => (with([None, matrix(b)]), b.iter().map(|l_1| l_1.wrapping_neg()).collect()),
-                Id::P2 => (Share::new(shape, None, [matrix(a), matrix(b)]), vec![]),
+        let piece = |block: &Block| {
+            let (shape, o) = (block.shape, block.range.offset());
+            let [mut a, b] = block.kept.words();
+            let matrix = |x: Vec<u64>| Some(tensor(shape, x));
+            if id == Id::P2 {
+                let low = Share::new(shape, None, [matrix(a), matrix(b)]);
+                return Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole: vec![] };
+            }
+            a.iter_mut().for_each(|m| *m = m.wrapping_add(o));
+            let (whole, l) = match id {
+                Id::P0 => (a.iter().zip(&b).map(|(m, l_0)| m.wrapping_sub(*l_0)).collect(), [matrix(b), None]),
+                _ => (b.iter().map(|l_1| l_1.wrapping_neg()).collect(), [None, matrix(b)]),
             };
+            let low = Share::new(shape, matrix(a), l);
             Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole }
         };
         Ok(blocks.iter().map(piece).collect())
     }
 
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Num {
-        let [a, b] = kept.0.map(|x| tensor(shape, x));
+        let [a, b] = kept.0.map(Some);
         let share = match self.party.id {
-            Id::P0 => Share::new(shape, Some(a), [Some(b), None]),
-            Id::P1 => Share::new(shape, Some(a), [None, Some(b)]),
-            Id::P2 => Share::new(shape, None, [Some(a), Some(b)]),
+            Id::P0 => Share::dealt(shape, a, [b, None]),
+            Id::P1 => Share::dealt(shape, a, [None, b]),
+            Id::P2 => Share::dealt(shape, None, [a, b]),
         };
         Num::new(share, format)
     }
@@ -105,7 +101,7 @@ impl Suite for Masked {
             Id::P1 => [m, l_1],
             Id::P2 => [l_0, l_1],
         };
-        Ok(Kept(kept.map(|x| elements(x).to_vec())))
+        Ok(Kept::new(kept.map(|x| elements(x).to_vec())))
     }
 
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {

@@ -27,6 +27,8 @@ impl Default for MaskedPlan {
 
 /// Bytes of an element of a share: m and l_j at P_j, l_0 and l_1 at P2.
 const SHARE: Held = [16, 16, 16];
+/// Of what was dealt: m, and seeds.
+const DEALT: Held = [8, 8, 0];
 /// Of e_j, and of m made whole. Bits are too small to count.
 const LIFT: Held = [8, 8, 0];
 
@@ -78,6 +80,9 @@ impl PlannedBit {
 impl Blank for Planned {
     fn blank(shape: [usize; 2]) -> Planned {
         Planned::new(shape, None)
+    }
+    fn dealt(shape: [usize; 2]) -> Planned {
+        Planned { shape, lift: None, _held: Rc::new(Bytes::of(shape[0] * shape[1], DEALT)) }
     }
 }
 

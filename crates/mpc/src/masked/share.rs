@@ -5,6 +5,7 @@
 //! After a truncation the top bits of m are not known at once: m = low + e_0 + e_1 with e_j at P_j (`Lift`). Linear operations act
 //! on e_j as well, so that the round which makes m whole (lift.rs) can wait until a whole m is needed, or ride on another.
 
+use crate::rows::Rows;
 use crate::{Id, Part, Party, Result};
 use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
@@ -16,11 +17,58 @@ pub struct Share {
     /// Rows and columns; all three know them.
     pub shape: [usize; 2],
     /// At P0 and P1: x + l_0 + l_1, or the part of it that does not need the lift.
-    m: Option<Arc<Tensor>>,
+    m: Option<Arc<Matrix>>,
     /// l_0 at P0 and P2, l_1 at P1 and P2.
-    l: [Option<Arc<Tensor>>; 2],
+    l: [Option<Arc<Matrix>>; 2],
     /// What is missing from m.
     pub(crate) lift: Option<Arc<Lift>>,
+}
+
+/// m or a mask: whole, or as it was dealt. Of that rows and columns are taken without the rest; whole it becomes where that is asked for.
+struct Matrix {
+    shape: [usize; 2],
+    dealt: Rows,
+    whole: OnceLock<Tensor>,
+}
+
+impl Matrix {
+    fn whole(x: Tensor) -> Matrix {
+        // Everything sent is read row by row.
+        let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
+        Matrix { shape: [x.nrows(), x.ncols()], dealt: Rows::default(), whole: x.into() }
+    }
+
+    fn dealt(shape: [usize; 2], rows: Rows) -> Matrix {
+        match rows.into_words() {
+            Ok(words) => Matrix::whole(tensor(shape, words)),
+            Err(rows) => Matrix { shape, dealt: rows.cut(shape[1]), whole: OnceLock::new() },
+        }
+    }
+
+    fn get(&self) -> &Tensor {
+        self.whole.get_or_init(|| tensor(self.shape, self.dealt.to_words()))
+    }
+
+    /// As it was dealt, if nobody has needed it whole.
+    fn rows(&self) -> Option<&Rows> {
+        self.whole.get().is_none().then_some(&self.dealt)
+    }
+
+    fn gather(&self, index: Index<'_>) -> Matrix {
+        match (self.rows(), index) {
+            (Some(dealt), Index::Rows(rows)) => Matrix::whole(tensor(index.shape(self.shape), dealt.gather(rows))),
+            (Some(dealt), Index::Cols(columns)) => Matrix::dealt(index.shape(self.shape), dealt.columns(columns)),
+            _ => Matrix::whole(index.of(self.get())),
+        }
+    }
+
+    /// Matrices of equal height side by side.
+    fn beside(parts: &[&Matrix], shape: [usize; 2]) -> Matrix {
+        match parts.iter().map(|x| x.rows()).collect::<Option<Vec<&Rows>>>() {
+            Some(dealt) => Matrix::dealt(shape, Rows::beside(&dealt)),
+            None => Matrix::whole(side_by_side(&parts.iter().map(|x| x.get()).collect::<Vec<_>>(), shape)),
+        }
+    }
 }
 
 /// The part of m that the servers still hold in shares: multiples of 2^(64-f).
@@ -36,10 +84,18 @@ pub(crate) struct Lift {
 impl Share {
     /// A share from its parts; `m` at P0 and P1.
     pub fn new(shape: [usize; 2], m: Option<Tensor>, l: [Option<Tensor>; 2]) -> Share {
-        // Everything sent is read row by row.
-        let rows =
-            |x: Option<Tensor>| x.map(|x| Arc::new(if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() }));
-        Share { shape, m: rows(m), l: l.map(rows), lift: None }
+        let whole = |x: Option<Tensor>| x.map(Matrix::whole);
+        Share::from_parts(shape, whole(m), l.map(whole))
+    }
+
+    /// The same of what was dealt.
+    pub(crate) fn dealt(shape: [usize; 2], m: Option<Rows>, l: [Option<Rows>; 2]) -> Share {
+        let dealt = |x: Option<Rows>| x.map(|x| Matrix::dealt(shape, x));
+        Share::from_parts(shape, dealt(m), l.map(dealt))
+    }
+
+    fn from_parts(shape: [usize; 2], m: Option<Matrix>, l: [Option<Matrix>; 2]) -> Share {
+        Share { shape, m: m.map(Arc::new), l: l.map(|l| l.map(Arc::new)), lift: None }
     }
 
     pub(crate) fn with_lift(self, f: u8, own: Option<Tensor>) -> Share {
@@ -67,7 +123,7 @@ impl Share {
     pub fn m(&self) -> Option<&Tensor> {
         match self.lift.as_ref().and_then(|lift| lift.whole.get()) {
             Some(whole) => whole.as_ref(),
-            None => self.m.as_deref(),
+            None => self.m.as_ref().map(|m| m.get()),
         }
     }
 
@@ -78,15 +134,12 @@ impl Share {
 
     /// The mask share that P_j holds; `None` at the other server.
     pub fn mask(&self, j: usize) -> Option<&Tensor> {
-        self.l[j].as_deref()
+        self.l[j].as_ref().map(|l| l.get())
     }
 
     /// l_0 + l_1, at P2; `None` at the servers.
     pub fn full_mask(&self) -> Option<Tensor> {
-        match &self.l {
-            [Some(l_0), Some(l_1)] => Some(words::add(l_0, l_1)),
-            _ => None,
-        }
+        self.mask(0).zip(self.mask(1)).map(|(l_0, l_1)| words::add(l_0, l_1))
     }
 
     /// A linear function of each of m, l_0, l_1 and e_j.
@@ -115,21 +168,31 @@ impl Share {
         }
     }
 
-    /// Elements rearranged.
+    /// Elements rearranged. Rows and columns of what was dealt are taken without making the rest of it.
     pub fn gather(&self, index: Index<'_>) -> Share {
-        self.linear(index.shape(self.shape), |x| index.of(x))
+        let shape = index.shape(self.shape);
+        if self.lift.is_some() {
+            return self.linear(shape, |x| index.of(x));
+        }
+        let of = |x: &Option<Arc<Matrix>>| x.as_ref().map(|x| x.gather(index));
+        Share::from_parts(shape, of(&self.m), self.l.each_ref().map(of))
     }
 
     /// Matrices of equal height side by side; `None` if there are none or they do not fit.
     pub fn beside(xs: &[&Share]) -> Option<Share> {
         let rows = xs.first()?.shape[0];
         let shape = [rows, xs.iter().map(|x| x.shape[1]).sum()];
-        let join = |parts: Option<Vec<&Tensor>>| parts.map(|parts| side_by_side(&parts, shape));
         if xs.iter().any(|x| x.shape[0] != rows) {
             return None;
         }
-        let of = |part: fn(&Share) -> Option<&Tensor>| join(xs.iter().map(|x| part(x)).collect());
-        let out = Share::new(shape, of(Share::m), [of(|x| x.mask(0)), of(|x| x.mask(1))]);
+        let of = |part: fn(&Share) -> Option<&Matrix>| {
+            Some(Matrix::beside(&xs.iter().map(|x| part(x)).collect::<Option<Vec<_>>>()?, shape))
+        };
+        let m = match xs.iter().any(|x| x.lift.is_some()) {
+            true => xs.iter().map(|x| x.m()).collect::<Option<Vec<_>>>().map(|m| Matrix::whole(side_by_side(&m, shape))),
+            false => of(|x| x.m.as_deref()),
+        };
+        let out = Share::from_parts(shape, m, [of(|x| x.l[0].as_deref()), of(|x| x.l[1].as_deref())]);
         let f = xs.iter().filter_map(|x| x.pending()).map(|lift| lift.f).max();
         Some(match f {
             None => out,

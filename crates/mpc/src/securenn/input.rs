@@ -6,7 +6,8 @@
 use super::{Num, SecureNn, Share};
 use crate::masked::range::Piece;
 use crate::range::Block;
-use crate::{Id, Kept, Part, Party, Prg, Suite};
+use crate::rows::Rows;
+use crate::{Id, Kept, Key, Part, Party, Prg, Suite};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
 
@@ -23,37 +24,30 @@ impl Suite for SecureNn {
         let x_j = match (id, parts) {
             (Id::P0, [seed]) => {
                 let seed = seed.to_bits(32, 8)?;
-                Prg::from_seed(&std::array::from_fn(|i| seed[i] as u8)).words(n)
+                Rows::stream(Key::from_bytes(std::array::from_fn(|i| seed[i] as u8)), n)
             }
-            (Id::P1, [x_1]) => x_1.to_words(n)?,
-            (Id::P2, []) => vec![],
+            (Id::P1, [x_1]) => Rows::words(x_1.to_words(n)?),
+            (Id::P2, []) => Rows::default(),
             (_, parts) => return Err(format!("{} tensors, expected {}", parts.len(), usize::from(id != Id::P2))),
         };
-        Ok(Kept([x_j, vec![]]))
-    }
-
-    fn fits(id: Id, n: usize, parts: &[Part]) -> Result<(), String> {
-        match (id, parts) {
-            (Id::P0, [seed]) => seed.to_bits(32, 8).map(drop),
-            // Nothing is expanded.
-            _ => Self::accept(id, n, parts).map(drop),
-        }
+        Ok(Kept([x_j, Rows::default()]))
     }
 
     fn common(_: Id, _: &[Part]) -> [Option<[u8; 32]>; 3] {
         [None; 3]
     }
 
-    fn pieces(&mut self, blocks: &[Block<'_>]) -> crate::Result<Vec<Piece>> {
+    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>> {
         super::range::mask(&mut self.party, blocks)
     }
 
     fn input(&self, shape: [usize; 2], format: Format, Kept([kept, _]): Kept) -> Num {
-        Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(kept)), format)
+        let words = |rows: Rows| rows.into_words().unwrap_or_else(|rows| rows.to_words());
+        Num::new(Share::from_words(shape, (self.party.id != Id::P2).then(|| words(kept))), format)
     }
 
     fn keep(&mut self, x: &Num) -> crate::Result<Kept> {
-        Ok(Kept([x.share.words().to_vec(), vec![]]))
+        Ok(Kept::new([x.share.words().to_vec(), vec![]]))
     }
 
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {

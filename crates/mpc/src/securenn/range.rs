@@ -20,9 +20,9 @@ pub const fn cost(n: usize, k: u8) -> (u64, u64) {
 ///
 /// # Errors
 /// Those of the network.
-pub fn mask(p: &mut Party, blocks: &[Block<'_>]) -> Result<Vec<Piece>> {
+pub fn mask(p: &mut Party, blocks: &[Block]) -> Result<Vec<Piece>> {
     let op = p.op();
-    let size = |block: &Block<'_>| (block.shape[0] * block.shape[1], block.range.bits);
+    let size = |block: &Block| (block.shape[0] * block.shape[1], block.range.bits);
     let l = match p.id {
         Id::P0 => [Some(p.draw(op, Pair::K02, "securenn.range.l_0")?), None],
         Id::P1 => [None, Some(p.draw(op, Pair::K12, "securenn.range.l_1")?)],
@@ -30,17 +30,21 @@ pub fn mask(p: &mut Party, blocks: &[Block<'_>]) -> Result<Vec<Piece>> {
     };
     let [l_0, l_1] = l.map(|prg| {
         let mut prg = prg?;
-        let draw = |block: &Block<'_>| tensor(block.shape, prg.bits(size(block).0, size(block).1));
+        let draw = |block: &Block| tensor(block.shape, prg.bits(size(block).0, size(block).1));
         Some(blocks.iter().map(draw).collect::<Vec<_>>())
     });
     let masks = |i: usize| [&l_0, &l_1].map(|l| l.as_ref().map(|l| l[i].clone()));
     if p.id == Id::P2 {
-        let piece = |(i, block): (usize, &Block<'_>)| piece(block, Share::new(block.shape, None, masks(i)), vec![]);
+        let piece = |(i, block): (usize, &Block)| piece(block, Share::new(block.shape, None, masks(i)), vec![]);
         return Ok(blocks.iter().enumerate().map(piece).collect());
     }
-    let offset = |block: &Block<'_>| if p.id == Id::P0 { block.range.offset() } else { 0 };
-    let whole: Vec<Vec<u64>> =
-        blocks.iter().map(|block| block.kept[0].iter().map(|w| w.wrapping_add(offset(block))).collect()).collect();
+    let offset = |block: &Block| if p.id == Id::P0 { block.range.offset() } else { 0 };
+    let words = |block: &Block| {
+        let [mut words, _] = block.kept.words();
+        words.iter_mut().for_each(|w| *w = w.wrapping_add(offset(block)));
+        words
+    };
+    let whole: Vec<Vec<u64>> = blocks.iter().map(words).collect();
     let own = l_0.iter().chain(&l_1).flatten();
     let hidden: Vec<Vec<u64>> = blocks
         .iter()
@@ -62,6 +66,6 @@ pub fn mask(p: &mut Party, blocks: &[Block<'_>]) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
-fn piece(block: &Block<'_>, low: Share, whole: Vec<u64>) -> Piece {
+fn piece(block: &Block, low: Share, whole: Vec<u64>) -> Piece {
     Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole }
 }

@@ -14,7 +14,7 @@ use trefoil_ring::Tensor;
 pub fn dealt(p: &Party, x: &Tensor, seed: u8) -> Share {
     let shape = [x.nrows(), x.ncols()];
     let kept = Masked::accept(p.id, x.len(), &Masked::deal(x, [seed; 32])[p.id.index()]).unwrap();
-    let [a, b] = kept.0.map(|v| Tensor::from_shape_vec((shape[0], shape[1]), v).unwrap());
+    let [a, b] = kept.words().map(|v| Tensor::from_shape_vec((shape[0], shape[1]), v).unwrap());
     match p.id {
         Id::P0 => Share::new(shape, Some(a), [Some(b), None]),
         Id::P1 => Share::new(shape, Some(a), [None, Some(b)]),

@@ -36,7 +36,7 @@ pub fn together<S: Suite>(n: usize, chunks: &[[Vec<Part>; 3]], all: bool) -> Vec
                 wrong.push(format!("chunk {chunk}: {id} was sent {e}"));
                 Default::default()
             });
-            for (place, values) in kept.0.into_iter().enumerate().filter(|(_, values)| !values.is_empty()) {
+            for (place, values) in kept.words().into_iter().enumerate().filter(|(_, values)| !values.is_empty()) {
                 views.push(Field { receiver: id, op: chunk as u32, name: format!("dealt {place}"), ring: Ring::Word, values });
             }
         }

@@ -6,7 +6,7 @@ use trefoil_mpc::range::{Block, Range};
 use trefoil_mpc::securenn::{
     Num, SecureNn, Share, compute_msb, drelu, matmul, private_compare, range, share, share_convert, truncate,
 };
-use trefoil_mpc::{Id, Party, Result};
+use trefoil_mpc::{Id, Kept, Party, Result};
 use trefoil_net::Ring;
 use trefoil_nn::{Scaling, Statistics};
 use trefoil_ring::{Tensor, odd};
@@ -128,9 +128,11 @@ fn msb(p: &mut Party, x: Input) -> Result<End> {
 
 /// The lower bits of two matrices under masks, as the range check of owners' words wants them.
 fn lower_bits(p: &mut Party, x: Input) -> Result<End> {
-    let kept = x.words(p, |v| v);
-    let block =
-        |bits| Block { owner: 0, shape: [1, x.n], range: Range { bits, signed: true }, one_hot: false, kept: [&kept, &[]] };
+    let kept = Kept::new([x.words(p, |v| v), vec![]]);
+    let block = |bits| {
+        let range = Range { bits, signed: true };
+        Block { owner: 0, shape: [1, x.n], range, one_hot: false, kept: kept.clone() }
+    };
     range::mask(p, &[block(16), block(63)])?;
     Ok(vec![])
 }

@@ -10,7 +10,7 @@ use trefoil_ring::Tensor;
 /// This party's part of a question.
 fn half(id: Id, x: &Tensor) -> Vec<u64> {
     let parts = SecureNn::deal(x, [7; 32]);
-    let [own, _] = SecureNn::accept(id, x.len(), &parts[id.index()]).unwrap().0;
+    let [own, _] = SecureNn::accept(id, x.len(), &parts[id.index()]).unwrap().words();
     own
 }
 

@@ -56,7 +56,7 @@ fn trained<S: Tested>(t: &Trainer, held_out: &Tensor) -> Outcome {
                 shape: [held_out.nrows(), held_out.ncols()],
                 range: label,
                 one_hot: label.bits == 1,
-                kept: kept[3].words(),
+                kept: kept[3].clone(),
             };
             let counted = violations(e, &[5; 32], 1, &[block])?[0];
             let mut nums = words.iter().zip(kept).zip(formats).map(|((x, kept), f)| e.input([x.nrows(), x.ncols()], f, kept));

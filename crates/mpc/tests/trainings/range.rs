@@ -42,13 +42,13 @@ fn checked<S: Tested>(owners: usize, given: &[Given], coin: u8) -> (Vec<u64>, (u
                 given.iter().zip(&parts).map(|(g, parts)| S::accept(id, g.x.len(), &parts[id.index()]).unwrap()).collect();
             let blocks: Vec<_> = given
                 .iter()
-                .zip(&kept)
+                .zip(kept)
                 .map(|(g, kept)| Block {
                     owner: g.owner,
                     shape: [g.x.nrows(), g.x.ncols()],
                     range: g.range,
                     one_hot: g.one_hot,
-                    kept: kept.words(),
+                    kept,
                 })
                 .collect();
             let found = violations(e, &[coin; 32], owners, &blocks)?;

@@ -68,8 +68,8 @@ pub fn converse(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, conv
             let most = service.limits.records_a_question;
             return refuse(format!("records of a question: found {rows}, expected 1, 8, 32 or 128, at most {most}"));
         }
-        // Before a seed is expanded to what it promises.
-        if let Err(found) = SecureNn::fits(me, rows * inputs, &parts) {
+        // No seed is expanded to what it promises.
+        if let Err(found) = SecureNn::accept(me, rows * inputs, &parts) {
             return refuse(format!("question: {found}"));
         }
         let (name, since) = (Name { by: from, conversation, number }, Instant::now());

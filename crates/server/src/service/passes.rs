@@ -239,7 +239,7 @@ impl<N: Clone> Passes<'_, N> {
         for (rows, question) in all {
             let half = question.as_ref().map(|question| SecureNn::accept(me, rows * width, &question.parts));
             match half.transpose().map_err(Error::Refused)? {
-                Some(half) => x_j.extend(half.0.into_iter().flatten()),
+                Some(half) => x_j.extend(half.words().into_iter().flatten()),
                 None => x_j.resize(x_j.len() + rows * width, 0),
             }
         }
