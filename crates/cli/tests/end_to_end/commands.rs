@@ -44,7 +44,7 @@ fn a_training_is_planned() {
     assert!((price - 0.1 * gigabytes - 3.0 * of("training", "total")).abs() < 1e-6 * price, "{plan}");
     // 60,000 records of 784 grey levels and ten classes, in two words each, and what may wait.
     let memory = |id: &str, part: &str| plan["memory_parts"][id][part].as_u64().unwrap();
-    assert_eq!((memory("P0", "records"), memory("P0", "queues"), memory("P1", "queues")), (60_000 * 794 * 16, 0, 32 << 20));
+    assert_eq!((memory("P0", "records"), memory("P0", "queues"), memory("P1", "queues")), (60_000 * 794 * 8, 0, 32 << 20));
     let parts = ["records", "training", "overhead", "queues", "process"].map(|part| memory("P1", part));
     assert_eq!(plan["memory_bytes"]["P1"], parts.iter().sum::<u64>());
     let links = plan["training"]["bytes_by_link"].as_object().unwrap();
