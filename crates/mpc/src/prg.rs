@@ -5,7 +5,6 @@ use crate::tap::{Draw, Taps};
 use aes::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use trefoil_net::At;
 use trefoil_ring::residue::Residue;
-use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
 ///
@@ -74,9 +73,13 @@ impl Prg {
         if self.aes.try_seek(8 * at as u128).is_err() {
             unreachable!("a stream has 2^128 blocks");
         }
-        out.fill(0);
-        self.aes.apply_keystream(out.as_mut_bytes());
-        out.iter_mut().for_each(|w| *w = u64::from_le(*w));
+        let mut block = [0; BLOCK];
+        for out in out.chunks_mut(BLOCK / 8) {
+            let bytes = &mut block[..8 * out.len()];
+            bytes.fill(0);
+            self.aes.apply_keystream(bytes);
+            out.iter_mut().zip(bytes.as_chunks::<8>().0).for_each(|(w, bytes)| *w = u64::from_le_bytes(*bytes));
+        }
     }
 
     /// `n` uniform integers below 2^k, k <= 63: of a word each.
