@@ -302,7 +302,8 @@ def test_hospitals_made_hard(folder):
         job.propose("keys/p0.pem")
         for operator in ("p0", "p1", "p2"):
             job.approve(f"keys/{operator}.pem")
-        for part, (owner, unit) in zip(np.array_split(train, 4), units.items()):
+        for rows, (owner, unit) in zip(np.array_split(np.arange(len(train)), 4), units.items()):
+            part = train.iloc[rows]
             # As it was written down, with four digits, in the hospital's own unit.
             part.assign(**{name: part[name] / unit for name in columns}).to_csv("hospital.csv", index=False, float_format="%.3e")
             in_units = [word for name in columns for word in ("--unit", f"{name}={unit}")]

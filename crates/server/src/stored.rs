@@ -152,6 +152,36 @@ pub(super) mod tests {
         }
     }
 
+    /// One more upload is one more entry; and all of it is there again.
+    #[test]
+    fn uploads_are_entries_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path().join("jobs.redb")).unwrap();
+        let (job, own) = (job(), job().party[0].fingerprint);
+        let (hash, by) = (job.hash(), job.owner[0].fingerprint);
+        let new = Record::new(job, by);
+        database.put(JOBS, &hash.to_string(), &new).unwrap();
+        let summary = trefoil_client::request::Summary { chunks: 1, train_rows: 2, test_rows: 3 };
+        let upload = Committed { upload: "a".into(), summary, sha256: "b".into(), checked: false };
+        let mut with = new.clone();
+        with.uploads.insert(by, upload);
+        assert!(with.is_stored_as(&new));
+        put(&database, hash, &new, &with).unwrap();
+        assert_eq!(*load(&database, own).unwrap().jobs[&hash].record, with);
+        // Taken back, and why: both at once.
+        let mut without = Record { steps: 7, ..with.clone() };
+        let upload = without.uploads.remove(&by).unwrap().upload;
+        without.withdrawn.push(crate::record::Withdrawn { owner: by, upload, why: "why".into() });
+        assert!(!without.is_stored_as(&with));
+        put(&database, hash, &with, &without).unwrap();
+        assert_eq!(*load(&database, own).unwrap().jobs[&hash].record, without);
+        // An entry that is none sets the job aside.
+        database.put(&uploads_of(hash), &by.to_string(), &json!({ "upload": 3 })).unwrap();
+        assert!(load(&database, own).unwrap().aside[&hash.to_string()].contains("upload of 03030303"));
+        forget(&database, hash).unwrap();
+        assert!(database.all::<Value>(&uploads_of(hash)).unwrap().is_empty() && load(&database, own).unwrap().aside.is_empty());
+    }
+
     /// A signature makes an approval, not an entry of the database.
     #[test]
     fn approvals_are_believed_by_their_signatures() {

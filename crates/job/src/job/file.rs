@@ -167,3 +167,44 @@ fn resolve(member: &mut toml::Value, peers: &Peers, file: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// As many owners as a job may have, and twenty thousand columns with statistics of their own: the file, and what goes to the parties, are no longer
+    /// than they may be.
+    #[test]
+    fn the_largest_jobs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, listed) = (folder.path().join("job.toml"), folder.path().join("peers.toml"));
+        let (mut columns, mut owners, mut peers) = (String::new(), String::new(), String::new());
+        for i in 0..10_000_usize {
+            let fingerprint = hex::encode([&[9; 24][..], &i.to_be_bytes()].concat());
+            let name = format!("the practice of doctor {i}");
+            // Half of them stand in the job's file, and half in that of the peers.
+            let _ = match i % 2 {
+                0 => write!(owners, "{{ name = {name:?}, fingerprint = {fingerprint:?} }},"),
+                _ => write!(owners, "{name:?},").and_then(|()| write!(peers, "[{name:?}]\nfingerprint = {fingerprint:?}\n")),
+            };
+        }
+        for i in 0..20_000 {
+            let _ = write!(
+                columns,
+                "{{ kind = 'number', name = 'ENSG{i:011}', mean = 1234.5, deviation = 67.89, missing = [''], fill = 1 }},"
+            );
+        }
+        std::fs::write(&listed, peers).unwrap();
+        let job = crate::job::JOB.replace(r#"{ kind = "range", name = "x", min = -3, max = 12 }"#, &columns);
+        let lines: Vec<&str> = job.lines().filter(|line| !line.trim_start().starts_with("owner = ")).collect();
+        std::fs::write(&path, lines.join("\n").replace("[data]", &format!("owner = [{owners}]\n[data]"))).unwrap();
+        let job = Job::load(&path, &Peers::load(&listed).unwrap()).unwrap();
+        assert_eq!((job.owner.len(), job.data.features()), (10_000, 20_000));
+        std::fs::write(&path, job.text().unwrap()).unwrap();
+        assert_eq!(Job::load(&path, &Peers::default()).unwrap().hash(), job.hash());
+        let sent = serde_json::to_string(&job).unwrap();
+        assert!(sent.len() < 8 << 20, "{}", sent.len());
+        assert_eq!(Job::from_json(serde_json::from_str(&sent).unwrap()).unwrap().hash(), job.hash());
+    }
+}
