@@ -162,6 +162,11 @@ impl Peers {
         self.0.get(name).ok_or_else(|| self.unknown(name))
     }
 
+    /// The same, if there is one: among thousands nobody reads a list of all others.
+    pub fn known(&self, name: &str) -> Option<&Peer> {
+        self.0.get(name)
+    }
+
     /// The peer with that fingerprint, and its name.
     pub fn named(&self, fingerprint: Fingerprint) -> Option<(&str, &Peer)> {
         self.iter().find(|(_, peer)| peer.fingerprint == fingerprint)

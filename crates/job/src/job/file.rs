@@ -147,7 +147,7 @@ fn resolve(member: &mut toml::Value, peers: &Peers, file: &str) -> Result<()> {
     }
     let Some(table) = member.as_table_mut() else { return Ok(()) };
     let Some(name) = table.get("name").and_then(toml::Value::as_str).map(str::to_owned) else { return Ok(()) };
-    let known = peers.get(&name).ok();
+    let known = peers.known(&name);
     match (table.get("fingerprint").and_then(toml::Value::as_str), known) {
         (None, None) => {
             let expected = "its fingerprint, here or by `trefoil peers add`";
@@ -182,7 +182,7 @@ mod tests {
         let (mut columns, mut owners, mut peers) = (String::new(), String::new(), String::new());
         for i in 0..10_000_usize {
             let fingerprint = hex::encode([&[9; 24][..], &i.to_be_bytes()].concat());
-            let name = format!("the practice of doctor {i}");
+            let name = format!("practice-of-doctor-{i}");
             // Half of them stand in the job's file, and half in that of the peers.
             let _ = match i % 2 {
                 0 => write!(owners, "{{ name = {name:?}, fingerprint = {fingerprint:?} }},"),
@@ -192,7 +192,7 @@ mod tests {
         for i in 0..20_000 {
             let _ = write!(
                 columns,
-                "{{ kind = 'number', name = 'ENSG{i:011}', mean = 1234.5, deviation = 67.89, missing = [''], fill = 1 }},"
+                "{{ kind = 'number', name = 'ENSG{i:011}', mean = 1234.5, deviation = 67.89, missing = [''], fill = 1234.5 }},"
             );
         }
         std::fs::write(&listed, peers).unwrap();
