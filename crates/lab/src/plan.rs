@@ -97,14 +97,14 @@ impl Memory {
             process: PROCESS,
             records: records[i],
             training: held[i].saturating_sub(records[i]),
-            overhead: held[i] / 100 * OVERHEAD,
+            overhead: held[i].saturating_sub(records[i]) / 100 * OVERHEAD,
             queues: if i == 0 { 0 } else { queue },
         })
     }
 }
 
-/// What a party's process has without shares, and what it has beside them in percent of them. Both are fitted to measured peaks of processes, over both
-/// suites and the networks of [`NETWORKS`].
+/// What a party's process has without shares, and what it has beside those that a training makes, in percent of them: records stand as they
+/// were dealt. Both are fitted to measured peaks of processes, over both suites and the networks of [`NETWORKS`].
 const PROCESS: u64 = 21 << 20;
 const OVERHEAD: u64 = 35;
 
