@@ -1,7 +1,7 @@
 //! What the allocator does with memory that is free for a moment.
 //!
 //! Each operation makes tensors of some megabytes and drops them. glibc gives such memory back to the kernel at once, and has it zeroed,
-//! page by page, for the next tensor: a fifth of the processor time of a convolutional network. Here it keeps it.
+//! page by page, for the next tensor: a seventh of the processor time of a convolutional network. Here it keeps it.
 
 /// Free memory up to this stays with the process, and what is larger is mapped and unmapped for itself.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
