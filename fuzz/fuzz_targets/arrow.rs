@@ -2,6 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trefoil_fuzz::{MIXED, open, read};
+use trefoil_fuzz::{CATEGORY, open, read, two};
 
-fuzz_target!(|bytes: &[u8]| read(open(".arrow", bytes, MIXED, true), |_| {}));
+fuzz_target!(|bytes: &[u8]| read(open(".arrow", bytes, &two(CATEGORY), true), |_| {}));

@@ -3,15 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use trefoil_data::records::idx_pixels;
-use trefoil_fuzz::{file, open, read};
+use trefoil_fuzz::{file, open, pixels, read};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(count) = idx_pixels(&file("-idx3-ubyte", bytes)) else { return };
-    let schema = format!(
-        "task = 'classification'
-        label = 'label'
-        classes = ['0', '1']
-        columns = [{{ kind = 'pixels', name = 'p', count = {count} }}]"
-    );
-    read(open("-idx3-ubyte", bytes, &schema, false), |chunk| assert_eq!(chunk.values.len(), count * chunk.rows));
+    read(open("-idx3-ubyte", bytes, &pixels(count), false), |chunk| assert_eq!(chunk.values.len(), count * chunk.rows));
 });

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trefoil_job::Job;
 use trefoil_client::peers::Peers;
+use trefoil_job::Job;
 
 fuzz_target!(|text: &str| {
     if let Ok(job) = Job::parse(text, "fuzz", &Peers::default()) {

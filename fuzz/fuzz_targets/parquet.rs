@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trefoil_fuzz::{MIXED, open};
+use trefoil_fuzz::{CATEGORY, open, two};
 
-fuzz_target!(|bytes: &[u8]| drop(open(".parquet", bytes, MIXED, true)));
+fuzz_target!(|bytes: &[u8]| drop(open(".parquet", bytes, &two(CATEGORY), true)));
