@@ -85,20 +85,23 @@ impl Memory {
         } else if most == self.training {
             "activations and weights take most memory: smaller batches, or a narrower network"
         } else {
-            "what P2 has sent ahead takes most memory: a smaller queue_megabytes at P1 and P2"
+            "what P2 has sent ahead takes most memory: a smaller queue_megabytes"
         }
     }
 
-    /// Of P0, P1 and P2, whose shares of records are `records` and of all at once `held`, where P2 sends `ahead` bytes in all, of which `queue_bytes` may
-    /// wait at each end of its link to P1. A helper that is sent nothing (`free`) runs ahead until it may not.
-    fn of(records: Held, held: Held, free: bool, ahead: u64, queue_bytes: u64) -> [Memory; 3] {
-        let queue = if free { ahead.min(queue_bytes) } else { 0 };
+    /// Of P0, P1 and P2, whose shares of records are `records` and of all at once `held`, where P2 sends the servers `ahead` bytes in all, of which
+    /// `queue_bytes` may wait at each end of a link. A helper that is sent nothing (`free`) runs ahead until it may not, on the fuller of its links.
+    fn of(records: Held, held: Held, free: bool, ahead: [u64; 2], queue_bytes: u64) -> [Memory; 3] {
+        let most = ahead[0].max(ahead[1]).max(1);
+        let waiting = if free { most.min(queue_bytes) } else { 0 };
+        let [p0, p1] = ahead.map(|bytes| (u128::from(bytes) * u128::from(waiting) / u128::from(most)) as u64);
+        let queues = [p0, p1, p0 + p1];
         [0, 1, 2].map(|i| Memory {
             process: PROCESS,
             records: records[i],
             training: held[i].saturating_sub(records[i]),
             overhead: held[i].saturating_sub(records[i]) / 100 * OVERHEAD,
-            queues: if i == 0 { 0 } else { queue },
+            queues: queues[i],
         })
     }
 }
@@ -127,7 +130,7 @@ impl From<Price> for Spent {
         Spent {
             rounds: price.rounds,
             bytes_total: price.bytes(),
-            bytes_ahead: price.ahead,
+            bytes_ahead: price.ahead[0] + price.ahead[1],
             bytes_by_link: by_link(|a, b| sent[a.index()][b.index()]),
         }
     }
@@ -159,11 +162,11 @@ impl Seconds {
     /// again. What P2 sends ahead is on its way meanwhile, and is waited for where its link takes longer than all the rest.
     pub fn of(spent: &Spent, links: &Profile, local: f64) -> Seconds {
         let on = |link: &str| spent.bytes_by_link.get(link).copied().unwrap_or(0);
-        let answers = on("P2->P1").saturating_sub(spent.bytes_ahead) + on("P2->P0");
+        let answers = (on("P2->P0") + on("P2->P1")).saturating_sub(spent.bytes_ahead);
         let rate = |bytes: u64| links.bits_per_second.map_or(0.0, |rate| 8.0 * bytes as f64 / rate);
         let rounds = spent.rounds as f64 * links.rtt.as_secs_f64() / 2.0;
         let in_rounds = rate(on("P0->P1").max(on("P1->P0")) + on("P0->P2").max(on("P1->P2")) + answers);
-        Seconds { rounds, transfer: in_rounds.max(rate(on("P2->P1")) - rounds - local), local }
+        Seconds { rounds, transfer: in_rounds.max(rate(on("P2->P0").max(on("P2->P1"))) - rounds - local), local }
     }
 
     /// All of it. The parts overlap a little, so that it is less in truth where two are of a size.

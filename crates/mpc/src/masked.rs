@@ -2,7 +2,7 @@
 //!
 //! x = m - (l_0 + l_1) over Z_2^64. P0 holds (m, l_0), P1 holds (m, l_1), P2 holds (l_0, l_1): no server sees the whole mask, and the
 //! helper never sees m. l_0 comes from the generator of P0 and P2, l_1 from that of P1 and P2. P2 receives nothing; all that it
-//! sends depends on masks alone. P0 receives nothing from P2. Linear operations are local.
+//! sends depends on masks alone. Linear operations are local.
 //!
 //! Sources: ASTRA (Chaudhari et al., CCSW 2019, eprint 2019/429), ABY2.0's AND of many bits (Patra et al., USENIX Security 2021),
 //! HPMPC's Trio (eprint 2024/386); the comparison from one-hot chunks and the exact lift are worked out in docs/masked.md. One

@@ -15,8 +15,8 @@
 //! let [z] = e.products([Product::matmul(&x, false, &w, true, Format::new(16, 8))]).unwrap();
 //! e.settle(&[&z]).unwrap();
 //! let price = e.books().total();
-//! // One round for the product, one for the lift: 64 bits of a truncation by 16 ahead, 48 in the round and 16 in the lift.
-//! assert_eq!((price.rounds, price.ahead, price.servers), (2, 128 * 256 * 12, 128 * 256 * 16));
+//! // One round for the product, one for the lift: 32 bits to P0 and 64 to P1 of a truncation by 16 ahead, 48 in the round and 16 in the lift.
+//! assert_eq!((price.rounds, price.ahead, price.servers), (2, [128 * 256 * 4, 128 * 256 * 8], 128 * 256 * 16));
 //! ```
 
 pub mod held;

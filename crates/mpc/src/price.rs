@@ -7,7 +7,7 @@ use std::ops::{AddAssign, Sub};
 ///
 /// ```
 /// use trefoil_mpc::Price;
-/// let product = Price { rounds: 1, ahead: 8, servers: 16, ..Price::NONE };
+/// let product = Price { rounds: 1, ahead: [0, 8], servers: 16, ..Price::NONE };
 /// // One after the other takes both's rounds, at once those of the longer; bytes add up.
 /// assert_eq!(product.then(product).rounds, 2);
 /// assert_eq!((Price::at_once([product, product]).rounds, Price::at_once([product, product]).bytes()), (1, 48));
@@ -16,8 +16,8 @@ use std::ops::{AddAssign, Sub};
 pub struct Price {
     /// Rounds.
     pub rounds: u64,
-    /// Bytes that P2 sends P1 ahead of time, in no round.
-    pub ahead: u64,
+    /// Bytes that P2 sends P0 and P1 ahead of time, in no round.
+    pub ahead: [u64; 2],
     /// Bytes that P0 and P1 send each other in the rounds, half of them each.
     pub servers: u64,
     /// Bytes that P0 and P1 send P2, half of them each.
@@ -28,13 +28,18 @@ pub struct Price {
 
 impl Price {
     /// Nothing.
-    pub const NONE: Price = Price { rounds: 0, ahead: 0, servers: 0, to_helper: 0, from_helper: 0 };
+    pub const NONE: Price = Price { rounds: 0, ahead: [0, 0], servers: 0, to_helper: 0, from_helper: 0 };
+
+    /// Rounds, bytes to P0 and P1 ahead of time, and bytes of both servers in the rounds: all that there is in a suite whose helper receives nothing.
+    pub const fn of(rounds: u64, ahead: [u64; 2], servers: u64) -> Price {
+        Price { rounds, ahead, servers, ..Price::NONE }
+    }
 
     /// This, and then `next`.
     pub const fn then(self, next: Price) -> Price {
         Price {
             rounds: self.rounds + next.rounds,
-            ahead: self.ahead + next.ahead,
+            ahead: [self.ahead[0] + next.ahead[0], self.ahead[1] + next.ahead[1]],
             servers: self.servers + next.servers,
             to_helper: self.to_helper + next.to_helper,
             from_helper: self.from_helper + next.from_helper,
@@ -45,7 +50,7 @@ impl Price {
     pub const fn times(self, n: u64) -> Price {
         Price {
             rounds: self.rounds * n,
-            ahead: self.ahead * n,
+            ahead: [self.ahead[0] * n, self.ahead[1] * n],
             servers: self.servers * n,
             to_helper: self.to_helper * n,
             from_helper: self.from_helper * n,
@@ -59,20 +64,13 @@ impl Price {
 
     /// Bytes of payload on all links.
     pub const fn bytes(&self) -> u64 {
-        self.ahead + self.servers + self.to_helper + self.from_helper
+        self.ahead[0] + self.ahead[1] + self.servers + self.to_helper + self.from_helper
     }
 
     /// Bytes of payload from each party to each other one.
     pub const fn sent(&self) -> [[u64; 3]; 3] {
         let (servers, up) = (self.servers / 2, self.to_helper / 2);
-        [[0, servers, up], [servers, 0, up], [0, self.ahead + self.from_helper, 0]]
-    }
-}
-
-/// Rounds, bytes ahead of time, and bytes of both servers in the rounds: all that there is in a suite whose helper receives nothing.
-impl From<(u64, u64, u64)> for Price {
-    fn from((rounds, ahead, servers): (u64, u64, u64)) -> Price {
-        Price { rounds, ahead, servers, ..Price::NONE }
+        [[0, servers, up], [servers, 0, up], [self.ahead[0], self.ahead[1] + self.from_helper, 0]]
     }
 }
 
@@ -89,7 +87,7 @@ impl Sub for Price {
     fn sub(self, before: Price) -> Price {
         Price {
             rounds: self.rounds - before.rounds,
-            ahead: self.ahead - before.ahead,
+            ahead: [self.ahead[0] - before.ahead[0], self.ahead[1] - before.ahead[1]],
             servers: self.servers - before.servers,
             to_helper: self.to_helper - before.to_helper,
             from_helper: self.from_helper - before.from_helper,

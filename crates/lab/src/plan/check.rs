@@ -79,7 +79,13 @@ pub fn check(network: &str, batch: usize, links: &[&str], bench: &Bench<'_>, sto
     let parts = training(&operation.repeated()?.trainer()?, bench.chosen())?;
     let step = parts.step.total();
     // Steps go on until enough is measured, and so does the helper's lead.
-    let memory = Memory::of(parts.records, parts.held_by_steps, step.to_helper == 0, u64::MAX, bench.queue_bytes as u64);
+    let memory = Memory::of(
+        parts.records,
+        parts.held_by_steps,
+        step.to_helper == 0,
+        step.ahead.map(|bytes| bytes << 20),
+        bench.queue_bytes as u64,
+    );
     let memory: BTreeMap<String, u64> = Id::ALL.iter().zip(memory).map(|(id, memory)| (id.to_string(), memory.total())).collect();
     let spent = Spent::from(step);
     let measure = |links: &str| measure_operation(network, &operation, &Bench { links, ..*bench }, stop);

@@ -7,7 +7,7 @@
 //!
 //! In letters: the product over T is the XOR over the subsets S of T of (product of M_i, i in T \ S)(product of mu_i, i in S). P1 alone
 //! adds the term without mu. A single mu_i is shared between P0 and P1 already. Of every *distinct* product of two or more, P0 has a share
-//! from k02 and P1 is sent the other: one bit.
+//! from k02 and P1 is sent the other: one bit. (Shares of masks, where `all` begins with bits that are masked already: P1's from k12, P0's sent.)
 //!
 //! Each result is opened under a new mask mu = mu_0 XOR mu_1 (k02, k12): a server sends what its own half hides from the other. 1 round,
 //! 2 bits a result; 1 bit a distinct product ahead. `all`, the AND of masked bits, is made of these.
@@ -15,7 +15,7 @@
 use super::Bit;
 use super::deal::{Deal, Of};
 use crate::round::Beside;
-use crate::{Id, Op, Pair, Part, Party, Result};
+use crate::{Id, Op, Pair, Part, Party, Price, Result};
 use trefoil_ring::planes;
 
 /// Variables as one party sees them, plane after plane.
@@ -90,7 +90,7 @@ fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<
     let label = "masked.and.deal";
     let lengths: Vec<usize> = jobs.iter().map(|(_, f, n)| monomials(f).len() * planes::words(*n)).collect();
     let id = p.id;
-    let mut deal = Deal::open(p, op, label, &["masked.and.monomial_0"])?;
+    let mut deal = Deal::open(p, op, label, &[("masked.and.monomial_0", Pair::K02)])?;
     if id != Id::P2 {
         return lengths.iter().map(|n| deal.take(0, *n, Of::Words)).collect();
     }
@@ -153,29 +153,27 @@ pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
     Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
 }
 
-/// Rounds, bytes ahead of time and bytes in the rounds, of the AND of `count` bits for `n` elements.
-pub const fn all_cost(count: usize, n: usize) -> (u64, u64, u64) {
+/// Of the AND of `count` bits for `n` elements.
+pub const fn all_cost(count: usize, n: usize) -> Price {
     // Products of two or more of k masks.
     const PRODUCTS: [u64; 5] = [0, 0, 1, 4, 11];
     let plane = 8 * n.div_ceil(64) as u64;
-    let (mut left, mut rounds, mut ahead, mut online) = (count as u64, 0, 0, 0);
+    let masks = if count > 1 { count as u64 } else { 0 };
+    let (mut left, mut rounds, mut products, mut online) = (count as u64, 0, 0, 0);
     while left > 1 {
-        if rounds == 0 {
-            ahead += left;
-        }
-        ahead += left / 4 * PRODUCTS[4] + PRODUCTS[(left % 4) as usize];
+        products += left / 4 * PRODUCTS[4] + PRODUCTS[(left % 4) as usize];
         left = left.div_ceil(4);
         online += 2 * left;
         rounds += 1;
     }
-    (rounds, plane * ahead, plane * online)
+    Price::of(rounds, [plane * masks, plane * products], plane * online)
 }
 
 /// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.
 fn share_masks(p: &mut Party, bits: &[&Bit]) -> Result<Vars> {
     let (op, id) = (p.op(), p.id);
     let planes: Vec<u64> = bits.iter().flat_map(|b| b.plane.iter().copied()).collect();
-    let mut deal = Deal::open(p, op, "masked.and.masks", &["masked.and.mask_0"])?;
+    let mut deal = Deal::open(p, op, "masked.and.masks", &[("masked.and.mask_1", Pair::K12)])?;
     if id != Id::P2 {
         return Ok(Vars { mu: deal.take(0, planes.len(), Of::Words)?, open: planes });
     }

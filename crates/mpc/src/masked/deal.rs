@@ -1,10 +1,19 @@
 //! Dealing: shares of numbers that P2 alone knows, ahead of time.
 //!
-//! P0's share is drawn from k02, so that it is uniform whatever is dealt; P1 is sent the other one, which P0's hides. What is dealt depends on
-//! masks alone. The three open a `Deal` in the same operation with the same streams, and give and take in the same order.
+//! One server's share is drawn from the key that it has with P2, so that it is uniform whatever is dealt; the other server is sent the other
+//! one, which the first hides. What is dealt depends on masks alone. The three open a `Deal` in the same operation with the same streams, and
+//! give and take in the same order.
+//!
+//! Additive shares are alike: which of the two is drawn and which is made of it is nothing that a view could tell. So it is chosen by what the
+//! links carry. Each kind of number that a protocol deals says whose key its share is drawn from, and with that who is sent the other: some
+//! kinds go to P0, the others to P1, so that in a ReLU and in a product P2 has about as much to send to the one as to the other.
 
 use crate::round::Receive;
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};
+
+/// A kind of number that is dealt: the label of the share that is drawn, and the key that it is drawn from. From k02 it is P0's share, and P1
+/// is sent the other; from k12 it is P1's, and P0 is sent the other.
+pub(super) type Kind = (&'static str, Pair);
 
 /// What shares are.
 #[derive(Clone, Copy)]
@@ -26,49 +35,55 @@ impl Of {
 
 /// One operation's dealing, as one party sees it.
 pub(super) enum Deal<'p> {
-    /// P0.
-    Draws(Vec<Prg>),
-    /// P1.
-    Hears(Receive<'p>),
-    /// P2.
-    Deals { p: &'p mut Party, op: Op, label: &'static str, streams: Vec<Prg>, parts: Vec<Part> },
+    /// A server: the streams of its own kinds, and what P2 sends it of the others.
+    Takes { streams: Vec<Option<Prg>>, from: Receive<'p> },
+    /// P2: the streams, and for each server what it is sent.
+    Deals { p: &'p mut Party, op: Op, label: &'static str, streams: Vec<(Prg, Id)>, parts: Vec<(Id, Part)> },
 }
 
 impl<'p> Deal<'p> {
-    /// Begins: `streams` are the labels of P0's draws, `label` that of the message to P1.
+    /// Begins, with the kinds of numbers that will be dealt and the label of P2's messages.
     ///
     /// # Errors
     /// Those of the network, and of a draw that has been made before.
-    pub fn open(p: &'p mut Party, op: Op, label: &'static str, streams: &[&'static str]) -> Result<Deal<'p>> {
-        if p.id == Id::P1 {
-            return Ok(Deal::Hears(p.offline(op, label).then()?));
+    pub fn open(p: &'p mut Party, op: Op, label: &'static str, kinds: &[Kind]) -> Result<Deal<'p>> {
+        if p.id == Id::P2 {
+            let other = |pair: Pair| if pair == Pair::K02 { Id::P1 } else { Id::P0 };
+            let streams = kinds.iter().map(|(kind, pair)| Ok((p.draw(op, *pair, kind)?, other(*pair)))).collect::<Result<_>>()?;
+            return Ok(Deal::Deals { p, op, label, streams, parts: vec![] });
         }
-        let streams = streams.iter().map(|stream| p.draw(op, Pair::K02, stream)).collect::<Result<Vec<Prg>>>()?;
-        Ok(if p.id == Id::P0 { Deal::Draws(streams) } else { Deal::Deals { p, op, label, streams, parts: vec![] } })
+        let own = Pair::of(p.id, Id::P2);
+        let stream = |(kind, pair): &Kind| if *pair == own { p.draw(op, own, kind).map(Some) } else { Ok(None) };
+        let streams = kinds.iter().map(stream).collect::<Result<_>>()?;
+        Ok(Deal::Takes { streams, from: p.offline(op, label).then()? })
     }
 
-    /// P2: `n` numbers. `other` makes P1's shares of P0's, in their place; they are given back.
-    pub fn give(&mut self, stream: usize, n: usize, of: Of, other: impl FnOnce(&mut [u64])) -> Vec<u64> {
+    /// P2: `n` numbers of the kind. `other` makes the share that is sent of the one that is drawn, in its place; it is given back.
+    pub fn give(&mut self, kind: usize, n: usize, of: Of, other: impl FnOnce(&mut [u64])) -> Vec<u64> {
         let Deal::Deals { streams, parts, .. } = self else { return vec![] };
-        let mut shares = of.draw(&mut streams[stream], n);
+        let (stream, to) = &mut streams[kind];
+        let mut shares = of.draw(stream, n);
         other(&mut shares);
-        parts.push(match of {
+        let part = match of {
             Of::Words => Part::words(&shares),
             Of::Bits(k) => Part::bits(&shares, k),
-        });
+        };
+        parts.push((*to, part));
         shares
     }
 
-    /// A server's shares of the next `n` numbers; nothing at P2.
+    /// A server's shares of the next `n` numbers of the kind; nothing at P2.
     ///
     /// # Errors
     /// Those of the network.
-    pub fn take(&mut self, stream: usize, n: usize, of: Of) -> Result<Vec<u64>> {
-        match (self, of) {
-            (Deal::Draws(streams), _) => Ok(of.draw(&mut streams[stream], n)),
-            (Deal::Hears(from), Of::Words) => from.words(Id::P2, n),
-            (Deal::Hears(from), Of::Bits(k)) => from.bits(Id::P2, n, k),
-            (Deal::Deals { .. }, _) => Ok(vec![]),
+    pub fn take(&mut self, kind: usize, n: usize, of: Of) -> Result<Vec<u64>> {
+        match self {
+            Deal::Takes { streams, from } => match (&mut streams[kind], of) {
+                (Some(stream), _) => Ok(of.draw(stream, n)),
+                (None, Of::Words) => from.words(Id::P2, n),
+                (None, Of::Bits(k)) => from.bits(Id::P2, n, k),
+            },
+            Deal::Deals { .. } => Ok(vec![]),
         }
     }
 
@@ -78,7 +93,7 @@ impl<'p> Deal<'p> {
     /// Those of the network.
     pub fn done(self) -> Result<()> {
         let Deal::Deals { p, op, label, parts, .. } = self else { return Ok(()) };
-        parts.into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+        parts.into_iter().fold(p.offline(op, label), |round, (to, part)| round.send(to, part)).then()?;
         Ok(())
     }
 }

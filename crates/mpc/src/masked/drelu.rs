@@ -4,7 +4,7 @@
 //! sign = M_top XOR l_top XOR \[M_low < l_low\].
 //!
 //! Chunks of 4 bits from bit 0; the last has (b - 1) mod 4 bits if that is not 0.
-//! - ahead of time, P2: for each chunk of l_low its one-hot word, XOR-shared: P0's share from k02, P1's sent.
+//! - ahead of time, P2: for each chunk of l_low its one-hot word, XOR-shared: P1's share from k12, P0's sent.
 //! - round 1: v = the chunk of M; P_i (equal) = bit v of the share, G_i (M < l) = parity of the bits above v; opened under masks. The
 //!   lowest P is never used.
 //! - round 2: groups of four chunks from the top: G = G3 + P3 G2 + P3 P2 G1 + P3 P2 P1 G0, P = P3 P2 P1 P0 (and.rs); the lowest
@@ -25,7 +25,7 @@ use super::deal::{Deal, Of};
 use super::lift::{finish, lift, send, waiting};
 use super::share::{Share, elements};
 use crate::round::Beside;
-use crate::{Id, Op, Part, Party, Result};
+use crate::{Id, Op, Pair, Part, Party, Price, Result};
 use trefoil_ring::planes;
 
 /// The chunks of a comparison of `low` bits: how many bits each has, from the lowest.
@@ -33,13 +33,13 @@ pub fn chunks(low: u8) -> Vec<u8> {
     (0..low.div_ceil(4)).map(|i| (low - 4 * i).min(4)).collect()
 }
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of width b; a lift on the way is apart.
-pub const fn cost(n: usize, b: u8) -> (u64, u64, u64) {
+/// For `n` elements of width b; a lift on the way is apart.
+pub const fn cost(n: usize, b: u8) -> Price {
     borrow_cost(n, b - 1)
 }
 
 /// The same for the borrow of `low` bits alone: the top bit costs nothing.
-pub const fn borrow_cost(n: usize, low: u8) -> (u64, u64, u64) {
+pub const fn borrow_cost(n: usize, low: u8) -> Price {
     let low = low as u64;
     let (chunks, rest) = (low.div_ceil(4), low % 4);
     let onehot = 16 * (low / 4) + if rest > 0 { 1 << rest } else { 0 };
@@ -50,7 +50,7 @@ pub const fn borrow_cost(n: usize, low: u8) -> (u64, u64, u64) {
     let products = (groups - 1) * BOTH + ALONE[(chunks - 4 * (groups - 1)) as usize - 1] + ALONE[groups as usize - 1];
     let opened = (2 * chunks - 1) + (2 * groups - 1) + 1;
     let plane = 8 * n.div_ceil(64) as u64;
-    (3, plane * (onehot + products), plane * 2 * opened)
+    Price::of(3, [plane * onehot, plane * products], plane * 2 * opened)
 }
 
 /// \[x >= 0\] for each x with its width b, 2 <= b <= 64, all in the same three rounds. `riders` are shares whose lift travels along.
@@ -144,7 +144,7 @@ fn deal_onehot(p: &mut Party, op: Op, xs: &[(&Share, u8)]) -> Result<Vec<Vec<u64
     let lengths: Vec<usize> =
         xs.iter().map(|(x, low)| chunks(*low).iter().map(|c| 1usize << c).sum::<usize>() * planes::words(x.len())).collect();
     let id = p.id;
-    let mut deal = Deal::open(p, op, label, &["masked.drelu.onehot_0"])?;
+    let mut deal = Deal::open(p, op, label, &[("masked.drelu.onehot_1", Pair::K12)])?;
     if id != Id::P2 {
         return lengths.iter().map(|n| deal.take(0, *n, Of::Words)).collect();
     }

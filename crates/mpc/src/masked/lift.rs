@@ -5,12 +5,12 @@
 
 use super::share::{Lift, Share, elements, tensor};
 use crate::round::{Receive, Round};
-use crate::{Id, Part, Party, Result};
+use crate::{Id, Part, Party, Price, Result};
 use std::sync::Arc;
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of which f bits are open.
-pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
-    (1, 0, 2 * super::product::packed(n, f))
+/// For `n` elements of which f bits are open.
+pub const fn cost(n: usize, f: u8) -> Price {
+    Price::of(1, [0, 0], 2 * super::product::packed(n, f))
 }
 
 /// The lifts that `shares` wait for, each once.

@@ -110,7 +110,7 @@ fn lifts<'a>(shares: impl IntoIterator<Item = &'a Planned>) -> Price {
         let lift = x.pending()?;
         lift.whole.set(true);
         lift.held.borrow_mut().push(Bytes::of(x.count(), LIFT));
-        Some(lift::cost(x.count(), lift.f).into())
+        Some(lift::cost(x.count(), lift.f))
     }))
 }
 
@@ -152,13 +152,13 @@ impl Protocols for Riders {
     }
     fn products(&mut self, books: &mut Books, z: &[Factors<'_, Planned>]) -> Result<Vec<Planned>> {
         whole(books, z.iter().flat_map(|z| [z.x, z.y].into_iter().chain(&z.plus)));
-        let cost = |z: &Factors<'_, Planned>| product::cost(z.shape[0] * z.shape[1], z.f).into();
+        let cost = |z: &Factors<'_, Planned>| product::cost(z.shape[0] * z.shape[1], z.f);
         books.book("masked.product", Price::at_once(z.iter().map(cost)));
         Ok(z.iter().map(|z| Planned::new(z.shape, Some(z.f))).collect())
     }
     fn truncate(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<Planned>> {
         whole(books, x.iter().filter(|(_, f)| *f > 0).map(|(x, _)| *x));
-        books.book("masked.truncate", Price::at_once(x.iter().map(|(x, f)| truncate::cost(x.count(), *f).into())));
+        books.book("masked.truncate", Price::at_once(x.iter().map(|(x, f)| truncate::cost(x.count(), *f))));
         Ok(x.iter().map(|(x, f)| if *f > 0 { Planned::new(x.shape, Some(*f)) } else { (*x).clone() }).collect())
     }
     fn drelu(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<PlannedBit>> {
@@ -167,12 +167,12 @@ impl Protocols for Riders {
         whole(books, x.iter().filter(|(x, b)| x.open().is_some_and(|f| *b > 64 - f)).map(|(x, _)| *x));
         let riding = lifts(x.iter().map(|(x, _)| *x).chain(&riders));
         books.book("masked.lift", Price { rounds: 0, ..riding });
-        books.book("masked.drelu", Price::at_once(x.iter().map(|(x, b)| drelu::cost(x.count(), *b).into())));
+        books.book("masked.drelu", Price::at_once(x.iter().map(|(x, b)| drelu::cost(x.count(), *b))));
         Ok(x.iter().map(|(x, _)| PlannedBit::new(x.shape)).collect())
     }
     fn select(&mut self, books: &mut Books, x: &[(&PlannedBit, &Planned)]) -> Result<Vec<Planned>> {
         whole(books, x.iter().map(|(_, x)| *x));
-        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(true)).into();
+        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(true));
         books.book("masked.select", Price::at_once(x.iter().map(cost)));
         Ok(x.iter().map(|(_, x)| Planned::blank(x.shape)).collect())
     }
@@ -180,19 +180,19 @@ impl Protocols for Riders {
         let [first, _, ..] = bits else {
             return Ok(bits.first().map_or_else(|| PlannedBit::new([0, 0]), |only| (*only).clone()));
         };
-        books.book("masked.and", and::all_cost(bits.len(), first.shape[0] * first.shape[1]).into());
+        books.book("masked.and", and::all_cost(bits.len(), first.shape[0] * first.shape[1]));
         Ok(PlannedBit::new(first.shape))
     }
     fn open(&mut self, books: &mut Books, x: &Planned) -> Result<Option<Tensor>> {
         whole(books, [x]);
-        books.book("masked.share", share::reconstruct_cost(x.count()).into());
+        books.book("masked.share", share::reconstruct_cost(x.count()));
         Ok(None)
     }
 
     fn softmax(e: &mut MaskedPlan, x: &Num<Planned>, out: Format) -> EngineResult<Num<Planned>> {
         softmax::of_rows(e, x, out, |books, x, (_, b), frac| {
             let [rows, n] = x.shape;
-            books.book("masked.softmax", softmax::cost(rows, n, b, frac).into());
+            books.book("masked.softmax", softmax::cost(rows, n, b, frac));
             Ok(Planned::new(x.shape, Some(softmax::last_cut(frac))))
         })
     }

@@ -9,12 +9,12 @@
 //! values of w, since it does not know which one it will be. The servers use those for the w that they see, each for itself. In two variables it
 //! is the same with products of powers, for all four pairs of w.
 //!
-//! - ahead of time, P2: (-L_w)^j modulo 2^k for each j >= 1 and each w: P0's share from k02, P1's sent.
+//! - ahead of time, P2: (-L_w)^j modulo 2^k for each j >= 1 and each w: P1's share from k12, P0's sent.
 //! - each server: z_j, its share of each polynomial, modulo 2^k. P0 adds the term without a mask. Sums of results are sums of these.
 //! - the round (`Opened`): with l_j of k - f bits from k02 and k12, they exchange (z_j >> f) + l_j modulo 2^(k-f). What comes out is in flight again.
 //!
 //! Nothing is dealt for an opening: its mask in the ring is 2^f l_0 + 2^f l_1, of which each server makes its own part, and the low bits
-//! of z_0, which decide the rounding, are uniform by P0's share of the highest power, if that has an odd coefficient.
+//! of z_0, which decide the rounding, are uniform by P0's share of the highest power (and that by P1's), if it has an odd coefficient.
 //!
 //! | | rounds | bits an element |
 //! |---|---|---|
@@ -213,12 +213,12 @@ fn expand(polynomial: &Polynomial, place: &impl Fn([u8; 2]) -> Option<usize>) ->
 fn dealt(p: &mut Party, op: Op, k: u8, x: &[&Flying], monomials: &[[u8; 2]], n: usize) -> Result<Vec<u128>> {
     let label = "masked.powers.deal";
     let words = n * monomials.iter().map(|m| choices(*m).len()).sum::<usize>();
-    if p.id == Id::P1 {
+    if p.id == Id::P0 {
         let mut from = p.offline(op, label).then()?;
         return receive(&mut from, words, k);
     }
-    let mut out = draw(&mut p.draw(op, Pair::K02, "masked.powers.share_0")?, words, k);
-    if p.id == Id::P0 {
+    let mut out = draw(&mut p.draw(op, Pair::K12, "masked.powers.share_1")?, words, k);
+    if p.id == Id::P1 {
         return Ok(out);
     }
     let mut at = out.iter_mut();
@@ -232,7 +232,7 @@ fn dealt(p: &mut Party, op: Op, k: u8, x: &[&Flying], monomials: &[[u8; 2]], n: 
             }
         }
     }
-    send(&out, k).into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P1, part)).then()?;
+    send(&out, k).into_iter().fold(p.offline(op, label), |round, part| round.send(Id::P0, part)).then()?;
     Ok(vec![])
 }
 

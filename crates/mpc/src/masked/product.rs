@@ -13,7 +13,7 @@
 //!
 //! *Ahead of time*, P2 computes gamma = l_x l_y from the full masks. The new mask is l' = l'_0 + l'_1 (k02, k12), and r = 2^f l', which is
 //! uniform on the multiples of 2^f to each server, since it knows half of l' alone. With a = l' >> (64-f) and q = msb(r) in Z_2^f, P1 is sent
-//! v_1 = gamma + r - v_0, a_1 = a - a_0 and q_1 = q - q_0; v_0, a_0 and q_0 come from k02.
+//! v_1 = gamma + r - v_0, where v_0 comes from k02; P0 is sent a_0 = a - a_1 and q_0 = q - q_1, where a_1 and q_1 come from k12.
 //!
 //! 1. P0 computes c_0 = -m_x l_y0 - l_x0 m_y + v_0, and P1 c_1 = m_x (m_y - l_y1) - l_x1 m_y + v_1 + 2^62 - 1. They exchange c_j >> f, that is
 //!    64 - f bits. C = (c_0 >> f) + (c_1 >> f) modulo 2^(64-f) is c >> f or one less.
@@ -31,20 +31,20 @@
 //! It is usual to open all of c and to deal a new mask, for 128 + f bits ahead and 128 + 2f. Here the new mask comes first, so that it
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
-use super::deal::{Deal, Of};
+use super::deal::{Deal, Kind, Of};
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
-use crate::{Id, Op, Pair, Part, Party, Result};
+use crate::{Id, Op, Pair, Part, Party, Price, Result};
 use trefoil_ring::{Tensor, words};
 
 /// One product.
 pub type Factors<'a> = crate::secure::Factors<'a, Share>;
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements of results; the lift is apart.
-pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
+/// For `n` elements of results; the lift is apart.
+pub const fn cost(n: usize, f: u8) -> Price {
     match f {
-        0 => (1, 8 * n as u64, 16 * n as u64),
-        _ => (1, 8 * n as u64 + 2 * packed(n, f), 2 * packed(n, 64 - f)),
+        0 => Price::of(1, [0, 8 * n as u64], 16 * n as u64),
+        _ => Price::of(1, [2 * packed(n, f), 8 * n as u64], 2 * packed(n, 64 - f)),
     }
 }
 
@@ -67,14 +67,15 @@ const L_1: &str = "masked.product.l_1";
 const DEAL: &str = "masked.product.deal";
 const OPEN: &str = "masked.product.c";
 /// What is dealt: v, a and q.
-const STREAMS: [&str; 3] = ["masked.product.v_0", "masked.product.a_0", "masked.product.q_0"];
+const KINDS: [Kind; 3] =
+    [("masked.product.v_0", Pair::K02), ("masked.product.a_1", Pair::K12), ("masked.product.q_1", Pair::K12)];
 const V: usize = 0;
 const A: usize = 1;
 const Q: usize = 2;
 
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
-    let mut deal = Deal::open(p, op, DEAL, &STREAMS)?;
+    let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
     let mut out = vec![];
     for z in factors {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
@@ -120,10 +121,10 @@ struct Dealt {
 /// What each product needs of randomness.
 fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Dealt>> {
     let mut l = p.draw(op, Pair::of(p.id, Id::P2), if p.id == Id::P0 { L_0 } else { L_1 })?;
-    let mut deal = Deal::open(p, op, DEAL, &STREAMS)?;
+    let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
     let mut one = |n: usize, f: u8| {
         let v = deal.take(V, n, Of::Words)?;
-        let mut bits = |stream| if f > 0 { deal.take(stream, n, Of::Bits(f)) } else { Ok(vec![]) };
+        let mut bits = |kind| if f > 0 { deal.take(kind, n, Of::Bits(f)) } else { Ok(vec![]) };
         Ok(Dealt { v, a: bits(A)?, q: bits(Q)?, l: l.words(n) })
     };
     factors.iter().map(|z| one(z.shape[0] * z.shape[1], z.f)).collect()

@@ -20,7 +20,7 @@ use super::lift::lift;
 use super::share::{Share, elements, tensor};
 use super::{Masked, Num};
 use crate::question::{Question, Told};
-use crate::{Id, Op, Pair, Part, Party, Result};
+use crate::{Id, Op, Pair, Part, Party, Price, Result};
 use sha2::{Digest, Sha256};
 use trefoil_engine::Format;
 use trefoil_ring::Tensor;
@@ -32,14 +32,14 @@ const HASH: usize = 4;
 /// Whose key a server's masks come from.
 const OF: [Pair; 2] = [Pair::K02, Pair::K12];
 
-/// Rounds, bytes ahead and bytes in the round for `n` elements of a question.
-pub const fn ask_cost(n: usize) -> (u64, u64, u64) {
-    (1, 0, 16 * n as u64)
+/// For `n` elements of a question.
+pub const fn ask_cost(n: usize) -> Price {
+    Price::of(1, [0, 0], 16 * n as u64)
 }
 
-/// Rounds, bytes ahead and bytes in the round for `rows` rows of an answer that is whole.
-pub const fn tell_cost(rows: usize) -> (u64, u64, u64) {
-    (0, 2 * 8 * (HASH * rows) as u64, 0)
+/// For `rows` rows of an answer that is whole.
+pub const fn tell_cost(rows: usize) -> Price {
+    Price::of(0, [8 * (HASH * rows) as u64; 2], 0)
 }
 
 fn hash(salt: &[u64], x: &[u64]) -> [u64; HASH] {

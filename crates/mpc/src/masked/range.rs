@@ -14,7 +14,7 @@
 //!
 //! is zero modulo 2^64, and v is a multiple of 2^k in any case.
 //! - rounds 1 to 3: the borrow \[M < l\] = m_b XOR l_b (drelu.rs). As a number it is m_b + t l_b, t = 1 - 2 m_b.
-//! - ahead of time, P2: A = l_b modulo 2^(64-k), additively: A_0 from k02, A_1 sent. The servers' parts of v are then local,
+//! - ahead of time, P2: A = l_b modulo 2^(64-k), additively: A_0 from k02, A_1 sent to P1. The servers' parts of v are then local,
 //!   v_0 = w_0 - M - 2^k (m_b + t A_0) and v_1 = w_1 - 2^k t A_1, and P2's is v_2 = l.
 //! - One-hot rows have one element more, their sum less 1.
 //! - All three add up, in 64 sums for each owner, the elements that common random bits pick (`Sums::add`): first the rows, then what is
@@ -39,7 +39,7 @@ use super::share::{Share, elements, reconstruct, reconstruct_cost, tensor};
 use super::{Bit, and, drelu, product::packed, select};
 use crate::range::Range;
 use crate::secure::Shares;
-use crate::{Id, Pair, Part, Party, Prg, Result};
+use crate::{Id, Pair, Part, Party, Prg, Price, Result};
 use trefoil_engine::Sum;
 use trefoil_ring::{Tensor, matrix, planes, words};
 
@@ -62,20 +62,20 @@ pub struct Piece {
     pub whole: Vec<u64>,
 }
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements that promise `range`.
-pub const fn cost(n: usize, range: Range) -> (u64, u64, u64) {
-    let (rounds, ahead, online) = drelu::borrow_cost(n, range.bits);
-    (rounds, ahead + packed(n, 64 - range.bits), online)
+/// For `n` elements that promise `range`.
+pub const fn cost(n: usize, range: Range) -> Price {
+    drelu::borrow_cost(n, range.bits).then(Price::of(0, [0, packed(n, 64 - range.bits)], 0))
 }
 
 /// The same for the end of the check, for all of `owners`.
-pub const fn total_cost(owners: usize) -> (u64, u64, u64) {
+pub const fn total_cost(owners: usize) -> Price {
     let n = owners * SUMS;
-    let (signs, both) = (drelu::cost(n, 64), and::all_cost(2, n));
-    let (zeros, open) = (select::cost(n, false), reconstruct_cost(owners));
-    let ahead = 8 * n as u64 + 2 * signs.1 + both.1 + zeros.1;
-    let online = 16 * n as u64 + 2 * signs.2 + both.2 + zeros.2 + open.2 + packed(owners, COUNT);
-    (1 + signs.0 + both.0 + zeros.0 + open.0, ahead, online)
+    let masked = Price::of(1, [0, 8 * n as u64], 16 * n as u64);
+    let signs = Price { rounds: 3, ..drelu::cost(n, 64).times(2) };
+    let zeros = and::all_cost(2, n).then(select::cost(n, false));
+    // P0 tells P2 the counts, which the servers have by then.
+    let open = reconstruct_cost(owners).then(Price::of(0, [0, 0], packed(owners, COUNT)));
+    masked.then(signs).then(zeros).then(open)
 }
 
 /// A party's parts of the sums over all that has been added so far.
@@ -156,7 +156,7 @@ fn deal_masks(p: &mut Party, pieces: &[Piece], borrow: &[and::Vars]) -> Result<V
     let (op, label) = (p.op(), "masked.range.deal");
     let size = |piece: &Piece| (piece.low.len(), 64 - piece.range.bits);
     let id = p.id;
-    let mut deal = Deal::open(p, op, label, &["masked.range.A_0"])?;
+    let mut deal = Deal::open(p, op, label, &[("masked.range.A_0", Pair::K02)])?;
     if id != Id::P2 {
         return pieces.iter().map(|piece| deal.take(0, size(piece).0, Of::Bits(size(piece).1))).collect();
     }
@@ -200,7 +200,7 @@ pub fn masked(p: &mut Party, shape: [usize; 2], own: Vec<u64>) -> Result<Share> 
     let (op, n, id) = (p.op(), own.len(), p.id);
     let (r_0, r_1) = ("masked.range.r_0", "masked.range.r_1");
     let plus = |x: &[u64], y: &[u64]| -> Vec<u64> { x.iter().zip(y).map(|(x, y)| x.wrapping_add(*y)).collect() };
-    let mut deal = Deal::open(p, op, "masked.range.total", &["masked.range.G_0"])?;
+    let mut deal = Deal::open(p, op, "masked.range.total", &[("masked.range.G_0", Pair::K02)])?;
     deal.give(0, n, Of::Words, |g| g.iter_mut().zip(&own).for_each(|(g, own)| *g = own.wrapping_sub(*g)));
     let g = deal.take(0, n, Of::Words)?;
     deal.done()?;

@@ -1,7 +1,7 @@
 //! Select: b x for a masked bit b, in one round.
 //!
-//! b x = (m_b + (1 - 2 m_b) l_b)(m_x - l_x). P2 deals A = l_b and B = l_b l_x additively (share 0 from k02, share 1 sent), and the new
-//! masks r_0, r_1 come from k02 and k12. With t = 1 - 2 m_b:
+//! b x = (m_b + (1 - 2 m_b) l_b)(m_x - l_x). P2 deals A = l_b and B = l_b l_x additively (A_1 from k12, A_0 sent to P0; B_0 from k02, B_1
+//! sent to P1), and the new masks r_0, r_1 come from k02 and k12. With t = 1 - 2 m_b:
 //! - P0: z_0 = -m_b l_x0 + t (A_0 m_x - B_0) + r_0
 //! - P1: z_1 = m_b m_x - m_b l_x1 + t (A_1 m_x - B_1) + r_1
 //!
@@ -12,12 +12,12 @@ use super::deal::{Deal, Of};
 use super::product::{own_mask, share};
 use super::share::{Share, elements, tensor};
 use super::{Bit, lift::lift};
-use crate::{Id, Pair, Part, Party, Result};
+use crate::{Id, Pair, Part, Party, Price, Result};
 
-/// Rounds, bytes ahead of time and bytes in the round, for `n` elements; `again`: the bits have been used by a Select before.
-pub const fn cost(n: usize, again: bool) -> (u64, u64, u64) {
+/// For `n` elements; `again`: the bits have been used by a Select before.
+pub const fn cost(n: usize, again: bool) -> Price {
     let n = n as u64;
-    (1, if again { 8 * n } else { 16 * n }, 16 * n)
+    Price::of(1, [if again { 0 } else { 8 * n }, 8 * n], 16 * n)
 }
 
 /// b x for each (b, x), in one round.
@@ -28,11 +28,11 @@ pub fn select(p: &mut Party, work: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
     lift(p, &work.iter().map(|(_, x)| *x).collect::<Vec<_>>())?;
     let op = p.op();
     let label = "masked.select.deal";
-    let (streams, a, b) = (["masked.select.A_0", "masked.select.B_0"], 0, 1);
+    let (kinds, a, b) = ([("masked.select.A_1", Pair::K12), ("masked.select.B_0", Pair::K02)], 0, 1);
     let (r_0, r_1) = ("masked.select.r_0", "masked.select.r_1");
     if p.id == Id::P2 {
         let (mut r_0, mut r_1) = (p.draw(op, Pair::K02, r_0)?, p.draw(op, Pair::K12, r_1)?);
-        let mut deal = Deal::open(p, op, label, &streams)?;
+        let mut deal = Deal::open(p, op, label, &kinds)?;
         let mut out = vec![];
         for (bit, x) in work {
             let (n, l_b) = (x.len(), bit.words());
@@ -53,7 +53,7 @@ pub fn select(p: &mut Party, work: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
     let mut r = p.draw(op, Pair::of(p.id, Id::P2), if first { r_0 } else { r_1 })?;
     let masks: Vec<Vec<u64>> = work.iter().map(|(_, x)| r.words(x.len())).collect();
     let mut dealt: Vec<Vec<u64>> = vec![];
-    let mut deal = Deal::open(p, op, label, &streams)?;
+    let mut deal = Deal::open(p, op, label, &kinds)?;
     for (bit, x) in work {
         if bit.a.get().is_none() {
             let _ = bit.a.set(deal.take(a, x.len(), Of::Words)?);

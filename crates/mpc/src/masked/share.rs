@@ -6,7 +6,7 @@
 //! on e_j as well, so that the round which makes m whole (lift.rs) can wait until a whole m is needed, or ride on another.
 
 use crate::rows::Rows;
-use crate::{Id, Part, Party, Result};
+use crate::{Id, Part, Party, Price, Result};
 use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
 use trefoil_ring::{Tensor, words};
@@ -225,9 +225,9 @@ pub(crate) fn elements(x: Option<&Tensor>) -> &[u64] {
     x.and_then(|x| x.as_slice()).unwrap_or(&[])
 }
 
-/// Rounds, bytes ahead of time and bytes in the round, for `n` elements of whole shares.
-pub const fn reconstruct_cost(n: usize) -> (u64, u64, u64) {
-    (1, 0, 16 * n as u64)
+/// For `n` elements of whole shares.
+pub const fn reconstruct_cost(n: usize) -> Price {
+    Price::of(1, [0, 0], 16 * n as u64)
 }
 
 /// Opens a matrix to P0 and P1: each sends its mask share. 1 round, 2 words an element; `None` at P2.

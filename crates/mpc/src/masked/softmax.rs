@@ -22,7 +22,7 @@ use super::share::Share;
 use crate::flight::Opening;
 use crate::round::Beside;
 use crate::secure::{Num, Protocols, Secure};
-use crate::{Id, Party, Result};
+use crate::{Id, Party, Price, Result};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Error, Format, Result as EngineResult};
 
@@ -129,11 +129,10 @@ pub(super) const fn last_cut(frac: u8) -> u8 {
     Y + INVERSE - frac
 }
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `rows` of `n` elements that are compared at width `b`; the result has `frac`
-/// fraction bits, and its lift is apart.
-pub fn cost(rows: usize, n: usize, b: u8, frac: u8) -> (u64, u64, u64) {
+/// For `rows` of `n` elements that are compared at width `b`; the result has `frac` fraction bits, and its lift is apart.
+pub fn cost(rows: usize, n: usize, b: u8, frac: u8) -> Price {
     let all = rows * n;
-    let (rounds, mut ahead, mut servers) = drelu::cost(all, b);
+    let (mut ahead, mut servers) = (0, 0);
     let mut open = |n: usize, k: u8, polynomials: &[Polynomial], openings: &[(usize, Opening)]| {
         ahead += deal_cost(n, k, polynomials);
         servers += openings.iter().map(|(n, opening)| open_cost(*n, *opening)).sum::<u64>();
@@ -146,8 +145,9 @@ pub fn cost(rows: usize, n: usize, b: u8, frac: u8) -> (u64, u64, u64) {
     open(rows, 128, &inverse.start, &[(rows, long); 2]);
     inverse.next.iter().for_each(|stage| open(rows, 128, stage, &vec![(rows, long); stage.len()]));
     open(all, 64, &[chosen()], &[]);
-    let last = land::cost(all, last_cut(frac));
-    (rounds + 2 + inverse.next.len() as u64 + last.0, ahead + last.1, servers + last.2)
+    // The exponential runs beside the comparison.
+    let polynomials = Price::of(2 + inverse.next.len() as u64, [ahead, 0], servers);
+    drelu::cost(all, b).then(polynomials).then(land::cost(all, last_cut(frac)))
 }
 
 /// The exponential's rounds, beside a comparison.

@@ -1,26 +1,28 @@
 //! Truncation alone: x / 2^f without opening anything.
 //!
 //! x is masked already: c = m + 2^62 is known to both servers, and its mask r = l_0 + l_1 to P2. So the second half of product.rs
-//! applies, with the new mask l' = (r >> f) + 2^(64-f) (a_0 + a_1), a_j from k02 and k12; l'_0 from k02, l'_1 sent. The result is
+//! applies, with the new mask l' = (r >> f) + 2^(64-f) (a_0 + a_1), a_j from k02 and k12; l'_0 from k02, l'_1 sent to P1; of q = msb(r)
+//! q_1 from k12, q_0 sent to P0. The result is
 //! floor(x / 2^f) or one more, without bias, for -2^62 <= x < 2^62; it cannot fail.
 //!
 //! Rounds: none, and 1 for the lift. Bits an element: 64 + f ahead of time, 2f for the lift.
 
-use super::deal::{Deal, Of};
+use super::deal::{Deal, Kind, Of};
 use super::product::share;
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
-use crate::{Id, Pair, Party, Result};
+use crate::{Id, Pair, Party, Price, Result};
 
 /// What is dealt: q and l'.
+const KINDS: [Kind; 2] = [("masked.truncate.q_1", Pair::K12), ("masked.truncate.l_0", Pair::K02)];
 const Q: usize = 0;
 const L: usize = 1;
 
-/// Rounds, bytes ahead of time and bytes in the rounds, for `n` elements; the lift is apart.
-pub const fn cost(n: usize, f: u8) -> (u64, u64, u64) {
+/// For `n` elements; the lift is apart.
+pub const fn cost(n: usize, f: u8) -> Price {
     match f {
-        0 => (0, 0, 0),
-        _ => (0, 8 * n as u64 + super::product::packed(n, f), 0),
+        0 => Price::NONE,
+        _ => Price::of(0, [super::product::packed(n, f), 8 * n as u64], 0),
     }
 }
 
@@ -38,7 +40,7 @@ pub fn truncate(p: &mut Party, xs: &[(&Share, u8)]) -> Result<Vec<Share>> {
     let of = |p: &mut Party, pair, label| p.draw(op, pair, label).map(Some);
     let mut a_0 = if id == Id::P1 { None } else { of(p, Pair::K02, "masked.truncate.a_0")? };
     let mut a_1 = if id == Id::P0 { None } else { of(p, Pair::K12, "masked.truncate.a_1")? };
-    let mut deal = Deal::open(p, op, "masked.truncate.deal", &["masked.truncate.q_0", "masked.truncate.l_0"])?;
+    let mut deal = Deal::open(p, op, "masked.truncate.deal", &KINDS)?;
     let mut done = vec![];
     for (x, f) in work {
         let [a_0, a_1] = [&mut a_0, &mut a_1].map(|a| a.as_mut().map_or_else(Vec::new, |a| a.bits(x.len(), f)));

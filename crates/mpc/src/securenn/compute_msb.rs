@@ -28,7 +28,7 @@ use trefoil_ring::odd;
 /// Rounds and bytes for `n` elements.
 pub const fn cost(n: usize) -> Price {
     let (ahead, n) = (bits_bytes(n), n as u64);
-    let own = Price { rounds: 2, ahead, servers: 16 * n, from_helper: 8 * n, ..Price::NONE };
+    let own = Price { rounds: 2, ahead: [0, ahead], servers: 16 * n, from_helper: 8 * n, ..Price::NONE };
     own.then(private_compare::cost(n as usize))
 }
 

@@ -89,7 +89,7 @@ fn exchange(p: &mut Party, op: Op, x: &[&Share], a: &[Tensor]) -> Result<Vec<Opt
 
 /// Rounds and bytes of [`matmul`] that opens `opened` elements which were not open yet, and has `out` elements of results.
 pub const fn cost(opened: usize, out: usize) -> Price {
-    Price { rounds: (opened > 0) as u64, ahead: 8 * out as u64, servers: 16 * opened as u64, ..Price::NONE }
+    Price { rounds: (opened > 0) as u64, ahead: [0, 8 * out as u64], servers: 16 * opened as u64, ..Price::NONE }
 }
 
 /// A product to be computed: kind, X, Y and the shape of Z.

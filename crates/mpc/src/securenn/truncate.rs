@@ -28,7 +28,7 @@ pub fn truncate(p: &mut Party, vs: &[(&Share, u8)]) -> Result<Vec<Share>> {
 /// Rounds and bytes of the dealer-assisted form for `n` elements, 1 <= f.
 pub const fn cost(n: usize, f: u8) -> Price {
     let n = n as u64;
-    Price { rounds: 1, ahead: 8 * n + (n * f as u64).div_ceil(8), servers: 16 * n, ..Price::NONE }
+    Price { rounds: 1, ahead: [0, 8 * n + (n * f as u64).div_ceil(8)], servers: 16 * n, ..Price::NONE }
 }
 
 const R_0: &str = "securenn.truncate.r_0";

@@ -69,7 +69,7 @@ fn received(
         seeds.insecure_tap(Arc::new(NoRotation));
         seeds
     };
-    let seen = |f: &Field| f.was_received() || (opened(f) && program.dealt && party == Id::P1);
+    let seen = |f: &Field| f.was_received() || (opened(f) && program.dealt == Some(party));
     let mut views: Vec<Field> = fields(taped(seeds, &run)).into_iter().filter(|f| f.receiver == party && seen(f)).collect();
     if program.hidden_bit {
         let bits: Vec<Field> = zeros_of(&views, n);
@@ -91,7 +91,7 @@ pub fn failures(program: &Program, party: Id, secret: u64, tap: Option<&Arc<dyn 
     let n = STEP * 1024;
     let views = received(program, party, None, (secret, n), tap);
     let mut wrong = Columns::of(&views, n, false).pairs();
-    if let (Id::P1, true, Some((known, label))) = (party, wrong.is_empty(), program.given) {
+    if let Some((_, known, label)) = program.given.filter(|given| given.0 == party && wrong.is_empty()) {
         let mut views = received(program, party, Some(known), (secret, n), tap);
         views.retain(|f| f.name.contains(label));
         wrong = Columns::of(&views, n, false).pairs();

@@ -37,15 +37,15 @@ impl Input {
 
 /// All of them.
 pub const PROGRAMS: [Program; 9] = [
-    Program { dealt: true, ..Program::of("product", products) },
+    Program { dealt: Some(Id::P1), ..Program::of("product", products) },
     Program::of("truncate", truncations),
     Program::of("drelu", comparisons),
-    Program { dealt: true, ..Program::of("select", selects) },
-    Program { given: Some(("masked.and.mu_0", "masked.and.masks")), ..Program::of("and of bits", ands) },
-    Program { dealt: true, ..Program::of("relu", relu) },
+    Program { dealt: Some(Id::P1), ..Program::of("select", selects) },
+    Program { given: Some((Id::P0, "masked.and.mu_1", "masked.and.masks")), ..Program::of("and of bits", ands) },
+    Program { dealt: Some(Id::P1), ..Program::of("relu", relu) },
     Program::of("range", ranges),
     Program::of("question", questions),
-    Program { dealt: true, ..Program::of("powers", powers) },
+    Program { dealt: Some(Id::P0), ..Program::of("powers", powers) },
 ];
 
 /// m, which the servers have opened, and the masks that this party knows beside it.
@@ -53,6 +53,19 @@ fn seen(x: &Share) -> End {
     let m = x.m().map(|m| ("opened", Ring::Word, m.iter().copied().collect()));
     let l = [0, 1].into_iter().filter_map(|j| x.mask(j)).map(|l| ("own", Ring::Word, l.iter().copied().collect()));
     m.into_iter().chain(l).collect()
+}
+
+/// What lies open of a number that waits for its lift by f bits, and of the masks as much. The rest comes with the lift: the servers add up what they
+/// send one another, so that it says what the message says.
+fn cut(x: &Share, f: u8) -> End {
+    let low = |words: Vec<u64>| words.into_iter().map(|w| w & (u64::MAX >> f)).collect();
+    let ring = if f == 0 { Ring::Word } else { Ring::Bits(64 - f) };
+    seen(x).into_iter().map(|(what, _, words)| (what, ring, low(words))).collect()
+}
+
+/// A number whose lift is done.
+fn lifted(x: &Share) -> End {
+    seen(x).into_iter().map(|(what, ring, words)| (if what == "opened" { "lifted" } else { what }, ring, words)).collect()
 }
 
 /// The same of an input: it is what it is before the program starts.
@@ -74,8 +87,9 @@ fn products(p: &mut Party, x: Input) -> Result<End> {
     let (a, b, c) = (x.masked(p, 60, 1), one.masked(p, 1, 2), x.masked(p, 20, 3));
     let plus = Some(c.clone());
     let z = product::products(p, &[factors(&a, &a, 0), product::Factors { plus, ..factors(&a, &b, 16) }, factors(&a, &b, 40)])?;
+    let open: Vec<End> = z.iter().zip([0, 16, 40]).map(|(z, f)| cut(z, f)).collect();
     lift::lift(p, &z.iter().collect::<Vec<_>>())?;
-    Ok([a, b, c].iter().flat_map(given).chain(z.iter().flat_map(seen)).collect())
+    Ok([a, b, c].iter().flat_map(given).chain(open.concat()).chain(z[1..].iter().flat_map(lifted)).collect())
 }
 
 fn truncations(p: &mut Party, x: Input) -> Result<End> {
@@ -124,9 +138,10 @@ fn relu(p: &mut Party, x: Input) -> Result<End> {
     let one = Input { secret: 1, ..x };
     let (a, b) = (x.masked(p, 44, 1), one.masked(p, 1, 2));
     let z = product::products(p, &[factors(&a, &b, 16), factors(&a, &b, 24)])?;
+    let open = [cut(&z[0], 16), cut(&z[1], 24)].concat();
     let bit = drelu::drelu(p, &[(&z[0], 29)], &z[1..])?.swap_remove(0);
     let y = select::select(p, &[(&bit, &z[0]), (&bit, &z[1])])?;
-    Ok(z.iter().chain(&y).flat_map(seen).chain(seen_bit(p, &bit)).collect())
+    Ok(open.into_iter().chain(z.iter().flat_map(lifted)).chain(y.iter().flat_map(seen)).chain(seen_bit(p, &bit)).collect())
 }
 
 /// Squares in a wide ring and in an ordinary one, and a product of one that goes on in flight with another value, which lands. Softmax is more of these.

@@ -50,26 +50,26 @@ pub struct Program {
     pub name: &'static str,
     /// Whether P2's bit in it is one that nobody may know.
     pub hidden_bit: bool,
-    /// Whether P1 finds what is opened uniform beside each message: it is masked by what P1 is dealt.
-    pub dealt: bool,
-    /// A label, and messages that are uniform even to who knows what is drawn under it.
-    pub given: Option<(&'static str, &'static str)>,
+    /// Who finds what is opened uniform beside each message: it is masked by what this server is dealt.
+    pub dealt: Option<Id>,
+    /// Who is sent messages that are uniform even to who knows what is drawn under a label; that label, and theirs.
+    pub given: Option<(Id, &'static str, &'static str)>,
     pub run: fn(&mut Party, Input) -> Result<End>,
 }
 
 impl Program {
     /// One of which no more is asked.
     pub const fn of(name: &'static str, run: fn(&mut Party, Input) -> Result<End>) -> Program {
-        Program { name, hidden_bit: false, dealt: false, given: None, run }
+        Program { name, hidden_bit: false, dealt: None, given: None, run }
     }
 }
 
 /// All of them.
 pub const PROGRAMS: [Program; 8] = [
     Program::of("reshare", |p, x| Ok(words(&share::reshare(p, &x.share(p))?))),
-    Program { given: Some(("securenn.matmul.A_0", "securenn.matmul.C_1")), ..Program::of("product", product) },
+    Program { given: Some((Id::P1, "securenn.matmul.A_0", "securenn.matmul.C_1")), ..Program::of("product", product) },
     Program {
-        given: Some(("securenn.truncate.r_0", "securenn.truncate.deal")),
+        given: Some((Id::P1, "securenn.truncate.r_0", "securenn.truncate.deal")),
         ..Program::of("truncate", |p, x| Ok(words(&truncate::truncate(p, &[(&x.share(p), 16)])?[0])))
     },
     Program::of("private compare", compare),

@@ -69,9 +69,9 @@ fn comparison(b: u8, m: u64, x: u64) {
     let l = [m.wrapping_sub(x).wrapping_sub(l_1), l_1];
     let program = |p: &mut Party, n: usize| drelu::drelu(p, &[(&alike(p.id, n, m, l), b)], &[]).map(drop);
     let masks = |label| [1, 2, 3].map(|op| (label, op, 1));
-    let unknown = [vec![("masked.drelu.onehot_0", 1, onehot)], masks("masked.and.mu_0").to_vec()].concat();
-    every_view_once(Id::P1, &unknown, program);
-    every_view_once(Id::P0, &masks("masked.and.mu_1"), program);
+    every_view_once(Id::P1, &masks("masked.and.mu_0"), program);
+    let unknown = [vec![("masked.drelu.onehot_1", 1, onehot)], masks("masked.and.mu_1").to_vec()].concat();
+    every_view_once(Id::P0, &unknown, program);
 }
 
 #[test]
@@ -99,9 +99,8 @@ fn and_of_bits(count: usize, open: u64, masks: u64) {
     };
     // Products of two or more.
     let products = (1 << count) - 1 - count;
-    let unknown = [("masked.and.mask_0", 1, count), ("masked.and.monomial_0", 2, products), ("masked.and.mu_0", 2, 1)];
-    every_view_once(Id::P1, &unknown, program);
-    every_view_once(Id::P0, &[("masked.and.mu_1", 2, 1)], program);
+    every_view_once(Id::P1, &[("masked.and.monomial_0", 2, products), ("masked.and.mu_0", 2, 1)], program);
+    every_view_once(Id::P0, &[("masked.and.mask_1", 1, count), ("masked.and.mu_1", 2, 1)], program);
 }
 
 #[test]

@@ -114,17 +114,17 @@ fn share(id: Id, n: usize, x: i64) -> Share {
     alike(id, n, (x as u64).wrapping_add(l_0).wrapping_add(l_1), [l_0, l_1])
 }
 
-const SHARE: &str = "masked.powers.share_0";
+const SHARE: &str = "masked.powers.share_1";
 const RING: u8 = 3;
 /// Bits of an opening there, cut by one.
 const OPEN: u8 = RING - 1;
 
 fn both_servers(dealt: &[(u32, usize)], program: impl Fn(&mut Party, usize) -> Result<()> + Sync) {
-    let of_p1: Vec<_> =
-        dealt.iter().flat_map(|(op, words)| [(SHARE, *op, RING, *words), ("masked.powers.l_0", *op, OPEN, 1)]).collect();
-    every_view_once(Id::P1, &of_p1, &program);
-    let of_p0: Vec<_> = dealt.iter().map(|(op, _)| ("masked.powers.l_1", *op, OPEN, 1)).collect();
+    let of_p0: Vec<_> =
+        dealt.iter().flat_map(|(op, words)| [(SHARE, *op, RING, *words), ("masked.powers.l_1", *op, OPEN, 1)]).collect();
     every_view_once(Id::P0, &of_p0, &program);
+    let of_p1: Vec<_> = dealt.iter().map(|(op, _)| ("masked.powers.l_0", *op, OPEN, 1)).collect();
+    every_view_once(Id::P1, &of_p1, &program);
 }
 
 #[test]

@@ -4,20 +4,22 @@ use crate::common::masked_programs::dealt;
 use crate::common::views::taped;
 use trefoil_engine::{Engine, Format, Kind};
 use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, softmax, truncate};
-use trefoil_mpc::{Id, Party, Result, Seeds, simulate};
+use trefoil_mpc::{Id, Party, Price, Result, Seeds, simulate};
 use trefoil_ring::Tensor;
 
-/// Rounds of the servers, bytes that P2 sends ahead of time, bytes of the servers.
-type Cost = (u64, u64, u64);
-
 /// Costs one after the other.
-fn sum(costs: &[Cost]) -> Cost {
-    costs.iter().fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
+fn sum(costs: &[Price]) -> Price {
+    costs.iter().fold(Price::NONE, |a, b| a.then(*b))
 }
 
 /// Costs in the same rounds.
-fn at_once(rounds: u64, costs: &[Cost]) -> Cost {
-    (rounds, sum(costs).1, sum(costs).2)
+fn at_once(rounds: u64, costs: &[Price]) -> Price {
+    Price { rounds, ..sum(costs) }
+}
+
+/// Bits an element: ahead of time, and of the servers.
+fn bits(cost: Price, n: u64) -> [f64; 2] {
+    [cost.ahead[0] + cost.ahead[1], cost.servers].map(|bytes| (8 * bytes) as f64 / n as f64)
 }
 
 /// What `f` spends on a secret matrix of `shape`, after what `before` has spent on making its inputs.
@@ -25,7 +27,7 @@ fn measured<T>(
     shape: [usize; 2],
     before: impl Fn(&mut Party, &Share) -> Result<T> + Sync,
     f: impl Fn(&mut Party, &Share, T) -> Result<()> + Sync,
-) -> Cost {
+) -> Price {
     let x = Tensor::from_elem((shape[0], shape[1]), 5);
     let run = |p: &mut Party| {
         let x = dealt(p, &x, 1);
@@ -34,14 +36,14 @@ fn measured<T>(
         f(p, &x, made)?;
         let spent = &p.cost - &spent;
         assert!(spent.sent[2] == 0, "nothing goes to P2");
-        assert!(p.id != Id::P2 || (p.depth() == 0 && spent.sent[0] == 0), "P2 waits for nobody, and P0 not for P2");
-        Ok((u64::from(p.depth() - depth), spent.sent.iter().sum::<u64>()))
+        assert!(p.id != Id::P2 || p.depth() == 0, "P2 waits for nobody");
+        Ok((u64::from(p.depth() - depth), spent.sent))
     };
-    let [(r0, b0), (r1, b1), (_, ahead)] = simulate(1, run).map(|party| party.unwrap().0);
-    (r0.max(r1), ahead, b0 + b1)
+    let [(r0, [_, b0, _]), (r1, [b1, ..]), (_, [to_p0, to_p1, _])] = simulate(1, run).map(|party| party.unwrap().0);
+    Price::of(r0.max(r1), [to_p0, to_p1], b0 + b1)
 }
 
-fn check(name: &str, ours: impl Fn(usize) -> Cost, f: impl Fn(&mut Party, &Share) -> Result<()> + Sync) {
+fn check(name: &str, ours: impl Fn(usize) -> Price, f: impl Fn(&mut Party, &Share) -> Result<()> + Sync) {
     for n in [1, 64, 1000] {
         assert_eq!(measured([1, n], |_, _| Ok(()), |p, x, ()| f(p, x)), ours(n), "{name} of {n}");
     }
@@ -60,10 +62,10 @@ fn products_cost_what_they_state() {
         // The usual way: 2 words + f bits ahead and 2 words + 2 f bits with the lift; without truncation 1 and 2 words.
         let n = 6400;
         let (ours, theirs) = match f {
-            0 => (product::cost(n, f), (1, 64, 128)),
-            _ => (sum(&[product::cost(n, f), lift::cost(n, f)]), (2, 128 + u64::from(f), 128 + 2 * u64::from(f))),
+            0 => (product::cost(n, f), (1, 64 + 128)),
+            _ => (sum(&[product::cost(n, f), lift::cost(n, f)]), (2, 128 + u64::from(f) + 128 + 2 * u64::from(f))),
         };
-        assert!(ours.0 == theirs.0 && 8 * (ours.1 + ours.2) <= n as u64 * (theirs.1 + theirs.2), "{ours:?}");
+        assert!(ours.rounds == theirs.0 && 8 * ours.bytes() <= n as u64 * theirs.1, "{ours:?}");
     }
     // The inner dimension is free.
     for (m, n, v) in [(1, 1, 1), (8, 8, 8), (10, 100, 7)] {
@@ -119,7 +121,7 @@ fn lifts_truncations_and_openings_cost_what_they_state() {
                 },
                 |p, _, z| lift::lift(p, &[&z]),
             );
-            assert_eq!(again, (0, 0, 0), "what is whole needs no lift");
+            assert_eq!(again, Price::NONE, "what is whole needs no lift");
             let opened = measured([1, n], |p, x| pending(p, x, f), |p, _, z| share::reconstruct(p, &z).map(drop));
             assert_eq!(opened, sum(&[lift::cost(n, f), share::reconstruct_cost(n)]));
         }
@@ -135,7 +137,7 @@ fn a_softmax_costs_what_it_states() {
         for frac in [8, 16, 26] {
             let found = measured([rows, n], |_, _| Ok(()), |p, x, ()| softmax::softmax(p, x, (x, 30), frac).map(drop));
             assert_eq!(found, softmax::cost(rows, n, 30, frac), "{rows} rows of {n}");
-            assert_eq!(found.0, if n > 13 { 8 } else { 7 });
+            assert_eq!(found.rounds, if n > 13 { 8 } else { 7 });
         }
     }
 }
@@ -145,13 +147,14 @@ fn comparisons_cost_what_they_state() {
     for b in 2..=64 {
         check(&format!("drelu of {b} bits"), |n| drelu::cost(n, b), |p, x| drelu::drelu(p, &[(x, b)], &[]).map(drop));
     }
-    for (b, ahead, online) in [(25, 120, 30), (29, 140, 34), (40, 202, 50), (64, 344, 78)] {
-        assert_eq!(drelu::cost(64, b), (3, 8 * ahead, 8 * online), "bits an element at {b} bits");
+    for (b, ahead, online) in [(25, 120.0, 30.0), (29, 140.0, 34.0), (40, 202.0, 50.0), (64, 344.0, 78.0)] {
+        assert_eq!(
+            (drelu::cost(64, b).rounds, bits(drelu::cost(64, b), 64)),
+            (3, [ahead, online]),
+            "bits an element at {b} bits"
+        );
     }
-    let tenths = |b| {
-        let (_, ahead, online) = drelu::cost(6400, b);
-        [ahead, online].map(|v| (v as f64 / 640.0).round())
-    };
+    let tenths = |b| bits(drelu::cost(6400, b), 6400).map(|bits| (bits / 8.0 * 10.0).round());
     assert_eq!([29, 40, 64].map(tenths), [[175.0, 43.0], [253.0, 63.0], [430.0, 98.0]], "bytes as in docs/masked.md");
 }
 
@@ -195,7 +198,7 @@ fn a_relu_takes_four_rounds_and_the_bytes_of_the_page() {
             let rounds = if b <= 48 { 4 } else { 5 };
             assert_eq!(lifted, at_once(rounds, &[own, lift::cost(n, 16)]), "{b} bits, {n} elements");
             if n % 64 == 0 {
-                assert!(own.0 == 4 && own.1 + own.2 <= bytes * n as u64, "{b} bits: {own:?}");
+                assert!(own.rounds == 4 && own.bytes() <= bytes * n as u64, "{b} bits: {own:?}");
             }
         }
     }
@@ -222,7 +225,7 @@ fn maxima_cost_what_they_state() {
         assert_eq!(measured([rows, n], |_, _| Ok(()), |p, x, ()| engine(p, x.clone(), true)), max);
         // Behind a product x is lifted beside the differences that are compared.
         let differences = if n == 1 { rows } else { pairs };
-        let riding = (0, 0, lift::cost(differences, 16).2 + lift::cost(rows * n, 16).2);
+        let riding = at_once(0, &[lift::cost(differences, 16), lift::cost(rows * n, 16)]);
         let found = measured([rows, n], |p, x| pending(p, x, 16), |p, _, z| engine(p, z, true));
         assert_eq!(found, sum(&[max, riding]), "{rows} x {n}");
     }
@@ -231,12 +234,14 @@ fn maxima_cost_what_they_state() {
 #[test]
 fn rounds_do_not_grow_with_a_slow_helper() {
     // P2's frames carry no depth, so that they never raise that of a server.
-    let [_, (p1, _), _] = taped(|id| Seeds::insecure(id, 1), &|p| {
+    let [(p0, _), (p1, _), _] = taped(|id| Seeds::insecure(id, 1), &|p| {
         let x = dealt(p, &Tensor::from_elem((1, 64), 5), 1);
         let z = pending(p, &x, 16)?;
         drelu::drelu(p, &[(&z, 29)], &[])?;
         Ok(vec![])
     });
-    let depths = |of: Id| p1.iter().filter(|(from, _)| *from == of).map(|(_, frame)| frame.depth).collect::<Vec<_>>();
-    assert_eq!((depths(Id::P0), depths(Id::P2)), (vec![1, 2, 3, 4], vec![0; 4]));
+    let depths = |of: Id| [&p0, &p1].map(|p| p.iter().filter(|(from, _)| *from == of).map(|(_, f)| f.depth).collect::<Vec<_>>());
+    assert_eq!((depths(Id::P0)[1].clone(), depths(Id::P1)[0].clone()), (vec![1, 2, 3, 4], vec![1, 2, 3, 4]));
+    // To P0 of the product and the one-hot words, to P1 of the product and two levels of groups.
+    assert_eq!(depths(Id::P2), [vec![0; 2], vec![0; 3]]);
 }

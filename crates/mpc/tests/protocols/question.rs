@@ -4,7 +4,7 @@ use crate::common::{Tested, edges, with_engine};
 use trefoil_engine::{Format, Product};
 use trefoil_mpc::masked::{Masked, question};
 use trefoil_mpc::securenn::SecureNn;
-use trefoil_mpc::{Id, Part, Party, Question, Result, Suite, simulate};
+use trefoil_mpc::{Id, Part, Party, Price, Question, Result, Suite, simulate};
 use trefoil_ring::Tensor;
 
 /// This party's part of a question.
@@ -89,25 +89,28 @@ fn a_changed_answer_is_noticed() {
 #[test]
 fn costs_and_who_waits_for_whom() {
     for (rows, columns) in [(1, 784), (8, 1), (128, 10)] {
-        let ends = simulate(5, |p: &mut Party| -> Result<[(u64, u64); 2]> {
+        let ends = simulate(5, |p: &mut Party| -> Result<[(u64, [u64; 3]); 2]> {
             let x_j = half(p.id, &Tensor::zeros((rows, columns)));
-            let (id, mut now) = (p.id, (0, 0));
+            let (id, mut now) = (p.id, (0, [0; 3]));
             with_engine::<Masked, _>(p, |e| {
                 let mut since = |e: &mut Masked| {
-                    let then = std::mem::replace(&mut now, (u64::from(e.party().depth()), e.party().cost.total().payload_bytes));
-                    (now.0 - then.0, now.1 - then.1)
+                    let then = std::mem::replace(&mut now, (u64::from(e.party().depth()), e.party().cost.sent));
+                    (now.0 - then.0, [0, 1, 2].map(|to: usize| now.1[to] - then.1[to]))
                 };
                 let x = e.ask([rows, columns], Format::new(8, 8), x_j)?;
                 let asked = since(e);
                 e.tell(&x)?;
                 let told = since(e);
-                assert!(id != Id::P2 || (asked, told.0) == ((0, 0), 0), "P2 sends nothing for a question, and waits for nobody");
+                assert!(
+                    id != Id::P2 || (asked, told.0) == ((0, [0; 3]), 0),
+                    "P2 sends nothing for a question, and waits for nobody"
+                );
                 Ok([asked, told])
             })
         });
         let [p0, p1, p2] = ends.map(|end| end.unwrap().0);
-        assert_eq!((p0[0].0, p2[0].1, p0[0].1 + p1[0].1), question::ask_cost(rows * columns));
-        assert_eq!((p0[1].0, p2[1].1, p0[1].1 + p1[1].1), question::tell_cost(rows));
+        let price = |i: usize| Price::of(p0[i].0, [p2[i].1[0], p2[i].1[1]], [p0[i].1, p1[i].1].concat().iter().sum());
+        assert_eq!((price(0), price(1)), (question::ask_cost(rows * columns), question::tell_cost(rows)));
     }
 }
 

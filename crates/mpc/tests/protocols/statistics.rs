@@ -95,7 +95,7 @@ fn hides_everything<S: Tested>(hiding: &[&'static str]) {
 
 #[test]
 fn statistics_of_masked_show_nothing() {
-    hides_everything::<Masked>(&["masked.and.monomial_0", "masked.drelu.onehot_0"]);
+    hides_everything::<Masked>(&["masked.and.monomial_0", "masked.drelu.onehot_1"]);
 }
 
 #[test]

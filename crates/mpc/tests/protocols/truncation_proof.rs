@@ -88,30 +88,38 @@ fn uniform(counts: &[u32]) -> bool {
     counts.iter().all(|c| *c == counts[0]) && counts[0] > 0
 }
 
-/// P0 knows l'_0, v_0 (and so c_0), a_0, q_0, and sees the upper bits of c_1 and the f bits of e_1. It lacks l'_1.
-fn p0<const K: u8>(f: u8, l_0: u64, c_0: u64, a_0: u64, q_0: u64) {
+/// P0 knows l'_0 and v_0 (and so c_0), is dealt a_0 and q_0, and sees the upper bits of c_1 and the f bits of e_1. It lacks l'_1, a_1 and q_1.
+fn p0<const K: u8>(f: u8, l_0: u64, c_0: u64) {
     let cut = Cut::<K>::by(f);
     for z in products::<K>() {
-        let mut counts = vec![0; 1 << K];
+        let mut counts = vec![0; 1 << (K + 2 * f)];
         for l_1 in ring::<K>() {
             let l = low(l_0 + l_1, K);
             let (a, q) = cut.parts(l);
             let half = cut.half(c::<K>(z, cut.mask(l)).wrapping_sub(c_0));
             let (_, w) = cut.joined(cut.half(c_0) + half);
-            let e_1 = cut.lift(cut.other(a, a_0), w, cut.other(q, q_0)) >> (K - f);
-            counts[(half << f | e_1) as usize] += 1;
+            for (a_1, q_1) in pairs(f) {
+                let e_1 = cut.lift(a_1, w, q_1) >> (K - f);
+                let view = [(half, K - f), (cut.other(a, a_1), f), (cut.other(q, q_1), f), (e_1, f)];
+                counts[joined(&view)] += 1;
+            }
         }
-        assert!(uniform(&counts), "P0 of z = {z}, l_0 = {l_0}, c_0 = {c_0}, a_0 = {a_0}, q_0 = {q_0}");
+        assert!(uniform(&counts), "P0 of z = {z}, l_0 = {l_0}, c_0 = {c_0}");
     }
 }
 
-/// P1 knows l'_1, is dealt v_1, a_1 and q_1, and sees the upper bits of c_0 and the f bits of e_0. It lacks l'_0, v_0, a_0 and q_0.
+/// Numbers of so many bits as one.
+fn joined(view: &[(u64, u8)]) -> usize {
+    view.iter().fold(0, |at, (value, bits)| at << bits | value) as usize
+}
+
+/// P1 knows l'_1, a_1 and q_1, is dealt v_1, and sees the upper bits of c_0 and the f bits of e_0. It lacks l'_0 and v_0.
 /// `known` is its own part of the cross terms; gamma is what the helper makes of masks that nobody else knows.
-fn p1<const K: u8>(f: u8, l_1: u64, known: u64) {
+fn p1<const K: u8>(f: u8, l_1: u64, (a_1, q_1): (u64, u64), known: u64) {
     let cut = Cut::<K>::by(f);
     for z in products::<K>() {
         let gamma = low((5 * z + 3) as u64, K);
-        let mut counts = vec![0; 1 << (2 * K + 2 * f)];
+        let mut counts = vec![0; 1 << (2 * K)];
         for l_0 in ring::<K>() {
             let l = low(l_0 + l_1, K);
             let (r, (a, q)) = (cut.mask(l), cut.parts(l));
@@ -120,23 +128,20 @@ fn p1<const K: u8>(f: u8, l_1: u64, known: u64) {
                 let c_1 = known + v_1;
                 let half = cut.half(c::<K>(z, r).wrapping_sub(c_1));
                 let (_, w) = cut.joined(half + cut.half(c_1));
-                for (a_0, q_0) in pairs(f) {
-                    let e_0 = cut.lift(a_0, w, q_0) >> (K - f);
-                    let view = [(v_1, K), (half, K - f), (cut.other(a, a_0), f), (cut.other(q, q_0), f), (e_0, f)];
-                    counts[view.iter().fold(0, |at, (value, bits)| at << bits | value) as usize] += 1;
-                }
+                let e_0 = cut.lift(cut.other(a, a_1), w, cut.other(q, q_1)) >> (K - f);
+                counts[joined(&[(v_1, K), (half, K - f), (e_0, f)])] += 1;
             }
         }
-        assert!(uniform(&counts), "P1 of z = {z}, l_1 = {l_1}, cross terms {known}");
+        assert!(uniform(&counts), "P1 of z = {z}, l_1 = {l_1}, a_1 = {a_1}, q_1 = {q_1}, cross terms {known}");
     }
 }
 
 fn every_view<const K: u8>(f: u8) {
     for l in ring::<K>() {
         for c_0 in ring::<K>() {
-            pairs(f).for_each(|(a_0, q_0)| p0::<K>(f, l, c_0, a_0, q_0));
+            p0::<K>(f, l, c_0);
         }
-        ring::<K>().step_by(5).for_each(|known| p1::<K>(f, l, known));
+        pairs(f).for_each(|own| ring::<K>().step_by(5).for_each(|known| p1::<K>(f, l, own, known)));
     }
 }
 
@@ -149,7 +154,7 @@ fn every_view_of_a_small_ring_is_uniform() {
 fn some_views<const K: u8>(f: u8) {
     for i in 0..60u64 {
         let at = |salt: u64, bits: u8| low(i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(salt << 32) >> 20, bits);
-        p0::<K>(f, at(1, K), at(2, K), at(3, f), at(4, f));
+        p0::<K>(f, at(1, K), at(2, K));
     }
 }
 
@@ -159,32 +164,37 @@ fn views_of_larger_rings_are_uniform() {
     some_views::<8>(3);
     some_views::<10>(3);
     for known in [0, 37] {
-        p1::<6>(2, 21, known);
-        p1::<7>(2, 99, known);
+        p1::<6>(2, 21, (1, 3), known);
+        p1::<7>(2, 99, (2, 0), known);
     }
 }
 
-/// A truncation alone: m is known, so P1 lacks a_0, q_0, l'_0; it is dealt q_1 and l'_1, and sees e_0. P0 sees e_1, hidden by a_1.
+/// A truncation alone: m is known. P1 knows a_1 and q_1, is dealt l'_1, and sees e_0; it lacks a_0 and l'_0. P0 knows a_0 and l'_0, is dealt q_0,
+/// and sees e_1; it lacks a_1 and q_1.
 #[test]
-fn a_truncation_shows_p1_nothing() {
+fn a_truncation_shows_no_server_anything() {
     const K: u8 = 7;
     let (f, m) = (2, 91u64);
     let cut = Cut::<K>::by(f);
     for x in -(1i64 << (K - 2))..1 << (K - 2) {
-        for a_1 in 0..1 << f {
-            let mut counts = vec![0; 1 << (K + 2 * f)];
-            // m is known, and so is l_1; what x is decides l_0, and with it the sum r.
-            let r = low(m.wrapping_sub(x as u64), K);
-            let (_, w) = cut.quotient(low(m + (1 << (K - 2)), K));
-            for (a_0, q_0) in pairs(f) {
-                for new_0 in ring::<K>() {
-                    let new_1 = low(cut.shifted(r, a_0 + a_1).wrapping_sub(new_0), K);
-                    let (q_1, e_0) = (cut.other(Cut::<K>::top(r), q_0), cut.lift(a_0, w, q_0) >> (K - f));
-                    counts[(new_1 << (2 * f) | q_1 << f | e_0) as usize] += 1;
-                }
+        // m is known, and so is one half of its mask; what x is decides the other half, and with it the sum r.
+        let r = low(m.wrapping_sub(x as u64), K);
+        let (_, w) = cut.quotient(low(m + (1 << (K - 2)), K));
+        for (a_1, q_1) in pairs(f) {
+            let mut counts = vec![0; 1 << (K + f)];
+            for (a_0, new_0) in (0..1 << f).flat_map(|a_0| ring::<K>().map(move |new_0| (a_0, new_0))) {
+                let new_1 = low(cut.shifted(r, a_0 + a_1).wrapping_sub(new_0), K);
+                let e_0 = cut.lift(a_0, w, cut.other(Cut::<K>::top(r), q_1)) >> (K - f);
+                counts[joined(&[(new_1, K), (e_0, f)])] += 1;
             }
-            assert!(uniform(&counts), "x = {x}, a_1 = {a_1}");
+            assert!(uniform(&counts), "P1 of x = {x}, a_1 = {a_1}, q_1 = {q_1}");
         }
+        let mut counts = vec![0; 1 << (2 * f)];
+        for (a_1, q_1) in pairs(f) {
+            let e_1 = cut.lift(a_1, w, q_1) >> (K - f);
+            counts[joined(&[(cut.other(Cut::<K>::top(r), q_1), f), (e_1, f)])] += 1;
+        }
+        assert!(uniform(&counts), "P0 of x = {x}");
     }
 }
 

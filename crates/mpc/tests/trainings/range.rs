@@ -5,7 +5,7 @@ use crate::common::{Tested, with_engine};
 use trefoil_mpc::masked::{Masked, range as protocol};
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::securenn::{SecureNn, range as lower};
-use trefoil_mpc::{Prg, simulate};
+use trefoil_mpc::{Prg, Price, simulate};
 use trefoil_ring::Tensor;
 
 const PIXEL: Range = Range { bits: 8, signed: false };
@@ -31,8 +31,8 @@ fn labels(owner: usize, rows: usize, classes: usize) -> Given {
     Given { owner, x, range: BIT, one_hot: true }
 }
 
-/// What is counted against each owner, and rounds, bytes from P2 and bytes of the servers.
-fn checked<S: Tested>(owners: usize, given: &[Given], coin: u8) -> (Vec<u64>, (u64, u64, u64)) {
+/// What is counted against each owner, and rounds, bytes from P2 to each server, and bytes of the servers.
+fn checked<S: Tested>(owners: usize, given: &[Given], coin: u8) -> (Vec<u64>, Price) {
     let seed = |i: usize| std::array::from_fn(|byte| (i >> (8 * (byte % 2))) as u8 ^ 0x5a);
     let parts: Vec<_> = given.iter().enumerate().map(|(i, g)| S::deal(&g.x, seed(i))).collect();
     let run = simulate(1, |p| {
@@ -52,13 +52,12 @@ fn checked<S: Tested>(owners: usize, given: &[Given], coin: u8) -> (Vec<u64>, (u
                 })
                 .collect();
             let found = violations(e, &[coin; 32], owners, &blocks)?;
-            let sent: u64 = e.party().cost.total().payload_bytes;
-            Ok((found, u64::from(e.party().depth()), sent))
+            Ok((found, u64::from(e.party().depth()), e.party().cost.sent))
         })
     });
-    let [(a, r0, b0), (b, r1, b1), (c, _, ahead)] = run.map(|party| party.unwrap().0);
+    let [(a, r0, b0), (b, r1, b1), (c, _, [to_p0, to_p1, _])] = run.map(|party| party.unwrap().0);
     assert!(a == b && a == c);
-    (a, (r0.max(r1), ahead, b0 + b1))
+    (a, Price::of(r0.max(r1), [to_p0, to_p1], [b0, b1].concat().iter().sum()))
 }
 
 fn counts<S: Tested>(owners: usize, given: &[Given]) -> Vec<u64> {
@@ -153,15 +152,15 @@ fn the_check_costs_what_it_states() {
         let n = rows * columns;
         let block = || [Given { one_hot: false, ..given(0, (rows, columns), range, &[0]) }];
         let (own, end) = (protocol::cost(n, range), protocol::total_cost(1));
-        let masked = (own.0 + end.0, own.1 + end.1, own.2 + end.2);
+        let masked = own.then(end);
         assert_eq!(checked::<Masked>(1, &block(), 1).1, masked, "{range:?}");
         let (rounds, bytes) = lower::cost(n, range.bits);
-        assert_eq!(checked::<SecureNn>(1, &block(), 1).1, (masked.0 + rounds, masked.1, masked.2 + bytes), "{range:?}");
+        assert_eq!(checked::<SecureNn>(1, &block(), 1).1, masked.then(Price::of(rounds, [0, 0], bytes)), "{range:?}");
     }
     // At most 16 bytes a pixel and 40 a number, in both suites.
     for (range, most) in [(PIXEL, 16), (NUMBER, 40)] {
         let n = 1 << 20;
-        let ((_, ahead, online), (_, lower)) = (protocol::cost(n, range), lower::cost(n, range.bits));
-        assert!(ahead + online + lower <= most * n as u64, "{range:?}");
+        let (own, (_, lower)) = (protocol::cost(n, range), lower::cost(n, range.bits));
+        assert!(own.bytes() + lower <= most * n as u64, "{range:?}");
     }
 }
