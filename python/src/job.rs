@@ -16,7 +16,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::request::Request;
 use trefoil_client::{Address, Patience};
 use trefoil_data::schema::{Proposed, Task, propose_in_memory};
-use trefoil_job::{Error, Job as Agreed, Result, StartModel, sharing};
+use trefoil_job::{Error, Job as Agreed, Result, StartModel, fetching, sharing};
 use trefoil_net::identity::Identity;
 
 /// Between two looks at a job.
@@ -175,7 +175,7 @@ impl Job {
     #[pyo3(signature = (key, timeout=30.0))]
     fn fetch(&self, py: Python<'_>, key: OneKey<'_>, timeout: f64) -> PyResult<Model> {
         let (job, identity, patience) = (self.0.clone(), key.identity(py)?, patience(py, timeout)?);
-        wait(py, move |_| sharing::fetch_model(&job, &identity, patience)).map(Model)
+        wait(py, move |_| fetching::fetch_model(&job, &identity, patience)).map(Model)
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use trefoil_client::peers::Peers;
-use trefoil_data::records::{Reading, Source, encoding};
+use trefoil_data::records::{Reading, Source, Unit, encoding};
 use trefoil_job::Job;
 
 /// How CSV is read.
@@ -37,9 +37,9 @@ pub struct RecordArgs {
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     by: Option<String>,
 
-    /// A column of numbers that the file has in another unit, and what its values are multiplied by to be in the job's: weight=0.4536 where the job has kilograms and the file pounds. Once for each such column
-    #[arg(long = "unit", value_name = "COLUMN=FACTOR", value_parser = unit)]
-    units: Vec<(String, f64)>,
+    /// A column of numbers that the file has in another unit than the job: what its values are multiplied by, weight=0.4536 of pounds for kilograms, or what is done to a value x, "temp=(x-32)/1.8" of degrees Fahrenheit for Celsius. Once for each such column
+    #[arg(long = "unit", value_name = "COLUMN=UNIT", value_parser = unit)]
+    units: Vec<(String, Unit)>,
 
     #[command(flatten)]
     reading: ReadArgs,
@@ -86,11 +86,13 @@ fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-fn unit(text: &str) -> Result<(String, f64), String> {
-    let (column, factor) = text.rsplit_once('=').unwrap_or_default();
-    match factor.parse() {
-        Ok(factor) if !column.is_empty() && f64::is_normal(factor) => Ok((column.to_owned(), factor)),
-        _ => Err("expected a column, = and a number that is not 0, such as weight=0.4536".into()),
+fn unit(text: &str) -> Result<(String, Unit), String> {
+    match text.rsplit_once('=') {
+        Some((column, unit)) if !column.is_empty() => Ok((column.to_owned(), unit.parse()?)),
+        _ => {
+            Err("expected a column, = and a factor, such as weight=0.4536, or what is done to a value x, such as temp=(x-32)/1.8"
+                .into())
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod check;
 pub(crate) mod csv;
 mod dates;
 mod element;
+mod fields;
 pub(crate) mod format;
 mod holdout;
 mod identifiers;
@@ -42,28 +43,30 @@ mod quotes;
 mod raw;
 mod stream;
 mod text;
+mod unit;
 pub(crate) mod value;
 
 use crate::Result;
-use crate::error::{Refusal, empty, mismatch, quote};
-use crate::schema::{Join, Partition, Schema, Task, held_out};
+use crate::error::{empty, mismatch};
+use crate::schema::{Partition, Schema, Task, held_out};
 pub use account::{Account, Tally};
 pub use array::idx_pixels;
 pub use check::{Checked, TOLD, check, check_table};
 pub use csv::Lines;
 pub use dates::{Cycle, DateNumber, Dates};
+use fields::Fields;
 use format::{Format, find};
 use holdout::Plan;
 use identifiers::Identifiers;
 use in_order::InOrder;
 pub use memory::{Cells, Table};
 pub use missing::Missing;
-use order::Order;
 pub use raw::{Raw, RawColumn, STANDARD_INPUT};
 use std::path::PathBuf;
 use stream::Progress;
 pub use text::{Reading, encoding};
-use value::{Encoding, Value};
+pub use unit::Unit;
+use value::Encoding;
 
 /// Where an owner's records are.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,8 +79,8 @@ pub struct Source {
     pub by: Option<String>,
     /// CSV: how it is to be read.
     pub reading: Reading,
-    /// Columns of numbers that are in another unit than the job's, each with what its values are multiplied by to be in the job's.
-    pub units: Vec<(String, f64)>,
+    /// Columns of numbers that are in another unit than the job's, each with what makes its values those of the job's.
+    pub units: Vec<(String, Unit)>,
 }
 
 impl Source {
@@ -146,21 +149,6 @@ enum State {
     Reading,
     Ended,
     Failed,
-}
-
-/// What becomes of the values that a format gives: by their slots the owner's features, the label, the identifier.
-struct Fields {
-    encodings: Vec<Encoding>,
-    /// For each slot but the identifier's, which encoding.
-    slots: Vec<usize>,
-    /// For each encoding what its values are multiplied by; empty where all are in the job's units.
-    factors: Vec<Option<f64>>,
-    /// For each encoding.
-    tallies: Vec<Tally>,
-    labelled: bool,
-    order: Option<Order>,
-    identifiers: Option<Identifiers>,
-    width: usize,
 }
 
 impl Records {
@@ -341,71 +329,6 @@ impl Records {
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         self.progress.get()
-    }
-}
-
-impl Fields {
-    /// And the names that the slots have in a file with named columns.
-    fn of(schema: &Schema, columns: &[String], labelled: bool) -> Result<(Fields, Vec<String>)> {
-        let (mut encodings, mut tallies, mut slots, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (column, _) in schema.features_of(columns)? {
-            for name in schema.in_file(column) {
-                slots.push(encodings.len());
-                names.push(name);
-            }
-            encodings.push(Encoding::of(column, schema));
-            tallies.push(Tally::of(column.name()));
-        }
-        let mut width = schema.width_of(columns)?;
-        if labelled {
-            slots.push(encodings.len());
-            names.push(schema.label.clone());
-            encodings.push(Encoding::of_label(schema));
-            tallies.push(Tally::of(&schema.label));
-            width += schema.outputs();
-        }
-        let order = (schema.partition == Partition::Vertical && schema.join == Join::Order).then(Order::new);
-        let identifiers = schema.joins().then(Identifiers::new);
-        names.extend(schema.id.clone());
-        Ok((Fields { encodings, slots, factors: Vec::new(), tallies, labelled, order, identifiers, width }, names))
-    }
-
-    /// These columns' values are multiplied by these factors.
-    fn in_units(&mut self, units: &[(String, f64)]) -> Result<()> {
-        for (name, factor) in units {
-            let refuse = |found: String, expected: &str| mismatch(&format!("--unit {name}={factor}"), found, expected);
-            let at = self.tallies.iter().position(|tally| tally.name == *name);
-            let at = at.ok_or_else(|| refuse(format!("no column {}", quote(name)), "one that this owner shares"))?;
-            if !self.encodings.get(at).is_some_and(Encoding::has_unit) {
-                return Err(refuse("a column without a unit".into(), "one of numbers"));
-            }
-            if !factor.is_normal() {
-                return Err(refuse(format!("the factor {factor}"), "a number that is not 0"));
-            }
-            self.factors.resize(self.encodings.len(), None);
-            if let Some(before) = self.factors.get_mut(at).and_then(|place| place.replace(*factor)) {
-                return Err(refuse(format!("{before} before it"), "one factor for each column"));
-            }
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn take(&mut self, slot: usize, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
-        match (self.slots.get(slot), &mut self.order, &mut self.identifiers) {
-            (Some(&at), _, _) => {
-                let encoding = &self.encodings[at];
-                let value = match self.factors.get(at) {
-                    // What stands for a missing value has no unit, and what is taken in its place is in the job's.
-                    Some(Some(factor)) if !encoding.lacks(value) => Value::Float(value.number()? * factor),
-                    _ => value,
-                };
-                encoding.encode(value, out, &mut self.tallies[at])
-            }
-            (None, Some(order), _) => order.push(value),
-            (None, None, Some(identifiers)) => identifiers.push(value),
-            (None, None, None) => Ok(()),
-        }
     }
 }
 

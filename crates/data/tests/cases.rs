@@ -237,6 +237,33 @@ fn what_is_clipped_is_told_and_too_much_is_refused() {
     assert!(sentinel.account.too_many_clipped(&schema).is_some());
 }
 
+/// Degrees that are not far enough out to be clipped are told by what the job has.
+#[test]
+fn other_degrees_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.csv");
+    let schema = |mean: f64, deviation: f64| -> Schema {
+        toml::from_str(&format!(
+            "task = \"classification\"\nlabel = \"y\"\nclasses = [\"no\", \"yes\"]\n\
+             columns = [{{ kind = \"number\", name = \"temp\", mean = {mean}, deviation = {deviation} }}]"
+        ))
+        .unwrap()
+    };
+    let remarks = |of: &dyn Fn(f64) -> f64, schema: &Schema| {
+        let rows: String =
+            (0..40).map(|i| format!("{},{}\n", of(f64::from(i % 20) - 5.0), ["no", "yes"][i as usize % 2])).collect();
+        std::fs::write(&path, format!("temp,y\n{rows}")).unwrap();
+        check(&Source::of(&path), schema, &[], true).unwrap().good().unwrap().remarks(schema, 16)
+    };
+    let (celsius, kelvin) = (schema(5.0, 7.0), schema(318.0, 60.0));
+    assert!(remarks(&|v| v, &celsius).is_empty());
+    assert_eq!(
+        remarks(&|v| v * 1.8 + 32.0, &celsius),
+        ["column \"temp\": values are what the job has, in degrees Fahrenheit? --unit \"temp=(x-32)/1.8\" converts them"]
+    );
+    assert!(remarks(&|v| 10.0 * v, &kelvin)[0].contains("in degrees Celsius? --unit \"temp=x+273.15\" converts them"));
+}
+
 #[test]
 fn all_faults_are_told_at_once() {
     let (schema, folder) = (schema("07-late-batch-check"), tempfile::tempdir().unwrap());

@@ -188,7 +188,8 @@ fn inputs(schema: &Schema, x: Array2<f64>) -> Result<Array2<f64>> {
             let missing = x.column(span.start + 1).iter().filter(|missing| **missing != 0.0).count();
             if missing > 0 {
                 let what = format!("column {:?}", column.name());
-                let expected = "none: they were filled by a mean that nobody was shown, and that is in no model's file";
+                let expected =
+                    "none: they were filled by a mean or a median that nobody was shown, and that is in no model's file";
                 return Err(Error::config(what, format!("{missing} missing values"), expected));
             }
             span.end -= usize::from(column.indicator().is_none());

@@ -7,13 +7,14 @@
 //! | [`plan`] | what a training takes, before it runs |
 //! | [`train`], [`processes`], [`plain`] | a training by three parties of one user, on threads or in processes; the float baseline |
 //! | `start_model` | the model that a training starts from |
-//! | [`sharing`] | a data owner's records and the model owner's model, on their way |
+//! | [`sharing`], [`fetching`] | a data owner's records on their way to the parties, and the model on its way to its owner |
 //! | [`service`] | a model that answers from its shares: `service.toml`, and the client's side |
 //! | [`evaluate`], [`predict`] | a job's model on a file in the clear |
 
 pub mod compiled;
 mod error;
 pub mod evaluate;
+pub mod fetching;
 mod job;
 mod local;
 pub mod plain;

@@ -4,7 +4,7 @@
 use crate::compiled::{self, Compiled};
 use crate::local::{self, Ends, Parts, engine, gone, together};
 use crate::suites::{Chosen, WithSuite};
-use crate::{Error, Result, processes, sharing};
+use crate::{Error, Result, fetching, processes};
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -117,7 +117,7 @@ pub fn on_shares(
         Tensor::from_shape_vec(shape, words).map_err(|e| Error::config("parameters", e, expected))
     };
     let tensors: Vec<Tensor> = trainer.network().params().iter().map(|p| p.shape()).map(tensor).collect::<Result<_>>()?;
-    sharing::parameters(trainer, &tensors)
+    fetching::parameters(trainer, &tensors)
 }
 
 /// Features and labels as a network takes and gives them: of two classes with one output the column that is learnt.

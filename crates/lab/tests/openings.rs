@@ -15,7 +15,7 @@ use trefoil_client::Patience;
 use trefoil_client::request::{self, Request};
 use trefoil_data::{Source, schema};
 use trefoil_job::{Checkpoint, Member, Opened, Owner, Start};
-use trefoil_job::{Job, JobHash, SuiteName, sharing};
+use trefoil_job::{Job, JobHash, SuiteName, fetching, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
@@ -213,7 +213,7 @@ fn train(suite: SuiteName, spec: TrainSpec, plans: &[Vec<Value>; 3]) -> ([Party;
         assert!(Instant::now() < until && all.iter().all(|s| !matches!(s.state, State::Failed { .. })), "{all:?}");
         std::thread::sleep(Duration::from_millis(50));
     };
-    sharing::fetch_model(&job, &keys.model_owner, PATIENCE).unwrap();
+    fetching::fetch_model(&job, &keys.model_owner, PATIENCE).unwrap();
     (parties, ends, dir)
 }
 

@@ -22,13 +22,32 @@ pub const PAIRED: usize = 1000;
 /// Pairs that are compared at a time.
 const PAIRS: usize = 1 << 18;
 
+/// How pairs are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Each record is compared with each.
+    Pairs,
+    /// Records are sorted.
+    Places,
+}
+
+impl Way {
+    /// For so many records.
+    pub fn of(records: usize) -> Way {
+        if records <= PAIRED { Way::Pairs } else { Way::Places }
+    }
+}
+
 /// Concordant pairs less discordant ones, and positives: [1, 2], from a row of scores and a row of labels 0 and 1.
 ///
 /// # Errors
 /// Those of the engine.
-pub(crate) fn counts<E: Engine>(e: &mut E, scores: &E::Num, positive: &E::Num) -> EngineResult<E::Num> {
+pub fn counts<E: Engine>(e: &mut E, way: Way, scores: &E::Num, positive: &E::Num) -> EngineResult<E::Num> {
     let n = e.shape(scores)[1];
-    let difference = if n <= PAIRED { of_pairs(e, scores, positive)? } else { of_places(e, scores, positive)? };
+    let difference = match way {
+        Way::Pairs => of_pairs(e, scores, positive)?,
+        Way::Places => of_places(e, scores, positive)?,
+    };
     let (bits, positives) = (2 * places(n).bits, e.sum(positive, Sum::Cols));
     e.beside(&[&e.claim(&difference, bits), &e.claim(&positives, bits)])
 }

@@ -6,7 +6,7 @@
 //!
 //! Each figure is bounded by how it is made, as those of [evaluate](crate::evaluate) are: a record adds a bit to each count, and its losses are clipped.
 
-use crate::auc;
+use crate::auc::{self, Way};
 use crate::bound::{clipped_sum, within};
 use crate::evaluate::{CHUNK, LEAST_LOSS, MOST_LOSS, each_chunk, right_signs};
 use crate::figures::Figure;
@@ -133,7 +133,9 @@ impl Trainer {
         }
         if asked(&[Metric::Auc]) {
             let [scores, labels] = ranked.map(|rows| e.beside(&rows.iter().collect::<Vec<_>>()));
-            found.parts.insert(Part::Pairs, auc::counts(e, &scores?, &labels?)?);
+            let (scores, labels) = (scores?, labels?);
+            let way = Way::of(e.shape(&scores)[1]);
+            found.parts.insert(Part::Pairs, auc::counts(e, way, &scores, &labels)?);
         }
         if divided && let Some(table) = found.parts.remove(&Part::Table) {
             if asked(&[Metric::Accuracy]) {

@@ -114,25 +114,35 @@ impl<N: Clone> Statistics<N> {
         Statistics::of_present(e, w, by, None)
     }
 
-    /// The same of the values that are there, where some may be missing; of such columns mean and deviation.
+    /// The same of the values that are there, where some may be missing; of such columns mean and deviation, or median and quartiles.
     ///
     /// # Errors
     /// Those of the engine.
     pub fn of_present<E: Engine<Num = N>>(e: &mut E, w: &N, by: &[Scaling], gaps: Option<&Gaps<N>>) -> EngineResult<Self> {
         let lacking = gaps.map_or(&[][..], |gaps| &gaps.columns);
-        let of = |wanted| (0..by.len()).filter(|i| by[*i] == wanted && lacking.binary_search(i).is_err()).collect::<Vec<_>>();
         let (mut places, mut all) = (vec![], vec![]);
-        let kinds = [(of(Scaling::Range), 0), (of(Scaling::Deviation), 1), (lacking.to_vec(), 2), (of(Scaling::Quantiles), 3)];
-        for (columns, kind) in kinds {
+        let (whole, lacks) = (false, true);
+        for (kind, may_lack) in [
+            (Scaling::Range, whole),
+            (Scaling::Deviation, whole),
+            (Scaling::Deviation, lacks),
+            (Scaling::Quantiles, whole),
+            (Scaling::Quantiles, lacks),
+        ] {
+            // Which of all columns, and where each stands among those that may lack values.
+            let at = |i: &usize| lacking.binary_search(i).ok();
+            let columns: Vec<usize> = (0..by.len()).filter(|i| by[*i] == kind && at(i).is_some() == may_lack).collect();
             if columns.is_empty() {
                 continue;
             }
             let w = e.gather(w, Index::Cols(&columns));
-            all.push(match (kind, gaps) {
-                (0, _) => Statistics::range(e, &w)?,
-                (2, Some(gaps)) => Statistics::present(e, &w, &gaps.missing)?,
-                (3, _) => Statistics::quantiles(e, &w)?,
-                _ => Statistics::deviation(e, &w)?,
+            let among: Vec<usize> = columns.iter().filter_map(at).collect();
+            let missing = gaps.filter(|_| may_lack).map(|gaps| e.gather(&gaps.missing, Index::Cols(&among)));
+            all.push(match (kind, &missing) {
+                (Scaling::Range, _) => Statistics::range(e, &w)?,
+                (Scaling::Deviation, None) => Statistics::deviation(e, &w)?,
+                (Scaling::Deviation, Some(missing)) => Statistics::present(e, &w, missing)?,
+                (Scaling::Quantiles, missing) => Statistics::quantiles(e, &w, missing.as_ref())?,
             });
             places.extend(columns);
         }
@@ -174,7 +184,7 @@ impl<N: Clone> Statistics<N> {
         self.standardise_present(e, w, None, out)
     }
 
-    /// The same where some values may be missing: these become 0, which is the mean.
+    /// The same where some values may be missing: these become 0, which is the mean or the median.
     ///
     /// # Errors
     /// Those of the engine.

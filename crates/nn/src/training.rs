@@ -235,17 +235,19 @@ impl Training {
         self.check_size(network)
     }
 
-    /// What may be missing is standardised by mean and deviation, and the input behind it is its own where it has one.
+    /// What may be missing is standardised by mean and deviation, or by quantiles, and the input behind it is its own where it has one.
     fn check_missing(&self, places: &[usize]) -> Result<()> {
         let fits = |(place, input): &(usize, bool)| {
-            let by_mean = self.secure.contains(&(*place, Scaling::Deviation));
-            by_mean && !(*input && (place + 1 >= self.records.features || places.binary_search(&(place + 1)).is_ok()))
+            let by = [Scaling::Deviation, Scaling::Quantiles];
+            let filled = by.iter().any(|by| self.secure.contains(&(*place, *by)));
+            filled && !(*input && (place + 1 >= self.records.features || places.binary_search(&(place + 1)).is_ok()))
         };
         let ordered = self.missing.is_sorted_by(|a, b| a.0 < b.0);
         match ordered && self.missing.iter().all(fits) {
             true => Ok(()),
             false => {
-                let expected = "places of values that are standardised by mean and deviation, each once, in their order";
+                let expected =
+                    "places of values that are standardised by mean and deviation or by quantiles, each once, in their order";
                 Err(Error::config("values that may be missing", format!("{:?}", self.missing), expected))
             }
         }

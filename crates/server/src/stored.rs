@@ -90,7 +90,12 @@ fn record(name: &str, value: Value, uploads: Vec<(String, Value)>) -> std::resul
             "job {name} as it is stored here: found version {semantics} of what a job's fields mean, expected {SEMANTICS}: approve it anew"
         ));
     }
-    let mut record: Record = serde_json::from_value(value).map_err(|e| format!("job {name} as it is stored here: {e}"))?;
+    let mut record: Record = serde_json::from_value(value).map_err(|e| {
+        format!(
+            "job {name} as it is stored here: {e}. If another version of trefoil has written it, that one still reads it, and gives its \
+             model; a job with another name may be approved here in its place"
+        )
+    })?;
     for (owner, upload) in uploads {
         let wrong = |e: &dyn Display| format!("job {name} as it is stored here: upload of {owner}: {e}");
         let upload = serde_json::from_value(upload).map_err(|e| wrong(&e))?;
@@ -137,7 +142,7 @@ pub(super) mod tests {
             (|v| v["job"]["model_owner"]["fingerprint"] = hex::encode([5; 32]).into(), "found the hash "),
             (|v| v["job"]["train"]["epochs"] = 11.into(), "found the hash "),
             (|v| v["semantics"] = (SEMANTICS + 1).into(), "of what a job's fields mean, expected"),
-            (|v| v["job"]["more"] = 1.into(), "unknown field `more`"),
+            (|v| v["job"]["more"] = 1.into(), "another version of trefoil"),
             (|v| *v = json!(["nothing"]), "found version 0"),
         ];
         for (change, words) in changes {

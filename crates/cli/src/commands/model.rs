@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
-use trefoil_job::{Service, evaluate, sharing};
+use trefoil_job::{Service, evaluate, fetching};
 use trefoil_nn::Model;
 use trefoil_server::{Error, Result};
 
@@ -108,7 +108,7 @@ impl Fetch {
             }
             std::thread::sleep(Duration::from_millis(500));
         }
-        let model = sharing::fetch_model(&job, &identity, self.key.patience())?;
+        let model = fetching::fetch_model(&job, &identity, self.key.patience())?;
         save(&model, &self.out)
     }
 }

@@ -9,7 +9,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::share::{Source, chunk_seed};
 use trefoil_data::{Dataset, guessed};
 use trefoil_engine::{Format, fixed};
-use trefoil_job::{Job, SuiteName, evaluate, sharing};
+use trefoil_job::{Job, SuiteName, evaluate, fetching};
 use trefoil_lab::demo::job::{Rows, owner_seed};
 use trefoil_mpc::{Kept, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate};
 use trefoil_net::local;
@@ -233,7 +233,7 @@ fn in_process<S: Suite>(
     });
     let [a, b, c] = outcomes.map(|o| o.unwrap().0);
     let weights = trainer.scales().weight;
-    let shapes = sharing::shapes(&training.graph().unwrap()).unwrap().into_iter().map(|(_, shape)| shape);
+    let shapes = fetching::shapes(&training.graph().unwrap()).unwrap().into_iter().map(|(_, shape)| shape);
     let sent = a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]);
     shapes
         .zip(sent)

@@ -78,15 +78,16 @@ fn from_empty_folders_to_a_model() {
     shared(&d, "north");
     let waiting = d.status("job.toml");
     assert!(waiting.iter().all(|s| s["missing"][0] == "records of south"), "{waiting:?}");
-    // A column that is a thousand times as large in the file as in the job.
+    // A column that is a thousand times as large in the file as in the job, and five more.
     let text = fs::read_to_string(d.path("south.csv")).unwrap();
-    let thousands =
-        |line: &str| line.split_once(',').map(|(a, rest)| format!("{},{rest}\n", a.parse::<f64>().unwrap() * 1000.0)).unwrap();
+    let thousands = |line: &str| {
+        line.split_once(',').map(|(a, rest)| format!("{},{rest}\n", a.parse::<f64>().unwrap() * 1000.0 + 5.0)).unwrap()
+    };
     let (head, rows) = text.split_once('\n').unwrap();
     d.write("thousands.csv", &format!("{head}\n{}", rows.lines().map(thousands).collect::<String>()));
     let share = ["share", "thousands.csv", "--job", "job.toml", "--key", "keys/south.pem"];
     assert!(d.refused(&share).contains("values beyond the range"));
-    d.ok(&[&share[..], &["--unit", "a=0.001"]].concat());
+    d.ok(&[&share[..], &["--unit", "a=(x - 5) / 1000"]].concat());
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--wait", "60", "--out", "m.safetensors,m.npz,m.onnx"]);
     let all = d.until("job.toml", LONG, "delivered", |s| s["delivered"] == true);
     assert!(all[0]["last"]["metric"].as_f64().unwrap() >= 0.95, "{all:?}");

@@ -5,11 +5,14 @@ use super::calendar;
 use super::csv::Lines;
 use crate::DataError;
 use crate::error::quote;
-use crate::schema::{Column, Partition, Schema, Task};
+use crate::schema::{Column, Fill, Partition, Schema, Task};
 use std::collections::HashMap;
 
 /// Different clipped values that are remembered, and different values of a column with few.
 const FEW: usize = 4;
+
+/// Fewer values are too few to speak of a deviation.
+const ENOUGH: u64 = 10;
 
 /// Two ratios are alike, and a ratio is of another unit, by these factors.
 const ALIKE: f64 = 1.25;
@@ -213,10 +216,14 @@ impl Tally {
         let mut all = Vec::new();
         let name = quote(&self.name);
         if self.missing > 0 {
+            let on_shares = match column {
+                Some(Column::Number { fill: Some(Fill::Median), .. }) => "median",
+                _ => "mean",
+            };
             let fill = column
                 .and_then(Column::missing)
                 .and_then(|missing| missing.fill)
-                .unwrap_or_else(|| "the mean of all owners' values, which nobody is shown,".into());
+                .unwrap_or_else(|| format!("the {on_shares} of all owners' values, computed on shares,"));
             let of = self.missing + self.values;
             all.push(format!("column {name}: {} of {of} values are missing, and {fill} is taken in their place", self.missing));
         }
@@ -234,6 +241,12 @@ impl Tally {
         if let Some(factor) = column.and_then(|column| self.unit(column)) {
             all.push(format!("column {name}: values are about {factor} times what the job has them at: another unit? --unit {}=FACTOR multiplies them", self.name));
         }
+        if let Some((said, how)) = column.and_then(|column| self.temperature(column)) {
+            all.push(format!(
+                "column {name}: values are what the job has, in degrees {said}? --unit \"{}={how}\" converts them",
+                self.name
+            ));
+        }
         if let (Some([least, most]), true) = (self.range, self.values > 1)
             && least == most
         {
@@ -242,23 +255,43 @@ impl Tally {
         all
     }
 
+    /// In which degrees a column is, and what makes them the job's, if its mean and deviation are the job's then, and its mean now is far from it.
+    fn temperature(&self, column: &Column) -> Option<(&'static str, &'static str)> {
+        let (mean, deviation) = standard(column)?;
+        let [m, d] = [self.mean, self.deviation()];
+        [
+            ("Fahrenheit", "(x-32)/1.8", [(m - 32.0) / 1.8, d / 1.8]),
+            ("Celsius", "x*1.8+32", [m * 1.8 + 32.0, d * 1.8]),
+            ("Celsius", "x+273.15", [m + 273.15, d]),
+            ("Kelvin", "x-273.15", [m - 273.15, d]),
+        ]
+        .into_iter()
+        .find(|(.., [m, d])| (m - mean).abs() < deviation / 2.0 && (d / deviation).max(deviation / d) < ALIKE)
+        .filter(|_| self.values >= ENOUGH && (m - mean).abs() > 2.0 * deviation)
+        .map(|(said, how, _)| (said, how))
+    }
+
     /// By what factor a column's mean and deviation both differ from those of the job, if it is large.
     fn unit(&self, column: &Column) -> Option<String> {
-        let (mean, deviation) = match column {
-            Column::Number { mean, deviation, .. } => (*mean).zip(*deviation)?,
-            Column::Numbers { mean, deviation, .. } => (*mean, *deviation),
-            _ => return None,
-        };
+        let (mean, deviation) = standard(column)?;
         let ratios = [self.mean / mean, self.deviation() / deviation];
         let [of_mean, of_deviation] = ratios.map(f64::abs);
         let apart = (of_mean / of_deviation).max(of_deviation / of_mean);
         let far = of_mean.max(1.0 / of_mean);
-        // Ten values are too few to speak of a deviation.
-        if self.values < 10 || mean.abs() < deviation / 2.0 || apart.is_nan() || apart > ALIKE || far < OTHER_UNIT {
+        if self.values < ENOUGH || mean.abs() < deviation / 2.0 || apart.is_nan() || apart > ALIKE || far < OTHER_UNIT {
             return None;
         }
         let power = 10_f64.powf(of_mean.log10().round());
         let near = (of_mean / power).max(power / of_mean) < ALIKE;
         Some(if near { format!("{power}") } else { format!("{of_mean:.2}") })
+    }
+}
+
+/// The public mean and deviation of a column of numbers.
+fn standard(column: &Column) -> Option<(f64, f64)> {
+    match column {
+        Column::Number { mean, deviation, .. } => (*mean).zip(*deviation),
+        Column::Numbers { mean, deviation, .. } => Some((*mean, *deviation)),
+        _ => None,
     }
 }

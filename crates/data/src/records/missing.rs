@@ -9,7 +9,7 @@ use super::value::Value;
 pub struct Missing {
     /// What stands for a missing value.
     pub texts: Vec<String>,
-    /// What is taken in its place, as it would stand in a file; `None` for a mean that only the parties know, on shares.
+    /// What is taken in its place, as it would stand in a file; `None` for a mean or a median that only the parties know, on shares.
     pub fill: Option<String>,
     /// Whether one number more says where that was done: 1 there, else 0.
     pub indicator: bool,

@@ -190,7 +190,8 @@ impl Raw {
 }
 
 /// Of a value that is missing where nobody was shown what would be taken in its place.
-const HIDDEN: &str = "a value: missing ones were filled by a mean that nobody was shown, and that is in no model's file";
+const HIDDEN: &str =
+    "a value: missing ones were filled by a mean or a median that nobody was shown, and that is in no model's file";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 use super::account::Tally;
+use super::order::Order;
+use super::value::Value;
 use super::*;
-use crate::schema::{Column, Scale};
+use crate::schema::{Column, Join, Scale};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;

@@ -23,18 +23,40 @@ pub enum Fill {
     Value(f64),
     /// The mean of all owners' values, which nobody is shown. The owner hands in a number more, that says whether a value is missing.
     Mean,
+    /// Their median, likewise.
+    Median,
 }
 
 impl Fill {
     /// In a job's file.
     const MEAN: &str = "mean";
+    const MEDIAN: &str = "median";
+
+    /// What is computed on shares, beside the statistics that a column is standardised by.
+    #[must_use]
+    pub fn by(scale: Scale) -> Option<Fill> {
+        match scale {
+            Scale::Secure => Some(Fill::Mean),
+            Scale::SecureQuantiles => Some(Fill::Median),
+            Scale::SecureRange => None,
+        }
+    }
+
+    /// In a job's file, if it is computed on shares.
+    pub(super) fn word(self) -> Option<&'static str> {
+        match self {
+            Fill::Value(_) => None,
+            Fill::Mean => Some(Fill::MEAN),
+            Fill::Median => Some(Fill::MEDIAN),
+        }
+    }
 
     /// The public one, if it is one.
     #[must_use]
     pub fn value(self) -> Option<f64> {
         match self {
             Fill::Value(v) => Some(v),
-            Fill::Mean => None,
+            Fill::Mean | Fill::Median => None,
         }
     }
 }
@@ -44,6 +66,7 @@ impl Serialize for Fill {
         match self {
             Fill::Value(v) => to.serialize_f64(*v),
             Fill::Mean => to.serialize_str(Fill::MEAN),
+            Fill::Median => to.serialize_str(Fill::MEDIAN),
         }
     }
 }
@@ -54,7 +77,7 @@ impl<'de> Deserialize<'de> for Fill {
         impl Visitor<'_> for Either {
             type Value = Fill;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number, or \"mean\" with scale = \"secure\"")
+                f.write_str("a number, \"mean\" with scale = \"secure\", or \"median\" with scale = \"secure-quantiles\"")
             }
             fn visit_f64<E>(self, v: f64) -> Result<Fill, E> {
                 Ok(Fill::Value(v))
@@ -66,7 +89,11 @@ impl<'de> Deserialize<'de> for Fill {
                 Ok(Fill::Value(v as f64))
             }
             fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Fill, E> {
-                if v == Fill::MEAN { Ok(Fill::Mean) } else { Err(E::invalid_value(Unexpected::Str(v), &self)) }
+                match v {
+                    Fill::MEAN => Ok(Fill::Mean),
+                    Fill::MEDIAN => Ok(Fill::Median),
+                    _ => Err(E::invalid_value(Unexpected::Str(v), &self)),
+                }
             }
         }
         from.deserialize_any(Either)
@@ -294,7 +321,8 @@ impl Column {
     /// told.
     #[must_use]
     pub fn shared(&self) -> usize {
-        self.width() + usize::from(matches!(self, Column::Number { fill: Some(Fill::Mean), indicator: false, .. }))
+        let told = matches!(self, Column::Number { indicator: true, .. });
+        self.width() + usize::from(self.is_filled_on_shares() && !told)
     }
 
     /// Inputs of the network that one value becomes.

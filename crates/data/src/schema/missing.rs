@@ -1,7 +1,7 @@
 //! Columns whose values may be missing.
 
 use super::check::check_name;
-use super::{Column, Fill, Scale, refuse};
+use super::{Column, Fill, refuse};
 use crate::Result;
 use crate::error::quote;
 use crate::records::Missing;
@@ -33,8 +33,9 @@ impl Column {
     pub fn or_missing(mut self, from: Missing) -> Column {
         let number = |fill: &Option<String>| fill.as_ref().and_then(|fill| fill.parse().ok());
         match &mut self {
-            Column::Number { missing, fill, indicator, .. } => {
-                *fill = if from.fill.is_none() { Some(Fill::Mean) } else { number(&from.fill).map(Fill::Value) };
+            Column::Number { missing, fill, indicator, scale, .. } => {
+                let on_shares = || Some(scale.and_then(Fill::by).unwrap_or(Fill::Mean));
+                *fill = if from.fill.is_none() { on_shares() } else { number(&from.fill).map(Fill::Value) };
                 (*missing, *indicator) = (from.texts, from.indicator);
             }
             Column::Log { missing, fill, indicator, .. } | Column::Range { missing, fill, indicator, .. } => {
@@ -50,10 +51,11 @@ impl Column {
         self
     }
 
-    /// Whether a number behind its own says, for the parties to compute with, which values are missing: they are filled by a mean on shares.
+    /// Whether a number behind its own says, for the parties to compute with, which values are missing: they are filled by a mean or a median
+    /// on shares.
     #[must_use]
     pub fn is_filled_on_shares(&self) -> bool {
-        matches!(self, Column::Number { fill: Some(Fill::Mean), .. })
+        matches!(self, Column::Number { fill: Some(Fill::Mean | Fill::Median), .. })
     }
 
     /// The name that the number which tells missing values has among a model's columns.
@@ -66,9 +68,12 @@ impl Column {
 /// What stands for missing values, and that what is taken in their place is a value of the column.
 pub(super) fn check_missing(column: &Column, place: &str) -> Result<()> {
     let (texts, fill, indicator, fits) = match column {
-        Column::Number { fill: Some(Fill::Mean), scale, .. } if *scale != Some(Scale::Secure) => {
-            let expected = "a number; or scale = \"secure\", by which the mean is computed on shares";
-            return Err(refuse(&format!("{place}, fill"), "\"mean\" of a column of another scale", expected));
+        Column::Number { fill: Some(fill @ (Fill::Mean | Fill::Median)), scale, .. }
+            if scale.and_then(Fill::by) != Some(*fill) =>
+        {
+            let expected = "a number, \"mean\" with scale = \"secure\", or \"median\" with scale = \"secure-quantiles\"";
+            let found = format!("\"{}\" of a column of another scale", fill.word().unwrap_or_default());
+            return Err(refuse(&format!("{place}, fill"), found, expected));
         }
         Column::Number { missing, fill, indicator, mean, deviation, within, .. } => {
             let fits = |v: f64| match (mean, deviation, within) {

@@ -159,12 +159,25 @@ fn a_mean_on_shares_for_what_is_missing() {
     let told = with(&format!("{secure}\n indicator = true")).unwrap();
     told.check().unwrap();
     assert_eq!((told.features(), told.handed_in(), told.filled_on_shares()), (10, 10, vec![(0, true)]));
-    for scale in ["mean = 54\n deviation = 12.5", "scale = \"secure-range\"\n within = [0, 120]"] {
-        let line = with(&format!("{scale}\n missing = [\"NA\"]\n fill = \"mean\"")).unwrap().check().unwrap_err().to_string();
-        assert!(line.contains("found \"mean\" of a column of another scale") && !line.contains('\n'), "{line}");
+    // A median stands beside quantiles as a mean does beside a deviation, and neither beside anything else.
+    let median = with(&secure.replace("\"secure\"", "\"secure-quantiles\"").replace("\"mean\"", "\"median\"")).unwrap();
+    median.check().unwrap();
+    assert_eq!((median.features(), median.handed_in(), median.filled_on_shares()), (9, 10, vec![(0, false)]));
+    assert_eq!(toml::from_str::<Schema>(&toml::to_string(&median).unwrap()).unwrap(), median);
+    let bounded = |scale: &str| format!("scale = \"{scale}\"\n within = [0, 120]");
+    for (scale, fill) in [
+        ("mean = 54\n deviation = 12.5".to_owned(), "mean"),
+        (bounded("secure-range"), "mean"),
+        (bounded("secure-range"), "median"),
+        (bounded("secure-quantiles"), "mean"),
+        (bounded("secure"), "median"),
+    ] {
+        let column = with(&format!("{scale}\n missing = [\"NA\"]\n fill = \"{fill}\"")).unwrap();
+        let line = column.check().unwrap_err().to_string();
+        assert!(line.contains(&format!("found \"{fill}\" of a column of another scale")) && !line.contains('\n'), "{line}");
     }
-    let unknown = with(&secure.replace("\"mean\"", "\"median\"")).unwrap_err().to_string();
-    assert!(unknown.contains("a number, or \"mean\" with scale = \"secure\""), "{unknown}");
+    let unknown = with(&secure.replace("\"mean\"", "\"mode\"")).unwrap_err().to_string();
+    assert!(unknown.contains("a number, \"mean\" with scale = \"secure\", or \"median\""), "{unknown}");
 }
 
 /// Numbers of rows are hidden where rows are joined, and doubles left out where owners have whole records.

@@ -105,8 +105,8 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetching;
     use crate::job::JOB;
-    use crate::sharing;
     use std::time::Duration;
     use trefoil_client::Patience;
     use trefoil_client::approval::{Approval, Role};
@@ -149,7 +149,7 @@ mod tests {
         assert!(e.ends_with("expected the job's model owner"), "{e}");
         // Nobody is even called.
         let patience = Patience { connect: Duration::ZERO, answer: Duration::ZERO };
-        let e = sharing::fetch_model(&unowned, &identity, patience).unwrap_err().to_string();
+        let e = fetching::fetch_model(&unowned, &identity, patience).unwrap_err().to_string();
         assert!(e.contains("has no model_owner: nobody gets its model") && !e.contains('\n'), "{e}");
     }
 

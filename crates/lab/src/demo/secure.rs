@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use trefoil_client::Patience;
 use trefoil_data::{Dataset, Samples};
-use trefoil_job::{Job, sharing};
+use trefoil_job::{Job, fetching, sharing};
 use trefoil_mpc::Part;
 use trefoil_nn::Figure;
 use trefoil_ring::Tensor;
@@ -74,7 +74,7 @@ pub fn train(
     run.until_trained(folder, progress)?;
 
     progress(Progress::Phase("model owner reconstructs the model"));
-    let params = sharing::fetch_parameters(&job, &keys.model_owner, patience)?;
+    let params = fetching::fetch_parameters(&job, &keys.model_owner, patience)?;
     let reports = run.until_done(folder, progress)?;
     run.until_shown(folder, progress)?;
     let Watch { steps, epochs, figures, model_epoch, .. } = run;

@@ -294,6 +294,15 @@ fn errors<E: Engine>(
         out.push(("what is missing".into(), worst(of_missing, &Array2::zeros(w.dim())), 0.0));
         out.push(("standardised of what is there".into(), worst(z, &exact), 2.0 / 4096.0 + 12f64.exp2().recip()));
     }
+    let few: Vec<usize> = (0..w.nrows().min(100)).collect();
+    let [num, missing] = [&num, &gaps.missing].map(|x| e.gather(x, Index::Rows(&few)));
+    let statistics = Statistics::of_present(e, &num, &[Scaling::Quantiles], Some(&Gaps { columns: vec![0], missing }))?;
+    let mut values: Vec<f64> = few.iter().filter(|i| there[[**i, 0]] > 0.0).map(|i| w[[*i, 0]]).collect();
+    values.sort_by(f64::total_cmp);
+    if let Some(middle) = values.get(values.len().saturating_sub(1) / 2) {
+        let median = e.open(&statistics.mean)?;
+        out.push(("median of what is there".into(), worst(median, &Array2::from_elem((1, 1), *middle)), 0.0));
+    }
     for (cols, rows) in [(1, rows / 10), (2, rows / 10), (10, rows / 10), (14, rows / 1000), (64, rows / 1000)] {
         let x = logits(rows, cols);
         let num = secret(e, &x, Format::new(16, 8))?;

@@ -43,11 +43,15 @@ fn statistics<S: Tested>(p: &mut Party, x: Input, gaps: bool) -> Result<End> {
     Ok(vec![])
 }
 
-/// Quantiles of few values in few columns: each is compared many times.
-fn quantiles<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
+/// Quantiles of few values in few columns, of which some or none may be missing: each is compared many times.
+fn quantiles<S: Tested>(p: &mut Party, x: Input, gaps: bool) -> Result<End> {
     with_engine::<S, _>(p, |e| {
         let w = secret(e, &Tensor::from_elem((4, x.n / 4), x.secret), Format::new(12, 10), 1);
-        let of = Statistics::of(e, &w, &vec![Scaling::Quantiles; x.n / 4])?;
+        let columns: Vec<usize> = (0..x.n / 4).collect();
+        let lacks = Tensor::from_elem((4, columns.len()), u64::from(x.secret == 0));
+        let missing = secret(e, &lacks, Format { frac: 0, bits: 1 }, 2);
+        let gaps = gaps.then_some(Gaps { columns, missing });
+        let of = Statistics::of_present(e, &w, &vec![Scaling::Quantiles; x.n / 4], gaps.as_ref())?;
         e.settle(&[&of.mean, &of.inverse])
     })?;
     Ok(vec![])
@@ -55,13 +59,15 @@ fn quantiles<S: Tested>(p: &mut Party, x: Input) -> Result<End> {
 
 #[test]
 fn quantiles_show_nothing() {
-    fn of<S: Tested>() {
-        let seen = |secret: i64, seed| once(views(|p| quantiles::<S>(p, Input::of(N, secret as u64)), seed, None));
-        let wrong = differences(&seen(SECRETS[2], 3), &seen(SECRETS[3], 4));
-        assert!(wrong.is_empty(), "{}: {wrong:#?}", S::NAME);
+    fn of<S: Tested>([a, b]: [i64; 2], gaps: bool) {
+        let seen = |secret: i64, seed| once(views(|p| quantiles::<S>(p, Input::of(N, secret as u64), gaps), seed, None));
+        let wrong = differences(&seen(a, 3), &seen(b, 4));
+        assert!(wrong.is_empty(), "{}, values missing: {gaps}: {wrong:#?}", S::NAME);
     }
-    of::<Masked>();
-    of::<SecureNn>();
+    of::<Masked>([SECRETS[2], SECRETS[3]], false);
+    of::<SecureNn>([SECRETS[2], SECRETS[3]], false);
+    // All values are missing, and none.
+    of::<Masked>([SECRETS[0], SECRETS[1]], true);
 }
 
 /// Where copies of a number wait to be finished, each is sent alike: it counts once.

@@ -188,7 +188,10 @@ fn columns_that_are_standardised_on_shares_take_what_is_planned() {
     }
     // Quantiles, and counts of what is clipped.
     let secure = vec![(0, Scaling::Quantiles), (3, Scaling::Deviation)];
-    compare(&standard.with(|t| (t.secure, t.open.clipped) = (secure, true)), usize::MAX);
+    compare(&standard.clone().with(|t| (t.secure, t.open.clipped) = (secure, true)), usize::MAX);
+    // Quantiles of columns that may lack values, which the network is told of one and not of the other.
+    let secure = vec![(0, Scaling::Quantiles), (2, Scaling::Quantiles), (3, Scaling::Deviation)];
+    compare(&standard.with(|t| (t.secure, t.missing) = (secure, vec![(0, true), (2, false)])), usize::MAX);
 }
 
 /// The network of the README at a rate that is a power of two, and LeNet on few records.

@@ -258,6 +258,60 @@ fn statistics_of_the_values_that_are_there() {
     keeps_its_errors_with_gaps(&mut Float, &columns(1000));
 }
 
+/// The same of the values that are there, in columns that stand between those that lack none; what is missing becomes exactly 0.
+fn keeps_its_quantiles_with_gaps<E: Engine>(e: &mut E, w: &Array2<f64>) {
+    let n = w.nrows();
+    let columns: Vec<usize> = (0..w.ncols()).filter(|j| ![4, 9].contains(j)).collect();
+    let is_missing = |i: usize, j: usize| columns.contains(&j) && lacks(n, j, i);
+    let given = Array2::from_shape_fn(w.dim(), |(i, j)| if is_missing(i, j) { 0.0 } else { w[[i, j]] });
+    let missing = Array2::from_shape_fn((n, columns.len()), |(i, j)| f64::from(u8::from(is_missing(i, columns[j]))));
+    let (x, missing) = (e.public(&given, SHARED).unwrap(), e.public(&missing, Format { frac: 0, bits: 1 }).unwrap());
+    let gaps = Some(&Gaps { columns: columns.clone(), missing });
+    // Some by mean and deviation, whole and not.
+    let by: Vec<Scaling> =
+        (0..w.ncols()).map(|j| if j == 4 || j == 7 { Scaling::Deviation } else { Scaling::Quantiles }).collect();
+    let statistics = Statistics::of_present(e, &x, &by, gaps).unwrap();
+    let [median, inverse] = [&statistics.mean, &statistics.inverse].map(|x| e.open(x).unwrap().unwrap());
+    let z = statistics.standardise_present(e, &x, gaps, OUT).unwrap();
+    let z = e.open(&z).unwrap().unwrap();
+    for (j, column) in w.axis_iter(Axis(1)).enumerate() {
+        let told = format!("column {j} of {n} records");
+        assert!((0..n).filter(|i| is_missing(*i, j)).all(|i| z[[i, j]] == 0.0), "{told}");
+        let mut sorted: Vec<f64> = (0..n).filter(|i| !is_missing(*i, j)).map(|i| column[i]).collect();
+        if by[j] == Scaling::Deviation {
+            continue;
+        }
+        if sorted.is_empty() {
+            assert!(median[[0, j]] == 0.0 && (inverse[[0, j]] - 0.5).abs() < 2f64.powi(-16), "{told}");
+            continue;
+        }
+        sorted.sort_by(f64::total_cmp);
+        let share = sorted.len() as f64 / n as f64;
+        if n > QUANTILES_OF {
+            let rank = |of: &dyn Fn(&f64) -> bool| sorted.partition_point(of) as f64 / sorted.len() as f64;
+            let (m, off) = (median[[0, j]], 0.02 / share.sqrt());
+            assert!(rank(&|w| *w < m) < 0.5 + off && rank(&|w| *w <= m) > 0.5 - off, "{told}: {m}");
+            continue;
+        }
+        let at = |part: f64| sorted[(part * (sorted.len() - 1) as f64).floor() as usize];
+        let (middle, apart) = (at(0.5), (at(0.75) - at(0.25)).max(2.0));
+        assert_eq!(median[[0, j]], middle, "{told}");
+        assert!((inverse[[0, j]] * apart - 1.0).abs() < 2f64.powi(-16), "{told}");
+        for i in (0..n).filter(|i| !is_missing(*i, j)) {
+            let exact = ((column[i] - middle) / apart).clamp(STEP - 8.0, 8.0 - STEP);
+            assert!((z[[i, j]] - exact).abs() <= 2.0 * STEP + exact.abs() * 2f64.powi(-16), "{told}: {} for {exact}", z[[i, j]]);
+        }
+    }
+}
+
+#[test]
+fn quantiles_of_the_values_that_are_there() {
+    for n in [1, 2, 3, 4, 5, 64, 1000, 20_000] {
+        keeps_its_quantiles_with_gaps(&mut Fixed::default(), &columns(n));
+    }
+    keeps_its_quantiles_with_gaps(&mut Float, &columns(1000));
+}
+
 /// Of 5 columns the second and the last two are standardised on shares.
 const SECURE: [usize; 3] = [1, 3, 4];
 
@@ -401,7 +455,7 @@ fn what_is_missing_trains_as_if_the_mean_were_there() {
     let input = e.public(&x, OUT).unwrap();
     let said = trainer.forward(e, &state, &input).unwrap();
     assert!(far(e, &answered, &said) < 4e-3);
-    // What may be missing is standardised by its mean, and has an input behind it where the network is told.
+    // What may be missing is standardised by its mean or median, and has an input behind it where the network is told.
     for missing in [vec![(2, false)], vec![(3, false), (1, true)], vec![(1, true), (1, true)]] {
         let line = t.clone().with(|t| t.missing = missing).trainer().unwrap_err().to_string();
         assert!(line.starts_with("values that may be missing: ") && !line.contains('\n'), "{line}");

@@ -101,7 +101,7 @@ fn columns_in_another_unit() {
         (*missing, *fill) = (vec!["-1".into()], Some(crate::schema::Fill::Value(5.0)));
     }
     let source = |units: &[(&str, f64)]| Source {
-        units: units.iter().map(|(name, factor)| ((*name).to_owned(), *factor)).collect(),
+        units: units.iter().map(|(name, factor)| ((*name).to_owned(), Unit::factor(*factor))).collect(),
         ..alone(&folder.put("a.csv", "a,c,r,y\n300,u,1,no\n-1,v,2,yes\n"))
     };
     // A sign for a missing value has no unit, and what is taken for it is in the job's.
@@ -111,6 +111,13 @@ fn columns_in_another_unit() {
     assert_eq!(refused(&[("c", 2.0)]), "--unit c=2: found a column without a unit, expected one of numbers");
     assert_eq!(refused(&[("y", 2.0)]), "--unit y=2: found a column without a unit, expected one of numbers");
     assert_eq!(refused(&[("b", 2.0)]), "--unit b=2: found no column \"b\", expected one that this owner shares");
-    assert_eq!(refused(&[("a", 2.0), ("a", 3.0)]), "--unit a=3: found 2 before it, expected one factor for each column");
-    assert_eq!(refused(&[("a", 0.0)]), "--unit a=0: found the factor 0, expected a number that is not 0");
+    assert_eq!(refused(&[("a", 2.0), ("a", 3.0)]), "--unit a=3: found 2 before it, expected one unit for each column");
+    // 41 and 32 degrees Fahrenheit are 5 and 0 degrees Celsius.
+    let celsius = Source {
+        units: vec![("a".into(), "(x-32)/1.8".parse().unwrap())],
+        ..alone(&folder.put("b.csv", "a,c,r,y\n41,u,1,no\n32,v,2,yes\n"))
+    };
+    let read = all(Records::open(&celsius, &schema, &[], true).unwrap(), 2).unwrap().0;
+    let plain = alone(&folder.put("c.csv", "a,c,r,y\n5,u,1,no\n0,v,2,yes\n"));
+    assert_eq!(read, all(Records::open(&plain, &schema, &[], true).unwrap(), 2).unwrap().0);
 }
