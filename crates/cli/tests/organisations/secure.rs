@@ -1,4 +1,4 @@
-//! Columns whose mean and deviation nobody knows: they are computed on shares over all owners' records.
+//! Columns whose mean and deviation, or median and quartiles, nobody knows: they are computed on shares over all owners' records.
 
 use super::serve::{ENOUGH, classes, probabilities, serve, told};
 use super::{LONG, entries, files, job_folder, ready_without_approval};
@@ -28,10 +28,10 @@ deviation = 0.3
 [[data.columns]]
 kind = "number"
 name = "d"
-scale = "secure"
+scale = "secure-quantiles"
 within = [2.9, 3.3]
 missing = [""]
-fill = "mean"
+fill = "median"
 indicator = true
 "#;
 
@@ -235,7 +235,7 @@ fn statistics_that_a_job_opens() {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
         assert_eq!(column["clipped"], 0, "{column}");
-        if at == 0 {
+        if at != 1 {
             let mut values = values;
             values.sort_by(f64::total_cmp);
             let of = |part: usize| values[(values.len() - 1) * part / 4];
@@ -253,7 +253,7 @@ fn statistics_that_a_job_opens() {
     assert!(!seen.contains("deviation"), "{seen}");
     let seen = d.ok(&["job", "status", "job.toml", "--key", "keys/research.pem"]);
     assert!(seen.contains("opened: a has median 3") && seen.contains("; 0 values clipped"), "{seen}");
-    // The means are in the model's file then, and fill what is missing.
+    // Mean and median are in the model's file then, and fill what is missing.
     d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
     let predicted = d.ok(&["predict", "m.safetensors", "north.csv"]);
     assert!(right(&d, &predicted, "north.csv") >= 0.9, "{predicted}");
