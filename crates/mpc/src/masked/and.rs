@@ -27,15 +27,29 @@ pub struct Vars {
     pub mu: Vec<u64>,
 }
 
-/// XORs of products: for each result its terms, for each term the variables in it, in ascending order.
-pub type Formula = Vec<Vec<Vec<usize>>>;
+/// XORs of products.
+pub struct Formula {
+    /// For each result its terms, for each term the variables in it, in ascending order.
+    results: Vec<Vec<Vec<usize>>>,
+    /// The distinct products of two or more mu that it needs, in order.
+    monomials: Vec<Vec<usize>>,
+}
 
-/// The distinct products of two or more mu that a formula needs, in order.
-pub fn monomials(formula: &Formula) -> Vec<Vec<usize>> {
-    let mut all: Vec<Vec<usize>> = formula.iter().flatten().flat_map(|term| subsets(term)).filter(|s| s.len() >= 2).collect();
-    all.sort();
-    all.dedup();
-    all
+impl Formula {
+    /// Of so many results, each with its terms, each with its variables in ascending order.
+    pub fn of(results: Vec<Vec<Vec<usize>>>) -> Formula {
+        let products = results.iter().flatten().flat_map(|term| subsets(term)).filter(|s| s.len() >= 2);
+        let mut monomials: Vec<Vec<usize>> = products.collect();
+        monomials.sort();
+        monomials.dedup();
+        Formula { results, monomials }
+    }
+
+    /// For `n` bits of each variable: one round.
+    pub fn cost(&self, n: usize) -> Price {
+        let plane = 8 * n.div_ceil(64) as u64;
+        Price::of(1, [0, plane * self.monomials.len() as u64], 2 * plane * self.results.len() as u64)
+    }
 }
 
 fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
@@ -48,7 +62,7 @@ fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
 /// Those of the network.
 pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)], beside: &mut impl Beside) -> Result<Vec<Vars>> {
     let op = p.op();
-    let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| f.len() * planes::words(*n)))?;
+    let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| f.results.len() * planes::words(*n)))?;
     let shares = dealt(p, op, jobs)?;
     if p.id == Id::P2 {
         beside.send(p)?;
@@ -88,7 +102,7 @@ pub(crate) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = usize>)
 /// The servers' shares of every monomial of mu, monomial after monomial; empty at P2, which deals them.
 fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<Vec<u64>>> {
     let label = "masked.and.deal";
-    let lengths: Vec<usize> = jobs.iter().map(|(_, f, n)| monomials(f).len() * planes::words(*n)).collect();
+    let lengths: Vec<usize> = jobs.iter().map(|(_, f, n)| f.monomials.len() * planes::words(*n)).collect();
     let id = p.id;
     let mut deal = Deal::open(p, op, label, &[("masked.and.monomial_0", Pair::K02)])?;
     if id != Id::P2 {
@@ -97,7 +111,7 @@ fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<
     for ((vars, formula, n), length) in jobs.iter().zip(lengths) {
         let width = planes::words(*n);
         deal.give(0, length, Of::Words, |shares| {
-            for (monomial, out) in monomials(formula).iter().zip(shares.chunks_mut(width.max(1))) {
+            for (monomial, out) in formula.monomials.iter().zip(shares.chunks_mut(width.max(1))) {
                 for (k, out) in out.iter_mut().enumerate() {
                     *out ^= monomial.iter().fold(u64::MAX, |and, v| and & vars.mu[v * width + k]);
                 }
@@ -111,16 +125,15 @@ fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<
 /// A server's share of every result, under its new mask.
 fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &[u64]) -> Vec<u64> {
     let width = planes::words(*n);
-    let known = monomials(formula);
     let mut out = mu.to_vec();
-    for (terms, out) in formula.iter().zip(out.chunks_mut(width.max(1))) {
+    for (terms, out) in formula.results.iter().zip(out.chunks_mut(width.max(1))) {
         for term in terms {
             for s in subsets(term) {
                 // The factor made of mu_i, i in S.
                 let from_mu: Option<&[u64]> = match s[..] {
                     [] => None,
                     [v] => Some(&vars.mu[v * width..]),
-                    _ => known.iter().position(|m| *m == s).map(|at| &mono[at * width..]),
+                    _ => formula.monomials.binary_search(&s).ok().map(|at| &mono[at * width..]),
                 };
                 if from_mu.is_none() && id == Id::P0 {
                     continue;
@@ -136,7 +149,8 @@ fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &
     out
 }
 
-/// The AND of bits of one shape: four to a group, group after group. 1 round a level; P2 deals a share of each input's mask first.
+/// The AND of bits of one shape: group by group, and groups of groups; as many bits to a group as [weigh](Price::weight) least. 1 round a level; P2
+/// deals a share of each input's mask first.
 ///
 /// # Errors
 /// Those of the network.
@@ -144,29 +158,36 @@ pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
     let [first, _, ..] = bits else { return Ok(bits.first().map_or_else(|| Bit::new([0, 0], vec![]), |only| (*only).clone())) };
     let (shape, n) = (first.shape, first.len());
     let mut vars = share_masks(p, bits)?;
-    let mut count = bits.len();
-    while count > 1 {
-        let groups: Formula = (0..count).collect::<Vec<_>>().chunks(4).map(|group| vec![group.to_vec()]).collect();
-        count = groups.len();
-        vars = evaluate(p, &[(vars, &groups, n)], &mut ())?.swap_remove(0);
+    for level in levels(bits.len(), n) {
+        vars = evaluate(p, &[(vars, &level, n)], &mut ())?.swap_remove(0);
     }
     Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
 }
 
 /// Of the AND of `count` bits for `n` elements.
-pub const fn all_cost(count: usize, n: usize) -> Price {
-    // Products of two or more of k masks.
-    const PRODUCTS: [u64; 5] = [0, 0, 1, 4, 11];
-    let plane = 8 * n.div_ceil(64) as u64;
-    let masks = if count > 1 { count as u64 } else { 0 };
-    let (mut left, mut rounds, mut products, mut online) = (count as u64, 0, 0, 0);
-    while left > 1 {
-        products += left / 4 * PRODUCTS[4] + PRODUCTS[(left % 4) as usize];
-        left = left.div_ceil(4);
-        online += 2 * left;
-        rounds += 1;
-    }
-    Price::of(rounds, [plane * masks, plane * products], plane * online)
+pub fn all_cost(count: usize, n: usize) -> Price {
+    let masks = if count > 1 { 8 * (count * n.div_ceil(64)) as u64 } else { 0 };
+    Price::of(0, [masks, 0], 0).then(of_levels(&levels(count, n), n))
+}
+
+/// The levels of such an AND.
+fn levels(count: usize, n: usize) -> Vec<Formula> {
+    // More than ten to a group are thousands of products.
+    let all = (4..=10).map(|most| {
+        let (mut left, mut levels) = (count, vec![]);
+        while left > 1 {
+            // Groups of one size, as near as can be.
+            let size = left.div_ceil(left.div_ceil(most));
+            levels.push(Formula::of((0..left).collect::<Vec<_>>().chunks(size).map(|group| vec![group.to_vec()]).collect()));
+            left = left.div_ceil(size);
+        }
+        levels
+    });
+    all.min_by_key(|levels| of_levels(levels, n).weight()).unwrap_or_default()
+}
+
+fn of_levels(levels: &[Formula], n: usize) -> Price {
+    levels.iter().fold(Price::NONE, |sum, level| sum.then(level.cost(n)))
 }
 
 /// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.

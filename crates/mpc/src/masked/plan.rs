@@ -167,7 +167,7 @@ impl Protocols for Riders {
         whole(books, x.iter().filter(|(x, b)| x.open().is_some_and(|f| *b > 64 - f)).map(|(x, _)| *x));
         let riding = lifts(x.iter().map(|(x, _)| *x).chain(&riders));
         books.book("masked.lift", Price { rounds: 0, ..riding });
-        books.book("masked.drelu", Price::at_once(x.iter().map(|(x, b)| drelu::cost(x.count(), *b))));
+        books.book("masked.drelu", drelu::costs(&x.iter().map(|(x, b)| (x.count(), b - 1)).collect::<Vec<_>>()));
         Ok(x.iter().map(|(x, _)| PlannedBit::new(x.shape)).collect())
     }
     fn select(&mut self, books: &mut Books, x: &[(&PlannedBit, &Planned)]) -> Result<Vec<Planned>> {

@@ -63,15 +63,15 @@ pub struct Piece {
 }
 
 /// For `n` elements that promise `range`.
-pub const fn cost(n: usize, range: Range) -> Price {
+pub fn cost(n: usize, range: Range) -> Price {
     drelu::borrow_cost(n, range.bits).then(Price::of(0, [0, packed(n, 64 - range.bits)], 0))
 }
 
 /// The same for the end of the check, for all of `owners`.
-pub const fn total_cost(owners: usize) -> Price {
+pub fn total_cost(owners: usize) -> Price {
     let n = owners * SUMS;
     let masked = Price::of(1, [0, 8 * n as u64], 16 * n as u64);
-    let signs = Price { rounds: 3, ..drelu::cost(n, 64).times(2) };
+    let signs = drelu::costs(&[(n, 63); 2]);
     let zeros = and::all_cost(2, n).then(select::cost(n, false));
     // P0 tells P2 the counts, which the servers have by then.
     let open = reconstruct_cost(owners).then(Price::of(0, [0, 0], packed(owners, COUNT)));
@@ -96,7 +96,8 @@ impl Sums {
     /// Those of the network.
     pub fn add(&mut self, p: &mut Party, pieces: &[Piece]) -> Result<()> {
         let low: Vec<_> = pieces.iter().map(|piece| (&piece.low, piece.range.bits)).collect();
-        let borrow = drelu::borrow(p, &low, &[], &mut ())?;
+        let sizes: Vec<_> = low.iter().map(|(x, bits)| (x.len(), *bits)).collect();
+        let borrow = drelu::borrow(p, &low, &drelu::Layout::best(&sizes), &[], &mut ())?;
         let dealt = deal_masks(p, pieces, &borrow)?;
         for ((piece, borrow), a) in pieces.iter().zip(&borrow).zip(&dealt) {
             let v = excess(p.id, piece, &borrow.open, a);

@@ -147,7 +147,7 @@ pub fn cost(rows: usize, n: usize, b: u8, frac: u8) -> Price {
     open(all, 64, &[chosen()], &[]);
     // The exponential runs beside the comparison.
     let polynomials = Price::of(2 + inverse.next.len() as u64, [ahead, 0], servers);
-    drelu::cost(all, b).then(polynomials).then(land::cost(all, last_cut(frac)))
+    drelu::cost_beside(all, b).then(polynomials).then(land::cost(all, last_cut(frac)))
 }
 
 /// The exponential's rounds, beside a comparison.
@@ -183,7 +183,7 @@ impl Beside for Exp {
 pub fn softmax(p: &mut Party, x: &Share, above: (&Share, u8), frac: u8) -> Result<Share> {
     let [rows, n] = x.shape;
     let mut exp = Exp { x: Flying::of(p.id, x), n: x.len(), stages: stages().into_iter(), opened: None };
-    let b = drelu_beside(p, &[above], &[], &mut exp)?.swap_remove(0);
+    let b = drelu_beside(p, &[above], &mut exp)?.swap_remove(0);
     let b = Flying::of_bits(p.id, &b);
     let inverse = Inverse::of(n);
     let op = p.op();

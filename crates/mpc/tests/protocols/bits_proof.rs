@@ -5,6 +5,7 @@
 
 use crate::common::views::{alike, received};
 use std::sync::Arc;
+use trefoil_mpc::masked::drelu::Layout;
 use trefoil_mpc::masked::{Bit, and, drelu};
 use trefoil_mpc::prg::BLOCK;
 use trefoil_mpc::tap::{Draw, Tap};
@@ -63,29 +64,56 @@ fn every_view_once(party: Id, draws: &[(&'static str, u32, usize)], program: imp
     assert!(counts.iter().all(|c| *c == each), "{party}: not every view occurs {each} times");
 }
 
-fn comparison(b: u8, m: u64, x: u64) {
-    let onehot = 1 << (b - 1);
-    let l_1 = m.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let l = [m.wrapping_sub(x).wrapping_sub(l_1), l_1];
-    let program = |p: &mut Party, n: usize| drelu::drelu(p, &[(&alike(p.id, n, m, l), b)], &[]).map(drop);
-    let masks = |label| [1, 2, 3].map(|op| (label, op, 1));
-    every_view_once(Id::P1, &masks("masked.and.mu_0"), program);
-    let unknown = [vec![("masked.drelu.onehot_1", 1, onehot)], masks("masked.and.mu_1").to_vec()].concat();
-    every_view_once(Id::P0, &unknown, program);
+/// A layout, with what a comparison of `b` bits takes in it: bits of one-hot words, and for each round the bits that are opened and the products of
+/// masks that are dealt.
+struct Narrow {
+    b: u8,
+    layout: Layout,
+    onehot: usize,
+    rounds: &'static [(usize, usize)],
+}
+
+impl Narrow {
+    fn every_view_once(&self, m: u64, x: u64) {
+        let l_1 = m.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let l = [m.wrapping_sub(x).wrapping_sub(l_1), l_1];
+        let program = |p: &mut Party, n: usize| {
+            drelu::laid_out(p, &[(&alike(p.id, n, m, l), self.b)], &[self.layout], &[], &mut ()).map(drop)
+        };
+        let each =
+            |label, of: fn(&(usize, usize)) -> usize| (1..).zip(self.rounds).map(move |(op, round)| (label, op, of(round)));
+        let of_p1 = each("masked.and.mu_0", |r| r.0).chain(each("masked.and.monomial_0", |r| r.1));
+        every_view_once(Id::P1, &of_p1.collect::<Vec<_>>(), program);
+        let of_p0 = [("masked.drelu.onehot_1", 1, self.onehot)].into_iter().chain(each("masked.and.mu_1", |r| r.0));
+        every_view_once(Id::P0, &of_p0.collect::<Vec<_>>(), program);
+    }
 }
 
 #[test]
 fn every_view_of_a_narrow_comparison_occurs_once() {
-    for b in [3, 4] {
-        for m in 0..1 << b {
-            for x in 0..1 << b {
-                comparison(b, m, x);
-            }
+    let layout = |chunk, rounds| Layout { chunk, rounds };
+    let all = [
+        // One chunk, in one round and passed on for two more.
+        Narrow { b: 3, layout: layout(4, 1), onehot: 4, rounds: &[(1, 0)] },
+        Narrow { b: 3, layout: layout(4, 3), onehot: 4, rounds: &[(1, 0), (1, 0), (1, 0)] },
+        Narrow { b: 4, layout: layout(4, 3), onehot: 8, rounds: &[(1, 0), (1, 0), (1, 0)] },
+        // Two chunks and three, joined at once.
+        Narrow { b: 3, layout: layout(1, 2), onehot: 4, rounds: &[(3, 0), (1, 1)] },
+        Narrow { b: 4, layout: layout(2, 2), onehot: 6, rounds: &[(3, 0), (1, 1)] },
+        Narrow { b: 4, layout: layout(1, 2), onehot: 6, rounds: &[(5, 0), (1, 5)] },
+    ];
+    for narrow in all {
+        for m in 0..1 << narrow.b {
+            (0..1 << narrow.b).for_each(|x| narrow.every_view_once(m, x));
         }
     }
     // A full chunk.
-    for (m, x) in [(0, 0), (31, 16), (17, 5), (9, 30)] {
-        comparison(5, m, x);
+    let full = [
+        Narrow { b: 5, layout: layout(4, 3), onehot: 16, rounds: &[(1, 0); 3] },
+        Narrow { b: 5, layout: layout(4, 1), onehot: 16, rounds: &[(1, 0)] },
+    ];
+    for narrow in full {
+        [(0, 0), (31, 16), (17, 5), (9, 30)].into_iter().for_each(|(m, x)| narrow.every_view_once(m, x));
     }
 }
 

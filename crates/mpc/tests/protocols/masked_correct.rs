@@ -3,6 +3,7 @@
 use crate::common::{edges, on_masked};
 use trefoil_engine::Kind;
 use trefoil_mpc::Id;
+use trefoil_mpc::masked::drelu::Layout;
 use trefoil_mpc::masked::{drelu, product, select, truncate};
 use trefoil_ring::{Tensor, matrix};
 
@@ -61,13 +62,16 @@ fn drelu_and_select_are_exact_at_every_width() {
         x.push((1u64 << (b - 1)).wrapping_neg());
         x.retain(|v| b == 64 || (-(1i64 << (b - 1))..1i64 << (b - 1)).contains(&(*v as i64)));
         let x = row(&x);
-        let y = on_masked(&x, |p, s| {
-            let bit = drelu::drelu(p, &[(s, b)], &[])?.swap_remove(0);
-            let twice = select::select(p, &[(&bit, s), (&bit, s)])?;
-            Ok(twice[0].zip(&twice[1], trefoil_ring::words::add))
-        });
-        for (x, y) in x.iter().zip(&y) {
-            assert_eq!((*x as i64).max(0).wrapping_mul(2), *y as i64, "b = {b}");
+        let layouts = (1..=3).flat_map(|rounds| (1..=7).map(move |chunk| Layout { chunk, rounds }));
+        for layout in layouts.filter(|layout| layout.chunk >= 4 && layout.serves(b - 1)) {
+            let y = on_masked(&x, |p, s| {
+                let bit = drelu::laid_out(p, &[(s, b)], &[layout], &[], &mut ())?.swap_remove(0);
+                let twice = select::select(p, &[(&bit, s), (&bit, s)])?;
+                Ok(twice[0].zip(&twice[1], trefoil_ring::words::add))
+            });
+            for (x, y) in x.iter().zip(&y) {
+                assert_eq!((*x as i64).max(0).wrapping_mul(2), *y as i64, "b = {b}, {layout:?}");
+            }
         }
     }
 }
@@ -83,7 +87,7 @@ fn a_comparison_starts_before_the_lift() {
             let z = z.zip(s, trefoil_ring::words::sub);
             let before = p.depth();
             let bit = drelu::drelu(p, &[(&z, 40)], &[])?.swap_remove(0);
-            assert!(p.id == Id::P2 || p.depth() - before == 3);
+            assert!(p.id == Id::P2 || u64::from(p.depth() - before) == drelu::cost(z.len(), 40).rounds);
             Ok(select::select(p, &[(&bit, &z)])?.swap_remove(0))
         });
         for (x, y) in x.iter().zip(&y) {

@@ -147,14 +147,14 @@ fn comparisons_cost_what_they_state() {
     for b in 2..=64 {
         check(&format!("drelu of {b} bits"), |n| drelu::cost(n, b), |p, x| drelu::drelu(p, &[(x, b)], &[]).map(drop));
     }
-    for (b, ahead, online) in [(25, 120.0, 30.0), (29, 140.0, 34.0), (40, 202.0, 50.0), (64, 344.0, 78.0)] {
-        assert_eq!(
-            (drelu::cost(64, b).rounds, bits(drelu::cost(64, b), 64)),
-            (3, [ahead, online]),
-            "bits an element at {b} bits"
-        );
+    // Many in three rounds, and few in two or in one.
+    let many = [(25, 3, 120.0, 30.0), (29, 3, 140.0, 34.0), (40, 3, 202.0, 50.0), (64, 3, 344.0, 78.0)].map(|row| (640_000, row));
+    let few = [(8, 1, 128.0, 2.0), (29, 2, 251.0, 24.0), (40, 2, 569.0, 28.0)].map(|row| (64, row));
+    for (n, (b, rounds, ahead, online)) in many.into_iter().chain(few) {
+        let cost = drelu::cost(n, b);
+        assert_eq!((cost.rounds, bits(cost, n as u64)), (rounds, [ahead, online]), "bits an element at {b} bits");
     }
-    let tenths = |b| bits(drelu::cost(6400, b), 6400).map(|bits| (bits / 8.0 * 10.0).round());
+    let tenths = |b| bits(drelu::cost(640_000, b), 640_000).map(|bits| (bits / 8.0 * 10.0).round());
     assert_eq!([29, 40, 64].map(tenths), [[175.0, 43.0], [253.0, 63.0], [430.0, 98.0]], "bytes as in docs/masked.md");
 }
 
@@ -183,22 +183,34 @@ fn selects_and_ands_cost_what_they_state() {
     }
 }
 
+/// What is compared together has the same rounds, chosen for all of it.
+#[test]
+fn comparisons_of_several_widths_share_their_rounds() {
+    let several = |p: &mut Party, x: &Share| drelu::drelu(p, &[(x, 40), (x, 3), (x, 29)], &[]).map(drop);
+    for n in [1, 64, 6400] {
+        let costs = drelu::costs(&[(n, 39), (n, 2), (n, 28)]);
+        assert_eq!(measured([1, n], |_, _| Ok(()), |p, x, ()| several(p, x)), costs);
+        assert_eq!(costs.rounds, if n < 6400 { 2 } else { 3 });
+    }
+}
+
 /// A ReLU behind a product: the lift costs its bits and no round.
 #[test]
-fn a_relu_takes_four_rounds_and_the_bytes_of_the_page() {
+fn a_relu_takes_four_rounds_or_three_and_the_bytes_of_the_page() {
     let relu = |p: &mut Party, z: &Share, b: u8| {
         let bit = drelu::drelu(p, &[(z, b)], &[])?;
         select::select(p, &[(&bit[0], z)]).map(drop)
     };
     for (b, bytes) in [(25, 54), (29, 54), (40, 64), (64, 85)] {
-        for n in [1, 64, 1000, 6400] {
+        for n in [1, 64, 1000, 64_000] {
             let own = sum(&[drelu::cost(n, b), select::cost(n, false)]);
             assert_eq!(measured([1, n], |_, _| Ok(()), |p, x, ()| relu(p, x, b)), own);
             let lifted = measured([1, n], |p, x| pending(p, x, 16), |p, _, z| relu(p, &z, b));
-            let rounds = if b <= 48 { 4 } else { 5 };
+            let rounds = if b <= 48 { own.rounds } else { own.rounds + 1 };
             assert_eq!(lifted, at_once(rounds, &[own, lift::cost(n, 16)]), "{b} bits, {n} elements");
-            if n % 64 == 0 {
-                assert!(own.rounds == 4 && own.bytes() <= bytes * n as u64, "{b} bits: {own:?}");
+            match n {
+                64_000 => assert!(own.rounds == 4 && own.bytes() <= bytes * n as u64, "{b} bits: {own:?}"),
+                _ => assert!(own.rounds == 3 || b == 64, "{b} bits: {own:?}"),
             }
         }
     }
@@ -241,7 +253,7 @@ fn rounds_do_not_grow_with_a_slow_helper() {
         Ok(vec![])
     });
     let depths = |of: Id| [&p0, &p1].map(|p| p.iter().filter(|(from, _)| *from == of).map(|(_, f)| f.depth).collect::<Vec<_>>());
-    assert_eq!((depths(Id::P0)[1].clone(), depths(Id::P1)[0].clone()), (vec![1, 2, 3, 4], vec![1, 2, 3, 4]));
-    // To P0 of the product and the one-hot words, to P1 of the product and two levels of groups.
-    assert_eq!(depths(Id::P2), [vec![0; 2], vec![0; 3]]);
+    assert_eq!((depths(Id::P0)[1].clone(), depths(Id::P1)[0].clone()), (vec![1, 2, 3], vec![1, 2, 3]));
+    // To P0 of the product and the one-hot words, to P1 of the product and of the chunks that are joined.
+    assert_eq!(depths(Id::P2), [vec![0; 2], vec![0; 2]]);
 }
