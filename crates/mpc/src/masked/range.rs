@@ -13,14 +13,14 @@
 //!   v = w_0 + w_1 - M + l - 2^k \[M < l\]
 //!
 //! is zero modulo 2^64, and v is a multiple of 2^k in any case.
-//! - rounds 1 to 3: the borrow \[M < l\] = m_b XOR l_b (drelu.rs). As a number it is m_b + t l_b, t = 1 - 2 m_b.
+//! - the first rounds, three for many words: the borrow \[M < l\] = m_b XOR l_b (drelu.rs). As a number it is m_b + t l_b, t = 1 - 2 m_b.
 //! - ahead of time, P2: A = l_b modulo 2^(64-k), additively: A_0 from k02, A_1 sent to P1. The servers' parts of v are then local,
 //!   v_0 = w_0 - M - 2^k (m_b + t A_0) and v_1 = w_1 - 2^k t A_1, and P2's is v_2 = l.
 //! - One-hot rows have one element more, their sum less 1.
 //! - All three add up, in 64 sums for each owner, the elements that common random bits pick (`Sums::add`): first the rows, then what is
 //!   left. The bits come from a coin that nobody knew when the owner sent its words.
 //! - At the end P2 deals its sums G = G_0 + G_1, and P0 and P1 exchange S_j + G_j + r_j, r_0 from k02 and r_1 from k12: the sums are masked
-//!   numbers s. \[s >= 0\] AND \[-s >= 0\] is \[s = 0\], and the number of sums that are not zero is opened: 7 rounds in all, for all owners. P0 tells P2.
+//!   numbers s. \[s >= 0\] AND \[-s >= 0\] is \[s = 0\], and the number of sums that are not zero is opened: 6 rounds in all, or 7 for many owners. P0 tells P2.
 //!
 //! **Sound**: a sum that random bits pick from words that are not all zero is zero with a chance of at most 1/2, whatever these words are:
 //! the bit of one that is not zero decides. 64 sums, twice: a violation passes with a chance below 2^-63.
@@ -90,7 +90,7 @@ impl Sums {
         Sums { coin: Prg::from_seed(coin), of: vec![[0; SUMS]; owners] }
     }
 
-    /// Adds pieces, in three rounds.
+    /// Adds pieces, in the rounds of a comparison.
     ///
     /// # Errors
     /// Those of the network.

@@ -167,12 +167,12 @@ mod of_masked {
         (Id::P2, Id::P1, "masked.product.deal", &["64 x Z_2^64"]),
         (Id::P0, Id::P1, "masked.product.c", &["64 x 48 bits"]),
         (Id::P1, Id::P0, "masked.product.c", &["64 x 48 bits"]),
-        // 19 bits: four chunks of 16 words and one of 8.
+        // 19 bits, few numbers: four chunks of 16 words and one of 8, joined at once.
         (Id::P2, Id::P0, "masked.drelu.deal", &["72 x Z_2^64"]),
         (Id::P0, Id::P1, "masked.drelu.open", &["9 x Z_2^64", "64 x 16 bits"]),
         (Id::P1, Id::P0, "masked.drelu.open", &["9 x Z_2^64", "64 x 16 bits"]),
-        (Id::P2, Id::P1, "masked.and.deal", &["22 x Z_2^64"]),
-        (Id::P0, Id::P1, "masked.and.open", &["3 x Z_2^64"]),
+        (Id::P2, Id::P1, "masked.and.deal", &["37 x Z_2^64"]),
+        (Id::P0, Id::P1, "masked.and.open", &["1 x Z_2^64"]),
         (Id::P2, Id::P0, "masked.select.deal", &["64 x Z_2^64"]),
         (Id::P2, Id::P1, "masked.select.deal", &["64 x Z_2^64"]),
         (Id::P1, Id::P0, "masked.select.open", &["64 x Z_2^64"]),

@@ -122,11 +122,14 @@ fn a_residual_network_learns_on_shares_what_it_learns_in_float() {
     assert!((loss.unwrap() - want_loss.unwrap()).abs() < 0.01);
 }
 
-/// Rounds and bytes of all links on the masked suite, forward and backward, for 16 records, with every lift done at the end of either.
+/// Records of the page's table.
+const ROWS: usize = 16;
+
+/// Rounds and bytes of all links on the masked suite, forward and backward, for [`ROWS`] records, with every lift done at the end of either.
 fn spent(network: &Graph) -> [[u64; 2]; 2] {
     let parties = simulate(3, |p| {
         with_engine::<Masked, _>(p, |e| {
-            let (network, rows) = (Network::new(network.clone()).unwrap(), 16);
+            let (network, rows) = (Network::new(network.clone()).unwrap(), ROWS);
             let formats = vec![Formats { out: Format::new(16, 8), widen: 0 }; network.names().len()];
             let noise = |n: usize, seed: u8| {
                 let words = trefoil_mpc::Prg::from_seed(&[seed; 32]).words(rows * n);
@@ -161,7 +164,7 @@ fn adds(op: &Kind, from: &[&str]) -> [(i64, f64); 2] {
     let without = spent(&Graph { input, nodes: vec![node(before.clone(), &[])] });
     let with = spent(&Graph { input, nodes: vec![node(before, &[]), node(op.clone(), from)] });
     let more = |i: usize, j: usize| with[i][j].cast_signed() - without[i][j].cast_signed();
-    [0, 1].map(|i| (more(i, 0), more(i, 1) as f64 / (16 * input.len()) as f64))
+    [0, 1].map(|i| (more(i, 0), more(i, 1) as f64 / (ROWS * input.len()) as f64))
 }
 
 /// The table in the documentation is what is measured here.
