@@ -44,7 +44,10 @@ fn a_training_is_planned() {
     assert!((price - 0.1 * gigabytes - 3.0 * of("training", "total")).abs() < 1e-6 * price, "{plan}");
     // 60,000 records of 784 grey levels and ten classes, in two words each, and what may wait.
     let memory = |id: &str, part: &str| plan["memory_parts"][id][part].as_u64().unwrap();
-    assert_eq!((memory("P0", "records"), memory("P0", "queues"), memory("P1", "queues")), (60_000 * 794 * 8, 0, 32 << 20));
+    assert_eq!((memory("P0", "records"), memory("P1", "queues")), (60_000 * 794 * 8, 32 << 20));
+    // The other link of P2 carries a little less.
+    let at_p0 = memory("P0", "queues");
+    assert!((28 << 20..32 << 20).contains(&at_p0) && memory("P2", "queues") == at_p0 + (32 << 20), "{at_p0}");
     let parts = ["records", "training", "overhead", "queues", "process"].map(|part| memory("P1", part));
     assert_eq!(plan["memory_bytes"]["P1"], parts.iter().sum::<u64>());
     let links = plan["training"]["bytes_by_link"].as_object().unwrap();
@@ -154,7 +157,8 @@ fn plans(names: &[&str]) -> Vec<Value> {
 fn bench_plans_what_is_too_large_to_run() {
     let planned = plans(&["train-cifar-vgg16", "infer-cifar-vgg16-b1", "infer-cifar-vgg16-b128"]);
     let rounds: Vec<u64> = planned.iter().map(|p| p["rounds"].as_u64().unwrap()).collect();
-    assert!(rounds[0] > rounds[1] && rounds[1] == rounds[2], "{rounds:?}");
+    // A single record is so little that comparisons take fewer rounds.
+    assert!(rounds[0] > rounds[2] && rounds[2] > rounds[1], "{rounds:?}");
     assert!(planned[2]["bytes_total"].as_u64() > planned[1]["bytes_total"].as_u64());
     assert!(planned[2]["bytes_by_layer"].as_object().unwrap().len() > 16);
     refused(&run(&["bench", "--plan", "relu-1e6"]), 2, &["plan: found relu-1e6", "train-"]);

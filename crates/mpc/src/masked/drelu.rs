@@ -16,13 +16,13 @@
 //!
 //! Round 1 also carries the lift of x, where it waits for one and b <= 64 - f: the bits that are open are not looked at.
 //!
-//! |        | rounds | bits an element ahead of time | bits an element in the rounds |
-//! |--------|--------|-------------------------------|-------------------------------|
-//! | b = 64 | 3      | 344                           | 78                            |
-//! | b = 40 | 3      | 202                           | 50                            |
-//! |        | 2, chunks of 6 | 569                   | 28                            |
-//! | b = 29 | 3      | 140                           | 34                            |
-//! |        | 2, chunks of 5 | 251                   | 24                            |
+//! |        | rounds         | bits an element ahead of time | bits an element in the rounds |
+//! |--------|----------------|-------------------------------|-------------------------------|
+//! | b = 64 | 3              | 344                           | 78                            |
+//! | b = 40 | 3              | 202                           | 50                            |
+//! |        | 2, chunks of 6 | 569                           | 28                            |
+//! | b = 29 | 3              | 140                           | 34                            |
+//! |        | 2, chunks of 5 | 251                           | 24                            |
 
 use super::Bit;
 use super::and::{Formula, Vars, evaluate, masks};
