@@ -1,7 +1,7 @@
 # What the examples share. Sourced by each run.sh after `set -euo pipefail`; works in bash 3.2 and later.
 #
 #   TREFOIL       the program [default: trefoil in PATH, else this repository's, built in release mode]
-#   TREFOIL_PORT  the first of three free ports in a row [default: any]
+#   TREFOIL_PORT  the first of three free ports in a row, or of six where parties have two ranks [default: any]
 
 export LC_ALL=C
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -69,7 +69,7 @@ taken() { (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 port=${TREFOIL_PORT:-}
 while [ -z "$port" ]; do
     port=$((10000 + RANDOM % 22000))
-    for p in $port $((port + 1)) $((port + 2)); do
+    for p in $port $((port + 1)) $((port + 2)) $((port + 3)) $((port + 4)) $((port + 5)); do
         if taken "$p"; then port= && break; fi
     done
 done
@@ -90,7 +90,17 @@ introduce() {
     done 3< fingerprints
 }
 
-# start_parties JOB: the three servers, whose operators have read the job and approve it.
+# What a party is started with, before the program: mpirun and its options, where it is a cluster.
+launcher=
+
+# start_party NAME JOB: one server, whose operator has read the job and approves it.
+start_party() {
+    printf '$ %strefoil party --config %s.toml --approve %s &\n' "${launcher:+$launcher }" "$1" "$2"
+    $launcher "$TREFOIL" party --config "$1.toml" --approve "$2" 2>> "$1.log" &
+    pids="$pids $!"
+}
+
+# start_parties JOB: the three of them.
 start_parties() {
     local name next=$port
     for name in $parties; do
@@ -98,11 +108,10 @@ start_parties() {
             printf 'listen = "127.0.0.1:%s"\n' "$next"
             printf 'key = "keys/%s.pem"\n' "$name"
             printf 'data = "data-of-%s"\n' "$name"
+            [ -z "$launcher" ] || printf 'lanes = ["127.0.0.1:%s"]\n' $((next + 3))
         } > "$name.toml"
         next=$((next + 1))
-        printf '$ trefoil party --config %s.toml --approve %s &\n' "$name" "$1"
-        "$TREFOIL" party --config "$name.toml" --approve "$1" 2> "$name.log" &
-        pids="$pids $!"
+        start_party "$name" "$1"
     done
     for name in $parties; do
         until grep -q listening "$name.log"; do

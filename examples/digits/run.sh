@@ -5,18 +5,7 @@ set -euo pipefail
 
 say "1,797 images of 8 x 8 grey levels; each archive has about half of them"
 cp "$here/job.toml" .
-# The UCI set has levels from 0 to 16 and no header; pixels are 0 to 255.
-gzip -dc "$root/crates/data/assets/digits.csv.gz" | awk -F , '
-    BEGIN {
-        for (i = 0; i < 64; i++) head = head "p" i ","
-        print head "digit" > "archive-north.csv"
-        print head "digit" > "archive-south.csv"
-    }
-    {
-        line = ""
-        for (i = 1; i <= 64; i++) line = line 15 * $i ","
-        print line $65 > (NR <= 1000 ? "archive-north.csv" : "archive-south.csv")
-    }'
+. "$here/records.sh"
 run wc -l archive-north.csv archive-south.csv
 
 say "Keys, and who is who"

@@ -9,6 +9,7 @@ pub mod fixed;
 mod float;
 mod format;
 pub mod functions;
+mod lanes;
 mod scatter;
 mod shapes;
 
@@ -16,6 +17,7 @@ pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
 pub use float::{Float, FloatNum, fits};
 pub use format::{Format, MAX_BITS};
+pub use lanes::{Lane, Told};
 pub use scatter::Scatter;
 pub use shapes::{ShapeNum, Shapes};
 
@@ -331,6 +333,45 @@ pub trait Engine: Sized {
     fn begin_step(&mut self, step: u64) {
         let _ = step;
     }
+    /// Which lane of how many this is. Each lane works on rows of its own of every batch.
+    fn lane(&self) -> Lane {
+        Lane::ALONE
+    }
+    /// Lane 0: has the others begin a step, with all of `common` and with their rows of each of `rows`; gives its own rows of those. From here
+    /// until [`Engine::whole_batch`] matrices are a lane's rows of a batch.
+    ///
+    /// # Errors
+    /// Another lane is gone.
+    fn lead(&mut self, step: u64, common: &[&Self::Num], rows: &[&Self::Num]) -> Result<Vec<Self::Num>> {
+        let _ = (step, common);
+        Ok(rows.iter().map(|x| (*x).clone()).collect())
+    }
+    /// Another lane: what lane 0 has it do next; `None` at the end.
+    ///
+    /// # Errors
+    /// Another lane is gone, or sends something else.
+    fn follow(&mut self) -> Result<Option<Told<Self::Num>>> {
+        Ok(None)
+    }
+    /// The rows of this lane are done with; what follows is of whole matrices.
+    fn whole_batch(&mut self) {}
+    /// The same as [`Engine::products`]; but those with `of_batch` sum over the rows of a batch. Of these lane 0 alone is given the results, and the others zeros
+    /// in their places.
+    ///
+    /// # Errors
+    /// As for `products`; another lane is gone.
+    fn products_over<const N: usize>(&mut self, p: [Product<'_, Self::Num>; N], of_batch: [bool; N]) -> Result<[Self::Num; N]> {
+        let _ = of_batch;
+        self.products(p)
+    }
+    /// The sum of what all lanes have, at lane 0; at the others something of the same shape.
+    ///
+    /// # Errors
+    /// Another lane is gone.
+    fn sum_of_lanes(&mut self, x: Self::Num) -> Result<Self::Num> {
+        Ok(x)
+    }
+
     /// Owns the loop over steps: `body` is a function of (state, step), and all change is in `state`.
     ///
     /// # Errors

@@ -40,6 +40,12 @@ pub trait Compiled: Suite {
         report: &mut Report<'_, Self, Halted>,
     ) -> Result<State<Self::Num>, Halted>;
 
+    /// [`Trainer::follow`].
+    ///
+    /// # Errors
+    /// Those of the engine.
+    fn follow(&mut self, trainer: &Trainer) -> EngineResult<()>;
+
     /// [`Trainer::step`].
     ///
     /// # Errors
@@ -72,6 +78,9 @@ macro_rules! compiled {
                 report: &mut Report<'_, Self, Halted>,
             ) -> Result<State<Self::Num>, Halted> {
                 trainer.train(self, state, from, data, test, report)
+            }
+            fn follow(&mut self, trainer: &Trainer) -> EngineResult<()> {
+                trainer.follow(self)
             }
             fn step(
                 &mut self,

@@ -52,8 +52,11 @@ fn party_process() {
         }
     };
     let config = Config::load(&Path::new(&std::env::var(FOLDER).unwrap()).join("party.toml")).unwrap();
-    server::run(config, server::Start { identity, approve: None, stop: &STOP, emit: Box::new(emit), shown: false, link: None })
-        .unwrap();
+    server::run(
+        config,
+        server::Start { identity, approve: None, ranks: None, stop: &STOP, emit: Box::new(emit), shown: false, link: None },
+    )
+    .unwrap();
 }
 
 struct Party {

@@ -18,6 +18,8 @@ pub enum Error {
     NoKey { id: Id, pair: Pair },
     #[error("the operating system gives no randomness: {0}")]
     NoRandomness(getrandom::Error),
+    #[error("lane {rank}: {why}")]
+    Lane { rank: usize, why: String },
     #[error("a party stopped without an answer")]
     Panicked,
 }

@@ -14,6 +14,7 @@ mod deal;
 pub mod drelu;
 mod input;
 pub mod land;
+pub mod lanes;
 pub mod lift;
 mod plan;
 pub mod powers;

@@ -1,5 +1,8 @@
-use crate::{Cost, Error, Pair, Part, Prg, Result, Seeds, round::Round};
+use crate::lanes::DISMISS;
+use crate::{Cost, Error, Lanes, Pair, Part, Prg, Result, Seeds, round::Round};
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use trefoil_engine::Lane;
 use trefoil_net::{At, Frame, Id, Net};
 
 /// The number of an operation within a step: half of the address of every message and draw.
@@ -33,6 +36,10 @@ pub struct Party {
     pub(crate) net: Box<dyn Net>,
     pub(crate) depth: u32,
     pub(crate) fault: Option<crate::Error>,
+    /// What its ranks say to one another, where there are several.
+    pub(crate) lanes: Option<Arc<Mutex<Lanes>>>,
+    /// Whether matrices are this lane's rows of a batch.
+    apart: bool,
     layer: String,
     step: u64,
     ops: u32,
@@ -48,6 +55,8 @@ impl Party {
             net: Box::new(net),
             depth: 0,
             fault: None,
+            lanes: None,
+            apart: false,
             layer: String::new(),
             step: 0,
             ops: 0,
@@ -80,7 +89,51 @@ impl Party {
     /// # Errors
     /// [`crate::Error::Reused`] if this address was drawn before; [`crate::Error::NoKey`] if this party is not of the pair.
     pub fn draw(&mut self, op: Op, pair: Pair, label: &'static str) -> Result<Prg> {
-        self.seeds.draw(op.0, pair, label)
+        Ok(self.seeds.draw(op.0, pair, label)?.of_lane(self.drawing()))
+    }
+
+    /// Whose part of what is drawn is made: this lane's, or all.
+    pub(crate) fn drawing(&self) -> Lane {
+        if self.apart { self.lane() } else { Lane::ALONE }
+    }
+
+    /// The same party as one lane of several: see [`Lanes`].
+    pub fn with_lanes(self, lanes: Arc<Mutex<Lanes>>) -> Party {
+        Party { lanes: Some(lanes), ..self }
+    }
+
+    /// Which lane of how many this is.
+    pub fn lane(&self) -> Lane {
+        self.lanes.as_ref().map_or(Lane::ALONE, |lanes| lanes.lock().unwrap_or_else(PoisonError::into_inner).lane())
+    }
+
+    /// Lane 0: the others have taken part in the last step.
+    ///
+    /// # Errors
+    /// One of them is gone.
+    pub fn dismiss(&self) -> Result<()> {
+        self.lanes().map_or(Ok(()), |mut lanes| lanes.spread(vec![DISMISS]).map(drop))
+    }
+
+    /// The lanes, as long as they are needed.
+    pub(crate) fn lanes(&self) -> Option<MutexGuard<'_, Lanes>> {
+        self.lanes.as_ref().map(|lanes| lanes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether matrices are this lane's rows of a batch from here on: draws are then those that the rows would have in the whole batch.
+    pub(crate) fn set_apart(&mut self, apart: bool) {
+        self.apart = apart;
+    }
+
+    /// Where this party is in its program.
+    pub(crate) fn place(&self) -> [u64; 2] {
+        [self.step, self.ops.into()]
+    }
+
+    /// Goes to where lane 0 is.
+    pub(crate) fn go_to(&mut self, [step, op]: [u64; 2]) {
+        self.begin_step(step);
+        self.ops = self.ops.max(u32::try_from(op).unwrap_or(u32::MAX));
     }
 
     /// A round: what is sent now depends on everything received so far.

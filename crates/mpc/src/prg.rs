@@ -3,7 +3,9 @@
 use crate::Key;
 use crate::tap::{Draw, Taps};
 use aes::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
+use trefoil_engine::Lane;
 use trefoil_net::At;
+use trefoil_ring::planes;
 use trefoil_ring::residue::Residue;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
@@ -17,6 +19,8 @@ use trefoil_ring::residue::Residue;
 /// ```
 pub struct Prg {
     aes: Box<ctr::Ctr128LE<aes::Aes128>>,
+    /// Whose part of each draw is made.
+    lane: Lane,
     /// Where tests look on.
     tapped: Option<Box<Tapped>>,
 }
@@ -33,7 +37,7 @@ impl Prg {
     pub fn from_seed(seed: &[u8; 32]) -> Prg {
         let (key, iv) = seed.split_at(16);
         match ctr::Ctr128LE::new_from_slices(key, iv) {
-            Ok(aes) => Prg { aes: Box::new(aes), tapped: None },
+            Ok(aes) => Prg { aes: Box::new(aes), lane: Lane::ALONE, tapped: None },
             Err(_) => unreachable!("both halves have 16 bytes"),
         }
     }
@@ -70,9 +74,7 @@ impl Prg {
     /// Of all that [`words`](Prg::words) gives when it is called first, those from place `at` on, as many as `out` has room for. Nothing before
     /// them is made.
     pub(crate) fn words_from(&mut self, at: usize, out: &mut [u64]) {
-        if self.aes.try_seek(8 * at as u128).is_err() {
-            unreachable!("a stream has 2^128 blocks");
-        }
+        self.seek(8 * at as u128);
         let mut block = [0; BLOCK];
         for out in out.chunks_mut(BLOCK / 8) {
             let bytes = &mut block[..8 * out.len()];
@@ -88,15 +90,92 @@ impl Prg {
         self.drawn(n, |word| word & mask)
     }
 
-    /// `n` values of a word each. What is left of the last block is thrown away.
+    /// `n` values of a word each.
     fn drawn(&mut self, n: usize, value: impl Fn(u64) -> u64) -> Vec<u64> {
-        let mut out = Vec::with_capacity(n);
+        self.drawn_each(1, n, value)
+    }
+
+    /// `times` matrices of `n` values of a word each, in one draw. A lane makes its rows of each, and leaves out those of the others.
+    fn drawn_each(&mut self, times: usize, n: usize, value: impl Fn(u64) -> u64) -> Vec<u64> {
+        let mut out = Vec::with_capacity(times * n);
+        let Lane { rank, of } = self.lane;
+        if of == 1 {
+            self.take(times * n, |word| out.push(value(word)));
+            return out;
+        }
+        let start = self.place();
+        for i in 0..times {
+            self.seek(start + 8 * (i * of + rank) as u128 * n as u128);
+            self.take(n, |word| out.push(value(word)));
+        }
+        self.go_behind(start, times * of * n);
+        out
+    }
+
+    /// `times` planes of `n` bits each, in one draw. A lane's bits of a plane may begin within a word.
+    pub(crate) fn planes(&mut self, times: usize, n: usize) -> Vec<u64> {
+        let Lane { rank, of } = self.lane;
+        if of == 1 || n == 0 {
+            return self.words(times * planes::words(n));
+        }
+        let (start, width) = (self.place(), planes::words(of * n));
+        let (first, shift) = (rank * n / 64, rank * n % 64);
+        let mut out = Vec::with_capacity(times * planes::words(n));
+        for i in 0..times {
+            self.seek(start + 8 * (i * width + first) as u128);
+            let mut words = Vec::new();
+            self.take((shift + n).div_ceil(64), |word| words.push(word));
+            // Two shifts, so that none is by 64.
+            let above = |k: usize| words.get(k + 1).map_or(0, |word| word << 1 << (63 - shift));
+            out.extend((0..planes::words(n)).map(|k| words[k] >> shift | above(k)));
+        }
+        self.go_behind(start, times * width);
+        out
+    }
+
+    /// The next `n` words. What is left of the last block is thrown away.
+    fn take(&mut self, n: usize, mut each: impl FnMut(u64)) {
         self.blocks(n, |bytes, left| {
             let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
-            out.extend(words.iter().map(|bytes| value(u64::from_le_bytes(*bytes))));
+            words.iter().for_each(|bytes| each(u64::from_le_bytes(*bytes)));
             words.len()
         });
-        out
+    }
+
+    /// Goes to where the next draw begins after one of `n` words.
+    fn go_behind(&mut self, start: u128, n: usize) {
+        self.seek(start + (8 * n).next_multiple_of(BLOCK) as u128);
+    }
+
+    /// `times` matrices of `n` words each, in one draw.
+    pub(crate) fn words_each(&mut self, times: usize, n: usize) -> Vec<u64> {
+        self.drawn_each(times, n, |word| word)
+    }
+
+    /// From here on this lane's part is made of each draw.
+    pub(crate) fn of_lane(mut self, lane: Lane) -> Prg {
+        self.set_lane(lane);
+        self
+    }
+
+    /// The same.
+    pub(crate) fn set_lane(&mut self, lane: Lane) {
+        self.lane = lane;
+    }
+
+    /// Leaves out what `n` values of a word each would be, of all lanes together.
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.go_behind(self.place(), n);
+    }
+
+    fn place(&self) -> u128 {
+        self.aes.try_current_pos().unwrap_or_else(|_| unreachable!("a stream has 2^128 blocks"))
+    }
+
+    fn seek(&mut self, byte: u128) {
+        if self.aes.try_seek(byte).is_err() {
+            unreachable!("a stream has 2^128 blocks");
+        }
     }
 
     /// `n` uniform elements of Z_(2^64-1), by rejection.

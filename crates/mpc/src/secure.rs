@@ -3,7 +3,7 @@
 
 use crate::{Party, Result};
 use trefoil_engine::Result as EngineResult;
-use trefoil_engine::{Engine, Error, Format, Index, Kind, Opened, Product, Scatter, Sum, fits, fixed, functions};
+use trefoil_engine::{Engine, Error, Format, Index, Kind, Lane, Opened, Product, Scatter, Sum, Told, fits, fixed, functions};
 use trefoil_ring::{Tensor, matrix, words};
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
@@ -119,6 +119,24 @@ pub trait Protocols {
     fn all(&mut self, p: &mut Self::Host, bits: &[&Self::Bit]) -> Result<Self::Bit>;
     fn open(&mut self, p: &mut Self::Host, x: &Self::Share) -> Result<Option<Tensor>>;
 
+    /// As the operations of `Engine` of the same names. A suite that does not know lanes is the only one.
+    fn lane(_: &Self::Host) -> Lane {
+        Lane::ALONE
+    }
+    fn lead(_: &mut Self::Host, _: u64, _: &[&Num<Self::Share>], rows: &[&Num<Self::Share>]) -> Result<Vec<Num<Self::Share>>> {
+        Ok(rows.iter().map(|x| (*x).clone()).collect())
+    }
+    fn follow(_: &mut Self::Host) -> Result<Option<Told<Num<Self::Share>>>> {
+        Ok(None)
+    }
+    fn set_apart(_: &mut Self::Host, _: bool) {}
+    fn products_over(&mut self, p: &mut Self::Host, z: &[Factors<'_, Self::Share>], _: &[bool]) -> Result<Vec<Self::Share>> {
+        self.products(p, z)
+    }
+    fn sum_of_lanes(_: &mut Self::Host, x: Num<Self::Share>) -> Result<Num<Self::Share>> {
+        Ok(x)
+    }
+
     /// The softmax of each row: from the operations above, unless a suite has a protocol for it.
     fn softmax(e: &mut Secure<Self>, x: &Num<Self::Share>, out: Format) -> EngineResult<Num<Self::Share>>
     where
@@ -140,7 +158,7 @@ pub struct Secure<P: Protocols> {
 pub struct Num<S> {
     /// This party's part.
     pub share: S,
-    format: Format,
+    pub(crate) format: Format,
 }
 
 impl<S> Num<S> {
@@ -240,7 +258,30 @@ impl<P: Protocols> Engine for Secure<P> {
         Ok(self.suite.settle(&mut self.party, &x.iter().map(|x| &x.share).collect::<Vec<_>>())?)
     }
 
+    fn lane(&self) -> Lane {
+        P::lane(&self.party)
+    }
+    fn lead(&mut self, step: u64, common: &[&Self::Num], rows: &[&Self::Num]) -> EngineResult<Vec<Self::Num>> {
+        Ok(P::lead(&mut self.party, step, common, rows)?)
+    }
+    fn follow(&mut self) -> EngineResult<Option<Told<Self::Num>>> {
+        Ok(P::follow(&mut self.party)?)
+    }
+    fn whole_batch(&mut self) {
+        P::set_apart(&mut self.party, false);
+    }
+    fn sum_of_lanes(&mut self, x: Self::Num) -> EngineResult<Self::Num> {
+        Ok(P::sum_of_lanes(&mut self.party, x)?)
+    }
+
     fn products<const N: usize>(&mut self, ps: [Product<'_, Self::Num>; N]) -> EngineResult<[Self::Num; N]> {
+        self.products_over(ps, [false; N])
+    }
+    fn products_over<const N: usize>(
+        &mut self,
+        ps: [Product<'_, Self::Num>; N],
+        of_batch: [bool; N],
+    ) -> EngineResult<[Self::Num; N]> {
         let mut factors = Vec::with_capacity(N);
         for p in &ps {
             let (shape, before) = p.check(|n| (n.share.shape(), n.format))?;
@@ -254,7 +295,7 @@ impl<P: Protocols> Engine for Secure<P> {
             });
             factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f });
         }
-        let out = self.suite.products(&mut self.party, &factors)?;
+        let out = self.suite.products_over(&mut self.party, &factors, &of_batch)?;
         Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))
     }
     fn truncate<const N: usize>(&mut self, x: [(&Self::Num, Format); N]) -> EngineResult<[Self::Num; N]> {

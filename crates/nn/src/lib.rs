@@ -38,6 +38,7 @@ pub mod fold;
 pub mod graph;
 pub mod held;
 pub mod init;
+mod lanes;
 pub mod layers;
 pub mod loss;
 pub mod metrics;

@@ -240,8 +240,11 @@ fn together<E: Engine>(e: &mut E, found: Gradients<E::Num>, cuts: Vec<Cut<E::Num
     let (mut dx, mut done, mut work) = (None, Vec::new(), Vec::new());
     for (place, (gradient, cut)) in found.params.into_iter().zip(cuts).enumerate() {
         match (gradient, cut.join) {
-            (Gradient::Ready(x), Some(join)) => done.push((place, e.add(&x, &join)?)),
-            (Gradient::Ready(x), None) | (Gradient::Next(x), _) => done.push((place, x)),
+            (Gradient::Ready(x), join) => {
+                let x = e.sum_of_lanes(x)?;
+                done.push((place, join.map_or(Ok(x.clone()), |join| e.add(&x, &join))?));
+            }
+            (Gradient::Next(x), _) => done.push((place, x)),
             (Gradient::Product(mut factors), join) => {
                 // The product needs as many fraction bits as its result and what joins it.
                 let need = join.as_ref().map_or(0, |c| e.format(c).frac).max(cut.format.frac);
@@ -256,14 +259,14 @@ fn together<E: Engine>(e: &mut E, found: Gradients<E::Num>, cuts: Vec<Cut<E::Num
         Onward::Ready(x) => dx = Some(x),
         Onward::Product(factors, format) => work.push(Work { place: None, factors, format, join: None }),
     }
-    // A layer has one product for its weight, and one for its input.
+    // A layer has one product for its weight, and one for its input. That for its weight sums over the records of the batch.
     let mut results = Vec::new();
     let (pairs, odd) = work.as_chunks::<2>();
     for [a, b] in pairs {
-        results.extend(e.products([a.product(), b.product()])?);
+        results.extend(e.products_over([a.product(), b.product()], [a.place.is_some(), b.place.is_some()])?);
     }
     for one in odd {
-        results.extend(e.products([one.product()])?);
+        results.extend(e.products_over([one.product()], [one.place.is_some()])?);
     }
     for (work, result) in work.iter().zip(results) {
         match work.place {

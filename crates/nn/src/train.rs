@@ -282,17 +282,37 @@ impl Trainer {
         weights: Option<&E::Num>,
         step: u64,
     ) -> EngineResult<()> {
-        let (optimiser, at) = (&self.optimiser, At { epoch: step / self.steps_per_epoch(), step });
-        let mode = Mode::Train { seed: self.training.spec.seed, step };
+        let (optimiser, at) = (&self.optimiser, self.at(step));
+        let gradients = if e.lane().has_others() {
+            self.lead(e, state, batch, weights, at)?
+        } else {
+            self.gradients(e, state, batch, weights, at)?
+        };
+        e.within(optimiser.name(), |e| running::apply(e, optimiser, self.network.params(), state, gradients, at))
+    }
+
+    pub(crate) fn at(&self, step: u64) -> At {
+        At { epoch: step / self.steps_per_epoch(), step }
+    }
+
+    /// Forward, and back: what becomes of each parameter's gradient, or a lane's part of it.
+    pub(crate) fn gradients<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        batch: &Data<E::Num>,
+        weights: Option<&E::Num>,
+        at: At,
+    ) -> EngineResult<Vec<E::Num>> {
+        let mode = Mode::Train { seed: self.training.spec.seed, step: at.step };
         let (outputs, tape) = self.network.forward(e, &state.params, &self.formats, &batch.x, mode)?;
         let d = e.within("softmax", |e| {
             let d = self.loss.gradient(e, &outputs, &batch.y, &self.scales)?;
             self.weighed(e, d, &batch.y, weights)
         })?;
-        let d = optimiser.begin(e, &d, at)?;
-        let cuts = running::cuts(e, optimiser, self.network.params(), state, at)?;
-        let gradients = self.network.backward(e, tape, d, cuts)?;
-        e.within(optimiser.name(), |e| running::apply(e, optimiser, self.network.params(), state, gradients, at))
+        let d = self.optimiser.begin(e, &d, at)?;
+        let cuts = running::cuts(e, &self.optimiser, self.network.params(), state, at)?;
+        self.network.backward(e, tape, d, cuts)
     }
 
     /// Trains from step number `from` (0, or where a checkpoint was taken) to the end. `report` is called after each

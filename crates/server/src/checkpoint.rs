@@ -60,6 +60,9 @@ pub struct Standing {
     pub openings: Openings,
     /// Where its audit log stands.
     pub head: Head,
+    /// Where its ranks listen, but for the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<String>,
 }
 
 /// Where a session begins.
@@ -84,7 +87,7 @@ impl Standing {
                 Err(e) => tracing::warn!("not used: {e}"),
             }
         }
-        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings, head: Head::of(here) })
+        Ok(Standing { nonce: hex::encode(nonce.bytes()), checkpoints, openings, head: Head::of(here), lanes: vec![] })
     }
 
     /// The newest checkpoint that all three have, or the beginning.

@@ -20,6 +20,9 @@ pub struct Config {
     /// The peers file.
     #[serde(default = "peers")]
     pub peers: PathBuf,
+    /// Where peers reach ranks 1, 2 and so on of a party that is a cluster: `host:port` of each, by default the party's own address with the next ports.
+    #[serde(default)]
+    pub lanes: Vec<String>,
     /// Where `/healthz`, `/readyz` and `/metrics` answer, on this machine only; nowhere by default.
     pub status: Option<String>,
     /// Whether `status` may be an address that others reach too: they learn of jobs, their steps and owners by number.

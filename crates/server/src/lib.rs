@@ -12,6 +12,7 @@
 //! | `runner` | one thread a job: waits until it can begin, begins again after a fault |
 //! | `links`, `session`, `work` | the two peers are found; what a session knows; from handshake to model |
 //! | [`handshake`] | fresh keys, and the comparison of everything that must be equal |
+//! | [`lanes`] | a party on several machines: its ranks, and a session in as many lanes |
 //! | `records` | the records of all owners, from the disk into the engine |
 //! | `checks` | whether owners have handed in what the job says |
 //! | `matrices`, `served` | shares of matrices in a sealed file; a model's that may be served |
@@ -37,6 +38,7 @@ pub mod event;
 pub mod handshake;
 mod heads;
 mod join;
+pub mod lanes;
 pub mod lap;
 mod links;
 mod listen;

@@ -5,7 +5,7 @@ use crate::page::{self, Page, Past};
 use crate::record::State;
 use crate::server::{Here, Server};
 use crate::service::{self, ServiceHere};
-use crate::{Event, Result, machine, requests, runner, status, stored, uploads};
+use crate::{Event, Result, lanes, machine, requests, runner, status, stored, uploads};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +31,8 @@ pub struct Start {
     pub identity: Identity,
     /// A job that its operator has approved with the command.
     pub approve: Option<Job>,
+    /// What the ranks of a party on several machines say to one another.
+    pub ranks: Option<lanes::Shared>,
     /// Set when the party is to stop.
     pub stop: &'static AtomicBool,
     /// Told what happens.
@@ -46,7 +48,7 @@ pub struct Start {
 /// # Errors
 /// The configuration, the data folder or the port cannot be used. What happens to a job is kept with the job.
 pub fn run(config: Config, start: Start) -> Result<()> {
-    let Start { identity, approve, stop, emit, shown, link } = start;
+    let Start { identity, approve, ranks, stop, emit, shown, link } = start;
     // A pool that exists already (in tests) keeps its size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
     let folder = Folder::lock(&config.data)?;
@@ -76,6 +78,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         services: Mutex::new(services),
         quotas: Mutex::new(quotas),
         budget: config.serve_threads.map(|threads| Arc::new(service::Budget::new(threads))),
+        cluster: ranks.map(lanes::Cluster::new),
         stop,
         emit: Mutex::new(emit),
         clients: Mutex::default(),

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::entry::Entry;
+use crate::lanes::Cluster;
 use crate::page::Page;
 use crate::record::{Record, State};
 use crate::service::{Budget, Quotas, Services};
@@ -39,6 +40,8 @@ pub struct Server {
     pub quotas: Mutex<Quotas>,
     /// Of the lanes of all services.
     pub budget: Option<Arc<Budget>>,
+    /// The other ranks, where there are any.
+    pub cluster: Option<Cluster>,
     pub stop: &'static AtomicBool,
     pub emit: Mutex<Box<dyn FnMut(Event) + Send>>,
     /// Connections by caller.

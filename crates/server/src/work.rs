@@ -12,7 +12,7 @@ use crate::server::Here;
 use crate::session::{self, Session};
 use crate::verdict;
 use crate::witness::{Seen, Witness};
-use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, links, records, served, start_model, uploads};
+use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, lanes, links, records, served, start_model, uploads};
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -37,6 +37,7 @@ pub fn run(here: &Here) -> Result<()> {
         tracing::warn!(job = %here.hash, "{line}");
     }
     let trainer = start_model::begin(here, &job, training.trainer()?)?;
+    lanes::fits(here, &job, &trainer)?;
     here.update(|r| r.steps = trainer.total_steps())?;
     let net = match links::gather(here, &job.addresses(), me)? {
         links::Gathered::Net(net) => *net,
@@ -114,7 +115,8 @@ impl Session<'_> {
         compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
         approvals::exchange(self, &mut net, until)?;
         let (mut net, seen) = Witness::new(session::decorated(here, me, net)?);
-        let own = Standing::of(self.here)?;
+        let mut own = Standing::of(self.here)?;
+        own.lanes = lanes::offered(self)?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(here.hash, &theirs)?;
         let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
@@ -141,7 +143,13 @@ impl Session<'_> {
         tracing::info!(job = %self.here.hash, "session {} from step {}", &start.session[..12], start.step);
         here.say(Event::Connected);
         let from_owners = data.bytes;
-        let mut e = engine(Party::new(me, net, seeds));
+        let lanes =
+            lanes::begin(self, trainer, session, theirs.into_iter().map(|(id, standing)| (id, standing.lanes)).collect())?;
+        let party = Party::new(me, net, seeds);
+        let mut e = engine(match &lanes {
+            Some(lanes) => lanes.lead(party),
+            None => party,
+        });
         let [train, test] = data.join(&e, self)?;
         here.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
@@ -149,6 +157,10 @@ impl Session<'_> {
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
         let state = compiled::train(&mut e, trainer, state, start.step, [&train, &test], &mut report)?;
         drop((train, test));
+        if let Some(lanes) = lanes {
+            e.party().dismiss()?;
+            lanes.over();
+        }
         // Before the model: who has one knows this of it.
         let spec = &trainer.training().spec;
         let best = state.best.given(spec);

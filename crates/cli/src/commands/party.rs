@@ -2,6 +2,7 @@
 
 use super::keygen::PassphraseArgs;
 use crate::output::note;
+use crate::ranks;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use trefoil_client::keys::KeySource;
 use trefoil_client::peers::Peers;
 use trefoil_job::Job;
 use trefoil_lab::{bench, launch};
+use trefoil_net::identity::Identity;
 use trefoil_server::config::{Config, LogFormat};
 use trefoil_server::{self as server};
 use trefoil_server::{Error, Event, Result};
@@ -62,6 +64,21 @@ impl Party {
         logs(&config.log, config.log_format)?;
         let key: KeySource = config.key.parse().map_err(trefoil_client::Error::from)?;
         let identity = key.load(&self.passphrase.source(), config.insecure.plain_key)?;
+        let cluster = ranks::start(&config)?;
+        let lanes = cluster.as_ref().map(|cluster| cluster.lanes.clone());
+        let result = match lanes.as_ref().filter(|_| cluster.as_ref().is_some_and(ranks::Cluster::follows)) {
+            // Rank 0 ends a party in good order; another rank that is told to stop waits for that.
+            Some(lanes) => super::stop_flag().and_then(|_| server::lanes::follow(&config, &identity, lanes)),
+            None => self.lead(config, identity, lanes),
+        };
+        if let Some(cluster) = cluster {
+            cluster.end(&result);
+        }
+        result
+    }
+
+    /// The party, or its rank 0.
+    fn lead(&self, config: Config, identity: Identity, ranks: Option<server::lanes::Shared>) -> Result<()> {
         let approve = self.approve.as_ref().map(|job| Job::load(job, &Peers::load(&config.peers)?)).transpose()?;
         let stop = super::stop_flag()?;
         let mut emit: Box<dyn FnMut(Event) + Send> = Box::new(drop);
@@ -80,7 +97,7 @@ impl Party {
                 note(format_args!("page, for its operator: {link} (works once, within 15 minutes; another: trefoil page)"))
             })
         });
-        server::run(config, server::Start { identity, approve, stop, emit, shown: self.shown, link })
+        server::run(config, server::Start { identity, approve, ranks, stop, emit, shown: self.shown, link })
     }
 }
 

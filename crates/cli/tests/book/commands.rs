@@ -66,6 +66,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("install ", "writes into the system"),
     ("systemctl", "needs systemd as root"),
     ("systemd-", "needs systemd as root"),
+    ("mpirun", "needs MPI; .ci/extras runs examples/many-ranks where it is there"),
+    ("examples/many-ranks", "the same"),
     ("docker", "needs Docker"),
     ("kubectl", "needs a cluster"),
 ];

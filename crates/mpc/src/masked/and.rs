@@ -62,7 +62,7 @@ fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
 /// Those of the network.
 pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)], beside: &mut impl Beside) -> Result<Vec<Vars>> {
     let op = p.op();
-    let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| f.results.len() * planes::words(*n)))?;
+    let fresh = masks(p, op, jobs.iter().map(|(_, f, n)| [f.results.len(), *n]))?;
     let shares = dealt(p, op, jobs)?;
     if p.id == Id::P2 {
         beside.send(p)?;
@@ -86,14 +86,14 @@ pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)], beside: &mut im
     Ok(out)
 }
 
-/// Fresh masks of the given numbers of words: mu_j at P_j, mu_0 XOR mu_1 at P2.
-pub(crate) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = usize>) -> Result<Vec<Vec<u64>>> {
+/// Fresh masks of so many planes of so many bits each: mu_j at P_j, mu_0 XOR mu_1 at P2.
+pub(crate) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = [usize; 2]>) -> Result<Vec<Vec<u64>>> {
     let mut mu_0 = if p.id == Id::P1 { None } else { Some(p.draw(op, Pair::K02, "masked.and.mu_0")?) };
     let mut mu_1 = if p.id == Id::P0 { None } else { Some(p.draw(op, Pair::K12, "masked.and.mu_1")?) };
     Ok(lengths
-        .map(|n| match (&mut mu_0, &mut mu_1) {
-            (Some(a), Some(b)) => a.words(n).iter().zip(b.words(n)).map(|(a, b)| a ^ b).collect(),
-            (Some(a), None) | (None, Some(a)) => a.words(n),
+        .map(|[times, n]| match (&mut mu_0, &mut mu_1) {
+            (Some(a), Some(b)) => a.planes(times, n).iter().zip(b.planes(times, n)).map(|(a, b)| a ^ b).collect(),
+            (Some(a), None) | (None, Some(a)) => a.planes(times, n),
             (None, None) => vec![],
         })
         .collect())
@@ -158,7 +158,8 @@ pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
     let [first, _, ..] = bits else { return Ok(bits.first().map_or_else(|| Bit::new([0, 0], vec![]), |only| (*only).clone())) };
     let (shape, n) = (first.shape, first.len());
     let mut vars = share_masks(p, bits)?;
-    for level in levels(bits.len(), n) {
+    // Lanes do what is best for the whole batch, all of them the same.
+    for level in levels(bits.len(), n * p.drawing().of) {
         vars = evaluate(p, &[(vars, &level, n)], &mut ())?.swap_remove(0);
     }
     Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))

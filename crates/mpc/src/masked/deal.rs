@@ -10,6 +10,7 @@
 
 use crate::round::Receive;
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};
+use trefoil_engine::Lane;
 
 /// A kind of number that is dealt: the label of the share that is drawn, and the key that it is drawn from. From k02 it is P0's share, and P1
 /// is sent the other; from k12 it is P1's, and P0 is sent the other.
@@ -70,6 +71,22 @@ impl<'p> Deal<'p> {
         };
         parts.push((*to, part));
         shares
+    }
+
+    /// Whose part of each draw is made from here on.
+    pub fn set_lane(&mut self, lane: Lane) {
+        match self {
+            Deal::Takes { streams, .. } => streams.iter_mut().flatten().for_each(|stream| stream.set_lane(lane)),
+            Deal::Deals { streams, .. } => streams.iter_mut().for_each(|(stream, _)| stream.set_lane(lane)),
+        }
+    }
+
+    /// Leaves out what another lane gives or takes: `n` numbers of the kind.
+    pub fn skip(&mut self, kind: usize, n: usize) {
+        match self {
+            Deal::Takes { streams, .. } => streams[kind].iter_mut().for_each(|stream| stream.skip(n)),
+            Deal::Deals { streams, .. } => streams[kind].0.skip(n),
+        }
     }
 
     /// A server's shares of the next `n` numbers of the kind; nothing at P2.

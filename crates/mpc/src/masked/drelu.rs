@@ -118,7 +118,8 @@ pub fn cost_beside(n: usize, b: u8) -> Price {
 /// # Errors
 /// Those of the network.
 pub fn drelu(p: &mut Party, xs: &[(&Share, u8)], riders: &[Share]) -> Result<Vec<Bit>> {
-    let sizes: Vec<_> = xs.iter().map(|(x, b)| (x.len(), b - 1)).collect();
+    // Lanes do what is best for the whole batch, all of them the same.
+    let sizes: Vec<_> = xs.iter().map(|(x, b)| (x.len() * p.drawing().of, b - 1)).collect();
     laid_out(p, xs, &Layout::best(&sizes), riders, &mut ())
 }
 
@@ -165,7 +166,7 @@ pub(crate) fn borrow(
     let xs: Vec<Compared<'_>> =
         xs.iter().zip(layouts).map(|((x, low), layout)| Compared { x, low: *low, chunks: layout.chunks(*low) }).collect();
     let onehot = deal_onehot(p, op, &xs)?;
-    let mu = masks(p, op, xs.iter().map(|x| x.opened() * x.width()))?;
+    let mu = masks(p, op, xs.iter().map(|x| [x.opened(), x.x.len()]))?;
     let mut vars: Vec<Vars> = if p.id == Id::P2 {
         finish(None, &lifts)?;
         beside.send(p)?;

@@ -217,7 +217,7 @@ fn dealt(p: &mut Party, op: Op, k: u8, x: &[&Flying], monomials: &[[u8; 2]], n: 
         let mut from = p.offline(op, label).then()?;
         return receive(&mut from, words, k);
     }
-    let mut out = draw(&mut p.draw(op, Pair::K12, "masked.powers.share_1")?, words, k);
+    let mut out = draw(&mut p.draw(op, Pair::K12, "masked.powers.share_1")?, words / n.max(1), n, k);
     if p.id == Id::P1 {
         return Ok(out);
     }
@@ -236,12 +236,12 @@ fn dealt(p: &mut Party, op: Op, k: u8, x: &[&Flying], monomials: &[[u8; 2]], n: 
     Ok(vec![])
 }
 
-/// `n` uniform numbers of k bits.
-fn draw(prg: &mut Prg, n: usize, k: u8) -> Vec<u128> {
+/// `times` times `n` uniform numbers of k bits.
+fn draw(prg: &mut Prg, times: usize, n: usize, k: u8) -> Vec<u128> {
     if k <= 64 {
-        return prg.words(n).into_iter().map(|v| low(v.into(), k)).collect();
+        return prg.words_each(times, n).into_iter().map(|v| low(v.into(), k)).collect();
     }
-    let words = prg.words(2 * n);
+    let words = prg.words_each(times, 2 * n);
     words.as_chunks::<2>().0.iter().map(|[a, b]| low(u128::from(*b) << 64 | u128::from(*a), k)).collect()
 }
 

@@ -35,6 +35,7 @@ use super::deal::{Deal, Kind, Of};
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Price, Result};
+use trefoil_engine::Lane;
 use trefoil_ring::{Tensor, words};
 
 /// One product.
@@ -53,12 +54,21 @@ pub const fn cost(n: usize, f: u8) -> Price {
 /// # Errors
 /// Those of the network.
 pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
+    products_over(p, factors, &[])
+}
+
+/// The same; but those with `of_batch` sum over the rows of a batch, of which each lane has its own. What their results are cut from is summed over each party's lanes
+/// before anything is sent: lane 0 alone goes on with it, and the others have zeros in its place.
+///
+/// # Errors
+/// Those of the network; another lane is gone.
+pub fn products_over(p: &mut Party, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
     let inputs: Vec<&Share> = factors.iter().flat_map(|z| [z.x, z.y].into_iter().chain(&z.plus)).collect();
     super::lift::lift(p, &inputs)?;
     let op = p.op();
     match p.id {
-        Id::P2 => deal(p, op, factors),
-        _ => compute(p, op, factors),
+        Id::P2 => deal(p, op, factors, of_batch),
+        _ => compute(p, op, factors, of_batch),
     }
 }
 
@@ -73,23 +83,67 @@ const V: usize = 0;
 const A: usize = 1;
 const Q: usize = 2;
 
-fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
+/// Where a product's result is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// In each lane, of its own rows; or there is one lane.
+    Here,
+    /// In lane 0, which this is, of all rows.
+    Whole,
+    /// In lane 0, which this is not.
+    Elsewhere,
+}
+
+/// Where each result is made, once parts of those that lane 0 makes have gone there.
+fn made(p: &Party, of_batch: &[bool], parts: &mut [Tensor]) -> Result<Vec<Made>> {
+    let lane = p.drawing();
+    let whole = if lane.leads() { Made::Whole } else { Made::Elsewhere };
+    let of_batch = of_batch.iter().map(|of_batch| *of_batch && lane.has_others()).chain(std::iter::repeat(false));
+    let made: Vec<Made> = parts.iter().zip(of_batch).map(|(_, of_batch)| if of_batch { whole } else { Made::Here }).collect();
+    let mut summed: Vec<&mut Tensor> =
+        parts.iter_mut().zip(&made).filter(|(_, made)| **made != Made::Here).map(|(x, _)| x).collect();
+    if let Some(mut lanes) = p.lanes().filter(|_| !summed.is_empty()) {
+        let words = summed.iter().flat_map(|x| x.iter().copied()).collect();
+        let sum = lanes.sum(words)?.unwrap_or_default();
+        summed.iter_mut().flat_map(|x| x.iter_mut()).zip(sum).for_each(|(x, sum)| *x = sum);
+    }
+    Ok(made)
+}
+
+/// What stands in a lane in place of a result that lane 0 has.
+fn zeros(p: &Party, shape: [usize; 2]) -> Share {
+    Share::public(p, &Tensor::zeros(shape))
+}
+
+fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
+    let gamma = |z: &Factors<'_>| match (z.x.full_mask(), z.y.full_mask()) {
+        (Some(x), Some(y)) => z.sum([[&x, &y]]),
+        _ => Tensor::zeros(z.shape),
+    };
+    let mut gammas: Vec<Tensor> = factors.iter().map(gamma).collect();
+    let (made, lane) = (made(p, of_batch, &mut gammas)?, p.drawing());
+    let elsewhere: Vec<Share> = factors.iter().map(|z| zeros(p, z.shape)).collect();
     let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
     let mut out = vec![];
-    for z in factors {
+    for (((z, gamma), made), elsewhere) in factors.iter().zip(&gammas).zip(made).zip(elsewhere) {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
+        if made == Made::Elsewhere {
+            [&mut l_0, &mut l_1].into_iter().for_each(|l| l.skip(n));
+            skip(&mut deal, n, f);
+            out.push(elsewhere);
+            continue;
+        }
         let cut = Cut::<64>::by(f);
-        let gamma = match (z.x.full_mask(), z.y.full_mask()) {
-            (Some(x), Some(y)) => z.sum([[&x, &y]]),
-            _ => Tensor::zeros(z.shape),
-        };
+        let lane = if made == Made::Whole { Lane::ALONE } else { lane };
+        [&mut l_0, &mut l_1].into_iter().for_each(|l| l.set_lane(lane));
+        deal.set_lane(lane);
         let (l_0, l_1) = (l_0.words(n), l_1.words(n));
         let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
         let r = |l: &u64| if f == 0 { *l } else { cut.mask(*l) };
         deal.give(V, n, Of::Words, |v| {
-            v.iter_mut().zip(&gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
+            v.iter_mut().zip(gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
         });
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         if f == 0 {
@@ -105,6 +159,11 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     Ok(out)
 }
 
+/// Leaves out what another lane deals and takes.
+fn skip(deal: &mut Deal<'_>, n: usize, f: u8) {
+    [V, A, Q].into_iter().filter(|kind| *kind == V || f > 0).for_each(|kind| deal.skip(kind, n));
+}
+
 /// Bytes of `n` integers of `k` bits.
 pub(crate) const fn packed(n: usize, k: u8) -> u64 {
     (n as u64 * k as u64).div_ceil(8)
@@ -118,23 +177,35 @@ struct Dealt {
     q: Vec<u64>,
 }
 
-/// What each product needs of randomness.
-fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Dealt>> {
+/// What each product needs of randomness; nothing where another lane has its result.
+fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>], made: &[Made]) -> Result<Vec<Option<Dealt>>> {
+    let lane = p.drawing();
     let mut l = p.draw(op, Pair::of(p.id, Id::P2), if p.id == Id::P0 { L_0 } else { L_1 })?;
     let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
-    let mut one = |n: usize, f: u8| {
+    let mut one = |n: usize, f: u8, made: Made| {
+        if made == Made::Elsewhere {
+            l.skip(n);
+            skip(&mut deal, n, f);
+            return Ok(None);
+        }
+        let lane = if made == Made::Whole { Lane::ALONE } else { lane };
+        l.set_lane(lane);
+        deal.set_lane(lane);
         let v = deal.take(V, n, Of::Words)?;
         let mut bits = |kind| if f > 0 { deal.take(kind, n, Of::Bits(f)) } else { Ok(vec![]) };
-        Ok(Dealt { v, a: bits(A)?, q: bits(Q)?, l: l.words(n) })
+        Ok(Some(Dealt { v, a: bits(A)?, q: bits(Q)?, l: l.words(n) }))
     };
-    factors.iter().map(|z| one(z.shape[0] * z.shape[1], z.f)).collect()
+    factors.iter().zip(made).map(|(z, made)| one(z.shape[0] * z.shape[1], z.f, *made)).collect()
 }
 
-fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
+fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
     let (first, peer) = (p.id == Id::P0, p.peer());
-    let mut own: Vec<Tensor> = factors.iter().map(|z| negative(p, z)).collect();
-    let dealt = dealt(p, op, factors)?;
-    for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt) {
+    // What is added to a sum over all lanes is added once.
+    let adds = |i: usize| p.drawing().leads() || !of_batch.get(i).is_some_and(|of_batch| *of_batch);
+    let mut own: Vec<Tensor> = factors.iter().enumerate().map(|(i, z)| negative(p, z, adds(i))).collect();
+    let made = made(p, of_batch, &mut own)?;
+    let dealt = dealt(p, op, factors, &made)?;
+    for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt).filter_map(|(at, dealt)| Some(at).zip(dealt.as_ref())) {
         let offset = if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET };
         c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(v.wrapping_add(offset).wrapping_sub(*c)));
     }
@@ -142,10 +213,16 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
         0 => Part::words(elements(Some(c))),
         f => Part::bits(elements(Some(c)), 64 - f),
     };
-    let round = factors.iter().zip(&own).fold(p.round(op, OPEN), |round, (z, c)| round.send(peer, part(z, c)));
+    let here = factors.iter().zip(&own).zip(&dealt).filter(|(_, dealt)| dealt.is_some()).map(|(at, _)| at);
+    let elsewhere: Vec<Share> = factors.iter().map(|z| zeros(p, z.shape)).collect();
+    let round = here.fold(p.round(op, OPEN), |round, (z, c)| round.send(peer, part(z, c)));
     let mut round = round.then()?;
     let mut out = vec![];
-    for ((z, mut c), dealt) in factors.iter().zip(own).zip(dealt) {
+    for (((z, mut c), dealt), elsewhere) in factors.iter().zip(own).zip(dealt).zip(elsewhere) {
+        let Some(dealt) = dealt else {
+            out.push(elsewhere);
+            continue;
+        };
         let (n, f) = (c.len(), z.f);
         let theirs = if f == 0 { round.words(peer, n)? } else { round.bits(peer, n, 64 - f)? };
         c.iter_mut().zip(theirs).for_each(|(c, theirs)| *c = c.wrapping_add(theirs));
@@ -166,7 +243,7 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Share>>
 
 /// What a server takes off v_j. P0: m_x l_y0 + l_x0 m_y. P1: m_x (l_y1 - m_y) + l_x1 m_y, or the same with m_x m_y taken off the other term:
 /// off the smaller one of the factors. And less the addend, m - l_0 at P0, -l_1 at P1.
-fn negative(p: &Party, z: &Factors<'_>) -> Tensor {
+fn negative(p: &Party, z: &Factors<'_>, adds: bool) -> Tensor {
     let first = p.id == Id::P0;
     let mut c = Tensor::zeros(z.shape);
     if let (Some(m_x), Some(m_y), Some(l_x), Some(l_y)) = (z.x.m(), z.y.m(), own_mask(p, z.x), own_mask(p, z.y)) {
@@ -176,7 +253,7 @@ fn negative(p: &Party, z: &Factors<'_>) -> Tensor {
             (false, false) => z.sum([[m_x, &words::sub(l_y, m_y)], [l_x, m_y]]),
         };
     }
-    if let Some((m, l)) = z.plus.as_ref().and_then(|plus| plus.m().zip(own_mask(p, plus))) {
+    if let Some((m, l)) = z.plus.as_ref().filter(|_| adds).and_then(|plus| plus.m().zip(own_mask(p, plus))) {
         words::add_assign(&mut c, l);
         if first {
             words::sub_assign(&mut c, m);

@@ -1,12 +1,12 @@
 //! Which protocol of this suite serves which operation of the engine.
 
 use super::and::all;
-use super::product::products;
+use super::product::{products, products_over};
 use super::share::reconstruct;
-use super::{Bit, Share, drelu::drelu, lift::lift, select::select, softmax, truncate::truncate};
+use super::{Bit, Share, drelu::drelu, lanes, lift::lift, select::select, softmax, truncate::truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
 use crate::{Party, Result};
-use trefoil_engine::{Format, Index, Result as EngineResult};
+use trefoil_engine::{Format, Index, Lane, Result as EngineResult, Told};
 use trefoil_ring::Tensor;
 
 /// The engine on this suite.
@@ -92,6 +92,25 @@ impl Protocols for Riders {
     }
     fn open(&mut self, p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
         reconstruct(p, x)
+    }
+
+    fn lane(p: &Party) -> Lane {
+        p.lane()
+    }
+    fn lead(p: &mut Party, step: u64, common: &[&Num], rows: &[&Num]) -> Result<Vec<Num>> {
+        lanes::lead(p, step, common, rows)
+    }
+    fn follow(p: &mut Party) -> Result<Option<Told<Num>>> {
+        lanes::follow(p)
+    }
+    fn set_apart(p: &mut Party, apart: bool) {
+        p.set_apart(apart);
+    }
+    fn products_over(&mut self, p: &mut Party, z: &[Factors<'_, Share>], of_batch: &[bool]) -> Result<Vec<Share>> {
+        products_over(p, z, of_batch)
+    }
+    fn sum_of_lanes(p: &mut Party, x: Num) -> Result<Num> {
+        lanes::sum(p, x)
     }
 
     fn softmax(e: &mut Masked, x: &Num, out: Format) -> EngineResult<Num> {

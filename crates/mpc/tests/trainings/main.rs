@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod lanes;
 mod layers;
 mod lying_owners;
 mod metrics;

@@ -34,6 +34,10 @@ impl Dropout {
         let Mode::Train { seed, step } = at.mode else { return Ok(x.clone()) };
         let ([rows, columns], format) = (e.shape(x), e.format(x));
         let mut public = Public::new(seed, &[7, step, at.node as u64]);
+        // A lane has rows of a batch, and what is drawn for those before them is left out.
+        (0..e.lane().rank * rows * columns).for_each(|_| {
+            public.unit();
+        });
         // A column of zeros behind the others is what is taken in place of an element.
         let index: Vec<usize> = (0..rows * columns)
             .map(|i| (i / columns * (columns + 1), i % columns))

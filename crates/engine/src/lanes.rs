@@ -1,0 +1,49 @@
+//! Lanes: engines that work on one batch together, each on rows of its own.
+
+/// Which of the lanes of a batch an engine is.
+///
+/// ```
+/// use trefoil_engine::Lane;
+/// // The third of four lanes has the third quarter of a batch of 128 rows.
+/// let lane = Lane { rank: 2, of: 4 };
+/// assert_eq!(lane.rows(128), 64..96);
+/// assert_eq!(Lane::ALONE.rows(128), 0..128);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lane {
+    /// Its number, counted from 0.
+    pub rank: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Lane {
+    /// The only one.
+    pub const ALONE: Lane = Lane { rank: 0, of: 1 };
+
+    /// Whether there are others.
+    pub const fn has_others(self) -> bool {
+        self.of > 1
+    }
+
+    /// Whether this lane holds what all have in common, such as the parameters' state.
+    pub const fn leads(self) -> bool {
+        self.rank == 0
+    }
+
+    /// Its rows of a batch, which the lanes divide evenly.
+    pub const fn rows(self, batch: usize) -> std::ops::Range<usize> {
+        let each = batch / self.of;
+        self.rank * each..(self.rank + 1) * each
+    }
+}
+
+/// What lane 0 has told another lane to do: a step, on what all lanes have in common and on rows of its own.
+pub struct Told<N> {
+    /// The step, counted from 0.
+    pub step: u64,
+    /// The same in all lanes.
+    pub common: Vec<N>,
+    /// This lane's rows of each.
+    pub rows: Vec<N>,
+}

@@ -1,0 +1,108 @@
+//! Shares on their way between the ranks of one party.
+//!
+//! No protocol: a rank gives another what its own party holds. Linear operations act on each part of a share alike, so the sum over ranks of a matrix's shares is the
+//! shares of the sum.
+
+use super::share::{Share, elements, tensor};
+use crate::lanes::{DISMISS, STEP, of_another_length};
+use crate::secure::Num;
+use crate::{Error, Party, Result};
+use trefoil_engine::{Format, Index, Lane, Told};
+
+/// Numbers that say what the words behind them are.
+const HEAD: usize = 6;
+
+/// A matrix with its format as words: what it is, then m, both masks and e, as far as this party has them.
+fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
+    let lift = share.pending();
+    let parts = [share.m(), share.mask(0), share.mask(1), lift.and_then(|lift| lift.own.as_ref())];
+    let present = parts.iter().enumerate().fold(0, |bits, (i, part)| bits | u64::from(part.is_some()) << i);
+    let [rows, columns] = share.shape.map(|n| n as u64);
+    out.extend([rows, columns, format.frac.into(), format.bits.into(), present, lift.map_or(0, |lift| lift.f.into())]);
+    parts.into_iter().flatten().for_each(|part| out.extend(elements(Some(part))));
+}
+
+/// The first matrix of `words`, which go on behind it.
+fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
+    let short = |found: usize, expected: usize| of_another_length(0, found, expected);
+    let (head, rest) = words.split_first_chunk::<HEAD>().ok_or_else(|| short(words.len(), HEAD))?;
+    let [rows, columns, frac, bits, present, f] = *head;
+    let shape = [rows as usize, columns as usize];
+    let n = shape[0].checked_mul(shape[1]).filter(|n| *n <= rest.len()).ok_or_else(|| short(rest.len(), usize::MAX))?;
+    *words = rest;
+    let mut part = |i: u64| -> Result<_> {
+        if present >> i & 1 == 0 {
+            return Ok(None);
+        }
+        let (own, rest) = words.split_at_checked(n).ok_or_else(|| short(words.len(), n))?;
+        *words = rest;
+        Ok(Some(tensor(shape, own.to_vec())))
+    };
+    let (m, l, own) = (part(0)?, [part(1)?, part(2)?], part(3)?);
+    let share = Share::new(shape, m, l);
+    let share = if f > 0 { share.with_lift(f as u8, own) } else { share };
+    Ok(Num::new(share, Format { frac: frac as u8, bits: bits as u8 }))
+}
+
+/// Lane 0: sends each other lane all of `common` and its rows of `rows`; its own rows.
+///
+/// # Errors
+/// A rank is gone.
+pub fn lead(p: &mut Party, step: u64, common: &[&Num<Share>], rows: &[&Num<Share>]) -> Result<Vec<Num<Share>>> {
+    let lane = p.lane();
+    let place = p.place();
+    let part = |x: &Num<Share>, rank: usize| {
+        let rows: Vec<usize> = Lane { rank, ..lane }.rows(x.share.shape[0]).collect();
+        Num::new(x.share.gather(Index::Rows(&rows)), x.format)
+    };
+    if let Some(mut lanes) = p.lanes() {
+        let mut all = vec![STEP, step, place[0], place[1], common.len() as u64];
+        common.iter().for_each(|x| pack(x, &mut all));
+        lanes.spread(all)?;
+        for rank in 1..lane.of {
+            let mut own = vec![];
+            rows.iter().for_each(|x| pack(&part(x, rank), &mut own));
+            lanes.give(rank, own)?;
+        }
+    }
+    p.set_apart(true);
+    Ok(rows.iter().map(|x| part(x, 0)).collect())
+}
+
+/// Another lane: what lane 0 has it do.
+///
+/// # Errors
+/// A rank is gone, or says something else.
+pub fn follow(p: &mut Party) -> Result<Option<Told<Num<Share>>>> {
+    let Some(mut lanes) = p.lanes() else { return Ok(None) };
+    let all = lanes.spread(vec![])?;
+    let (step, place, number, mut words) = match &all[..] {
+        [STEP, step, a, b, n, words @ ..] => (*step, [*a, *b], *n, words),
+        [DISMISS] => return Ok(None),
+        _ => return Err(Error::Lane { rank: 0, why: "sent something else than a step".into() }),
+    };
+    let common = (0..number).map(|_| unpack(&mut words)).collect::<Result<Vec<_>>>()?;
+    let own = lanes.take(0)?;
+    let (mut words, mut rows) = (&own[..], vec![]);
+    while !words.is_empty() {
+        rows.push(unpack(&mut words)?);
+    }
+    drop(lanes);
+    p.go_to(place);
+    p.set_apart(true);
+    Ok(Some(Told { step, common, rows }))
+}
+
+/// The sum of all lanes' shares, at lane 0.
+///
+/// # Errors
+/// A rank is gone, or has something of another shape.
+pub fn sum(p: &mut Party, x: Num<Share>) -> Result<Num<Share>> {
+    let Some(mut lanes) = p.lanes() else { return Ok(x) };
+    let mut words = vec![];
+    pack(&x, &mut words);
+    let head: Vec<u64> = words.drain(..HEAD).collect();
+    let Some(sum) = lanes.sum(words)? else { return Ok(x) };
+    let words: Vec<u64> = head.into_iter().chain(sum).collect();
+    unpack(&mut &words[..])
+}

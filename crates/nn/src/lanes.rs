@@ -1,0 +1,81 @@
+//! A training in lanes: each batch is split between several engines by rows.
+//!
+//! Lane 0 runs the training as if it were alone: the data, the state, checkpoints and all that is opened are its affair. In each step it gives the other lanes
+//! the parameters, and their rows of the batch. All lanes go forward and back through their rows; what is a sum over the batch, the gradients by parameters, comes
+//! together in lane 0 before it is truncated, so it is rounded once. The optimiser works in lane 0 alone.
+
+use crate::graph::Kind;
+use crate::optimisers::At;
+use crate::train::{Data, State};
+use crate::{Best, Error, Result, Trainer};
+use ndarray::Array2;
+use trefoil_engine::{Engine, Error as EngineError, Format, Result as EngineResult, Told};
+
+impl Trainer {
+    /// Whether the training can be split between so many lanes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names what cannot.
+    pub fn fits_lanes(&self, lanes: usize) -> Result<()> {
+        let batch = self.training().spec.batch;
+        if lanes == 0 || !batch.is_multiple_of(lanes) {
+            return Err(Error::config(
+                "lanes",
+                format!("{lanes} for a batch of {batch} records"),
+                "a number that divides the batch",
+            ));
+        }
+        let nodes = self.network().names().iter().zip(&self.network().graph().nodes);
+        match nodes.into_iter().find(|(_, node)| matches!(node.op, Kind::BatchNorm(_))).filter(|_| lanes > 1) {
+            Some((name, _)) => {
+                let found = format!("{lanes} with {name}, whose statistics are of the whole batch");
+                Err(Error::config("lanes", found, "one, or a network without batch normalisation"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lane 0: the gradients of a batch that all lanes share.
+    pub(crate) fn lead<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        batch: &Data<E::Num>,
+        weights: Option<&E::Num>,
+        at: At,
+    ) -> EngineResult<Vec<E::Num>> {
+        let common: Vec<&E::Num> = state.params.iter().collect();
+        let rows: Vec<&E::Num> = [&batch.x, &batch.y].into_iter().chain(weights).collect();
+        let rows = e.lead(at.step, &common, &rows)?;
+        self.of_own_rows(e, state, rows, at)
+    }
+
+    /// Another lane: takes part in one step after the other until lane 0 says that there is no other.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn follow<E: Engine>(&self, e: &mut E) -> EngineResult<()> {
+        while let Some(Told { step, common, rows }) = e.follow()? {
+            // What an optimiser keeps is in lane 0; here its formats are enough.
+            let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
+            let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
+            let state = State { params: common, kept, best: Best::none(vec![]), statistics: None };
+            self.of_own_rows(e, &state, rows, self.at(step))?;
+        }
+        Ok(())
+    }
+
+    fn of_own_rows<E: Engine>(&self, e: &mut E, state: &State<E::Num>, rows: Vec<E::Num>, at: At) -> EngineResult<Vec<E::Num>> {
+        let expected = [self.training().spec.batch / e.lane().of, self.network().width()];
+        let mut rows = rows.into_iter();
+        let (Some(x), Some(y)) = (rows.next(), rows.next()) else {
+            return Err(EngineError::Shape { what: "rows of a lane", left: [0, 0], right: expected });
+        };
+        if e.shape(&x) != expected || state.params.len() != self.network().params().len() {
+            return Err(EngineError::Shape { what: "rows of a lane", left: e.shape(&x), right: expected });
+        }
+        let gradients = self.gradients(e, state, &Data { x, y }, rows.next().as_ref(), at);
+        e.whole_batch();
+        gradients
+    }
+}
