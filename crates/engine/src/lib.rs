@@ -127,6 +127,28 @@ pub struct Product<'a, N> {
     pub out: Format,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// Rounds.
+    pub rounds: u64,
+    /// Bytes on the links, one after the other where they wait for each other.
+    pub bytes: u64,
+}
+
+impl Took {
+    /// This, and then `next`.
+    #[must_use]
+    pub const fn then(self, next: Took) -> Took {
+        Took { rounds: self.rounds + next.rounds, bytes: self.bytes + next.bytes }
+    }
+
+    /// Seconds, by the round-trip time and the bits per second of links.
+    pub fn seconds(self, rtt: f64, rate: f64) -> f64 {
+        self.rounds as f64 * rtt / 2.0 + 8.0 * self.bytes as f64 / rate
+    }
+}
+
 impl<'a, N> Product<'a, N> {
     /// A matrix product without an addend.
     pub fn matmul(x: &'a N, tx: bool, y: &'a N, ty: bool, out: Format) -> Self {
@@ -328,6 +350,12 @@ pub trait Engine: Sized {
     /// Those of `f`, with the layer's name.
     fn within<T>(&mut self, layer: &str, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         f(self).map_err(|e| e.within(layer))
+    }
+    /// What it takes to compare so many numbers of so many bits with 0 at once, and to select so many times as many by what that says: nothing
+    /// where nobody sends anything. What can be computed in several ways goes the one that takes less.
+    fn choice(&self, numbers: usize, bits: u8, selected: usize) -> Took {
+        let _ = (numbers, bits, selected);
+        Took::default()
     }
     /// Told before each step; randomness and messages are addressed by it. Steps only grow.
     fn begin_step(&mut self, step: u64) {

@@ -2,6 +2,7 @@
 //! transport counts.
 
 use std::ops::{AddAssign, Sub};
+use trefoil_engine::Took;
 
 /// Rounds, and bytes of payload by direction.
 ///
@@ -73,6 +74,13 @@ impl Price {
     /// Bytes of payload on all links.
     pub const fn bytes(&self) -> u64 {
         self.ahead[0] + self.ahead[1] + self.servers + self.to_helper + self.from_helper
+    }
+
+    /// What is waited for: rounds, and what is sent in them from one end of a link while the other end sends as much; or what P2 sends ahead, on
+    /// the link that has more of it, where that is more.
+    pub fn took(&self) -> Took {
+        let in_rounds = self.servers / 2 + self.to_helper / 2 + self.from_helper;
+        Took { rounds: self.rounds, bytes: self.ahead.into_iter().fold(in_rounds, u64::max) }
     }
 
     /// Bytes of payload from each party to each other one.

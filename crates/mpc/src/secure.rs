@@ -1,9 +1,11 @@
 //! The engine on secret shares: formats, alignment and shapes are the same for every suite, and are here once. What differs is
 //! what a share is ([`Shares`]) and which protocol serves which operation ([`Protocols`]).
 
-use crate::{Party, Result};
+use crate::{Party, Price, Result};
 use trefoil_engine::Result as EngineResult;
-use trefoil_engine::{Engine, Error, Format, Index, Kind, Lane, Opened, Product, Scatter, Sum, Told, fits, fixed, functions};
+use trefoil_engine::{
+    Engine, Error, Format, Index, Kind, Lane, Opened, Product, Scatter, Sum, Told, Took, fits, fixed, functions,
+};
 use trefoil_ring::{Tensor, matrix, words};
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
@@ -137,6 +139,9 @@ pub trait Protocols {
         Ok(x)
     }
 
+    /// Of [`Protocols::drelu`] of so many numbers, and of selecting so many times as many by what it says.
+    fn choice_price(numbers: usize, bits: u8, selected: usize) -> Price;
+
     /// The softmax of each row: from the operations above, unless a suite has a protocol for it.
     fn softmax(e: &mut Secure<Self>, x: &Num<Self::Share>, out: Format) -> EngineResult<Num<Self::Share>>
     where
@@ -219,6 +224,9 @@ impl<P: Protocols> Engine for Secure<P> {
         let format = x.format.times(c, frac)?;
         let c = fixed::constant(c, frac);
         Ok(Num::new(x.share.linear(x.share.shape(), |x| words::scale(x, c)), format))
+    }
+    fn choice(&self, numbers: usize, bits: u8, selected: usize) -> Took {
+        P::choice_price(numbers, (bits + 1).clamp(2, 64), selected).took()
     }
     fn times_2(&self, x: &Self::Num, power: i8) -> EngineResult<Self::Num> {
         Ok(Num::new(x.share.clone(), x.format.times_2(power)?))

@@ -134,7 +134,7 @@ impl Trainer {
         if asked(&[Metric::Auc]) {
             let [scores, labels] = ranked.map(|rows| e.beside(&rows.iter().collect::<Vec<_>>()));
             let (scores, labels) = (scores?, labels?);
-            let way = Way::of(e.shape(&scores)[1]);
+            let way = Way::of(e, e.shape(&scores)[1], e.format(&scores).bits);
             found.parts.insert(Part::Pairs, auc::counts(e, way, &scores, &labels)?);
         }
         if divided && let Some(table) = found.parts.remove(&Part::Table) {

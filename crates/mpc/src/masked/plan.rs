@@ -183,6 +183,11 @@ impl Protocols for Riders {
         books.book("masked.and", and::all_cost(bits.len(), first.shape[0] * first.shape[1]));
         Ok(PlannedBit::new(first.shape))
     }
+    fn choice_price(numbers: usize, bits: u8, selected: usize) -> Price {
+        let again = numbers * selected.saturating_sub(1);
+        let selected = Price::at_once([(numbers, false), (again, true)].map(|(n, again)| select::cost(n, again)));
+        drelu::cost(numbers, bits).then(selected)
+    }
     fn open(&mut self, books: &mut Books, x: &Planned) -> Result<Option<Tensor>> {
         whole(books, [x]);
         books.book("masked.share", share::reconstruct_cost(x.count()));

@@ -5,7 +5,7 @@ use super::product::{products, products_over};
 use super::share::reconstruct;
 use super::{Bit, Share, drelu::drelu, lanes, lift::lift, select::select, softmax, truncate::truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
-use crate::{Party, Result};
+use crate::{Party, Price, Result};
 use trefoil_engine::{Format, Index, Lane, Result as EngineResult, Told};
 use trefoil_ring::Tensor;
 
@@ -89,6 +89,9 @@ impl Protocols for Riders {
     }
     fn all(&mut self, p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
         all(p, bits)
+    }
+    fn choice_price(numbers: usize, bits: u8, selected: usize) -> Price {
+        super::plan::Riders::choice_price(numbers, bits, selected)
     }
     fn open(&mut self, p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
         reconstruct(p, x)

@@ -158,6 +158,10 @@ impl Protocols for Choices {
         }
         Ok(bits.swap_remove(0))
     }
+    fn choice_price(numbers: usize, _: u8, selected: usize) -> Price {
+        let opened = numbers * (1 + selected);
+        drelu::cost(numbers).then(matmul::cost(opened, numbers * selected))
+    }
     fn open(&mut self, books: &mut Books, x: &Planned) -> Result<Option<Tensor>> {
         books.book("securenn.share", share::reconstruct_cost(x.count()));
         Ok(None)

@@ -3,7 +3,7 @@
 use super::matmul::{matmul, matmul_sums, open_masked};
 use super::{Share, drelu::drelu, share::reconstruct, truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
-use crate::{Party, Result};
+use crate::{Party, Price, Result};
 use serde::{Deserialize, Serialize};
 use trefoil_engine::{Index, Kind};
 use trefoil_ring::{Tensor, words};
@@ -133,6 +133,9 @@ impl Protocols for Choices {
             bits = halves;
         }
         Ok(bits.swap_remove(0))
+    }
+    fn choice_price(numbers: usize, bits: u8, selected: usize) -> Price {
+        super::plan::Choices::choice_price(numbers, bits, selected)
     }
     fn open(&mut self, p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
         reconstruct(p, x)
