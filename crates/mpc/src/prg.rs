@@ -100,13 +100,13 @@ impl Prg {
         let mut out = Vec::with_capacity(times * n);
         let Lane { rank, of } = self.lane;
         if of == 1 {
-            self.take(times * n, |word| out.push(value(word)));
+            self.take(times * n, &mut out, value);
             return out;
         }
         let start = self.place();
         for i in 0..times {
             self.seek(start + 8 * (i * of + rank) as u128 * n as u128);
-            self.take(n, |word| out.push(value(word)));
+            self.take(n, &mut out, &value);
         }
         self.go_behind(start, times * of * n);
         out
@@ -124,7 +124,7 @@ impl Prg {
         for i in 0..times {
             self.seek(start + 8 * (i * width + first) as u128);
             let mut words = Vec::new();
-            self.take((shift + n).div_ceil(64), |word| words.push(word));
+            self.take((shift + n).div_ceil(64), &mut words, |word| word);
             // Two shifts, so that none is by 64.
             let above = |k: usize| words.get(k + 1).map_or(0, |word| word << 1 << (63 - shift));
             out.extend((0..planes::words(n)).map(|k| words[k] >> shift | above(k)));
@@ -133,11 +133,11 @@ impl Prg {
         out
     }
 
-    /// The next `n` words. What is left of the last block is thrown away.
-    fn take(&mut self, n: usize, mut each: impl FnMut(u64)) {
+    /// Values of the next `n` words, at the end of `out`. What is left of the last block is thrown away.
+    fn take(&mut self, n: usize, out: &mut Vec<u64>, value: impl Fn(u64) -> u64) {
         self.blocks(n, |bytes, left| {
             let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
-            words.iter().for_each(|bytes| each(u64::from_le_bytes(*bytes)));
+            out.extend(words.iter().map(|bytes| value(u64::from_le_bytes(*bytes))));
             words.len()
         });
     }

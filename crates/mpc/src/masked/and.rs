@@ -16,6 +16,8 @@ use super::Bit;
 use super::deal::{Deal, Of};
 use crate::round::Beside;
 use crate::{Id, Op, Pair, Part, Party, Price, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use trefoil_ring::planes;
 
 /// Variables as one party sees them, plane after plane.
@@ -159,36 +161,60 @@ pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
     let (shape, n) = (first.shape, first.len());
     let mut vars = share_masks(p, bits)?;
     // Lanes do what is best for the whole batch, all of them the same.
-    for level in levels(bits.len(), n * p.drawing().of) {
-        vars = evaluate(p, &[(vars, &level, n)], &mut ())?.swap_remove(0);
+    for level in levels(bits.len(), best(bits.len(), n * p.drawing().of)).iter() {
+        vars = evaluate(p, &[(vars, level, n)], &mut ())?.swap_remove(0);
     }
     Ok(Bit::new(shape, if p.id == Id::P2 { vars.mu } else { vars.open }))
 }
 
 /// Of the AND of `count` bits for `n` elements.
 pub fn all_cost(count: usize, n: usize) -> Price {
-    let masks = if count > 1 { 8 * (count * n.div_ceil(64)) as u64 } else { 0 };
-    Price::of(0, [masks, 0], 0).then(of_levels(&levels(count, n), n))
+    cost_by(count, best(count, n), n)
 }
 
-/// The levels of such an AND.
-fn levels(count: usize, n: usize) -> Vec<Formula> {
-    // More than ten to a group are thousands of products.
-    let all = (4..=10).map(|most| {
+/// The same with at most so many bits to a group.
+fn cost_by(count: usize, most: usize, n: usize) -> Price {
+    let plane = 8 * n.div_ceil(64) as u64;
+    let masks = if count > 1 { plane * count as u64 } else { 0 };
+    let (mut left, mut cost) = (count, Price::of(0, [masks, 0], 0));
+    while left > 1 {
+        let size = group(left, most);
+        // Products of two or more of k masks.
+        let products = |k: usize| (1 << k) - 1 - k as u64;
+        let dealt = (left / size) as u64 * products(size) + products(left % size);
+        left = left.div_ceil(size);
+        cost = cost.then(Price::of(1, [0, plane * dealt], 2 * plane * left as u64));
+    }
+    cost
+}
+
+/// How many bits to a group weigh least. More than ten are thousands of products.
+fn best(count: usize, n: usize) -> usize {
+    (4..=10).min_by_key(|most| cost_by(count, *most, n).weight()).unwrap_or(4)
+}
+
+/// Bits of a group where `left` are left: groups of one size, as near as can be.
+const fn group(left: usize, most: usize) -> usize {
+    left.div_ceil(left.div_ceil(most))
+}
+
+/// Levels by the number of bits, and the most to a group.
+type Levels = HashMap<[usize; 2], Arc<Vec<Formula>>>;
+
+/// The levels of such an AND: made once, since there are many subsets of many bits.
+fn levels(count: usize, most: usize) -> Arc<Vec<Formula>> {
+    static MADE: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let levels = made.entry([count, most]).or_insert_with(|| {
         let (mut left, mut levels) = (count, vec![]);
         while left > 1 {
-            // Groups of one size, as near as can be.
-            let size = left.div_ceil(left.div_ceil(most));
+            let size = group(left, most);
             levels.push(Formula::of((0..left).collect::<Vec<_>>().chunks(size).map(|group| vec![group.to_vec()]).collect()));
             left = left.div_ceil(size);
         }
-        levels
+        Arc::new(levels)
     });
-    all.min_by_key(|levels| of_levels(levels, n).weight()).unwrap_or_default()
-}
-
-fn of_levels(levels: &[Formula], n: usize) -> Price {
-    levels.iter().fold(Price::NONE, |sum, level| sum.then(level.cost(n)))
+    Arc::clone(levels)
 }
 
 /// XOR shares of the masks l_b at the servers, ahead of time: 1 bit a bit.
