@@ -122,6 +122,10 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         return Some((what(Form::Percent, "are percentages") + ": they are read as numbers only without the sign", None));
     }
     if count(Form::Comma) > 0 && only(&[Form::Comma, Form::Number, Form::Missing]) {
+        if may_be_thousands(&seen.of(Form::Comma).text) {
+            let why = ", before three digits: between thousands it has to go; --decimal comma reads it as a decimal comma";
+            return Some((what(Form::Comma, "have a comma") + why, None));
+        }
         return Some((what(Form::Comma, "have a decimal comma") + ": --decimal comma reads them", None));
     }
     if count(Form::Date) > 0 && only(&[Form::Date, Form::Missing]) {
@@ -212,6 +216,15 @@ fn names_somebody(name: &str) -> bool {
     words.iter().chain([&joined]).any(|word| NAMING.contains(&word.as_str()))
 }
 
+/// Whether the only comma of a number stands where one between thousands would.
+fn may_be_thousands(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    text.split_once(',').is_some_and(|(before, after)| {
+        let above = before.trim_start_matches(['+', '-']);
+        (1..=3).contains(&above.len()) && digits(above) && !above.starts_with('0') && after.len() == 3 && digits(after)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +239,14 @@ mod tests {
         for name in ["width", "idle", "paid", "age", "tip", "ship", "mailing", "product_name", "humidity", "PhoneCalls2x"] {
             let expected = name == "PhoneCalls2x";
             assert_eq!(names_somebody(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_comma_between_thousands_is_no_decimal_comma() {
+        assert!(may_be_thousands("1,234") && may_be_thousands("-120,000"));
+        for decimal in ["0,125", "1,5", "1234,567", "1,2345", "1,2 4", "12.345,678", "1,234,567", ",123"] {
+            assert!(!may_be_thousands(decimal), "{decimal}");
         }
     }
 }
