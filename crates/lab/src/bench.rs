@@ -115,7 +115,7 @@ pub fn step_seconds(network: Graph, batch: usize, optimiser: OptimiserKind, suit
         links: "local",
         iterations: FEW,
         most: Duration::from_secs(60),
-        queue_bytes: 32 << 20,
+        queue_bytes: trefoil_net::QUEUE_BYTES,
         threads,
         in_process: true,
         program: Path::new(""),

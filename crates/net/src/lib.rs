@@ -19,10 +19,9 @@ pub use error::{Error, Fault, Result};
 pub use frame::{At, Frame, Id, Part, Ring};
 
 /// How many bytes of frames may wait at each end of a link, unless told otherwise. A helper that runs ahead is held up by it, so that it
-/// bounds the memory that its lead takes: as much at the receiver, and as much at the helper. It is some ten steps of a small network,
-/// or half a second of what a helper deals, enough to even out that its work comes in bursts; and 60 times what is on its way on a
-/// link of 100 Mbit/s and 40 ms.
-pub const QUEUE_BYTES: usize = 32 << 20;
+/// bounds the memory that its lead takes: as much at each receiver, and as much for each at the helper. It is some ten steps of a small network
+/// and enough to even out that a helper's work comes in bursts; and 30 times what is on its way on a link of 100 Mbit/s and 40 ms.
+pub const QUEUE_BYTES: usize = 16 << 20;
 
 /// A party's connection to the two others.
 ///

@@ -88,6 +88,17 @@ pub struct Shaped<N> {
     free: [Duration; 3],
 }
 
+/// `net`, with the delay and bandwidth of these links where there are some.
+///
+/// # Errors
+/// [`ProfileError`]: the text is no [`Profile`].
+pub fn over(net: Box<dyn Net>, links: Option<&str>) -> std::result::Result<Box<dyn Net>, ProfileError> {
+    Ok(match links {
+        Some(links) => Box::new(Shaped::new(net, links.parse()?)),
+        None => net,
+    })
+}
+
 impl<N: Net> Shaped<N> {
     /// `net` with the delay and bandwidth of `profile`.
     pub fn new(net: N, profile: Profile) -> Shaped<N> {

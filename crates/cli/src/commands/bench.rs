@@ -49,7 +49,7 @@ pub struct Bench {
     seconds: u64,
 
     /// Mebibytes of frames that may wait at each end of a link: they bound the helper's lead
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    #[arg(long, value_name = "N", default_value_t = trefoil_net::QUEUE_BYTES as u64 >> 20, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     queue_megabytes: u64,
 
     /// Run nothing: rounds and bytes of a training step or a query, as the protocols state them

@@ -75,7 +75,7 @@ pub struct Plan {
     cores: u32,
 
     /// Mebibytes of frames that may wait at each end of a link, as in party.toml
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    #[arg(long, value_name = "N", default_value_t = trefoil_net::QUEUE_BYTES as u64 >> 20, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     queue_megabytes: u64,
 
     /// Print JSON

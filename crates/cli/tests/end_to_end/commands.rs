@@ -44,10 +44,10 @@ fn a_training_is_planned() {
     assert!((price - 0.1 * gigabytes - 3.0 * of("training", "total")).abs() < 1e-6 * price, "{plan}");
     // 60,000 records of 784 grey levels and ten classes, in two words each, and what may wait.
     let memory = |id: &str, part: &str| plan["memory_parts"][id][part].as_u64().unwrap();
-    assert_eq!((memory("P0", "records"), memory("P1", "queues")), (60_000 * 794 * 8, 32 << 20));
+    assert_eq!((memory("P0", "records"), memory("P1", "queues")), (60_000 * 794 * 8, 16 << 20));
     // The other link of P2 carries a little less.
     let at_p0 = memory("P0", "queues");
-    assert!((28 << 20..32 << 20).contains(&at_p0) && memory("P2", "queues") == at_p0 + (32 << 20), "{at_p0}");
+    assert!((14 << 20..16 << 20).contains(&at_p0) && memory("P2", "queues") == at_p0 + (16 << 20), "{at_p0}");
     let parts = ["records", "training", "overhead", "queues", "process"].map(|part| memory("P1", part));
     assert_eq!(plan["memory_bytes"]["P1"], parts.iter().sum::<u64>());
     let links = plan["training"]["bytes_by_link"].as_object().unwrap();
