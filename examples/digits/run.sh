@@ -18,8 +18,7 @@ say "The three parties, whose operators approve the job"
 start_parties job.toml
 
 say "The archives share their images"
-run trefoil share archive-north.csv --job job.toml --key keys/archive-north.pem
-run trefoil share archive-south.csv --job job.toml --key keys/archive-south.pem
+share_images
 
 say "The library waits for its model"
 run trefoil job status job.toml --key keys/library.pem --follow

@@ -25,8 +25,7 @@ say "Three parties, each of two ranks"
 start_parties job.toml
 
 say "The archives share their images with rank 0 of each party, which are the parties to everybody else"
-run trefoil share archive-north.csv --job job.toml --key keys/archive-north.pem
-run trefoil share archive-south.csv --job job.toml --key keys/archive-south.pem
+share_images
 
 say "Rank 1 of the post dies: that ends the post's mpirun, and the other two parties wait"
 until [ -n "$(opened job.toml library)" ]; do sleep 0.1; done

@@ -9,17 +9,21 @@ pub mod fixed;
 mod float;
 mod format;
 pub mod functions;
+mod index;
 mod lanes;
 mod scatter;
 mod shapes;
+mod took;
 
 pub use error::{Error, Result};
 pub use fixed::{Fixed, FixedNum};
 pub use float::{Float, FloatNum, fits};
 pub use format::{Format, MAX_BITS};
+pub use index::Index;
 pub use lanes::{Lane, Told};
 pub use scatter::Scatter;
 pub use shapes::{ShapeNum, Shapes};
+pub use took::Took;
 
 use ndarray::Array2;
 use std::ops::Range;
@@ -27,65 +31,6 @@ use std::ops::Range;
 /// A matrix of public values in the clear, or `None` at a party that does not see them: control flow never depends
 /// on it.
 pub type Opened = Option<Array2<f64>>;
-
-/// A rearrangement of elements; repeats are allowed, so it also broadcasts.
-#[derive(Clone, Copy, Debug)]
-pub enum Index<'a> {
-    /// These rows, in this order.
-    Rows(&'a [usize]),
-    /// These columns, in this order.
-    Cols(&'a [usize]),
-    /// A matrix of the given shape whose elements are those at these places, counted row by row.
-    Flat([usize; 2], &'a [usize]),
-    /// The same of each block alike, so that what is said of one record serves a batch: the elements, counted row by row, are cut
-    /// into blocks of `of`; each gives its elements at these places, and a zero for a place beyond its end. The result has `cols` columns.
-    Blocks {
-        /// Elements of a block.
-        of: usize,
-        /// Columns of the result.
-        cols: usize,
-        /// Places in a block.
-        at: &'a [usize],
-    },
-}
-
-impl Index<'_> {
-    /// The shape that indexing a matrix of `shape` gives.
-    pub fn shape(&self, shape: [usize; 2]) -> [usize; 2] {
-        match *self {
-            Index::Rows(rows) => [rows.len(), shape[1]],
-            Index::Cols(cols) => [shape[0], cols.len()],
-            Index::Flat(shape, _) => shape,
-            Index::Blocks { of, cols, at } => [shape[0] * shape[1] / of.max(1) * at.len() / cols.max(1), cols],
-        }
-    }
-
-    /// The rearranged matrix.
-    ///
-    /// Panics if an index is out of range, save for blocks: an index comes from shapes, which are public and have been checked.
-    pub fn of<T: Copy + Default>(&self, x: &Array2<T>) -> Array2<T> {
-        let [rows, cols] = self.shape([x.nrows(), x.ncols()]);
-        let rows_of_x = x.as_standard_layout();
-        let elements = rows_of_x.as_slice().unwrap_or(&[]);
-        let mut out = Vec::with_capacity(rows * cols);
-        match *self {
-            Index::Rows(rows) => rows.iter().for_each(|i| out.extend_from_slice(&elements[i * x.ncols()..][..x.ncols()])),
-            Index::Cols(cols) => {
-                elements.chunks_exact(x.ncols().max(1)).for_each(|row| out.extend(cols.iter().map(|j| row[*j])));
-            }
-            Index::Flat(_, at) => out.extend(at.iter().map(|i| elements[*i])),
-            Index::Blocks { of, at, .. } => {
-                for block in elements.chunks_exact(of.max(1)) {
-                    out.extend(at.iter().map(|i| block.get(*i).copied().unwrap_or_default()));
-                }
-            }
-        }
-        let Ok(out) = Array2::from_shape_vec((rows, cols), out) else {
-            unreachable!("an index gives as many elements as its shape says")
-        };
-        out
-    }
-}
 
 /// What to sum over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,28 +70,6 @@ pub struct Product<'a, N> {
     pub plus: Option<&'a N>,
     /// Fraction bits and range of the result; at most as many fraction bits as x and y have together.
     pub out: Format,
-}
-
-/// What is waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Took {
-    /// Rounds.
-    pub rounds: u64,
-    /// Bytes on the links, one after the other where they wait for each other.
-    pub bytes: u64,
-}
-
-impl Took {
-    /// This, and then `next`.
-    #[must_use]
-    pub const fn then(self, next: Took) -> Took {
-        Took { rounds: self.rounds + next.rounds, bytes: self.bytes + next.bytes }
-    }
-
-    /// Seconds, by the round-trip time and the bits per second of links.
-    pub fn seconds(self, rtt: f64, rate: f64) -> f64 {
-        self.rounds as f64 * rtt / 2.0 + 8.0 * self.bytes as f64 / rate
-    }
 }
 
 impl<'a, N> Product<'a, N> {

@@ -8,8 +8,7 @@ use crate::graph::Kind;
 use crate::optimisers::At;
 use crate::train::{Data, State};
 use crate::{Best, Error, Result, Trainer};
-use ndarray::Array2;
-use trefoil_engine::{Engine, Error as EngineError, Format, Result as EngineResult, Told};
+use trefoil_engine::{Engine, Error as EngineError, Result as EngineResult, Told};
 
 impl Trainer {
     /// Whether the training can be split between so many lanes.
@@ -57,9 +56,7 @@ impl Trainer {
     pub fn follow<E: Engine>(&self, e: &mut E) -> EngineResult<()> {
         while let Some(Told { step, common, rows }) = e.follow()? {
             // What an optimiser keeps is in lane 0; here its formats are enough.
-            let zeros = |([rows, columns], format): ([usize; 2], Format)| e.public(&Array2::zeros((rows, columns)), format);
-            let kept = self.keeps().into_iter().map(zeros).collect::<EngineResult<_>>()?;
-            let state = State { params: common, kept, best: Best::none(vec![]), statistics: None };
+            let state = State { params: common, kept: self.nothing_kept(e)?, best: Best::none(vec![]), statistics: None };
             self.of_own_rows(e, &state, rows, self.at(step))?;
         }
         Ok(())

@@ -32,6 +32,7 @@ pub mod class_weights;
 pub mod cross_entropy;
 mod error;
 pub mod evaluate;
+pub mod events;
 pub mod figures;
 mod fit;
 pub mod fold;

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trefoil_net::shaped::Profile;
+use trefoil_net::Net;
+use trefoil_net::shaped::{self, Profile};
 
 /// A party's configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -116,6 +117,15 @@ fn info() -> String {
 const MOST: u64 = 1 << 16;
 
 impl Config {
+    /// The network with the delay and bandwidth that are asked for.
+    ///
+    /// # Errors
+    /// `links` is no profile.
+    pub(crate) fn shaped(&self, net: Box<dyn Net>) -> Result<Box<dyn Net>> {
+        let links = self.links.as_deref();
+        shaped::over(net, links).map_err(|e| Error::config("links", links.unwrap_or_default(), e))
+    }
+
     /// Reads a configuration, and makes its paths absolute or relative to the current folder.
     ///
     /// # Errors

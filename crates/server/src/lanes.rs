@@ -20,7 +20,7 @@ use trefoil_job::{Job, JobHash};
 use trefoil_mpc::{Lanes, Party, Seeds};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Options, mesh};
-use trefoil_net::{Id, Net, shaped};
+use trefoil_net::{Id, Net};
 use trefoil_nn::{Trainer, Training};
 
 /// More ranks are no cluster's.
@@ -61,12 +61,15 @@ pub(crate) fn offered(at: &Session<'_>) -> Result<Vec<String>> {
 /// # Errors
 /// What cannot, in one line.
 pub(crate) fn fits(here: &Here, job: &Job, trainer: &Trainer) -> Result<()> {
-    let lanes = ranks(here);
-    if lanes > 1 && job.chosen().suite != SuiteName::Masked {
-        let found = format!("{lanes} with the suite {}", job.chosen().suite);
-        return Err(Error::config("lanes", found, "one, or the suite masked"));
+    knows_lanes(job.chosen().suite, ranks(here))?;
+    Ok(trainer.fits_lanes(ranks(here))?)
+}
+
+fn knows_lanes(suite: SuiteName, lanes: usize) -> Result<()> {
+    if lanes > 1 && suite != SuiteName::Masked {
+        return Err(Error::config("lanes", format!("{lanes} with the suite {suite}"), "one, or the suite masked"));
     }
-    Ok(trainer.fits_lanes(lanes)?)
+    Ok(())
 }
 
 /// What another rank is told of a session.
@@ -192,10 +195,7 @@ fn take_part(config: &Config, identity: &Identity, lanes: &Shared, address: &str
         equal.insert(name.into(), value.into());
     }
     compare(&mut *net, &me.others(), "lane.hello", &equal, until)?;
-    if let Some(links) = &config.links {
-        let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
-        net = Box::new(shaped::Shaped::new(net, profile));
-    }
+    let mut net = config.shaped(net)?;
     let seeds = match config.insecure.mask_seed {
         Some(seed) => Seeds::insecure(me, seed),
         None => keys(&mut *net, me, until)?,
@@ -271,6 +271,13 @@ mod tests {
 
     fn config(lanes: &str) -> Config {
         Config::parse(&format!("listen = \"0.0.0.0:7100\"\nkey = \"k\"\ndata = \"d\"\n{lanes}"), "party.toml").unwrap()
+    }
+
+    #[test]
+    fn a_suite_without_lanes_refuses_them() {
+        assert!(knows_lanes(SuiteName::Securenn, 1).is_ok() && knows_lanes(SuiteName::Masked, 4).is_ok());
+        let e = knows_lanes(SuiteName::Securenn, 2).unwrap_err().to_string();
+        assert!(e.contains("lanes: found 2 with the suite securenn, expected one, or the suite masked"), "{e}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::server::{Here, Server};
 use crate::{Error, Result};
 use trefoil_job::Job;
-use trefoil_net::{Id, Net, recorded, shaped};
+use trefoil_net::{Id, Net, recorded};
 use trefoil_nn::Training;
 
 /// What holds for all of a session.
@@ -17,11 +17,7 @@ pub struct Session<'a> {
 
 /// The network with the decorators that the party's configuration asks for.
 pub fn decorated(server: &Server, me: Id, net: impl Net + 'static) -> Result<Box<dyn Net>> {
-    let mut net: Box<dyn Net> = Box::new(net);
-    if let Some(links) = &server.config.links {
-        let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
-        net = Box::new(shaped::Shaped::new(net, profile));
-    }
+    let mut net = server.config.shaped(Box::new(net))?;
     if let Some(dir) = &server.config.insecure.record {
         std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
         // Every session has a file of its own: P0.jsonl, P0-2.jsonl, ...

@@ -87,10 +87,8 @@ fn run(config: &Config) -> Result<()> {
     map.insert("benchmark".into(), format!("{:?}", config.operation).into());
     map.insert("links".into(), config.links.clone().into());
     compare(&mut *net, &me.others(), "node.hello", &map, until)?;
-    if let Some(links) = &config.links {
-        let profile: shaped::Profile = links.parse().map_err(|e| Error::config("links", links, e))?;
-        net = Box::new(shaped::Shaped::new(net, profile));
-    }
+    let links = config.links.as_deref();
+    let mut net = shaped::over(net, links).map_err(|e| Error::config("links", links.unwrap_or_default(), e))?;
     let seeds = keys(&mut *net, me, until)?;
     emit(&Event::Connected);
     let party = Party::new(me, net, seeds);

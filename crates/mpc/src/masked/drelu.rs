@@ -55,6 +55,7 @@ impl Layout {
         let of = |&(n, low): &(usize, u8)| {
             let chunks = if rounds == 3 { 4..=4 } else { 4..=7 };
             let some = chunks.map(|chunk| Layout { chunk, rounds }).filter(|layout| layout.serves(low));
+            // Of as many rounds the fewest bytes on all links.
             some.min_by_key(|layout| layout.cost(n, low).bytes())
         };
         sizes.iter().map(of).collect()
