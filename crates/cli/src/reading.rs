@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use trefoil_client::peers::Peers;
-use trefoil_data::records::{Reading, Source, Unit, encoding};
+use trefoil_data::records::{Numerals, Reading, Source, Thousands, Unit, encoding};
 use trefoil_job::Job;
 
-/// How CSV is read.
+/// How a file of texts is read.
 #[derive(Args, Clone, Debug)]
 pub struct ReadArgs {
     /// CSV: its encoding, such as latin1, windows-1250 or utf-16le [default: UTF-8, or what its byte order mark says]
@@ -17,9 +17,13 @@ pub struct ReadArgs {
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
 
-    /// CSV: what numbers have between integers and fractions
+    /// What numbers in texts have between integers and fractions
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Decimal::Point)]
     decimal: Decimal,
+
+    /// What numbers in texts may have between their thousands: ",", ".", "'" or " " [default: nothing, or points with --decimal comma]
+    #[arg(long, value_name = "CHARACTER", value_parser = thousands)]
+    thousands: Option<Thousands>,
 }
 
 /// An owner's records, and the job that they are for.
@@ -86,6 +90,11 @@ fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+fn thousands(text: &str) -> Result<Thousands, String> {
+    let is = |thousands: &Thousands| thousands.marks().iter().any(|mark| text.chars().eq([*mark]));
+    Thousands::ALL.into_iter().find(is).ok_or_else(|| "expected a comma, a point, an apostrophe or a blank, in quotes".into())
+}
+
 fn unit(text: &str) -> Result<(String, Unit), String> {
     match text.rsplit_once('=') {
         Some((column, unit)) if !column.is_empty() => Ok((column.to_owned(), unit.parse()?)),
@@ -100,7 +109,7 @@ impl ReadArgs {
     /// A file with what the options say of it.
     ///
     /// # Errors
-    /// An encoding that nobody knows.
+    /// An encoding that nobody knows; a mark that would mean two things.
     pub fn source(&self, path: &Path) -> trefoil_server::Result<Source> {
         let encoding = match &self.encoding {
             None => None,
@@ -112,7 +121,15 @@ impl ReadArgs {
                 )
             })?),
         };
-        let reading = Reading { encoding, delimiter: self.delimiter, decimal_comma: self.decimal == Decimal::Comma };
+        let numerals = Numerals { decimal_comma: self.decimal == Decimal::Comma, thousands: self.thousands };
+        if !numerals.is_possible() {
+            let [found, expected] = match numerals.decimal_comma {
+                true => ["a comma, with --decimal comma", "another mark: a number's comma is before its fraction"],
+                false => ["a point, without --decimal comma", "another mark: a number's point is before its fraction"],
+            };
+            return Err(trefoil_server::Error::config("--thousands", found, expected));
+        }
+        let reading = Reading { encoding, delimiter: self.delimiter, numerals };
         Ok(Source { reading, ..Source::of(path) })
     }
 }

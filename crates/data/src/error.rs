@@ -101,9 +101,9 @@ pub enum DataError {
         /// What is accepted.
         expected: String,
     },
-    /// A quote of a CSV file that stands where none may.
+    /// A line of a file of texts that is no record: of CSV with a quote that stands where none may, of JSON lines without an object.
     #[error("{file}: line {line}: found {found}, expected {expected}")]
-    Quote {
+    Line {
         /// The path.
         file: String,
         /// From 1.

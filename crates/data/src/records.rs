@@ -5,7 +5,7 @@
 //! | CSV, plain or gzip | `.csv`, `.tsv`, with `.gz` | by the names in the header; others are ignored |
 //! | Parquet | `.parquet`, a folder of such | by name; others are ignored |
 //! | Arrow IPC: Feather's second version, or a stream | `.arrow`, `.feather`, `.ipc`, `.arrows` | by name; others are ignored |
-//! | JSON lines, plain or gzip | `.jsonl`, `.ndjson` | by the names of the first record's fields; others are ignored |
+//! | JSON lines, plain or gzip | `.jsonl`, `.ndjson`, `.json` | by the names of the first records' fields; others are ignored |
 //! | a folder of PNG images | a folder in it for each class | a pixel a column, and the folder's name as label |
 //! | NumPy | `.npy`, `.npz` | the owner's columns in the schema's order; the label in a second file |
 //! | IDX, plain or gzip | its first bytes | as NumPy, a pixel a column |
@@ -31,6 +31,7 @@ mod idx;
 mod in_order;
 mod joined;
 mod jsonl;
+mod looks;
 pub(crate) mod memory;
 mod missing;
 mod npy;
@@ -64,7 +65,7 @@ pub use missing::Missing;
 pub use raw::{Raw, RawColumn, STANDARD_INPUT};
 use std::path::PathBuf;
 use stream::Progress;
-pub use text::{Reading, encoding};
+pub use text::{Numerals, Reading, Thousands, encoding};
 pub use unit::Unit;
 use value::Encoding;
 
@@ -77,7 +78,7 @@ pub struct Source {
     pub labels: Option<PathBuf>,
     /// Where columns have names: the one by which records find their labels in that file.
     pub by: Option<String>,
-    /// CSV: how it is to be read.
+    /// How its texts are to be read.
     pub reading: Reading,
     /// Columns of numbers that are in another unit than the job's, each with what makes its values those of the job's.
     pub units: Vec<(String, Unit)>,
@@ -163,6 +164,7 @@ impl Records {
         schema.check()?;
         let (mut fields, names) = Fields::of(schema, columns, labelled)?;
         fields.in_units(&source.units)?;
+        fields.numerals = source.reading.numerals;
         let file = source.path.display().to_string();
         let format = match Format::open_named(source)? {
             Some(format) => format.named(source, names, labelled, schema)?,

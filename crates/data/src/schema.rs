@@ -17,6 +17,8 @@
 //! | `numbers` | `count` values v | (v - mean) / deviation, clipped to (-8, 8), each |
 //! | `pixels` | `count` integers from 0 to 255 | p / 256 each |
 //!
+//! A value v of a `number`, a `log` or `numbers` with `clip = [lo, hi]` is brought to these before.
+//!
 //! In a file with named columns, `pixels` or `numbers` named `p` are the columns `p0`, `p1` and so on. Where all columns are pixels,
 //! features have 8 fraction bits, and else 12. A class becomes one number per class, one of them 1, without fraction
 //! bits; a regression's target (y - mean) / deviation, clipped to (-8, 8), has 12 fraction bits.

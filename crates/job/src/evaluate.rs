@@ -106,24 +106,32 @@ fn prepared_by(schema: &Schema, on_shares: bool) -> Input {
             clip,
             log: false,
         };
+        // What a column's values are brought to, as it stands behind their scaling.
+        let clipped = |[lo, hi]: [f64; 2], scaled: &dyn Fn(f64) -> f64| {
+            Some(column.clip().map_or([lo, hi], |[least, most]| [scaled(least).max(lo), scaled(most).min(hi)]))
+        };
+        let standard = |mean: f64, deviation: f64| clipped([-8.0, 8.0], &|v| (v - mean) / deviation);
         match column {
             schema::Column::Number { name, within: Some(within), .. } => {
                 // As it is shared. What lies beyond the bounds was in nobody's records.
                 let ([least, most], unit) = (*within, schema::secure_unit(*within));
                 let middle = least / 2.0 + most / 2.0;
-                numbers(name, 1, middle, unit, Some([(least - middle) / unit, (most - middle) / unit]))
+                let scaled = |v| (v - middle) / unit;
+                numbers(name, 1, middle, unit, clipped([scaled(least), scaled(most)], &scaled))
             }
             // A checked column has both.
             schema::Column::Number { name, mean, deviation, .. } => {
-                numbers(name, 1, mean.unwrap_or_default(), deviation.unwrap_or(1.0), Some([-8.0, 8.0]))
+                let (mean, deviation) = (mean.unwrap_or_default(), deviation.unwrap_or(1.0));
+                numbers(name, 1, mean, deviation, standard(mean, deviation))
             }
             schema::Column::Range { name, min, max, .. } => numbers(name, 1, *min, max - min, Some([0.0, 1.0])),
             schema::Column::Pixels { name, count } => numbers(name, *count, 0.0, 256.0, None),
-            schema::Column::Numbers { name, count, mean, deviation } => {
-                numbers(name, *count, *mean, *deviation, Some([-8.0, 8.0]))
+            schema::Column::Numbers { name, count, mean, deviation, .. } => {
+                numbers(name, *count, *mean, *deviation, standard(*mean, *deviation))
             }
             schema::Column::Log { name, mean, deviation, .. } => {
-                let (name, subtract, divide, clip) = (name.clone(), *mean, *deviation, Some([-8.0, 8.0]));
+                let clip = clipped([-8.0, 8.0], &|v| (v.ln() - mean) / deviation);
+                let (name, subtract, divide) = (name.clone(), *mean, *deviation);
                 Column::Numbers { name, count: 1, subtract, divide, clip, log: true }
             }
             schema::Column::Boolean { name } => Column::flag(name.clone()),

@@ -104,16 +104,16 @@ fn an_onnx_file_takes_raw_columns() {
 fn a_model_prepares_a_file_as_its_job_does() {
     let schema: Schema = serde_json::from_str(
         r#"{"task": "classification", "label": "y", "classes": ["no", "yes"], "holdout": 0, "columns": [
-            {"kind": "number", "name": "age", "mean": 50.0, "deviation": 10.0, "missing": ["", "-1"], "fill": 45.5, "indicator": true},
+            {"kind": "number", "name": "age", "mean": 50.0, "deviation": 10.0, "clip": [20, 55], "missing": ["", "-1"], "fill": 45.5, "indicator": true},
             {"kind": "range", "name": "dose", "min": 0.0, "max": 200.0, "missing": ["NA"], "fill": 100.0},
-            {"kind": "log", "name": "income", "mean": 0.0, "deviation": 0.5, "missing": ["-"], "fill": 1.0},
+            {"kind": "log", "name": "income", "mean": 0.0, "deviation": 0.5, "clip": [0.1, 1e6], "missing": ["-"], "fill": 1.0},
             {"kind": "boolean", "name": "smoker"},
             {"kind": "ordinal", "name": "stage", "values": ["I", "II", "III"], "missing": [""], "fill": "II", "indicator": true},
             {"kind": "category", "name": "town", "values": ["here", "there"], "other": true, "missing": [""], "fill": "here"},
             {"kind": "date", "name": "born", "since": "2000-01-01", "mean": 100.0, "deviation": 50.0, "parts": ["weekday"], "encoding": "one-hot",
              "missing": ["?"], "fill": "2000-01-03", "indicator": true},
             {"kind": "date", "name": "left", "format": "%d.%m.%Y", "parts": ["year", "month"]},
-            {"kind": "numbers", "name": "gene", "count": 3, "mean": 1.0, "deviation": 2.0}]}"#,
+            {"kind": "numbers", "name": "gene", "count": 3, "mean": 1.0, "deviation": 2.0, "clip": [0, 7]}]}"#,
     )
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn a_model_prepares_a_file_as_its_job_does() {
     assert_eq!(shared.shape(), [3, 24]);
     let exact = [
         [
-            &[1.0, 0.0, 0.25, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0],
+            &[0.5, 0.0, 0.25, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0],
             &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][..],
             &[1.0, 1.0, 0.0],
             &[0.0, 0.5, 1.0],
@@ -137,11 +137,11 @@ fn a_model_prepares_a_file_as_its_job_does() {
             &[-0.45, 1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0],
             &[-1.96, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0][..],
             &[2.0, 0.0, -1.0],
-            &[-1.0, -0.5, 8.0],
+            &[-0.5, -0.5, 3.0],
         ]
         .concat(),
         [
-            &[-0.45, 1.0, 1.0, -8.0, 0.0, 0.5, 1.0, 1.0, 0.0],
+            &[-0.45, 1.0, 1.0, -4.605_170_186, 0.0, 0.5, 1.0, 1.0, 0.0],
             &[5.31, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0][..],
             &[-0.5, 0.0, 1.0],
             &[2.0, 2.0, 2.0],

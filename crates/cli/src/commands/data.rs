@@ -123,7 +123,8 @@ fn summary(account: &Account, schema: &Schema) -> Table {
     let mut table = Table::new(["column", "values", "least", "mean", "deviation", "largest", "clipped", "missing"]);
     let number = |v: f64| format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_owned();
     for tally in account.columns.iter().chain(&account.label) {
-        let Tally { name, values, clipped, missing, mean, .. } = tally;
+        let Tally { name, values, missing, mean, .. } = tally;
+        let clipped = tally.clipped + tally.brought;
         let numbers = match tally.range {
             // Days without their times.
             Some(range) if tally.dates => {
@@ -134,7 +135,7 @@ fn summary(account: &Account, schema: &Schema) -> Table {
             None => [(); 4].map(|()| String::new()),
         };
         let [least, mean, deviation, most] = numbers;
-        let [values, clipped, missing] = [values, clipped, missing].map(u64::to_string);
+        let [values, clipped, missing] = [*values, clipped, *missing].map(|n| n.to_string());
         table.row([name.clone(), values, least, mean, deviation, most, clipped, missing]);
         for (text, count) in tally.texts(schema).iter().zip(&tally.counts) {
             let [name, count] = [format!("  {text}"), count.to_string()];

@@ -48,6 +48,19 @@ fn csv_files() {
 }
 
 #[test]
+fn a_file_with_nothing_to_learn_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("label.csv");
+    std::fs::write(&file, "y\n0\n1\n0\n").unwrap();
+    let output = run(&["job", "template", path(&file), "--label", "y"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && told.contains("no column is left beside the label") && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
 fn options() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.csv");
@@ -58,6 +71,8 @@ fn options() {
         (&["demo", "--csv", file], 2, ["--label", "label column"]),
         (&["demo", "--csv", file, "--label", "klass"], 3, ["klass", "expected one of"]),
         (&["demo", "--dataset", "digits", "--csv", file], 2, ["--csv", "--dataset csv"]),
+        (&["plain", "--csv", file, "--label", "class", "--thousands", ";"], 2, ["--thousands", "expected a comma, a point"]),
+        (&["plain", "--csv", file, "--label", "class", "--thousands", "."], 2, ["--thousands: found a point", "another mark"]),
         (&["demo", "--data-dir", "x"], 2, ["--data-dir", "--dataset mnist"]),
         (&["demo", "--dataset", "cifar"], 2, ["cifar", "digits, mnist, csv"]),
         (&["demo", "--suite", "masked", "--truncation", "local"], 2, ["--truncation: found local", "exact"]),

@@ -27,6 +27,8 @@ pub struct Tally {
     pub values: u64,
     /// Those that were beyond the column's range, and brought to its end.
     pub clipped: u64,
+    /// Those that were beyond what the job has the column clipped to, and brought to its end: as it wants it.
+    pub brought: u64,
     /// Values that were not there, and others taken in their place. They are none of the others.
     pub missing: u64,
     /// The least and the largest, of numbers.
@@ -237,6 +239,9 @@ impl Tally {
                 text += &format!("; {n} of them are {}: does that stand for a missing value?", self.told(*value));
             }
             all.push(text);
+        }
+        if self.brought > 0 {
+            all.push(format!("column {name}: {} of {} values brought to the ends of the job's clip", self.brought, self.values));
         }
         if let Some(factor) = column.and_then(|column| self.unit(column)) {
             all.push(format!("column {name}: values are about {factor} times what the job has them at: another unit? --unit {}=FACTOR multiplies them", self.name));

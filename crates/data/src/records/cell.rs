@@ -1,7 +1,13 @@
 //! One field of a CSV file, for every reader of such files.
 
+use super::text::{Numerals, Thousands};
 use crate::DataError;
 use crate::error::{Refusal, quote};
+use std::borrow::Cow;
+
+/// The minus sign of typography.
+const MINUS: char = '\u{2212}';
+const SIGNS: [char; 3] = ['+', '-', MINUS];
 
 /// A finite number.
 pub(crate) fn number(field: &[u8]) -> Result<f64, Refusal> {
@@ -15,7 +21,17 @@ pub(crate) fn number(field: &[u8]) -> Result<f64, Refusal> {
 
 /// A number, infinities and NaN among them.
 pub(crate) fn parsed(field: &[u8]) -> Option<f64> {
-    std::str::from_utf8(field).ok()?.parse().ok()
+    float(std::str::from_utf8(field).ok()?)
+}
+
+/// The same of a text. Some tools write a minus sign that is no hyphen.
+fn float(text: &str) -> Option<f64> {
+    hyphened(text).parse().ok()
+}
+
+/// With a hyphen in place of another minus sign.
+pub(crate) fn hyphened(text: &str) -> Cow<'_, str> {
+    text.strip_prefix(MINUS).map_or(Cow::Borrowed(text), |rest| Cow::Owned(format!("-{rest}")))
 }
 
 /// Nothing, or one of the usual words for it.
@@ -23,25 +39,37 @@ pub(crate) fn is_hole(field: &[u8]) -> bool {
     field.is_empty() || ["?", "NA", "N/A", "null", "none"].iter().any(|w| field.eq_ignore_ascii_case(w.as_bytes()))
 }
 
-/// A finite number with a decimal comma, and points, if any, between groups of three digits.
-pub(crate) fn comma(field: &[u8]) -> Result<f64, Refusal> {
-    const EXPECTED: &str = "a number with a decimal comma";
+/// A finite number that is written in such a way: where there are marks between its thousands, they stand before groups of three digits.
+pub(crate) fn local(field: &[u8], how: Numerals) -> Result<f64, Refusal> {
     if is_hole(field) {
-        return Err(Refusal::hole(EXPECTED));
+        return Err(Refusal::hole(how.to_string()));
     }
     let text = std::str::from_utf8(field).unwrap_or_default();
-    let plain = match text.split_once(',') {
-        // Without a comma points would be read as what they are elsewhere.
-        None => text.to_string(),
-        Some((groups, fraction)) => format!("{}.{fraction}", groups.replace('.', "")),
+    let (groups, fraction) = match text.split_once(if how.decimal_comma { ',' } else { '.' }) {
+        Some((groups, fraction)) => (groups, Some(fraction)),
+        None => (text, None),
     };
-    let groups = text.split_once(',').map_or(text, |(groups, _)| groups);
-    let mut parts = groups.trim_start_matches(['+', '-']).split('.');
+    let marks = match how.thousands {
+        Some(thousands) => thousands.marks(),
+        // Without a comma a point would be read as what it is elsewhere.
+        None if how.decimal_comma && fraction.is_some() => Thousands::Point.marks(),
+        None => &[],
+    };
+    let (sign, digits) = groups.split_at(groups.find(|c| !SIGNS.contains(&c)).unwrap_or(groups.len()));
+    let mut parts = digits.split(marks);
     let first = parts.next().map_or(0, str::len);
-    let grouped = !groups.contains('.') || (groups.len() < text.len() && first <= 3 && parts.all(|group| group.len() == 3));
-    match plain.parse::<f64>() {
-        Ok(v) if v.is_finite() && grouped => Ok(v),
-        _ => Err(Refusal::of(field, EXPECTED)),
+    let three = |group: &str| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit());
+    let grouped = !digits.contains(marks) || ((1..=3).contains(&first) && parts.all(three));
+    let plain = format!("{sign}{}.{}", digits.replace(marks, ""), fraction.unwrap_or_default());
+    let plain = if fraction.is_none() { plain.trim_end_matches('.') } else { &plain };
+    let stray = how.decimal_comma && digits.replace(marks, "").contains('.');
+    match float(plain) {
+        Some(v) if v.is_finite() && grouped && !stray => Ok(v),
+        // A point before three digits may be one between thousands.
+        _ if stray && local(field, Numerals { thousands: Some(Thousands::Point), ..how }).is_ok() => {
+            Err(Refusal::of(field, format!("{how}, or --thousands \".\"")))
+        }
+        _ => Err(Refusal::of(field, how.to_string())),
     }
 }
 

@@ -75,7 +75,7 @@ fn checked(mut records: Records) -> Result<Checked> {
             Err(e) => {
                 let goes_on = matches!(
                     e,
-                    DataError::Cell { .. } | DataError::Fields { .. } | DataError::Quote { .. } | DataError::Label { .. }
+                    DataError::Cell { .. } | DataError::Fields { .. } | DataError::Line { .. } | DataError::Label { .. }
                 );
                 found.push(e);
                 goes_on

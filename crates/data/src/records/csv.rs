@@ -4,6 +4,7 @@
 //! [quoted](super::quotes), and are trimmed. Blank lines are skipped.
 
 use super::cell::Cell;
+use super::looks::{is_json, looks};
 use super::quotes::{self, delimiter_name};
 use super::stream::{Progress, Stream};
 use super::text::{Reading, Text};
@@ -26,7 +27,6 @@ pub(crate) struct Csv {
     text: Text,
     reader: Reader,
     delimiter: u8,
-    decimal_comma: bool,
     /// Text that was read: before `at` it is done with, before `fed` the reader has it.
     raw: Vec<u8>,
     at: usize,
@@ -72,11 +72,16 @@ impl Csv {
         Csv::of(Stream::piped(name, source)?, reading)
     }
 
-    fn of(stream: Stream, reading: &Reading) -> Result<Csv> {
+    fn of(mut stream: Stream, reading: &Reading) -> Result<Csv> {
         let file = stream.file.clone();
+        let start = stream.peek()?;
+        if let Some(kind) = looks(start).or_else(|| is_json(start).then_some("JSON")) {
+            return Err(mismatch(&file, format!("what looks like {kind}"), "CSV, plain or gzip, as the name says"));
+        }
         let mut text = Text::new(stream, reading.encoding)?;
         let mut raw = Vec::new();
-        let delimiter = match reading.delimiter {
+        let said = said(&mut text, &mut raw)?;
+        let delimiter = match reading.delimiter.or(said) {
             Some(given) => given,
             None => found(&mut text, &mut raw)?,
         };
@@ -85,16 +90,15 @@ impl Csv {
             text,
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
             delimiter,
-            decimal_comma: reading.decimal_comma,
             raw,
             at: 0,
             fed: 0,
-            line: 1,
+            line: 1 + u64::from(said.is_some()),
             half: false,
             record: Record { line: 1, text: vec![0; 1 << 10], ends: vec![0; 1 << 6], fields: 0 },
             columns: Vec::new(),
             wanted: Vec::new(),
-            lines: Lines::default(),
+            lines: Lines { lines: u64::from(said.is_some()), ..Lines::default() },
         };
         if !csv.advance()? {
             return Err(empty(&csv.file, "no lines", "a header and one record"));
@@ -146,7 +150,7 @@ impl Csv {
         let readable = !self.text.is_plain() || std::str::from_utf8(self.record.all()).is_ok();
         for (slot, &column) in self.wanted.iter().enumerate() {
             let field = self.record.field(column);
-            let value = if self.decimal_comma { Value::Comma(field) } else { Value::Text(field) };
+            let value = Value::Text(field);
             let given = if readable || std::str::from_utf8(field).is_ok() { each(slot, value) } else { Err(unreadable()) };
             given.map_err(|why| self.fault(slot, why))?;
         }
@@ -223,7 +227,7 @@ impl Csv {
         quotes::check(raw, self.delimiter).map_err(|fault| {
             let before = raw[..fault.at].iter().filter(|b| **b == b'\n').count() as u64;
             let (found, expected) = (fault.found, fault.expected);
-            DataError::Quote { file: self.file.clone(), line: self.record.line + before, found, expected }
+            DataError::Line { file: self.file.clone(), line: self.record.line + before, found, expected }
         })
     }
 
@@ -270,6 +274,20 @@ impl Record {
 
 fn unreadable() -> Refusal {
     Refusal::new("bytes that are no UTF-8", "UTF-8, or the file's encoding by --encoding (latin1, windows-1250, utf-16le, ..)")
+}
+
+/// What a first line says that fields are separated by, as some spreadsheets do; it is taken away.
+fn said(text: &mut Text, raw: &mut Vec<u8>) -> Result<Option<u8>> {
+    const SAID: &[u8] = b"sep=";
+    while raw.len() < SAID.len() + 3 && text.read(raw)? > 0 {}
+    let Some(&[delimiter, first, second]) = raw.strip_prefix(SAID).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
+    let end = match [first, second] {
+        [b'\r', b'\n'] => 2,
+        [b'\n' | b'\r', _] => 1,
+        _ => return Ok(None),
+    };
+    raw.drain(..SAID.len() + 1 + end);
+    Ok(Some(delimiter))
 }
 
 /// What the header's fields are separated by: what it has most of outside of quotes.

@@ -3,6 +3,7 @@
 use super::account::Tally;
 use super::identifiers::Identifiers;
 use super::order::Order;
+use super::text::Numerals;
 use super::unit::Unit;
 use super::value::{Encoding, Value};
 use crate::Result;
@@ -19,6 +20,8 @@ pub(super) struct Fields {
     /// For each encoding.
     pub(super) tallies: Vec<Tally>,
     pub(super) labelled: bool,
+    /// How numbers are written where they are texts.
+    pub(super) numerals: Numerals,
     pub(super) order: Option<Order>,
     pub(super) identifiers: Option<Identifiers>,
     pub(super) width: usize,
@@ -47,7 +50,8 @@ impl Fields {
         let order = (schema.partition == Partition::Vertical && schema.join == Join::Order).then(Order::new);
         let identifiers = schema.joins().then(Identifiers::new);
         names.extend(schema.id.clone());
-        Ok((Fields { encodings, slots, units: Vec::new(), tallies, labelled, order, identifiers, width }, names))
+        let numerals = Numerals::default();
+        Ok((Fields { encodings, slots, units: Vec::new(), tallies, labelled, numerals, order, identifiers, width }, names))
     }
 
     /// These columns' values are in these units.
@@ -71,7 +75,7 @@ impl Fields {
     pub(super) fn take(&mut self, slot: usize, value: Value<'_>, out: &mut Vec<i64>) -> Result<(), Refusal> {
         match (self.slots.get(slot), &mut self.order, &mut self.identifiers) {
             (Some(&at), _, _) => {
-                let encoding = &self.encodings[at];
+                let (encoding, value) = (&self.encodings[at], value.written(self.numerals));
                 let value = match self.units.get(at) {
                     // What stands for a missing value has no unit, and what is taken in its place is in the job's.
                     Some(Some(unit)) if !encoding.lacks(value) => Value::Float(unit.of(value.number()?)),

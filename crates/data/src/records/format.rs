@@ -1,6 +1,7 @@
 //! Which reader a file needs.
 
 use super::arrow::ipc;
+use super::looks::looks;
 use super::stream::{Progress, Stream};
 use super::value::Value;
 use super::{Source, array, csv, joined, jsonl, memory, npz, parquet, png};
@@ -91,7 +92,7 @@ impl Format {
             return Ok(Some(Format::Arrow(ipc::Ipc::open(path)?)));
         }
         Ok(match extension(path).as_str() {
-            "jsonl" | "ndjson" => Some(Format::JsonLines(jsonl::JsonLines::open(path)?)),
+            "jsonl" | "ndjson" | "json" => Some(Format::JsonLines(jsonl::JsonLines::open(path)?)),
             "csv" | "tsv" => Some(Format::Csv(csv::Csv::open(path, &source.reading)?)),
             _ => None,
         })
@@ -115,6 +116,16 @@ impl Format {
             Format::Arrow(f) => f.columns(),
             Format::Table(f) => f.names(),
             Format::Arrays(_) | Format::Images(_) | Format::Png(_) => &[],
+        }
+    }
+
+    /// Why a column with a name cannot be read, whatever its values are, if so.
+    pub(crate) fn unread(&self, column: usize) -> Option<String> {
+        match self {
+            Format::Joined(f) => f.records().unread(column),
+            Format::Parquet(f) => f.unread(column),
+            Format::Arrow(f) => f.unread(column),
+            _ => None,
         }
     }
 
@@ -198,16 +209,20 @@ impl Format {
         Ok(Format::Arrays(array::Arrays::open(Format::unnamed(source)?, source, names)?))
     }
 
+    /// Refuses a file without column names that has no records of any kind.
+    pub(crate) fn known(source: &Source) -> Result<()> {
+        let within = png::is_images(&source.path) || extension(&source.path) == "npz";
+        if within { Ok(()) } else { Format::unnamed(source).map(drop) }
+    }
+
     /// Refuses what is neither NumPy nor IDX.
     fn unnamed(source: &Source) -> Result<Stream> {
         let mut stream = Stream::open(&source.path)?;
         if extension(&source.path) != "npy" && !stream.peek()?.starts_with(&[0, 0, 8]) {
             let file = source.path.display().to_string();
-            return Err(mismatch(
-                &file,
-                "a file of no known kind",
-                ".csv, .csv.gz, .jsonl, .parquet, .arrow, .npy, .npz, PNG or IDX images",
-            ));
+            let found = looks(stream.peek()?).map_or("a file of no known kind".into(), |kind| format!("what looks like {kind}"));
+            let expected = ".csv, .csv.gz, .jsonl, .parquet, .arrow, .npy, .npz, PNG or IDX images";
+            return Err(mismatch(&file, found, expected));
         }
         Ok(stream)
     }

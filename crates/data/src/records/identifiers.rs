@@ -73,13 +73,14 @@ impl Identifiers {
 fn text(value: Value<'_>) -> Result<Vec<u8>, Refusal> {
     const EXPECTED: &str = "an integer or a text as identifier";
     let text = match value {
-        Value::Text(text) | Value::Comma(text) if !is_hole(text) => integer(text).unwrap_or_else(|| text.to_vec()),
+        Value::Text(text) | Value::Local(text, _) if !is_hole(text) => integer(text).unwrap_or_else(|| text.to_vec()),
         Value::Integer(v) => v.to_string().into_bytes(),
         Value::Float(v) if v.fract() == 0.0 && v.abs() < WHOLE => (v as i64).to_string().into_bytes(),
         Value::Float(v) => return Err(Refusal::new(format!("the number {v:?}"), EXPECTED)),
         Value::Date(days) => calendar::text(days).into_bytes(),
+        Value::Nested => return Err(Refusal::new("nested values", EXPECTED)),
         Value::Boolean(v) => return Err(Refusal::new(format!("the boolean {v}"), EXPECTED)),
-        Value::Text(_) | Value::Comma(_) | Value::Missing => return Err(Refusal::hole("an identifier")),
+        Value::Text(_) | Value::Local(..) | Value::Missing => return Err(Refusal::hole("an identifier")),
     };
     match text.len() {
         ..=LONGEST => Ok(text),

@@ -44,10 +44,10 @@ impl Gap {
             Value::Text(text) => {
                 self.is_text(value) || (self.has_numbers() && cell::parsed(text).is_some_and(|v| self.is_number(v)))
             }
-            Value::Comma(text) => {
-                self.is_text(value) || (self.has_numbers() && cell::comma(text).is_ok_and(|v| self.is_number(v)))
+            Value::Local(text, how) => {
+                self.is_text(value) || (self.has_numbers() && cell::local(text, how).is_ok_and(|v| self.is_number(v)))
             }
-            Value::Float(_) | Value::Integer(_) | Value::Boolean(_) | Value::Date(_) => self.is_text(value),
+            Value::Float(_) | Value::Integer(_) | Value::Boolean(_) | Value::Date(_) | Value::Nested => self.is_text(value),
         }
     }
 
@@ -76,6 +76,7 @@ impl Gap {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::Numerals;
     use super::*;
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
             Value::Text(b"NA"),
             Value::Text(b"-9999"),
             Value::Text(b"-9999.0"),
-            Value::Comma(b"-9999,0"),
+            Value::Local(b"-9999,0", Numerals { decimal_comma: true, thousands: None }),
             Value::Integer(-9999),
             Value::Float(-9999.0),
             Value::Float(f64::NAN),

@@ -12,6 +12,9 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// NumPy writes some 100 bytes; more than this is not for one array of numbers.
 const LONGEST: usize = 1 << 16;
 
+/// In the header of an array with named fields.
+const STRUCTURED: &[u8] = b"'descr': [";
+
 /// What a header says.
 pub(super) struct Header {
     pub(super) shape: Vec<u64>,
@@ -47,6 +50,10 @@ pub(super) fn header(stream: &mut Stream) -> Result<Header> {
         return refuse(stream, "the beginning of a header".to_string());
     }
     let Some(dict) = std::str::from_utf8(&text).ok().and_then(parse) else {
+        if text.windows(STRUCTURED.len()).any(|part| part == STRUCTURED) {
+            let expected = "one type for all (numpy.lib.recfunctions.structured_to_unstructured makes it)";
+            return Err(mismatch(&stream.file, "a structured array, whose fields have names", expected));
+        }
         return refuse(stream, format!("the header {}", quote(&String::from_utf8_lossy(&text))));
     };
     let Some(element) = Element::of(dict.descr) else {

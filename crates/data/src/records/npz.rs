@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The usual names of features and of labels, and those of arrays that were saved without one.
-const FEATURES: [&str; 7] = ["X", "x", "features", "data", "images", "x_train", "arr_0"];
+const FEATURES: [&str; 8] = ["X", "x", "features", "data", "images", "x_train", "X_train", "arr_0"];
 const LABELS: [&str; 8] = ["y", "Y", "labels", "label", "target", "targets", "y_train", "arr_1"];
 
 /// Entries of a directory that are looked at.

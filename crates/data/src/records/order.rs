@@ -24,15 +24,16 @@ enum Id {
 impl Id {
     fn of(value: Value<'_>) -> Result<Id, Refusal> {
         match value {
-            Value::Text(text) | Value::Comma(text) if !is_hole(text) => {
+            Value::Text(text) | Value::Local(text, _) if !is_hole(text) => {
                 let integer = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
                 Ok(integer.map_or_else(|| Id::Text(text.to_vec()), Id::Integer))
             }
             Value::Integer(v) => Ok(Id::Integer(v.into())),
             Value::Float(v) => Err(Refusal::new(format!("the fraction {v:?}"), "an integer or a text as identifier")),
             Value::Date(days) => Ok(Id::Text(calendar::text(days).into_bytes())),
+            Value::Nested => Err(Refusal::new("nested values", "an identifier")),
             Value::Boolean(v) => Err(Refusal::new(format!("the boolean {v}"), "an integer or a text as identifier")),
-            Value::Text(_) | Value::Comma(_) | Value::Missing => Err(Refusal::hole("an identifier")),
+            Value::Text(_) | Value::Local(..) | Value::Missing => Err(Refusal::hole("an identifier")),
         }
     }
 

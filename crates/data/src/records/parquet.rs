@@ -96,10 +96,14 @@ impl Parquet {
     ///
     /// # Errors
     /// A column of a type that is not read.
+    /// Why a column cannot be read, if so.
+    pub(super) fn unread(&self, column: usize) -> Option<String> {
+        unreadable(&self.reader.metadata().file_metadata().schema_descr().column(column))
+    }
+
     pub(super) fn want(&mut self, columns: Vec<usize>) -> Result<()> {
         for &i in &columns {
-            let column = self.reader.metadata().file_metadata().schema_descr().column(i);
-            if let Some(found) = unreadable(&column) {
+            if let Some(found) = self.unread(i) {
                 let found = format!("column {} with {found}", quote(&self.columns[i]));
                 return Err(mismatch(&self.file, found, "booleans, numbers, dates or texts, not nested"));
             }

@@ -66,6 +66,12 @@ fn is_png(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
 }
 
+/// No record is left out without a word.
+fn is_other_image(path: &Path) -> bool {
+    let others = ["jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "heic", "dcm"];
+    path.extension().is_some_and(|ending| others.iter().any(|other| ending.eq_ignore_ascii_case(other)))
+}
+
 impl Images {
     /// Finds the images that become records of so many values, of this shape where one is known: channels, height, width. `labelled` ones
     /// are in a folder for each class.
@@ -92,6 +98,9 @@ impl Images {
             for folder in inside(path, Path::is_dir)? {
                 let label = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let images = inside(&folder, is_png)?;
+                if let Some(other) = inside(&folder, is_other_image)?.first() {
+                    return Err(mismatch(&other.display().to_string(), "an image that is no PNG", "files that end in .png"));
+                }
                 labels.extend(std::iter::repeat_n(label, images.len()));
                 files.extend(images);
             }

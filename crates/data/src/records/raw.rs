@@ -4,6 +4,7 @@ use super::dates::{Dates, Reader};
 use super::format::{Format, find};
 use super::memory::{Cells, Table};
 use super::missing::{Gap, Missing};
+use super::text::Numerals;
 use super::value::{Encoding, Value};
 use super::{Source, csv, png};
 use crate::Result;
@@ -48,6 +49,7 @@ pub struct Raw {
     file: String,
     format: Format,
     columns: Vec<Field>,
+    numerals: Numerals,
     count: u64,
 }
 
@@ -97,7 +99,7 @@ impl Raw {
             }
             None => Format::open_arrays(source, names)?,
         };
-        Raw::of(file, format, columns)
+        Ok(Raw { numerals: source.reading.numerals, ..Raw::of(file, format, columns)? })
     }
 
     /// The same of so many records in memory, called `what` in messages. `cells` have the columns' values in their order, one column or
@@ -140,7 +142,7 @@ impl Raw {
             })
         };
         let columns = columns.iter().map(field).collect::<Result<_>>()?;
-        Ok(Raw { file, format, columns, count: 0 })
+        Ok(Raw { file, format, columns, numerals: Numerals::default(), count: 0 })
     }
 
     /// Whether records come from standard input, all that came are read, and no more come for a moment.
@@ -164,9 +166,10 @@ impl Raw {
     /// # Errors
     /// What is wrong with the file and where.
     pub fn next(&mut self, out: &mut Vec<f64>) -> Result<bool> {
-        let columns = &self.columns;
+        let (columns, numerals) = (&self.columns, self.numerals);
         let each = |slot: usize, value: Value<'_>| -> Result<(), Refusal> {
             let Some(Field { texts, dates, gap }) = columns.get(slot) else { return Ok(()) };
+            let value = value.written(numerals);
             let gap = gap.as_ref().map(|gap| (gap, gap.is(value)));
             let value = match gap {
                 Some((gap, true)) => gap.fill().ok_or_else(|| Refusal::new("a missing value", HIDDEN))?,

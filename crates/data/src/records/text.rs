@@ -7,20 +7,93 @@ use super::stream::{Stream, failed};
 use crate::Result;
 use crate::error::mismatch;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use std::fmt;
 use std::io::BufRead;
 
 /// Bytes decoded at once.
 const PIECE: usize = 1 << 16;
 
-/// What a text file's bytes and numbers mean, where that is not to be found out.
+/// What a file's bytes and the numbers in its texts mean, where that is not to be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Its encoding; without one UTF-8, or what a byte order mark says.
+    /// CSV: its encoding; without one UTF-8, or what a byte order mark says.
     pub encoding: Option<&'static Encoding>,
-    /// What stands between fields; without one it is found from the header.
+    /// CSV: what stands between fields; without one it is found from the header.
     pub delimiter: Option<u8>,
-    /// Numbers have a comma where others have a point.
+    /// How its numbers are written.
+    pub numerals: Numerals,
+}
+
+/// How numbers are written in texts of any format, where it is not as in a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numerals {
+    /// They have a comma where others have a point.
     pub decimal_comma: bool,
+    /// What may stand between their thousands.
+    pub thousands: Option<Thousands>,
+}
+
+/// What stands between groups of three digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thousands {
+    /// `1,234`
+    Comma,
+    /// `1.234`
+    Point,
+    /// `1'234`, or a quote.
+    Apostrophe,
+    /// `1 234`, or a blank where no line is broken, or a thin one.
+    Blank,
+}
+
+impl Thousands {
+    /// All of them.
+    pub const ALL: [Thousands; 4] = [Thousands::Comma, Thousands::Point, Thousands::Apostrophe, Thousands::Blank];
+
+    /// The characters that it may be; the first is the usual one.
+    #[must_use]
+    pub fn marks(self) -> &'static [char] {
+        match self {
+            Thousands::Comma => &[','],
+            Thousands::Point => &['.'],
+            Thousands::Apostrophe => &['\'', '\u{2019}'],
+            Thousands::Blank => &[' ', '\u{a0}', '\u{202f}', '\u{2009}'],
+        }
+    }
+}
+
+impl Numerals {
+    /// Whether no mark means two things.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        match self.thousands {
+            Some(Thousands::Comma) => !self.decimal_comma,
+            Some(Thousands::Point) => self.decimal_comma,
+            _ => true,
+        }
+    }
+
+    /// What stands between thousands, in words.
+    pub(crate) fn between(self) -> &'static str {
+        match self.thousands {
+            None => "",
+            Some(Thousands::Comma) => "commas",
+            Some(Thousands::Point) => "points",
+            Some(Thousands::Apostrophe) => "apostrophes",
+            Some(Thousands::Blank) => "blanks",
+        }
+    }
+}
+
+impl fmt::Display for Numerals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.decimal_comma, self.between()) {
+            (false, "") => f.write_str("a number"),
+            (true, "") => f.write_str("a number with a decimal comma"),
+            (false, between) => write!(f, "a number, with {between} between thousands or none"),
+            (true, between) => write!(f, "a number with a decimal comma, and {between} between thousands or none"),
+        }
+    }
 }
 
 /// An encoding by its usual names: `latin1`, `utf-16le`, `windows-1250` and others of the WHATWG's list.

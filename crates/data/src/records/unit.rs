@@ -162,7 +162,7 @@ fn sign(rest: &mut &[Token], wanted: [Sign; 2]) -> Option<Sign> {
 }
 
 /// Products, one after the other added or subtracted; what there is to do goes to `steps`. Nothing if there is no sum. No more calls are
-/// within one another than there are brackets.
+/// within one another than three for each bracket and one for each minus, and of both there are [`MOST`].
 fn sum(rest: &mut &[Token], steps: &mut Vec<Step>) -> Option<()> {
     product(rest, steps)?;
     while let Some(sign) = sign(rest, [Sign::Plus, Sign::Minus]) {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_no_unit_says_what_is_wrong() {
-        let deep = "(".repeat(100_000) + "x";
+        let [deep, minuses] = ["(", "-"].map(|sign| sign.repeat(100_000) + "x");
         for (text, found) in [
             ("", "\"\", which cannot be computed"),
             ("0", "the factor 0"),
@@ -251,6 +251,7 @@ mod tests {
             ("0.5556,-17.78", "found ',', expected"),
             ("1.2.3*x", "found \"1.2.3\", expected"),
             (&deep, "100001 numbers and signs"),
+            (&minuses, "100001 numbers and signs"),
         ] {
             let line = text.parse::<Unit>().unwrap_err();
             assert!(line.contains(found) && line.ends_with("such as (x-32)/1.8") && !line.contains('\n'), "{line}");
@@ -259,5 +260,7 @@ mod tests {
         let most = (MOST - 1) / 2;
         let unit: Unit = ("(".repeat(most) + "x" + &")".repeat(most)).parse().unwrap();
         assert_eq!(unit.of(3.0), 3.0);
+        let unit: Unit = ("-".repeat(MOST - 1) + "x").parse().unwrap();
+        assert_eq!(unit.of(3.0), -3.0);
     }
 }

@@ -3,6 +3,7 @@
 use super::account::Tally;
 use super::dates::Shared;
 use super::missing::Gap;
+use super::text::Numerals;
 use super::{calendar, cell};
 use crate::error::{Refusal, listed};
 use crate::schema::{Column, FRAC, Schema, Task, secure_unit};
@@ -19,8 +20,8 @@ pub(crate) const LIMIT: f64 = 8.0;
 pub(crate) enum Value<'a> {
     /// Of CSV, or a column of texts. Trimmed.
     Text(&'a [u8]),
-    /// The same where numbers have a decimal comma.
-    Comma(&'a [u8]),
+    /// The same where numbers are written in another way.
+    Local(&'a [u8], Numerals),
     /// Of a column of booleans.
     Boolean(bool),
     /// Any, NaN included.
@@ -31,7 +32,11 @@ pub(crate) enum Value<'a> {
     Date(f64),
     /// A null.
     Missing,
+    /// Several values, or none that is one.
+    Nested,
 }
+
+const NESTED: &str = "nested values";
 
 /// A number of units since 1 January 1970, of which so many are a day.
 pub(crate) fn date(v: i64, day: i64) -> Value<'static> {
@@ -47,57 +52,74 @@ pub(crate) fn scaled(v: i128, scale: u8) -> Value<'static> {
 }
 
 impl Value<'_> {
+    /// A text's numbers are written in this way.
+    #[inline]
+    pub(crate) fn written(self, how: Numerals) -> Self {
+        match self {
+            Value::Text(text) if how != Numerals::default() => Value::Local(text, how),
+            other => other,
+        }
+    }
+
     /// As a finite number.
     pub(crate) fn number(self) -> Result<f64, Refusal> {
         match self {
-            Value::Text(text) => cell::number(text).or_else(|why| cell::boolean(text).map(|v| f64::from(u8::from(v))).ok_or(why)),
-            Value::Comma(text) => cell::comma(text),
+            Value::Text(text) => cell::number(text).or_else(|why| truth_of(text).ok_or(why)),
+            Value::Local(text, how) => cell::local(text, how).or_else(|why| truth_of(text).ok_or(why)),
             Value::Boolean(v) => Ok(f64::from(u8::from(v))),
             Value::Float(v) if v.is_finite() => Ok(v),
             Value::Float(v) => Err(Refusal::new(v.to_string(), "a finite number")),
             Value::Integer(v) => Ok(v as f64),
             Value::Date(_) => Err(Refusal::new("a date", "a number")),
             Value::Missing => Err(Refusal::hole("a number")),
+            Value::Nested => Err(Refusal::new(NESTED, "a number")),
         }
     }
 
     /// Whether there is none, or one of the usual words for that.
     pub(super) fn is_hole(self) -> bool {
         match self {
-            Value::Text(text) | Value::Comma(text) => cell::is_hole(text),
+            Value::Text(text) | Value::Local(text, _) => cell::is_hole(text),
             Value::Float(v) => v.is_nan(),
             Value::Missing => true,
-            Value::Boolean(_) | Value::Integer(_) | Value::Date(_) => false,
+            Value::Boolean(_) | Value::Integer(_) | Value::Date(_) | Value::Nested => false,
         }
     }
 
     /// As a text. Whole numbers are written without a fraction: "1.0" of one tool is "1" of another.
     pub(crate) fn text<T>(self, f: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
         match self {
-            Value::Text(text) | Value::Comma(text) => Ok(f(text)),
+            Value::Text(text) | Value::Local(text, _) => Ok(f(text)),
             Value::Boolean(v) => Ok(f(if v { b"true" } else { b"false" })),
             Value::Float(v) => Ok(f(v.to_string().as_bytes())),
             Value::Integer(v) => Ok(f(v.to_string().as_bytes())),
             Value::Date(days) => Ok(f(calendar::text(days).as_bytes())),
             Value::Missing => Err(Refusal::hole("a text")),
+            Value::Nested => Err(Refusal::new(NESTED, "a text")),
         }
     }
 }
+
+/// What values are brought to where they lie beyond, if the job says so.
+type Clip = Option<[f64; 2]>;
 
 /// How the values of one column become numbers.
 pub(crate) enum Encoding {
     Standard {
         mean: f64,
         deviation: f64,
+        clip: Clip,
     },
     /// The same of natural logarithms.
     Log {
         mean: f64,
         deviation: f64,
+        clip: Clip,
     },
     /// In units from the middle of its bounds.
     Secure {
         within: [f64; 2],
+        clip: Clip,
     },
     Range {
         min: f64,
@@ -136,13 +158,15 @@ impl Encoding {
     /// Of a feature column; each of its fields has the same.
     pub(crate) fn of(column: &Column, schema: &Schema) -> Encoding {
         let of = match column {
-            Column::Number { within: Some(within), .. } => Encoding::Secure { within: *within },
+            Column::Number { within: Some(within), clip, .. } => Encoding::Secure { within: *within, clip: *clip },
             // A checked column has both.
-            Column::Number { mean, deviation, .. } => {
-                Encoding::Standard { mean: mean.unwrap_or_default(), deviation: deviation.unwrap_or(1.0) }
+            Column::Number { mean, deviation, clip, .. } => {
+                Encoding::Standard { mean: mean.unwrap_or_default(), deviation: deviation.unwrap_or(1.0), clip: *clip }
             }
-            Column::Log { mean, deviation, .. } => Encoding::Log { mean: *mean, deviation: *deviation },
-            Column::Numbers { mean, deviation, .. } => Encoding::Standard { mean: *mean, deviation: *deviation },
+            Column::Log { mean, deviation, clip, .. } => Encoding::Log { mean: *mean, deviation: *deviation, clip: *clip },
+            Column::Numbers { mean, deviation, clip, .. } => {
+                Encoding::Standard { mean: *mean, deviation: *deviation, clip: *clip }
+            }
             Column::Range { min, max, .. } => Encoding::Range { min: *min, width: max - min },
             Column::Category { values, other, .. } => Encoding::one_hot(values, 1 << FRAC, *other),
             Column::Ordinal { values, .. } => {
@@ -165,7 +189,7 @@ impl Encoding {
     /// Of the label column of a checked schema.
     pub(crate) fn of_label(schema: &Schema) -> Encoding {
         match (schema.task, schema.target) {
-            (Task::Regression, Some(t)) => Encoding::Standard { mean: t.mean, deviation: t.deviation },
+            (Task::Regression, Some(t)) => Encoding::Standard { mean: t.mean, deviation: t.deviation, clip: None },
             _ => Encoding::place(&schema.classes, false),
         }
     }
@@ -225,28 +249,29 @@ impl Encoding {
     #[inline]
     pub(crate) fn encode(&self, value: Value<'_>, out: &mut Vec<i64>, tally: &mut Tally) -> Result<(), Refusal> {
         match self {
-            Encoding::Standard { mean, deviation } => {
+            Encoding::Standard { mean, deviation, clip } => {
                 let v = value.number()?;
-                let z = (v - mean) / deviation;
+                let z = (brought(v, *clip, tally) - mean) / deviation;
                 tally.number(v, z.abs() >= LIMIT);
                 out.push(fixed(z));
             }
-            Encoding::Log { mean, deviation } => {
+            Encoding::Log { mean, deviation, clip } => {
                 let v = value.number()?;
                 if v <= 0.0 {
                     return value.text(|t| Err(Refusal::of(t, "a number above 0")))?;
                 }
-                let z = (v.ln() - mean) / deviation;
+                let z = (brought(v, *clip, tally).ln() - mean) / deviation;
                 tally.number(v, z.abs() >= LIMIT);
                 out.push(fixed(z));
             }
-            Encoding::Secure { within } => {
-                let ([least, most], v) = (*within, value.number()?);
+            Encoding::Secure { within, clip } => {
+                let ([least, most], given) = (*within, value.number()?);
+                let v = brought(given, *clip, tally);
                 if !(least..=most).contains(&v) {
                     let found = format!("{v}, beyond the column's bounds");
                     return Err(Refusal::new(found, format!("a number within [{least}, {most}]")));
                 }
-                tally.number(v, false);
+                tally.number(given, false);
                 out.push(((v - (least / 2.0 + most / 2.0)) / secure_unit(*within) * STEPS).round() as i64);
             }
             Encoding::Range { min, width } => {
@@ -296,9 +321,22 @@ impl Encoding {
     }
 }
 
+/// A value as the job wants it, and a note of one that lay beyond.
+#[inline]
+fn brought(v: f64, clip: Clip, tally: &mut Tally) -> f64 {
+    let Some([least, most]) = clip else { return v };
+    tally.brought += u64::from(v < least || v > most);
+    v.max(least).min(most)
+}
+
 /// A standardised value with [`FRAC`] fraction bits: clipped to (-8, 8), rounded to the nearest.
 fn fixed(z: f64) -> i64 {
     (z * STEPS).round().clamp(1.0 - LIMIT * STEPS, LIMIT * STEPS - 1.0) as i64
+}
+
+/// `true` as 1, `false` as 0.
+fn truth_of(text: &[u8]) -> Option<f64> {
+    cell::boolean(text).map(|v| f64::from(u8::from(v)))
 }
 
 /// Which of two texts say false and true, in any tool's words.
@@ -320,7 +358,7 @@ fn find(
     if let Some(i) = value.text(|t| texts.get(t).copied())? {
         return Ok(i);
     }
-    if let Value::Text(text) | Value::Comma(text) = value {
+    if let Value::Text(text) | Value::Local(text, _) = value {
         if let Some(i) = whole(text).and_then(|t| texts.get(t.as_bytes()).copied()) {
             return Ok(i);
         }
@@ -349,8 +387,8 @@ fn place(value: Value<'_>, of: usize) -> Option<usize> {
 
 /// "1.0" as "1". What else may look like a number, such as "007" or "1E2", is a code, and not another one's.
 pub(crate) fn whole(text: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let text = cell::hyphened(std::str::from_utf8(text).ok()?);
+    let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let v: i64 = integer.parse().ok()?;
     (fraction.bytes().all(|b| b == b'0') && v.abs() < 1_000_000_000_000_000 && v.to_string() == integer).then(|| v.to_string())
 }

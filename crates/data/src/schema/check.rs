@@ -5,6 +5,7 @@ use super::missing::check_missing;
 use super::{Column, Doubles, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
 use crate::error::quote;
+use crate::records::value::LIMIT;
 use std::collections::BTreeSet;
 
 /// Rows of an owner that can be joined, at most: those of `trefoil-join`.
@@ -140,6 +141,7 @@ pub(super) fn check_column(column: &Column, place: &str) -> Result<()> {
     check_name(place, column.name())?;
     check_date(column, place)?;
     check_missing(column, place)?;
+    check_clip(column, place)?;
     match column {
         Column::Number { mean, deviation, scale, within, .. } => match (*mean, *deviation, *scale, *within) {
             (Some(mean), Some(deviation), None, None) => check_standard(place, Standard { mean, deviation }),
@@ -176,6 +178,25 @@ pub(super) fn check_column(column: &Column, place: &str) -> Result<()> {
         Column::Pixels { count: 1..=MAX_FEATURES, .. } => Ok(()),
         Column::Pixels { count, .. } => Err(refuse(place, format!("count = {count}"), format!("1 to {MAX_FEATURES}"))),
     }
+}
+
+/// That what values are brought to leaves something of the column: two values at least that are not brought to one by its range.
+fn check_clip(column: &Column, place: &str) -> Result<()> {
+    let Some([least, most]) = column.clip() else { return Ok(()) };
+    let standard = |v: f64, mean: f64, deviation: f64| ((v - mean) / deviation).clamp(-LIMIT, LIMIT);
+    let brought = |v: f64| match column {
+        Column::Number { within: Some([lo, hi]), .. } => v.max(*lo).min(*hi),
+        Column::Number { mean: Some(mean), deviation: Some(deviation), .. } | Column::Numbers { mean, deviation, .. } => {
+            standard(v, *mean, *deviation)
+        }
+        Column::Log { mean, deviation, .. } => standard(v.ln(), *mean, *deviation),
+        _ => v,
+    };
+    if least.is_finite() && most.is_finite() && brought(least) < brought(most) {
+        return Ok(());
+    }
+    let expected = "[lo, hi], lo below hi, of which a part is within the column's range";
+    Err(refuse(place, format!("clip = [{least}, {most}]"), expected))
 }
 
 pub(super) fn check_standard(place: &str, s: Standard) -> Result<()> {

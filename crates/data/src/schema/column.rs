@@ -120,6 +120,9 @@ pub enum Column {
         /// With it: the least and the largest value that there may be. Public.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within: Option<[f64; 2]>,
+        /// Where values beyond these are brought to them before anything else is done: the least and the largest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<[f64; 2]>,
         /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<String>,
@@ -138,6 +141,9 @@ pub enum Column {
         mean: f64,
         /// Of the logarithms; divided by; above 0.
         deviation: f64,
+        /// Where values beyond these are brought to them before anything else is done: the least and the largest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<[f64; 2]>,
         /// What stands for a value that is missing: see [`Missing`](crate::records::Missing).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<String>,
@@ -254,6 +260,9 @@ pub enum Column {
         mean: f64,
         /// Each is divided by it; above 0.
         deviation: f64,
+        /// Where values beyond these are brought to them before anything else is done: the least and the largest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<[f64; 2]>,
     },
     /// Grey levels.
     Pixels {
@@ -268,13 +277,33 @@ impl Column {
     /// Standardised.
     pub fn number(name: impl Into<String>, mean: f64, deviation: f64) -> Column {
         let (name, mean, deviation) = (name.into(), Some(mean), Some(deviation));
-        Column::Number { name, mean, deviation, scale: None, within: None, missing: Vec::new(), fill: None, indicator: false }
+        Column::Number {
+            name,
+            mean,
+            deviation,
+            scale: None,
+            within: None,
+            clip: None,
+            missing: Vec::new(),
+            fill: None,
+            indicator: false,
+        }
     }
 
     /// Standardised on shares, within these bounds.
     pub fn secure(name: impl Into<String>, scale: Scale, within: [f64; 2]) -> Column {
         let (name, scale, within) = (name.into(), Some(scale), Some(within));
-        Column::Number { name, mean: None, deviation: None, scale, within, missing: Vec::new(), fill: None, indicator: false }
+        Column::Number {
+            name,
+            mean: None,
+            deviation: None,
+            scale,
+            within,
+            clip: None,
+            missing: Vec::new(),
+            fill: None,
+            indicator: false,
+        }
     }
 
     /// What it is standardised by on shares, and its bounds, if it is.
@@ -282,6 +311,15 @@ impl Column {
     pub fn scale(&self) -> Option<(Scale, [f64; 2])> {
         match self {
             Column::Number { scale, within, .. } | Column::Date { scale, within, .. } => (*scale).zip(*within),
+            _ => None,
+        }
+    }
+
+    /// What its values are brought to where they lie beyond, if the job says so.
+    #[must_use]
+    pub fn clip(&self) -> Option<[f64; 2]> {
+        match self {
+            Column::Number { clip, .. } | Column::Log { clip, .. } | Column::Numbers { clip, .. } => *clip,
             _ => None,
         }
     }

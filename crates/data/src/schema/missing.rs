@@ -128,7 +128,7 @@ mod tests {
         let missing = texts.iter().map(|t| t.to_string()).collect();
         let (mean, deviation) = (Some(40.0), Some(10.0));
         let fill = fill.map(Fill::Value);
-        Column::Number { name: "age".into(), mean, deviation, scale: None, within: None, missing, fill, indicator }
+        Column::Number { name: "age".into(), mean, deviation, scale: None, within: None, clip: None, missing, fill, indicator }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A schema for a person to look over, who will publish it: columns that would publish somebody, and columns that are not what they seem,
 //! are left out, and it is said why.
 
-use super::seen::{Form, MAX_VALUES, Seen};
+use super::seen::{Form, MAX_VALUES, Seen, written};
 use super::{Column, Standard};
 use crate::error::quote;
 use crate::records::Missing;
@@ -11,6 +11,9 @@ const ENOUGH: u64 = 10;
 
 /// A category's value for records that have none.
 const MISSING: &str = "missing";
+
+/// What is said of texts that are no words.
+pub(super) const ODD: &str = "have control characters, blanks around them that are not trimmed, or more than 256 bytes";
 
 /// Of fewer records, whole numbers such as ages may well all be different.
 const MANY: u64 = 30;
@@ -111,6 +114,9 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
     if seen.name.is_empty() {
         return Some(("it has no name".into(), None));
     }
+    if count(Form::Nested) > 0 {
+        return Some((what(Form::Nested, "are nested"), None));
+    }
     if count(Form::Missing) == all {
         return Some(("no record has a value".into(), None));
     }
@@ -118,15 +124,8 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         let why = what(Form::Missing, "are missing") + &sign(seen, Form::Missing);
         return Some((why, filled(number(), Form::Missing, mean())));
     }
-    if count(Form::Percent) > 0 && only(&[Form::Percent, Form::Number, Form::Missing]) {
-        return Some((what(Form::Percent, "are percentages") + ": they are read as numbers only without the sign", None));
-    }
-    if count(Form::Comma) > 0 && only(&[Form::Comma, Form::Number, Form::Missing]) {
-        if may_be_thousands(&seen.of(Form::Comma).text) {
-            let why = ", before three digits: between thousands it has to go; --decimal comma reads it as a decimal comma";
-            return Some((what(Form::Comma, "have a comma") + why, None));
-        }
-        return Some((what(Form::Comma, "have a decimal comma") + ": --decimal comma reads them", None));
+    if let Some(why) = unread(seen) {
+        return Some((why, None));
     }
     if count(Form::Date) > 0 && only(&[Form::Date, Form::Missing]) {
         let (column, formats) = seen.dates.column(&seen.name);
@@ -143,12 +142,25 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
     }
     if 5 * numbers >= 4 * all {
         let stray = all - numbers;
-        let forms = [Form::Text, Form::Missing, Form::Boolean, Form::Percent, Form::Comma, Form::Date];
+        let forms = [
+            Form::Text,
+            Form::Odd,
+            Form::Missing,
+            Form::Boolean,
+            Form::Percent,
+            Form::Comma,
+            Form::Thousands,
+            Form::Unit,
+            Form::Date,
+        ];
         let most = forms.into_iter().max_by_key(|form| count(*form)).unwrap_or(Form::Text);
         let (is, place) = (if stray == 1 { "one is not" } else { "others are not" }, &seen.of(most).place);
         let sign = sign(seen, most);
         let column = if sign.is_empty() { number() } else { filled(number(), most, mean()) };
         return Some((format!("{numbers} of {all} values are numbers, {is} ({place}){sign}: a missing value?"), column));
+    }
+    if count(Form::Odd) > 0 {
+        return Some((what(Form::Odd, ODD), None));
     }
     if count(Form::Missing) > 0 {
         let why = what(Form::Missing, "are missing") + &sign(seen, Form::Missing);
@@ -176,6 +188,41 @@ fn reason(seen: &Seen) -> Option<(String, Option<Column>)> {
         2..=MAX_VALUES => None,
         _ => Some((format!("more than {MAX_VALUES} different texts"), None)),
     }
+}
+
+/// What has to be known, or done, before a column can be read that has numbers of another form than a program's.
+pub(super) fn unread(seen: &Seen) -> Option<String> {
+    let count = |form| seen.of(form).count;
+    // Beside them there may be numbers, and what is missing.
+    let has = |forms: &[Form]| {
+        let all: u64 = forms.iter().map(|form| count(*form)).sum();
+        all > 0 && all + count(Form::Number) + count(Form::Missing) == seen.records
+    };
+    let what = |form, what: &str| {
+        let first = seen.of(form);
+        format!("{} of {} values {what}, the first in {}", first.count, seen.records, first.place)
+    };
+    if has(&[Form::Percent]) {
+        return Some(what(Form::Percent, "are percentages") + ": they are read as numbers only without the sign");
+    }
+    if count(Form::Thousands) > 0 && has(&[Form::Thousands, Form::Comma]) {
+        let how = written(seen.of(Form::Thousands).text.as_bytes()).unwrap_or_default();
+        let mark = how.thousands.and_then(|thousands| thousands.marks().first().copied()).unwrap_or(',');
+        let decimal = if how.decimal_comma { "--decimal comma " } else { "" };
+        let between = format!("have {} between thousands", how.between());
+        return Some(what(Form::Thousands, &between) + &format!(": {decimal}--thousands \"{mark}\" reads them"));
+    }
+    if has(&[Form::Comma]) {
+        return Some(match may_be_thousands(&seen.of(Form::Comma).text) {
+            true => {
+                what(Form::Comma, "have a comma")
+                    + ", before three digits: --thousands \",\" reads it as one between thousands, --decimal comma as a decimal comma"
+            }
+            false => what(Form::Comma, "have a decimal comma") + ": --decimal comma reads them",
+        });
+    }
+    has(&[Form::Unit, Form::Thousands, Form::Comma])
+        .then(|| what(Form::Unit, "have a unit, a currency or brackets") + ": they are read as numbers only without it")
 }
 
 /// The first such value, if it is a sign rather than a word of somebody's record.

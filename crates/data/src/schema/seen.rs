@@ -1,15 +1,18 @@
 //! What the columns of a file hold, read once: what a schema is guessed from.
 
 mod dates;
+mod form;
 
+use super::propose::unread;
 use super::{Column, MAX_CLASSES, Standard, refuse};
 use crate::Result;
 use crate::error::{Refusal, empty, mismatch, quote};
-use crate::records::calendar;
-use crate::records::cell;
 use crate::records::format::{Format, find};
 use crate::records::value::{Value, whole};
+use crate::records::{Numerals, cell};
 use dates::Dates;
+use form::{FORMS, form};
+pub(super) use form::{Form, written};
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -18,23 +21,6 @@ pub(super) const MAX_VALUES: usize = 32;
 
 /// More different values than this are not told apart.
 const MAX_DIFFERENT: usize = 1 << 20;
-
-/// What a value looks like.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A number, a date of a column of dates or a boolean is counted as such.
-    Number,
-    Boolean,
-    Missing,
-    /// `12 %`.
-    Percent,
-    /// `1,5`.
-    Comma,
-    Date,
-    Text,
-}
-
-const FORMS: usize = 7;
 
 /// Values of one form.
 #[derive(Clone, Default)]
@@ -107,12 +93,26 @@ pub(super) struct Seen {
     fresh: Option<usize>,
 }
 
+/// A column that cannot be read: its name, and why.
+pub(super) type Unread = (String, String);
+
 /// Reads a file for what its columns hold, all but those in `without`. If `lenient`, what is no number or missing is counted, and else
-/// a missing value is an error.
-pub(super) fn seen(file: &str, mut format: Format, without: &[String], lenient: bool) -> Result<Vec<Seen>> {
+/// a missing value is an error. Then there are the names of columns that cannot be read as well.
+pub(super) fn seen(
+    file: &str,
+    (mut format, how): (Format, Numerals),
+    without: &[String],
+    lenient: bool,
+) -> Result<(Vec<Seen>, Vec<Unread>)> {
     find(without, format.columns(), file)?;
-    let kept: Vec<usize> =
-        (0..format.columns().len()).filter(|i| format.columns().get(*i).is_some_and(|c| !without.contains(c))).collect();
+    let name = |i: usize| format.columns().get(i).cloned().unwrap_or_default();
+    let mut kept: Vec<usize> = (0..format.columns().len()).filter(|i| !without.contains(&name(*i))).collect();
+    let unread: Vec<(usize, String)> = match lenient {
+        true => kept.iter().filter_map(|i| Some((*i, format.unread(*i)?))).collect(),
+        false => Vec::new(),
+    };
+    kept.retain(|i| unread.iter().all(|(unread, _)| unread != i));
+    let unread: Vec<Unread> = unread.into_iter().map(|(i, why)| (name(i), why)).collect();
     let names: Vec<String> = kept.iter().filter_map(|i| format.columns().get(*i).cloned()).collect();
     if !lenient {
         find(&names, format.columns(), file)?;
@@ -122,7 +122,7 @@ pub(super) fn seen(file: &str, mut format: Format, without: &[String], lenient: 
     let (mut records, mut fresh) = (0_u64, false);
     while format.row(|slot, value| {
         let Some(column) = columns.get_mut(slot) else { return Ok(()) };
-        column.push(value)?;
+        column.push(value.written(how))?;
         fresh |= column.fresh.is_some();
         Ok(())
     })? {
@@ -139,26 +139,7 @@ pub(super) fn seen(file: &str, mut format: Format, without: &[String], lenient: 
     if records == 0 {
         return Err(empty(file, "no records", "one record"));
     }
-    Ok(columns)
-}
-
-/// What a text looks like.
-fn form(text: &[u8]) -> Form {
-    if cell::is_hole(text) {
-        return Form::Missing;
-    }
-    if cell::boolean(text).is_some() {
-        return Form::Boolean;
-    }
-    if cell::parsed(text).is_some() {
-        return Form::Number;
-    }
-    match text.strip_suffix(b"%").map(<[u8]>::trim_ascii) {
-        Some(number) if cell::parsed(number).is_some() || cell::comma(number).is_ok() => Form::Percent,
-        _ if text.contains(&b',') && cell::comma(text).is_ok() => Form::Comma,
-        _ if calendar::looks_like_date(text) => Form::Date,
-        _ => Form::Text,
-    }
+    Ok((columns, unread))
 }
 
 impl Seen {
@@ -186,13 +167,14 @@ impl Seen {
         self.records += 1;
         let form = match value {
             Value::Text(text) => form(text),
-            Value::Comma(text) if cell::comma(text).is_ok() => Form::Number,
-            Value::Comma(text) => form(text),
+            Value::Local(text, how) if cell::local(text, how).is_ok() => Form::Number,
+            Value::Local(text, _) => form(text),
             Value::Boolean(_) => Form::Boolean,
             Value::Date(_) => Form::Date,
             Value::Float(v) if self.lenient && v.is_nan() => Form::Missing,
             Value::Float(_) | Value::Integer(_) => Form::Number,
             Value::Missing => Form::Missing,
+            Value::Nested => Form::Nested,
         };
         let counted = &mut self.forms[form as usize];
         counted.count += 1;
@@ -202,13 +184,13 @@ impl Seen {
         }
         match form {
             Form::Number => self.number(value)?,
-            Form::Missing if self.lenient => return Ok(()),
-            Form::Missing => return value.number().map(|_| ()),
+            Form::Missing | Form::Nested if self.lenient => return Ok(()),
+            Form::Missing | Form::Nested => return value.number().map(|_| ()),
             _ if form == Form::Date => self.dates.push(value),
             _ => {}
         }
         match form {
-            Form::Number | Form::Missing => {}
+            Form::Number | Form::Missing | Form::Nested => {}
             _ if self.word.is_none() => self.word = Some(value.text(|t| quote(&String::from_utf8_lossy(t)))?),
             _ => {}
         }
@@ -285,6 +267,9 @@ impl Seen {
             && self.of(Form::Date).count == self.records
         {
             return Ok(column);
+        }
+        if let Some(why) = unread(&self) {
+            return Err(mismatch(file, format!("column {}: {why}", quote(&self.name)), "numbers, or the column left out"));
         }
         if self.raw.len() > MAX_VALUES {
             let found = format!("more than {MAX_VALUES} different values in column {}, one of them {word}", quote(&self.name));

@@ -1,13 +1,13 @@
 //! A schema guessed from one file: strictly, to be used as it is, or for a person to look over. Statistics are rounded to three digits of
 //! the deviation: they become public, and nothing needs them finer.
 
-use super::propose::{Proposed, judged};
-use super::seen::{Seen, seen};
+use super::propose::{ODD, Proposed, judged, unread};
+use super::seen::{Form, Seen, Unread, seen};
 use super::{Column, Join, MAX_CLASSES, Partition, Schema, Standard, Task, five, percent};
 use crate::error::{listed, mismatch, quote};
-use crate::records::Table;
 use crate::records::csv::hint;
 use crate::records::format::Format;
+use crate::records::{Numerals, Table};
 use crate::{Result, Source};
 
 /// A label with more different numbers is a regression's, unless something else is asked for.
@@ -36,20 +36,20 @@ pub fn template_in_memory(
     id: Option<&str>,
     without: &[String],
 ) -> Result<Schema> {
-    of_format(table.name(), Format::Table(table.clone()), label, task, id, without)
+    of_format(table.name(), (Format::Table(table.clone()), Numerals::default()), label, task, id, without)
 }
 
 /// The same for a file that is open.
 fn of_format(
     file: &str,
-    format: Format,
+    format: (Format, Numerals),
     label: &str,
     task: Option<Task>,
     id: Option<&str>,
     without: &[String],
 ) -> Result<Schema> {
     let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
-    let mut all = seen(file, format, &aside, false)?;
+    let (mut all, _) = seen(file, format, &aside, false)?;
     let y = taken(file, &mut all, label)?;
     let (task, classes, target) = learnt(file, &y, task)?;
     let columns = all.into_iter().map(|c| c.column(file)).collect::<Result<_>>()?;
@@ -73,14 +73,22 @@ fn taken(file: &str, all: &mut Vec<Seen>, label: &str) -> Result<Seen> {
 /// What is learnt of a label.
 type Learnt = (Task, Vec<String>, Option<Standard>);
 
-fn learnt(file: &str, y: &Seen, task: Option<Task>) -> Result<Learnt> {
+fn learnt(file: &str, y: &Seen, given: Option<Task>) -> Result<Learnt> {
     let many = y.texts.len() > MAX_NUMBERS;
-    let task = task.unwrap_or(if y.word.is_none() && many { Task::Regression } else { Task::Classification });
+    let task = given.unwrap_or(if y.word.is_none() && many { Task::Regression } else { Task::Classification });
     let missing = y.missing();
     if missing.count > 0 {
         let found =
             format!("{} missing values in the label column {}, the first in {}", missing.count, quote(&y.name), missing.place);
         return Err(mismatch(file, found, "a label in every record"));
+    }
+    let odd = y.of(Form::Odd);
+    if odd.count > 0 {
+        let found = format!("label column {}: {} values {ODD}, the first in {}", quote(&y.name), odd.count, odd.place);
+        return Err(mismatch(file, found, "one of a few words, or a number"));
+    }
+    if let Some(why) = unread(y).filter(|_| given != Some(Task::Classification)) {
+        return Err(mismatch(file, format!("label column {}: {why}", quote(&y.name)), "numbers, or --task classification"));
     }
     match task {
         Task::Regression => match &y.word {
@@ -144,22 +152,23 @@ pub fn propose_in_memory(
     id: Option<&str>,
     without: &[String],
 ) -> Result<(Option<Schema>, Vec<Proposed>)> {
-    proposed(table.name(), Format::Table(table.clone()), label, task, id, without)
+    proposed(table.name(), (Format::Table(table.clone()), Numerals::default()), label, task, id, without)
 }
 
 fn proposed(
     file: &str,
-    format: Format,
+    format: (Format, Numerals),
     label: Option<&str>,
     task: Option<Task>,
     id: Option<&str>,
     without: &[String],
 ) -> Result<(Option<Schema>, Vec<Proposed>)> {
     let aside: Vec<String> = without.iter().cloned().chain(id.map(String::from)).collect();
-    let mut all = seen(file, format, &aside, true)?;
+    let (mut all, unread) = seen(file, format, &aside, true)?;
     let y = label.map(|label| taken(file, &mut all, label)).transpose()?;
     let learnt = y.map(|y| learnt(file, &y, task).map(|learnt| (y.name, learnt))).transpose()?;
-    let columns: Vec<Proposed> = all.into_iter().map(judged).collect();
+    let left = |(name, why): Unread| Proposed::Left { name, why: format!("{why}, which are not read"), column: None };
+    let columns: Vec<Proposed> = all.into_iter().map(judged).chain(unread.into_iter().map(left)).collect();
     let Some((label, learnt)) = learnt else { return Ok((None, columns)) };
     let used = |p: &Proposed| match p {
         Proposed::Column(column) => Some(column.clone()),
@@ -173,10 +182,15 @@ fn proposed(
     Ok((Some(schema), columns))
 }
 
-fn open(source: &Source) -> Result<Format> {
+/// And how numbers are written in it.
+fn open(source: &Source) -> Result<(Format, Numerals)> {
     let expected = "CSV, JSON lines, Parquet or Arrow, from which a schema can be guessed";
-    Format::open_named(source)?
-        .ok_or_else(|| mismatch(&source.path.display().to_string(), "a file without column names", expected))
+    match Format::open_named(source)? {
+        Some(format) => Ok((format, source.reading.numerals)),
+        // What is no file of records at all is told as such.
+        None => Format::known(source)
+            .and_then(|()| Err(mismatch(&source.path.display().to_string(), "a file without column names", expected))),
+    }
 }
 
 #[cfg(test)]

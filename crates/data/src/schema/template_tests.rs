@@ -143,6 +143,7 @@ fn what_no_schema_is_guessed_from() {
             .contains("found no column \"z\"")
     );
     let other = path.with_extension("npy");
+    std::fs::write(&other, b"\x93NUMPY").unwrap();
     assert!(
         template(&Source::of(&other), "y", None, None, &[])
             .unwrap_err()

@@ -124,7 +124,7 @@ fn decay_is_that_of_the_reference() {
     assert!(refused(1e-6, 0.1).contains("as their product"));
 }
 
-/// The last epochs of a schedule go at the smallest rate that there is, where they would go below it; a rate that is written does not.
+/// The case `06-cosine-rate-refused` of the data crate: the last epochs of a schedule go at the smallest rate that there is, where they would go below it; a rate that is written does not.
 #[test]
 fn rates_that_nobody_wrote_are_floored() {
     let cosine = config(&[784, 128, 128, 10], 128, 128).with(|t| {

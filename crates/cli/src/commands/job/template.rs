@@ -4,6 +4,7 @@
 use crate::output::{note, print};
 use crate::reading::ReadArgs;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use trefoil_data::schema::{self, Column, Proposed, Task};
 use trefoil_server::{Error, Result};
@@ -47,6 +48,14 @@ impl Template {
         }
         columns(&found)?;
         let left = found.iter().filter(|column| matches!(column, Proposed::Left { .. })).count();
+        let classes = schema.as_ref().map_or(&[][..], |schema| &schema.classes);
+        let lower: BTreeSet<String> = classes.iter().map(|class| class.to_lowercase()).collect();
+        if lower.len() < classes.len() {
+            note("some of the label's classes differ in capital letters alone: are they the same?");
+        }
+        if found.is_empty() {
+            note(format_args!("{}: no column is left beside the label: a network needs one to learn from", self.file.display()));
+        }
         if left > 0 {
             note(format_args!("{left} of {} columns are left out: the comments say why", found.len()));
         }

@@ -127,9 +127,14 @@ impl Ipc {
     ///
     /// # Errors
     /// A column of a type that is not read.
+    /// Why a column cannot be read, if so.
+    pub(crate) fn unread(&self, column: usize) -> Option<String> {
+        self.fields.get(column)?.kind.err().map(str::to_owned)
+    }
+
     pub(crate) fn want(&mut self, columns: Vec<usize>) -> Result<()> {
-        for field in columns.iter().filter_map(|i| self.fields.get(*i)) {
-            if let Err(found) = field.kind {
+        for &i in &columns {
+            if let (Some(found), Some(field)) = (self.unread(i), self.fields.get(i)) {
                 let found = format!("column {} with {found}", quote(&field.name));
                 return Err(mismatch(&self.file, found, "booleans, numbers, dates or texts, not nested"));
             }

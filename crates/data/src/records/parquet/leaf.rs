@@ -14,6 +14,9 @@ pub(super) fn unreadable(c: &ColumnDescriptor) -> Option<String> {
     if c.path().parts().len() != 1 || c.max_rep_level() != 0 || c.max_def_level() > 1 {
         return Some("nested values".to_string());
     }
+    if matches!(c.logical_type_ref(), Some(LogicalType::Time(_))) {
+        return Some("times of day".to_string());
+    }
     let name = c.logical_type_ref().map_or_else(|| format!("{:?}", c.converted_type()), |l| format!("{l:?}"));
     meaning(c).is_none().then(|| format!("values of type {:?} ({name})", c.physical_type()))
 }

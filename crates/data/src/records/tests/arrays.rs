@@ -140,7 +140,6 @@ fn npy_files_that_are_refused() {
         "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (2, 2)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (2, -2)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 99999999999999999999)}",
-        "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,)}",
         "{'descr': '<f8' 'fortran_order': False, 'shape': (2, 2)}",
         "{\u{e9}",
     ] {

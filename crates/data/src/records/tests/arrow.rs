@@ -3,6 +3,7 @@
 use super::*;
 use crate::records::missing::Missing;
 use crate::records::raw::{Raw, RawColumn};
+use crate::schema::Proposed;
 use std::path::PathBuf;
 
 const NONE: f64 = -7.0;
@@ -91,6 +92,9 @@ fn what_is_not_read_is_named() {
         let expected = format!("column {name:?} with {found}, expected booleans, numbers, dates or texts, not nested");
         assert!(error.ends_with(&expected), "{error}");
     }
+    let (_, columns) = crate::schema::propose(&Source::of(path("lz4.feather")), None, None, None, &[]).unwrap();
+    let left = |p: &Proposed| matches!(p, Proposed::Left { name, why, .. } if name == "skip_list" && why == "nested values, which are not read");
+    assert!(columns.iter().any(left), "{columns:?}");
     assert_eq!(values(&path("plain.arrow"), "skip_null", &[]).unwrap(), [NONE; 5]);
     let error = values(&path("plain.arrow"), "nothing", &[]).unwrap_err().to_string();
     assert!(error.contains("found no column \"nothing\"") && error.contains("\"i8\""), "{error}");
