@@ -17,6 +17,12 @@ pub struct Lane {
     pub of: usize,
 }
 
+impl Default for Lane {
+    fn default() -> Lane {
+        Lane::ALONE
+    }
+}
+
 impl Lane {
     /// The only one.
     pub const ALONE: Lane = Lane { rank: 0, of: 1 };

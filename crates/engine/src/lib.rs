@@ -322,6 +322,13 @@ pub trait Engine: Sized {
     fn sum_of_lanes(&mut self, x: Self::Num) -> Result<Self::Num> {
         Ok(x)
     }
+    /// What belongs to the whole batch and not to a lane's rows: lane 0 alone does `f`, and all lanes are given what comes of it.
+    ///
+    /// # Errors
+    /// Those of `f`; another lane is gone.
+    fn in_lane_0<const N: usize>(&mut self, f: impl FnOnce(&mut Self) -> Result<[Self::Num; N]>) -> Result<[Self::Num; N]> {
+        f(self)
+    }
 
     /// Owns the loop over steps: `body` is a function of (state, step), and all change is in `state`.
     ///

@@ -30,6 +30,14 @@ pub trait Ranks: Send {
     fn receive(&mut self) -> std::result::Result<(usize, Vec<u64>), String>;
 }
 
+/// Words of each message before its own: session and kind.
+pub(crate) const FRAME: usize = 2;
+
+/// Where a rank's sums go, and its broadcasts come from: two ranks have one above them.
+pub(crate) const fn parent(rank: usize) -> usize {
+    (rank - 1) / 2
+}
+
 /// What a message is.
 const DATA: u64 = 0;
 const BEGIN: u64 = 1;
@@ -171,7 +179,7 @@ impl Lanes {
         if rank == 0 {
             return Ok(Some(words));
         }
-        self.give((rank - 1) / 2, words)?;
+        self.give(parent(rank), words)?;
         Ok(None)
     }
 
@@ -181,7 +189,7 @@ impl Lanes {
     /// A rank is gone or has failed.
     pub fn spread(&mut self, words: Vec<u64>) -> Result<Vec<u64>> {
         let Lane { rank, of } = self.lane();
-        let words = if rank == 0 { words } else { self.take((rank - 1) / 2)? };
+        let words = if rank == 0 { words } else { self.take(parent(rank))? };
         for child in [2 * rank + 1, 2 * rank + 2].into_iter().filter(|child| *child < of) {
             self.give(child, words.clone())?;
         }
@@ -194,7 +202,7 @@ impl Lanes {
     }
 
     fn put(&mut self, to: usize, kind: u64, words: Vec<u64>) -> Result<()> {
-        let mut message = Vec::with_capacity(2 + words.len());
+        let mut message = Vec::with_capacity(FRAME + words.len());
         message.extend([self.session, kind]);
         message.extend(words);
         self.ranks.send(to, message).map_err(|why| Error::Lane { rank: to, why })
@@ -205,10 +213,10 @@ impl Lanes {
         let (sender, mut words) = self.ranks.receive().map_err(|why| Error::Lane { rank: self.ranks.rank(), why })?;
         match words[..] {
             [session, kind, ..] if sender < self.waiting.len() => {
-                words.drain(..2);
+                words.drain(..FRAME);
                 Ok((sender, session, kind, words))
             }
-            _ => Err(of_another_length(sender, words.len(), 2)),
+            _ => Err(of_another_length(sender, words.len(), FRAME)),
         }
     }
 }

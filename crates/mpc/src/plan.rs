@@ -20,25 +20,51 @@
 //! ```
 
 pub mod held;
+mod inside;
+
+pub use inside::{Inside, Said};
 
 use crate::Price;
 use crate::secure::{Host, Num, Protocols, Secure, Shares};
 use std::collections::BTreeMap;
 use std::ops::Sub;
-use trefoil_engine::{Engine, Format};
+use trefoil_engine::{Engine, Format, Lane};
 
 /// What has been booked, by layer and protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Of each layer and protocol.
     pub entries: BTreeMap<(String, &'static str), Price>,
+    /// What ranks of one party have said to one another.
+    pub inside: Inside,
     layer: String,
+    lane: Lane,
+    /// Whether matrices are this lane's rows of a batch. What is not is lane 0's to do.
+    apart: bool,
 }
 
 impl Books {
+    /// Of one lane of several.
+    pub(crate) fn of_lane(lane: Lane) -> Books {
+        Books { lane, ..Books::default() }
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    pub(crate) fn set_apart(&mut self, apart: bool) {
+        self.apart = apart;
+    }
+
+    /// Whether matrices are this lane's rows, and those of others elsewhere.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart && self.lane.has_others()
+    }
+
     /// Books what a protocol takes to the layer that is at work.
     pub(crate) fn book(&mut self, protocol: &'static str, price: Price) {
-        if price != Price::NONE {
+        if price != Price::NONE && (self.lane.leads() || self.apart) {
             // While it is at work it has its messages beside the shares: not all at once, as measured.
             let sent = price.sent();
             let messages = |i: usize| (0..3).map(|j: usize| sent[i][j] + sent[j][i]).sum::<u64>() * 3 / 4;
@@ -86,6 +112,7 @@ impl Sub for &Books {
             *entry = *entry - *old;
         }
         out.entries.retain(|_, price| *price != Price::NONE);
+        out.inside = out.inside - before.inside;
         out
     }
 }

@@ -138,6 +138,18 @@ pub trait Protocols {
     fn sum_of_lanes(_: &mut Self::Host, x: Num<Self::Share>) -> Result<Num<Self::Share>> {
         Ok(x)
     }
+    /// Whether matrices are this lane's rows of a batch, and there are other lanes.
+    fn is_apart(_: &Self::Host) -> bool {
+        false
+    }
+    /// Whether what lane 0 alone does is done here: a plan does it in any case, to know the shapes.
+    fn does_for_all(p: &Self::Host) -> bool {
+        Self::lane(p).leads()
+    }
+    /// Lane 0's `x` at all lanes; the others have none.
+    fn from_lane_0(_: &mut Self::Host, x: Vec<Num<Self::Share>>) -> Result<Vec<Num<Self::Share>>> {
+        Ok(x)
+    }
 
     /// Of [`Protocols::drelu`] of so many numbers, and of selecting so many times as many by what it says.
     fn choice_price(numbers: usize, bits: u8, selected: usize) -> Price;
@@ -280,6 +292,24 @@ impl<P: Protocols> Engine for Secure<P> {
     }
     fn sum_of_lanes(&mut self, x: Self::Num) -> EngineResult<Self::Num> {
         Ok(P::sum_of_lanes(&mut self.party, x)?)
+    }
+
+    fn in_lane_0<const N: usize>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> EngineResult<[Self::Num; N]>,
+    ) -> EngineResult<[Self::Num; N]> {
+        if !P::is_apart(&self.party) {
+            return f(self);
+        }
+        let mut made = vec![];
+        if P::does_for_all(&self.party) {
+            P::set_apart(&mut self.party, false);
+            made = f(self)?.into();
+            P::set_apart(&mut self.party, true);
+        }
+        let all = P::from_lane_0(&mut self.party, made)?;
+        let what = "matrices from lane 0";
+        all.try_into().map_err(|all: Vec<_>| Error::Shape { what, left: [all.len(), 1], right: [N, 1] })
     }
 
     fn products<const N: usize>(&mut self, ps: [Product<'_, Self::Num>; N]) -> EngineResult<[Self::Num; N]> {

@@ -112,11 +112,12 @@ pub struct Factors<N> {
     pub scatter: Option<Scatter>,
 }
 
-/// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, or a product; or the next
-/// value of one that is not trained.
+/// The gradient by a layer's parameter: there already, with more fraction bits than the parameter may have, of this lane's rows or of the whole batch in lane 0; or a
+/// product; or the next value of one that is not trained.
 #[allow(missing_docs)] // the line above says it
 pub enum Gradient<N> {
     Ready(N),
+    Whole(N),
     Product(Factors<N>),
     Next(N),
 }

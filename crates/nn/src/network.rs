@@ -244,6 +244,9 @@ fn together<E: Engine>(e: &mut E, found: Gradients<E::Num>, cuts: Vec<Cut<E::Num
                 let x = e.sum_of_lanes(x)?;
                 done.push((place, join.map_or(Ok(x.clone()), |join| e.add(&x, &join))?));
             }
+            (Gradient::Whole(x), join) => {
+                done.push((place, join.map_or(Ok(x.clone()), |join| e.add(&x, &join))?));
+            }
             (Gradient::Next(x), _) => done.push((place, x)),
             (Gradient::Product(mut factors), join) => {
                 // The product needs as many fraction bits as its result and what joins it.

@@ -146,7 +146,9 @@ pub(crate) fn begin<'a>(
         peers,
     };
     let held = Held { lanes: cluster.lanes.clone(), _taken: taken, over: false };
-    lock(&held.lanes).begin(&serde_json::to_vec(&told).unwrap_or_default(), lanes)?;
+    let told = serde_json::to_vec(&told)
+        .map_err(|e| Error::Handshake(format!("a session cannot be told to this party's other ranks: {e}")))?;
+    lock(&held.lanes).begin(&told, lanes)?;
     tracing::info!(job = %at.here.hash, "{lanes} lanes");
     Ok(Some(held))
 }

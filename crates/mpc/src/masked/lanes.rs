@@ -9,8 +9,11 @@ use crate::secure::Num;
 use crate::{Error, Party, Result};
 use trefoil_engine::{Format, Index, Lane, Told};
 
-/// Numbers that say what the words behind them are.
-const HEAD: usize = 6;
+/// Numbers that say what the words behind them are: before each matrix, and before a step.
+pub(super) const HEAD: usize = 6;
+pub(super) const BEFORE_STEP: usize = 5;
+/// And before what lane 0 alone has made.
+pub(super) const PLACE: usize = 2;
 
 /// A matrix with its format as words: what it is, then m, both masks and e, as far as this party has them.
 fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
@@ -99,10 +102,34 @@ pub fn follow(p: &mut Party) -> Result<Option<Told<Num<Share>>>> {
 /// A rank is gone, or has something of another shape.
 pub fn sum(p: &mut Party, x: Num<Share>) -> Result<Num<Share>> {
     let Some(mut lanes) = p.lanes() else { return Ok(x) };
+    let x = Num { format: x.format.sum(lanes.lane().of), ..x };
     let mut words = vec![];
     pack(&x, &mut words);
     let head: Vec<u64> = words.drain(..HEAD).collect();
     let Some(sum) = lanes.sum(words)? else { return Ok(x) };
     let words: Vec<u64> = head.into_iter().chain(sum).collect();
     unpack(&mut &words[..])
+}
+
+/// Lane 0's matrices at all lanes, which go on where lane 0 is in the program.
+///
+/// # Errors
+/// A rank is gone, or sends something else.
+pub fn from_lane_0(p: &mut Party, x: Vec<Num<Share>>) -> Result<Vec<Num<Share>>> {
+    let place = p.place();
+    let Some(mut lanes) = p.lanes() else { return Ok(x) };
+    let mut words = place.to_vec();
+    x.iter().for_each(|x| pack(x, &mut words));
+    let words = lanes.spread(words)?;
+    if lanes.lane().leads() {
+        return Ok(x);
+    }
+    drop(lanes);
+    let (place, mut words) = words.split_first_chunk::<PLACE>().ok_or_else(|| of_another_length(0, words.len(), PLACE))?;
+    p.go_to(*place);
+    let mut all = vec![];
+    while !words.is_empty() {
+        all.push(unpack(&mut words)?);
+    }
+    Ok(all)
 }

@@ -2,14 +2,14 @@
 //! the protocol's `cost`. What is kept of a share is what decides whether something is paid: its lift, and whether a bit's mask was dealt.
 
 use super::suite::Riders as Suite;
-use super::{and, drelu, lift, product, select, share, softmax, truncate};
+use super::{and, drelu, lanes, lift, product, select, share, softmax, truncate};
 use crate::plan::held::{Bytes, Held};
-use crate::plan::{Blank, Books};
+use crate::plan::{Blank, Books, Said};
 use crate::secure::{Factors, Num, Protocols, Secure, Shares};
 use crate::{Price, Result};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use trefoil_engine::{Format, Index, Result as EngineResult};
+use trefoil_engine::{Format, Index, Lane, Result as EngineResult};
 use trefoil_ring::Tensor;
 
 /// The engine on this suite, without values.
@@ -21,7 +21,14 @@ pub struct Riders(Vec<Planned>);
 
 impl Default for MaskedPlan {
     fn default() -> MaskedPlan {
-        Secure { party: Books::default(), suite: Riders::default() }
+        MaskedPlan::of_lane(Lane::ALONE)
+    }
+}
+
+impl MaskedPlan {
+    /// Of one lane of several: what it takes of a training, and what its party's ranks say to one another.
+    pub fn of_lane(lane: Lane) -> MaskedPlan {
+        Secure { party: Books::of_lane(lane), suite: Riders::default() }
     }
 }
 
@@ -68,6 +75,10 @@ impl Planned {
     /// How many bits are open.
     fn open(&self) -> Option<u8> {
         self.pending().map(|lift| lift.f)
+    }
+    /// Words of it that a server gives another rank: m, its mask, and e where there is a lift.
+    fn words(&self) -> usize {
+        self.count() * (2 + usize::from(self.pending().is_some()))
     }
 }
 
@@ -151,9 +162,20 @@ impl Protocols for Riders {
         self.0.push(x.clone());
     }
     fn products(&mut self, books: &mut Books, z: &[Factors<'_, Planned>]) -> Result<Vec<Planned>> {
+        self.products_over(books, z, &[])
+    }
+    fn products_over(&mut self, books: &mut Books, z: &[Factors<'_, Planned>], of_batch: &[bool]) -> Result<Vec<Planned>> {
         whole(books, z.iter().flat_map(|z| [z.x, z.y].into_iter().chain(&z.plus)));
-        let cost = |z: &Factors<'_, Planned>| product::cost(z.shape[0] * z.shape[1], z.f);
-        books.book("masked.product", Price::at_once(z.iter().map(cost)));
+        let summed = |i: usize| books.is_apart() && of_batch.get(i).is_some_and(|of_batch| *of_batch);
+        let elements = |z: &Factors<'_, Planned>| z.shape[0] * z.shape[1];
+        let words: usize = z.iter().enumerate().filter(|(i, _)| summed(*i)).map(|(_, z)| elements(z)).sum();
+        let here = |(i, z): (usize, _)| (books.lane().leads() || !summed(i)).then_some(z);
+        let cost = |z: &Factors<'_, Planned>| product::cost(elements(z), z.f);
+        let price = Price::at_once(z.iter().enumerate().filter_map(here).map(cost));
+        books.book("masked.product", price);
+        if words > 0 {
+            books.inside.summed += Said::once(words);
+        }
         Ok(z.iter().map(|z| Planned::new(z.shape, Some(z.f))).collect())
     }
     fn truncate(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<Planned>> {
@@ -192,6 +214,41 @@ impl Protocols for Riders {
         whole(books, [x]);
         books.book("masked.share", share::reconstruct_cost(x.count()));
         Ok(None)
+    }
+
+    fn lane(books: &Books) -> Lane {
+        books.lane()
+    }
+    fn lead(books: &mut Books, _: u64, common: &[&Num<Planned>], rows: &[&Num<Planned>]) -> Result<Vec<Num<Planned>>> {
+        let lane = books.lane();
+        let own =
+            |x: &&Num<Planned>| Num::new(x.share.gather(Index::Rows(&lane.rows(x.share.shape[0]).collect::<Vec<_>>())), x.format);
+        let rows: Vec<Num<Planned>> = rows.iter().map(own).collect();
+        let words = |x: &Num<Planned>| lanes::HEAD + x.share.words();
+        books.inside.spread += Said::once(lanes::BEFORE_STEP + common.iter().map(|x| words(x)).sum::<usize>());
+        books.inside.rows += Said::once(rows.iter().map(words).sum());
+        books.set_apart(true);
+        Ok(rows)
+    }
+    fn set_apart(books: &mut Books, apart: bool) {
+        books.set_apart(apart);
+    }
+    fn is_apart(books: &Books) -> bool {
+        books.is_apart()
+    }
+    fn does_for_all(_: &Books) -> bool {
+        true
+    }
+    fn from_lane_0(books: &mut Books, x: Vec<Num<Planned>>) -> Result<Vec<Num<Planned>>> {
+        let words = |x: &Num<Planned>| lanes::HEAD + x.share.words();
+        books.inside.spread += Said::once(lanes::PLACE + x.iter().map(words).sum::<usize>());
+        Ok(x)
+    }
+    fn sum_of_lanes(books: &mut Books, x: Num<Planned>) -> Result<Num<Planned>> {
+        if books.is_apart() {
+            books.inside.summed += Said::once(x.share.words());
+        }
+        Ok(Num { format: x.format.sum(books.lane().of), ..x })
     }
 
     fn softmax(e: &mut MaskedPlan, x: &Num<Planned>, out: Format) -> EngineResult<Num<Planned>> {

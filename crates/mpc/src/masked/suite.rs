@@ -115,6 +115,12 @@ impl Protocols for Riders {
     fn sum_of_lanes(p: &mut Party, x: Num) -> Result<Num> {
         lanes::sum(p, x)
     }
+    fn is_apart(p: &Party) -> bool {
+        p.drawing().has_others()
+    }
+    fn from_lane_0(p: &mut Party, x: Vec<Num>) -> Result<Vec<Num>> {
+        lanes::from_lane_0(p, x)
+    }
 
     fn softmax(e: &mut Masked, x: &Num, out: Format) -> EngineResult<Num> {
         softmax::of_rows(e, x, out, softmax::softmax)

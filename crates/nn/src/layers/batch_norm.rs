@@ -9,6 +9,8 @@
 //! Ranges. What is proven: |x^| <= sqrt(n - 1). What is promised: variances stay below 2^8, x - mean below what lets
 //! n squares be added in the ring, x^ below 2^5 where n is more than 2^10, and the gradient by the input stays in the range of that by
 //! the output. Running values are parameters, so the range monitor of the weights watches over theirs after each epoch.
+//!
+//! In several lanes a batch's statistics are of the rows of all: their sums come together in lane 0 before they are truncated, and what follows from them there goes to all lanes.
 
 use super::mean::over;
 use super::{Constant, Factors, Gradient, Gradients, Layer, Mode, Onward, Place, Start};
@@ -170,15 +172,19 @@ impl Layer for BatchNorm {
             let [y] = e.products([Product::mul(&apart, &spread_rows(e, &scale, rows, sides), at.formats.out).plus(&bias)])?;
             return Ok((y, None));
         }
-        let n = rows * sides[1];
+        let n = rows * sides[1] * e.lane().of;
         if n < 2 {
             return Err(Error::Shape { what: "values a channel in a batch to be normalised", left: [2, 1], right: [n, 1] });
         }
         e.settle(&[x])?;
         let sum = e.scatter(x, &by_channel(rows, sides))?;
-        let mean = over(e, &sum, n, format)?;
-        // What is left to finish is finished before it is part of every value.
-        e.settle(&[&mean])?;
+        let sum = e.sum_of_lanes(sum)?;
+        let [mean] = e.in_lane_0(|e| {
+            let mean = over(e, &sum, n, format)?;
+            // What is left to finish is finished before it is part of every value.
+            e.settle(&[&mean])?;
+            Ok([mean])
+        })?;
         let apart = e.sub(x, &spread(e, &mean, sides))?;
         let room = (WORD - log2_up(n)) / 2;
         let apart = e.claim(&apart, e.format(&apart).bits.min(room));
@@ -189,10 +195,14 @@ impl Layer for BatchNorm {
         let to = by_channel(rows, sides);
         let squares =
             Product { scatter: Some(&to), ..Product::mul(&apart, &apart, Format { frac, bits: frac + whole + power + 1 }) };
-        let [squares] = e.products([squares])?;
+        let [squares] = e.products_over([squares], [true])?;
         let frac = frac + power;
-        let variance = over(e, &squares, n, Format { frac, bits: frac + whole })?;
-        let inverse = self.inverse(e, &variance, e.format(&apart).bits)?;
+        let bits = e.format(&apart).bits;
+        let [variance, inverse] = e.in_lane_0(|e| {
+            let variance = over(e, &squares, n, Format { frac, bits: frac + whole })?;
+            let inverse = self.inverse(e, &variance, bits)?;
+            Ok([variance, inverse])
+        })?;
         let frac = at.formats.out.frac;
         let normal = Format { frac, bits: frac + NORMAL.min(log2_up(n).div_ceil(2)) };
         let [normal] = e.products([Product::mul(&apart, &spread_rows(e, &inverse, rows, sides), normal)])?;
@@ -213,13 +223,19 @@ impl Layer for BatchNorm {
         let ([gamma, _, running_mean, running_variance], sides, rows) = (four(at.params)?, sides(at.input), e.shape(d)[0]);
         e.settle(&[d])?;
         let (format, to) = (e.format(d), by_channel(rows, sides));
-        let of_sums = to.format(format);
+        let of_sums = to.format(format).sum(e.lane().of);
         let sums = Product { scatter: Some(&to), ..Product::mul(d, &normal, of_sums) };
-        let [by_gamma, scale] = e.products([sums, self.scale(e, gamma, &inverse, format.bits + 2)])?;
+        // The scale shares the round of a sum over lanes, in which it counts once: gamma is 0 in all lanes but the first.
+        let once = if e.lane().leads() { gamma.clone() } else { e.times(gamma, 0.0, 0)? };
+        let [by_gamma, scale] = e.products_over([sums, self.scale(e, &once, &inverse, format.bits + 2)], [true, true])?;
         let by_beta = e.scatter(d, &to)?;
+        let by_beta = e.sum_of_lanes(by_beta)?;
         let input = if want_dx {
-            let (mean_gamma, mean_beta) = (over(e, &by_gamma, n, format)?, over(e, &by_beta, n, format)?);
-            e.settle(&[&mean_gamma, &mean_beta, &scale])?;
+            let [mean_gamma, mean_beta, scale] = e.in_lane_0(|e| {
+                let (mean_gamma, mean_beta) = (over(e, &by_gamma, n, format)?, over(e, &by_beta, n, format)?);
+                e.settle(&[&mean_gamma, &mean_beta, &scale])?;
+                Ok([mean_gamma, mean_beta, scale])
+            })?;
             let [along] = e.products([Product::mul(&normal, &spread_rows(e, &mean_gamma, rows, sides), format)])?;
             let rest = e.sub(&e.sub(d, &spread(e, &mean_beta, sides))?, &along)?;
             let factors = Factors { kind: Kind::Mul, x: rest, y: spread_rows(e, &scale, rows, sides), scatter: None };
@@ -228,9 +244,11 @@ impl Layer for BatchNorm {
             Onward::Nothing
         };
         let unbiased = n as f64 / (n - 1) as f64;
-        let next_mean = self.follow(e, running_mean, &mean, 1.0)?;
-        let next_variance = self.follow(e, running_variance, &variance, unbiased)?;
-        let (by_gamma, by_beta) = (Gradient::Ready(by_gamma), Gradient::Ready(by_beta));
+        let [next_mean, next_variance] = e.in_lane_0(|e| {
+            let next_mean = self.follow(e, running_mean, &mean, 1.0)?;
+            Ok([next_mean, self.follow(e, running_variance, &variance, unbiased)?])
+        })?;
+        let (by_gamma, by_beta) = (Gradient::Whole(by_gamma), Gradient::Whole(by_beta));
         Ok(Gradients { input, params: vec![by_gamma, by_beta, Gradient::Next(next_mean), Gradient::Next(next_variance)] })
     }
 }

@@ -70,7 +70,7 @@ fn is_pytorch<E: Engine, L: Layer>(e: &mut E, layer: &L, case: &Case, within: f6
     let (mut gradients, mut next) = (case.gradients.iter(), case.next.iter());
     for gradient in &found.params {
         let (found, want, what) = match gradient {
-            Gradient::Ready(x) => (x.clone(), gradients.next().unwrap(), "gradient"),
+            Gradient::Ready(x) | Gradient::Whole(x) => (x.clone(), gradients.next().unwrap(), "gradient"),
             Gradient::Product(factors) => (product(e, factors, Format::new(20, 8)), gradients.next().unwrap(), "gradient"),
             Gradient::Next(x) => (x.clone(), next.next().unwrap(), "next value"),
         };
