@@ -144,8 +144,12 @@ impl Rows {
     /// The words of the rows at these places, row by row; zeros for a place beyond the end.
     pub fn gather(&self, places: &[usize]) -> Vec<u64> {
         let mut out = vec![0; places.len() * self.columns];
-        for (row, place) in out.chunks_exact_mut(self.columns.max(1)).zip(places) {
-            self.read(*place..place + 1, row);
+        let mut left = &mut out[..];
+        // Neighbours are read together: a seed is expanded from one place on.
+        for run in places.chunk_by(|a, b| a + 1 == *b) {
+            let (rows, rest) = left.split_at_mut(run.len() * self.columns);
+            self.read(run[0]..run[0] + run.len(), rows);
+            left = rest;
         }
         out
     }

@@ -73,6 +73,14 @@ fn groups(rows: usize, columns: usize) -> impl Iterator<Item = Vec<usize>> {
     (0..columns).step_by(most).map(move |first| (first..columns.min(first + most)).collect())
 }
 
+/// Records that are worked on at a time, of so many with so many columns: as many each time, as near as can be. What they are expanded from is read
+/// once by rows, and once for each column by columns.
+fn blocks(rows: usize, columns: usize) -> impl Iterator<Item = Vec<usize>> {
+    let count = (rows * columns).div_ceil(AT_ONCE).max(1);
+    let most = rows.div_ceil(count).max(1);
+    (0..rows.max(1)).step_by(most).map(move |first| (first..rows.min(first + most)).collect())
+}
+
 /// A row, for every one of so many.
 fn spread<E: Engine>(e: &E, row: &E::Num, rows: usize) -> E::Num {
     let columns = e.shape(row)[1];
@@ -163,12 +171,12 @@ impl<N: Clone> Statistics<N> {
         let [near] = e.truncate([(&mean, Format { frac, bits: frac + WHOLE })])?;
         e.settle(&[&near])?;
         let mut sums = Vec::new();
-        for group in groups(n, columns) {
-            let [w, near] = [w, &near].map(|x| e.gather(x, Index::Cols(&group)));
+        for block in blocks(n, columns) {
+            let w = e.gather(w, Index::Rows(&block));
             let apart = e.claim(&e.sub(&w, &near)?, frac + WHOLE + 1);
-            sums.push(squares(e, &apart)?);
+            sums.push(squares(e, &apart, n)?);
         }
-        let sum = e.beside(&sums.iter().collect::<Vec<_>>())?;
+        let sum = together(e, &sums)?;
         let format = Format { frac: VARIANCE, bits: VARIANCE + 2 * WHOLE };
         let variance = over_finely(e, &sum, n, SHARES[1], format)?;
         let variance = e.times_2(&finer(e, &variance, format)?, POWERS[0])?;
@@ -282,11 +290,29 @@ fn inverse_root<E: Engine>(e: &mut E, s: &E::Num, power: u8) -> EngineResult<E::
     Ok(inverse)
 }
 
-/// The sum of the squares of each column, one row.
-fn squares<E: Engine>(e: &mut E, apart: &E::Num) -> EngineResult<E::Num> {
-    let ([n, columns], format) = (e.shape(apart), e.format(apart));
-    let parts = n.div_ceil(ROWS).max(1);
-    let to = Scatter::new([parts, columns], (0..n * columns).map(|i| i / columns / ROWS * columns + i % columns).collect());
+/// The sums of as many rows as stay in the ring.
+fn by_parts(rows: usize, columns: usize) -> Scatter {
+    let places = (0..rows * columns).map(|i| i / columns / ROWS * columns + i % columns);
+    Scatter::new([rows.div_ceil(ROWS).max(1), columns], places.collect())
+}
+
+/// Rows of equal width, one below the other.
+fn below<E: Engine>(e: &E, rows: &[E::Num]) -> EngineResult<E::Num> {
+    let all = e.beside(&rows.iter().collect::<Vec<_>>())?;
+    let elements = e.shape(&all)[1];
+    Ok(e.gather(&all, Index::Flat([rows.len(), elements / rows.len().max(1)], &(0..elements).collect::<Vec<_>>())))
+}
+
+/// Their sum, where what they are bounds it as well.
+fn together<E: Engine>(e: &E, rows: &[E::Num]) -> EngineResult<E::Num> {
+    let all = below(e, rows)?;
+    Ok(e.claim(&e.sum(&all, Sum::Rows), e.format(&all).bits))
+}
+
+/// The sum of the squares of each column, one row, in the format of that of `n` rows.
+fn squares<E: Engine>(e: &mut E, apart: &E::Num, n: usize) -> EngineResult<E::Num> {
+    let ([rows, columns], format) = (e.shape(apart), e.format(apart));
+    let to = by_parts(rows, columns);
     let [least, most] = SUMS;
     let frac = most.saturating_sub(n.max(1).ilog2() as u8).max(least).min(2 * format.frac);
     let square = Format { frac, bits: frac + 2 * (format.bits - format.frac) };

@@ -7,10 +7,10 @@
 //!
 //! The maximum errors: of the mean 2^-14 units, of 1 / deviation 2^-15 / q of it.
 
-use super::{MEAN, ROWS, Statistics, VARIANCE, WHOLE, finer, groups, inverse_root};
+use super::{MEAN, Statistics, VARIANCE, WHOLE, blocks, by_parts, finer, inverse_root, together};
 use crate::statistics::POWERS;
 use ndarray::Array2;
-use trefoil_engine::{Engine, Format, Index, Product, Result, Scatter, Sum};
+use trefoil_engine::{Engine, Format, Index, Product, Result, Sum};
 
 /// Values that are missing.
 #[derive(Clone)]
@@ -107,23 +107,19 @@ fn cut(of: Format, to: Format) -> Format {
 /// The sum of w (w - near) of each column, one row.
 fn around<E: Engine>(e: &mut E, w: &E::Num, near: &E::Num) -> Result<E::Num> {
     let ([n, columns], Format { frac, .. }) = (e.shape(w), e.format(w));
-    let parts = n.div_ceil(ROWS).max(1);
     let whole = 2 * WHOLE + 1;
     // As finely as the sum of all stays in the ring.
     let rows = n.max(1).next_power_of_two().ilog2() as u8;
     let fine = (trefoil_engine::MAX_BITS - 2).saturating_sub(whole + rows).min(2 * frac);
     let mut sums = Vec::new();
-    for group in groups(n, columns) {
-        let [w, near] = [w, near].map(|x| e.gather(x, Index::Cols(&group)));
-        let (w, apart) = (e.claim(&w, frac + WHOLE), e.claim(&e.sub(&w, &near)?, frac + WHOLE + 1));
-        let to = Scatter::new(
-            [parts, group.len()],
-            (0..n * group.len()).map(|i| i / group.len() / ROWS * group.len() + i % group.len()).collect(),
-        );
+    for block in blocks(n, columns) {
+        let w = e.claim(&e.gather(w, Index::Rows(&block)), frac + WHOLE);
+        let apart = e.claim(&e.sub(&w, near)?, frac + WHOLE + 1);
+        let to = by_parts(block.len(), columns);
         let product = Format { frac: fine, bits: fine + whole };
         let [part] = e.products([Product { scatter: Some(&to), ..Product::mul(&w, &apart, to.format(product)) }])?;
         let sum = e.sum(&part, Sum::Rows);
         sums.push(e.claim(&sum, fine + whole + rows));
     }
-    e.beside(&sums.iter().collect::<Vec<_>>())
+    together(e, &sums)
 }

@@ -1,6 +1,6 @@
 //! Minimum and maximum of columns, by a tournament.
 
-use super::{Statistics, WHOLE, finer, groups, inverse_root};
+use super::{Statistics, WHOLE, below, blocks, finer, inverse_root};
 use crate::statistics::MEAN;
 use trefoil_engine::{Engine, Format, Index, Product, Result};
 
@@ -10,13 +10,7 @@ const SQUARE: u8 = 16;
 impl<N: Clone> Statistics<N> {
     /// Minimum and 1 / (maximum - minimum).
     pub(super) fn range<E: Engine<Num = N>>(e: &mut E, w: &N) -> Result<Self> {
-        let [n, columns] = e.shape(w);
-        let mut both = Vec::new();
-        for group in groups(n, columns) {
-            both.push(extremes(e, &e.gather(w, Index::Cols(&group)))?);
-        }
-        let [least, apart] = [0, 1].map(|i| both.iter().map(|both| &both[i]).collect::<Vec<_>>());
-        let (least, apart) = (e.beside(&least)?, e.beside(&apart)?);
+        let [least, apart] = extremes(e, w)?;
         Statistics::by_width(e, &least, &apart)
     }
 
@@ -34,31 +28,51 @@ impl<N: Clone> Statistics<N> {
     }
 }
 
-/// The minimum of each column, and how far the maximum is from it. Half of the records meets the other half, until one is left; of an odd
-/// number the one in the middle meets itself. The first meeting serves both.
+/// The minimum of each column, and how far the maximum is from it: of blocks of records, and then of what is left of each block.
 fn extremes<E: Engine>(e: &mut E, w: &E::Num) -> Result<[E::Num; 2]> {
-    let (columns, format) = (e.shape(w)[1], e.format(w));
-    let meet = |e: &E, x: &E::Num| {
-        let n = e.shape(x)[0];
-        let half = n.div_ceil(2);
-        let of = |from: usize| e.gather(x, Index::Rows(&(from..from + half).collect::<Vec<_>>()));
-        (of(0), of(n - half))
-    };
-    let negative = |e: &E, x: &E::Num| -> Result<E::Num> { Ok(e.claim(&e.times(x, -1.0, 0)?, format.bits)) };
+    let ([n, columns], format) = (e.shape(w), e.format(w));
+    let mut left = Vec::new();
+    for block in blocks(n, columns) {
+        let block = e.gather(w, Index::Rows(&block));
+        left.push(largest_and_smallest(e, &block)?);
+    }
+    let left = below(e, &left)?;
+    let all = largest(e, left)?;
+    let of = |from: usize| e.gather(&all, Index::Cols(&(from..from + columns).collect::<Vec<_>>()));
+    let (most, least) = (of(0), of(columns));
+    Ok([e.claim(&e.times(&least, -1.0, 0)?, format.bits), e.add(&most, &least)?])
+}
+
+/// One row: the largest of each column, and the largest of each column's negative. The first meeting serves both.
+fn largest_and_smallest<E: Engine>(e: &mut E, w: &E::Num) -> Result<E::Num> {
+    let bits = e.format(w).bits;
     let (a, b) = meet(e, w);
     let above = e.sub(&b, &a)?;
     let (above, _) = e.relu(&above)?;
-    let larger = e.claim(&e.add(&a, &above)?, format.bits);
-    let smaller = e.claim(&e.sub(&b, &above)?, format.bits);
+    let larger = e.claim(&e.add(&a, &above)?, bits);
+    let smaller = e.claim(&e.sub(&b, &above)?, bits);
     // The smallest is the largest of the negative ones.
-    let mut x = e.beside(&[&larger, &negative(e, &smaller)?])?;
+    let negative = e.claim(&e.times(&smaller, -1.0, 0)?, bits);
+    let both = e.beside(&[&larger, &negative])?;
+    largest(e, both)
+}
+
+/// The largest of each column, one row.
+fn largest<E: Engine>(e: &mut E, mut x: E::Num) -> Result<E::Num> {
+    let bits = e.format(&x).bits;
     while e.shape(&x)[0] > 1 {
         let (a, b) = meet(e, &x);
         let above = e.sub(&b, &a)?;
         let (above, _) = e.relu(&above)?;
-        x = e.claim(&e.add(&a, &above)?, format.bits);
+        x = e.claim(&e.add(&a, &above)?, bits);
     }
-    let of = |from: usize| e.gather(&x, Index::Cols(&(from..from + columns).collect::<Vec<_>>()));
-    let (most, least) = (of(0), of(columns));
-    Ok([negative(e, &least)?, e.add(&most, &least)?])
+    Ok(x)
+}
+
+/// Half of the rows, and the half that it meets; of an odd number the one in the middle meets itself.
+fn meet<E: Engine>(e: &E, x: &E::Num) -> (E::Num, E::Num) {
+    let n = e.shape(x)[0];
+    let half = n.div_ceil(2);
+    let of = |from: usize| e.gather(x, Index::Rows(&(from..from + half).collect::<Vec<_>>()));
+    (of(0), of(n - half))
 }
