@@ -19,12 +19,14 @@ use trefoil_ring::residue::Residue;
 /// ```
 pub struct Prg {
     aes: Box<ctr::Ctr128LE<aes::Aes128>>,
+    seed: Key,
     /// Whose part of each draw is made.
     lane: Lane,
     /// Where tests look on.
     tapped: Option<Box<Tapped>>,
 }
 
+#[derive(Clone)]
 struct Tapped {
     seed: [u8; 32],
     draw: Draw,
@@ -37,7 +39,7 @@ impl Prg {
     pub fn from_seed(seed: &[u8; 32]) -> Prg {
         let (key, iv) = seed.split_at(16);
         match ctr::Ctr128LE::new_from_slices(key, iv) {
-            Ok(aes) => Prg { aes: Box::new(aes), lane: Lane::ALONE, tapped: None },
+            Ok(aes) => Prg { aes: Box::new(aes), seed: Key::from_bytes(*seed), lane: Lane::ALONE, tapped: None },
             Err(_) => unreachable!("both halves have 16 bytes"),
         }
     }
@@ -88,6 +90,29 @@ impl Prg {
     pub fn bits(&mut self, n: usize, k: u8) -> Vec<u64> {
         let mask = (1u64 << k) - 1;
         self.drawn(n, |word| word & mask)
+    }
+
+    /// The stream of the next draw, of `n` values of a word each, for whoever makes them later, or piece by piece; this one goes on behind it.
+    pub(crate) fn ahead(&mut self, n: usize) -> Prg {
+        let (start, Lane { rank, of }) = (self.place(), self.lane);
+        let mut next = Prg { tapped: self.tapped.clone(), ..Prg::from_seed(self.seed.bytes()) };
+        next.seek(start + 8 * (rank * n) as u128);
+        self.go_behind(start, of * n);
+        if let Some(t) = &mut self.tapped {
+            t.blocks += (8 * n).div_ceil(BLOCK) as u64;
+        }
+        next
+    }
+
+    /// The next values of k bits, a word each: all of a draw, or of a piece of it that has whole blocks.
+    pub(crate) fn fill(&mut self, out: &mut [u64], k: u8) {
+        let (mask, mut at) = (u64::MAX >> (64 - k), 0);
+        self.blocks(out.len(), |bytes, left| {
+            let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
+            out[at..].iter_mut().zip(words).for_each(|(out, word)| *out = u64::from_le_bytes(*word) & mask);
+            at += words.len();
+            words.len()
+        });
     }
 
     /// `n` values of a word each.

@@ -17,7 +17,7 @@
 
 use crate::{Error, Op, Party, Result};
 use std::{borrow::Cow, collections::VecDeque, time::Instant};
-use trefoil_net::{At, Frame, Id, Part};
+use trefoil_net::{At, Frame, Id, Part, Ring};
 use trefoil_ring::residue::Residue;
 
 /// The sending half of a round.
@@ -158,14 +158,22 @@ impl Receive<'_> {
         self.take(from, |p| p.to_bits(n, k))
     }
 
-    fn take<T>(&mut self, from: Id, read: impl FnOnce(&Part) -> std::result::Result<T, String>) -> Result<T> {
+    /// The next tensor from `from`, as it came: `n` words, or `n` integers of some bits.
+    ///
+    /// # Errors
+    /// As for `words`.
+    pub(crate) fn part(&mut self, from: Id, ring: Ring, n: usize) -> Result<Part> {
+        self.take(from, |p| p.holding(ring, n))
+    }
+
+    fn take<T>(&mut self, from: Id, read: impl FnOnce(Part) -> std::result::Result<T, String>) -> Result<T> {
         if self.got[from.index()].is_none() {
             let parts = self.frame(from)?.parts.into();
             self.got[from.index()] = Some(parts);
         }
         let part = self.got[from.index()].as_mut().and_then(VecDeque::pop_front);
         let part = part.ok_or_else(|| self.unexpected(from, "tensors", "too few".into(), "one more".into()))?;
-        read(&part).map_err(|e| {
+        read(part).map_err(|e| {
             let (found, expected) = e.split_once(", expected ").unwrap_or((&e, "what the protocol says"));
             self.unexpected(from, "a tensor:", found.into(), expected.into())
         })

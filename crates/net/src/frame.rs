@@ -144,6 +144,24 @@ impl Part {
         Part { ring: Ring::Bits(k), len: x.len(), bytes: bits::pack(x, k) }
     }
 
+    /// None yet of `n` words, or of `n` integers of some bits.
+    pub fn with_room(ring: Ring, n: usize) -> Part {
+        let bytes = Vec::with_capacity(ring.bytes(n as u64).unwrap_or(0) + 8);
+        Part { ring, len: 0, bytes }
+    }
+
+    /// Appends words, or integers of some bits: a multiple of eight of them, but for the last ones.
+    pub fn extend(&mut self, x: &[u64]) {
+        self.len += x.len();
+        match self.ring {
+            Ring::Bits(k) => bits::append(&mut self.bytes, x.iter().copied(), k),
+            #[cfg(target_endian = "little")]
+            _ => self.bytes.extend_from_slice(x.as_bytes()),
+            #[cfg(target_endian = "big")]
+            _ => x.iter().for_each(|word| self.bytes.extend(word.to_le_bytes())),
+        }
+    }
+
     /// A part as it came off the wire; `None` unless `bytes` is as long as `len` elements of `ring` are.
     pub fn from_wire(ring: Ring, len: u64, bytes: Vec<u8>) -> Option<Part> {
         (ring.bytes(len)? == bytes.len()).then_some(Part { ring, len: usize::try_from(len).ok()?, bytes })
@@ -192,6 +210,26 @@ impl Part {
     pub fn to_bits(&self, n: usize, k: u8) -> Result<Vec<u64>, String> {
         self.check(Ring::Bits(k), n)?;
         bits::unpack(&self.bytes, k, n).map_err(|e| e.to_string())
+    }
+
+    /// This part, if it holds `n` words or `n` integers of some bits; an error says what it holds instead.
+    pub fn holding(self, ring: Ring, n: usize) -> Result<Part, String> {
+        self.check(ring, n)?;
+        if let Ring::Bits(k) = ring {
+            bits::check(&self.bytes, k, n).map_err(|e| e.to_string())?;
+        }
+        Ok(self)
+    }
+
+    /// The elements from place `at` on, a multiple of eight, as many as `out` has room for; of a part that was [seen to hold](Part::holding) them.
+    pub fn read(&self, at: usize, out: &mut [u64]) {
+        match self.ring {
+            Ring::Bits(k) => bits::read(&self.bytes, k, at, out),
+            _ => {
+                let (words, _) = self.bytes[8 * at..].as_chunks::<8>();
+                out.iter_mut().zip(words).for_each(|(out, word)| *out = u64::from_le_bytes(*word));
+            }
+        }
     }
 
     fn check(&self, ring: Ring, n: usize) -> Result<(), String> {

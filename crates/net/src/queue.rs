@@ -65,6 +65,12 @@ impl Queue {
         self.wait(patience, room, |after| Fault::Blocked { after })
     }
 
+    /// Whether it takes frames and has none, not even one that is being written.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.bytes == 0 && !state.ended
+    }
+
     /// Appends a frame for which there is room.
     pub(crate) fn push(&self, frame: Frame) {
         self.lock().frames.push_back(frame);

@@ -12,11 +12,18 @@ pub fn bit(x: u64, i: u32) -> u64 {
 ///
 /// `bits` is in `1..=63` and comes from the protocol, never from a peer: anything else panics.
 pub fn pack(values: impl ExactSizeIterator<Item = u64>, bits: u8) -> Vec<u8> {
+    let mut bytes = vec![];
+    append(&mut bytes, values, bits);
+    bytes
+}
+
+/// The same behind `bytes`: with what stands there they are one pack, if that is of a multiple of eight values of as many bits.
+pub fn append(bytes: &mut Vec<u8>, values: impl ExactSizeIterator<Item = u64>, bits: u8) {
     let mask = mask(bits);
     let bits = usize::from(bits);
-    let length = (values.len() * bits).div_ceil(8);
+    let length = bytes.len() + (values.len() * bits).div_ceil(8);
     // Whole words are written, so up to seven bytes too many before the end is cut.
-    let mut bytes = Vec::with_capacity(length + 8);
+    bytes.reserve(length + 8 - bytes.len());
     let (mut word, mut filled) = (0u64, 0);
     for value in values {
         let value = value & mask;
@@ -31,7 +38,6 @@ pub fn pack(values: impl ExactSizeIterator<Item = u64>, bits: u8) -> Vec<u8> {
     }
     bytes.extend_from_slice(&word.to_le_bytes());
     bytes.truncate(length);
-    bytes
 }
 
 /// The `count` values below `2^bits` that [`pack`] put into `bytes`.
@@ -41,19 +47,38 @@ pub fn pack(values: impl ExactSizeIterator<Item = u64>, bits: u8) -> Vec<u8> {
 /// # Errors
 /// `bytes` is not `ceil(count bits / 8)` long, or its padding is not zero.
 pub fn unpack(bytes: &[u8], bits: u8, count: usize) -> Result<Vec<u64>, UnpackError> {
+    check(bytes, bits, count)?;
+    let mut out = vec![0; count];
+    read(bytes, bits, 0, &mut out);
+    Ok(out)
+}
+
+/// Whether `bytes` are such that [`pack`] may have put `count` values below `2^bits` into them.
+///
+/// # Errors
+/// As for [`unpack`].
+pub fn check(bytes: &[u8], bits: u8, count: usize) -> Result<(), UnpackError> {
+    UnpackError::check(bytes, count, bits)
+}
+
+/// Of the values that [`pack`] put into `bytes` those from place `at` on, a multiple of eight: as many as `out` has room for.
+///
+/// Panics beyond the end, and where `bits` is not in `1..=63`.
+pub fn read(bytes: &[u8], bits: u8, at: usize, out: &mut [u64]) {
     let mask = mask(bits);
-    UnpackError::check(bytes, count, bits)?;
     let bits = usize::from(bits);
-    let mut out = Vec::with_capacity(count);
+    assert!(at.is_multiple_of(8), "packed values are read from a multiple of eight on, not from {at}");
+    let bytes = &bytes[at / 8 * bits..];
     // Eight values take as many bytes as one has bits, and begin where the last eight did. Where they have at most 57 bits, the word that
     // begins at a value's first byte has all of it; near the end there is no whole word.
     let starts: [(usize, u32); 8] = std::array::from_fn(|i| (i * bits / 8, (i * bits % 8) as u32));
-    let groups = if bits <= 57 { bytes.len().saturating_sub(8) / bits } else { 0 };
-    for group in (0..groups).map(|group| &bytes[group * bits..][..bits + 8]) {
-        out.extend(starts.iter().map(|(at, shift)| match group[*at..].first_chunk() {
-            Some(word) => u64::from_le_bytes(*word) >> shift & mask,
-            None => 0,
-        }));
+    let groups = if bits <= 57 { (bytes.len().saturating_sub(8) / bits).min(out.len() / 8) } else { 0 };
+    let (in_groups, others) = out.split_at_mut(8 * groups);
+    for (i, out) in in_groups.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let group = &bytes[i * bits..][..bits + 8];
+        for ((at, shift), out) in starts.iter().zip(out) {
+            *out = group[*at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word) >> shift & mask);
+        }
     }
     let value = |i: usize| {
         let start = i * bits;
@@ -68,8 +93,7 @@ pub fn unpack(bytes: &[u8], bits: u8, count: usize) -> Result<Vec<u64>, UnpackEr
         let wide = u128::from(u64::from_le_bytes(low)) | u128::from(high) << 64;
         (wide >> (start % 8)) as u64 & mask
     };
-    out.extend((8 * groups..count).map(value));
-    Ok(out)
+    others.iter_mut().enumerate().for_each(|(i, out)| *out = value(8 * groups + i));
 }
 
 fn mask(bits: u8) -> u64 {
@@ -108,7 +132,16 @@ mod tests {
             let bytes = pack(values.iter().copied(), bits);
             prop_assert_eq!(bytes.len(), (values.len() * usize::from(bits)).div_ceil(8));
             let low: Vec<u64> = values.iter().map(|v| v & mask(bits)).collect();
-            prop_assert_eq!(unpack(&bytes, bits, values.len()), Ok(low));
+            prop_assert_eq!(unpack(&bytes, bits, values.len()), Ok(low.clone()));
+            // In pieces, written and read.
+            let mut pieces = vec![];
+            values.chunks(24).for_each(|piece| append(&mut pieces, piece.iter().copied(), bits));
+            prop_assert_eq!(&pieces, &bytes);
+            for (i, piece) in low.chunks(16).enumerate() {
+                let mut out = vec![9; piece.len()];
+                read(&bytes, bits, 16 * i, &mut out);
+                prop_assert_eq!(&out, piece);
+            }
         }
     }
 }

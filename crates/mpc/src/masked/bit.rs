@@ -39,6 +39,12 @@ impl Bit {
         planes::spread(&self.plane, self.len())
     }
 
+    /// Those from place `at` on, a multiple of 64, as words of 0 and 1 in `out`, which is given back.
+    pub(super) fn words_from<'o>(&self, at: usize, out: &'o mut [u64]) -> &'o [u64] {
+        planes::spread_into(&self.plane[at / 64..], out);
+        out
+    }
+
     fn map(&self, shape: [usize; 2], f: impl FnOnce(&Tensor) -> Tensor) -> Bit {
         let x = f(&super::share::tensor(self.shape, self.words()));
         Bit::new(shape, planes::pack(x.as_standard_layout().as_slice().unwrap_or(&[])))

@@ -8,9 +8,11 @@
 //! links carry. Each kind of number that a protocol deals says whose key its share is drawn from, and with that who is sent the other: some
 //! kinds go to P0, the others to P1, so that in a ReLU and in a product P2 has about as much to send to the one as to the other.
 
+use crate::prg::BLOCK;
 use crate::round::Receive;
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};
 use trefoil_engine::Lane;
+use trefoil_net::Ring;
 
 /// A kind of number that is dealt: the label of the share that is drawn, and the key that it is drawn from. From k02 it is P0's share, and P1
 /// is sent the other; from k12 it is P1's, and P0 is sent the other.
@@ -26,10 +28,49 @@ pub(super) enum Of {
 }
 
 impl Of {
+    fn ring(self) -> Ring {
+        match self {
+            Of::Words => Ring::Word,
+            Of::Bits(k) => Ring::Bits(k),
+        }
+    }
+
+    fn bits(self) -> u8 {
+        match self {
+            Of::Words => 64,
+            Of::Bits(k) => k,
+        }
+    }
+
     fn draw(self, stream: &mut Prg, n: usize) -> Vec<u64> {
         match self {
             Of::Words => stream.words(n),
             Of::Bits(k) => stream.bits(n, k),
+        }
+    }
+}
+
+/// Numbers that are worked on at a time, where what is done to one needs no other: what is made of a piece is still near when the next thing is
+/// done to it, and nothing is made whole that nobody keeps. Whole blocks of every stream.
+pub(super) const PIECE: usize = 4 * BLOCK / 8;
+
+/// Numbers that a party draws or was sent, made piece by piece when they are wanted.
+pub(super) enum Numbers {
+    /// The next of a stream, of so many bits.
+    Drawn(Prg, u8),
+    /// Those of a part from a place on.
+    Sent(Part, usize),
+}
+
+impl Numbers {
+    /// The next ones, in place of what is there: [`PIECE`] of them, but for the last ones.
+    pub fn fill(&mut self, out: &mut [u64]) {
+        match self {
+            Numbers::Drawn(stream, k) => stream.fill(out, *k),
+            Numbers::Sent(part, at) => {
+                part.read(*at, out);
+                *at += out.len();
+            }
         }
     }
 }
@@ -73,6 +114,20 @@ impl<'p> Deal<'p> {
         shares
     }
 
+    /// P2: the same piece by piece, for who keeps nothing of it. `other` is given the place of a piece's first number.
+    pub fn give_pieces(&mut self, kind: usize, n: usize, of: Of, mut other: impl FnMut(usize, &mut [u64])) {
+        let Deal::Deals { streams, parts, .. } = self else { return };
+        let (stream, to) = &mut streams[kind];
+        let (mut stream, mut part, mut piece) = (stream.ahead(n), Part::with_room(of.ring(), n), [0; PIECE]);
+        for at in (0..n).step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min(n - at)];
+            stream.fill(piece, of.bits());
+            other(at, piece);
+            part.extend(piece);
+        }
+        parts.push((*to, part));
+    }
+
     /// Whose part of each draw is made from here on.
     pub fn set_lane(&mut self, lane: Lane) {
         match self {
@@ -101,6 +156,20 @@ impl<'p> Deal<'p> {
                 (None, Of::Bits(k)) => from.bits(Id::P2, n, k),
             },
             Deal::Deals { .. } => Ok(vec![]),
+        }
+    }
+
+    /// The same, which the server makes when it wants them.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn take_later(&mut self, kind: usize, n: usize, of: Of) -> Result<Numbers> {
+        match self {
+            Deal::Takes { streams, from } => match &mut streams[kind] {
+                Some(stream) => Ok(Numbers::Drawn(stream.ahead(n), of.bits())),
+                None => Ok(Numbers::Sent(from.part(Id::P2, of.ring(), n)?, 0)),
+            },
+            Deal::Deals { .. } => Ok(Numbers::Sent(Part::with_room(of.ring(), 0), 0)),
         }
     }
 

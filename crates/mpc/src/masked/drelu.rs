@@ -254,8 +254,8 @@ fn deal_onehot(p: &mut Party, op: Op, xs: &[Compared<'_>]) -> Result<Vec<Vec<u64
         return lengths.iter().map(|n| deal.take(0, *n, Of::Words)).collect();
     }
     for (x, n) in xs.iter().zip(lengths) {
-        let (width, l) = (x.width(), x.x.full_mask());
-        let bits = planes::split(elements(l.as_ref()), usize::from(x.low));
+        let (width, [l_0, l_1]) = (x.width(), x.x.masks());
+        let bits = planes::split_sum(l_0, l_1, usize::from(x.low));
         deal.give(0, n, Of::Words, |mut shares| {
             let mut bits = &bits[..];
             for &chunk in &x.chunks {
@@ -340,10 +340,16 @@ fn compare_chunk<const N: usize>(onehot: &[u64], bits: &[u64], chunk: u8, width:
 
 /// m_b = 1 XOR M_top XOR o at the servers, l_b = l_top XOR mu at P2.
 fn final_bit(id: Id, x: &Share, b: u8, o: &Vars) -> Bit {
-    let top = |x: &[u64]| planes::pack(&x.iter().map(|v| v >> (b - 1)).collect::<Vec<_>>());
     let plane = match id {
-        Id::P2 => top(elements(x.full_mask().as_ref())).iter().zip(&o.mu).map(|(l, mu)| l ^ mu).collect(),
-        _ => top(elements(x.m())).iter().zip(&o.open).map(|(m, o)| !(m ^ o)).collect(),
+        Id::P2 => {
+            let [l_0, l_1] = x.masks();
+            let top = planes::of_bit(l_0.iter().zip(l_1).map(|(l_0, l_1)| l_0.wrapping_add(*l_1)), b - 1);
+            top.iter().zip(&o.mu).map(|(l, mu)| l ^ mu).collect()
+        }
+        _ => {
+            let top = planes::of_bit(elements(x.m()).iter().copied(), b - 1);
+            top.iter().zip(&o.open).map(|(m, o)| !(m ^ o)).collect()
+        }
     };
     Bit::new(x.shape, plane)
 }

@@ -3,10 +3,12 @@
 //! P_j holds e_j, a multiple of 2^(64-f) under a fresh mask; both send its f bits. 1 round, 2 f bits an element; none where the values
 //! are whole already. See product.rs for where e_j comes from and docs/masked.md for why.
 
+use super::deal::{Numbers, PIECE};
 use super::share::{Lift, Share, elements, tensor};
 use crate::round::{Receive, Round};
 use crate::{Id, Part, Party, Price, Result};
 use std::sync::Arc;
+use trefoil_net::Ring;
 
 /// For `n` elements of which f bits are open.
 pub const fn cost(n: usize, f: u8) -> Price {
@@ -39,7 +41,7 @@ pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> 
     for x in shares {
         let Some(lift) = x.pending().cloned() else { continue };
         let whole = match &mut from {
-            Some((round, peer)) => Some(add(x, &lift, &round.bits(*peer, x.len(), lift.f)?)),
+            Some((round, peer)) => Some(add(x, &lift, Numbers::Sent(round.part(*peer, Ring::Bits(lift.f), x.len())?, 0))),
             None => None,
         };
         // Set once: `waiting` has named each lift once, and those that are whole not at all.
@@ -49,9 +51,15 @@ pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> 
 }
 
 /// m + e_0 + e_1.
-fn add(x: &Share, lift: &Lift, theirs: &[u64]) -> trefoil_ring::Tensor {
-    let m = elements(x.m()).iter().zip(elements(lift.own.as_ref())).zip(theirs);
-    tensor(x.shape, m.map(|((m, own), theirs)| m.wrapping_add(*own).wrapping_add(theirs << (64 - lift.f))).collect())
+fn add(x: &Share, lift: &Lift, mut theirs: Numbers) -> trefoil_ring::Tensor {
+    let (mut out, mut piece) = (Vec::with_capacity(x.len()), [0; PIECE]);
+    for (m, own) in elements(x.m()).chunks(PIECE).zip(elements(lift.own.as_ref()).chunks(PIECE)) {
+        let theirs_now = &mut piece[..m.len()];
+        theirs.fill(theirs_now);
+        let all = m.iter().zip(own).zip(theirs_now);
+        out.extend(all.map(|((m, own), theirs)| m.wrapping_add(*own).wrapping_add(*theirs << (64 - lift.f))));
+    }
+    tensor(x.shape, out)
 }
 
 /// Makes every share whole, in one round.

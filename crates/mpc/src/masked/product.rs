@@ -31,11 +31,12 @@
 //! It is usual to open all of c and to deal a new mask, for 128 + f bits ahead and 128 + 2f. Here the new mask comes first, so that it
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
-use super::deal::{Deal, Kind, Of};
+use super::deal::{Deal, Kind, Numbers, Of, PIECE};
 use super::share::{Share, elements, tensor};
 use crate::cut::Cut;
-use crate::{Id, Op, Pair, Part, Party, Price, Result};
+use crate::{Id, Op, Pair, Part, Party, Prg, Price, Result};
 use trefoil_engine::Lane;
+use trefoil_net::Ring;
 use trefoil_ring::{Tensor, words};
 
 /// One product.
@@ -110,9 +111,10 @@ fn made(p: &Party, of_batch: &[bool], parts: &mut [Tensor]) -> Result<Vec<Made>>
     Ok(made)
 }
 
-/// What stands in a lane in place of a result that lane 0 has.
-fn zeros(p: &Party, shape: [usize; 2]) -> Share {
-    Share::public(p, &Tensor::zeros(shape))
+/// What stands in a lane in place of each result that lane 0 has.
+fn elsewhere(p: &Party, factors: &[Factors<'_>], made: &[Made]) -> Vec<Option<Share>> {
+    let zeros = |z: &Factors<'_>| Share::public(p, &Tensor::zeros(z.shape));
+    factors.iter().zip(made).map(|(z, made)| (*made == Made::Elsewhere).then(|| zeros(z))).collect()
 }
 
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
@@ -123,15 +125,15 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Re
     };
     let mut gammas: Vec<Tensor> = factors.iter().map(gamma).collect();
     let (made, lane) = (made(p, of_batch, &mut gammas)?, p.drawing());
-    let elsewhere: Vec<Share> = factors.iter().map(|z| zeros(p, z.shape)).collect();
+    let mut elsewhere = elsewhere(p, factors, &made);
     let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
     let mut out = vec![];
-    for (((z, gamma), made), elsewhere) in factors.iter().zip(&gammas).zip(made).zip(elsewhere) {
+    for (((z, gamma), made), elsewhere) in factors.iter().zip(&gammas).zip(made).zip(&mut elsewhere) {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
         if made == Made::Elsewhere {
             [&mut l_0, &mut l_1].into_iter().for_each(|l| l.skip(n));
             skip(&mut deal, n, f);
-            out.push(elsewhere);
+            out.extend(elsewhere.take());
             continue;
         }
         let cut = Cut::<64>::by(f);
@@ -139,21 +141,25 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Re
         [&mut l_0, &mut l_1].into_iter().for_each(|l| l.set_lane(lane));
         deal.set_lane(lane);
         let (l_0, l_1) = (l_0.words(n), l_1.words(n));
-        let l: Vec<u64> = l_0.iter().zip(&l_1).map(|(a, b)| a.wrapping_add(*b)).collect();
+        let gamma = elements(Some(gamma));
+        // Of the numbers from a place on l'.
+        let l = |at: usize| l_0[at..].iter().zip(&l_1[at..]).map(|(a, b)| a.wrapping_add(*b));
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
-        let r = |l: &u64| if f == 0 { *l } else { cut.mask(*l) };
-        deal.give(V, n, Of::Words, |v| {
-            v.iter_mut().zip(gamma).zip(&l).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
+        let r = |l: u64| if f == 0 { l } else { cut.mask(l) };
+        deal.give_pieces(V, n, Of::Words, |at, v| {
+            v.iter_mut().zip(&gamma[at..]).zip(l(at)).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
         });
-        let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
-        if f == 0 {
-            out.push(share);
-            continue;
+        if f > 0 {
+            deal.give_pieces(A, n, Of::Bits(f), |at, a| {
+                a.iter_mut().zip(l(at)).for_each(|(a, l)| *a = cut.other(cut.parts(l).0, *a))
+            });
+            deal.give_pieces(Q, n, Of::Bits(f), |at, q| {
+                q.iter_mut().zip(l(at)).for_each(|(q, l)| *q = cut.other(cut.parts(l).1, *q))
+            });
         }
-        deal.give(A, n, Of::Bits(f), |a| a.iter_mut().zip(&l).for_each(|(a, l)| *a = cut.other(cut.parts(*l).0, *a)));
-        deal.give(Q, n, Of::Bits(f), |q| q.iter_mut().zip(&l).for_each(|(q, l)| *q = cut.other(cut.parts(*l).1, *q)));
+        let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
-        out.push(share.with_lift(f, None));
+        out.push(if f == 0 { share } else { share.with_lift(f, None) });
     }
     deal.done()?;
     Ok(out)
@@ -171,10 +177,11 @@ pub(crate) const fn packed(n: usize, k: u8) -> u64 {
 
 /// A server's randomness for one product.
 struct Dealt {
-    v: Vec<u64>,
-    l: Vec<u64>,
-    a: Vec<u64>,
-    q: Vec<u64>,
+    v: Numbers,
+    /// Of l'_j.
+    l: Prg,
+    /// a_j and q_j, where anything is cut.
+    top: Option<[Numbers; 2]>,
 }
 
 /// What each product needs of randomness; nothing where another lane has its result.
@@ -191,9 +198,10 @@ fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>], made: &[Made]) -> Resul
         let lane = if made == Made::Whole { Lane::ALONE } else { lane };
         l.set_lane(lane);
         deal.set_lane(lane);
-        let v = deal.take(V, n, Of::Words)?;
-        let mut bits = |kind| if f > 0 { deal.take(kind, n, Of::Bits(f)) } else { Ok(vec![]) };
-        Ok(Some(Dealt { v, a: bits(A)?, q: bits(Q)?, l: l.words(n) }))
+        let v = deal.take_later(V, n, Of::Words)?;
+        let mut bits = |kind| deal.take_later(kind, n, Of::Bits(f));
+        let top = if f > 0 { Some([bits(A)?, bits(Q)?]) } else { None };
+        Ok(Some(Dealt { v, l: l.ahead(n), top }))
     };
     factors.iter().zip(made).map(|(z, made)| one(z.shape[0] * z.shape[1], z.f, *made)).collect()
 }
@@ -204,41 +212,67 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
     let adds = |i: usize| p.drawing().leads() || !of_batch.get(i).is_some_and(|of_batch| *of_batch);
     let mut own: Vec<Tensor> = factors.iter().enumerate().map(|(i, z)| negative(p, z, adds(i))).collect();
     let made = made(p, of_batch, &mut own)?;
-    let dealt = dealt(p, op, factors, &made)?;
-    for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&dealt).filter_map(|(at, dealt)| Some(at).zip(dealt.as_ref())) {
+    let mut dealt = dealt(p, op, factors, &made)?;
+    let mut piece = [0; PIECE];
+    for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&mut dealt).filter_map(|(at, dealt)| Some(at).zip(dealt.as_mut())) {
         let offset = if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET };
-        c.iter_mut().zip(&dealt.v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(v.wrapping_add(offset).wrapping_sub(*c)));
+        for c in pieces(c) {
+            let v = &mut piece[..c.len()];
+            dealt.v.fill(v);
+            c.iter_mut().zip(v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(v.wrapping_add(offset).wrapping_sub(*c)));
+        }
     }
     let part = |z: &Factors<'_>, c: &Tensor| match z.f {
         0 => Part::words(elements(Some(c))),
         f => Part::bits(elements(Some(c)), 64 - f),
     };
     let here = factors.iter().zip(&own).zip(&dealt).filter(|(_, dealt)| dealt.is_some()).map(|(at, _)| at);
-    let elsewhere: Vec<Share> = factors.iter().map(|z| zeros(p, z.shape)).collect();
+    let mut elsewhere = elsewhere(p, factors, &made);
     let round = here.fold(p.round(op, OPEN), |round, (z, c)| round.send(peer, part(z, c)));
     let mut round = round.then()?;
     let mut out = vec![];
-    for (((z, mut c), dealt), elsewhere) in factors.iter().zip(own).zip(dealt).zip(elsewhere) {
-        let Some(dealt) = dealt else {
-            out.push(elsewhere);
+    for (((z, mut c), dealt), elsewhere) in factors.iter().zip(own).zip(dealt).zip(&mut elsewhere) {
+        let Some(Dealt { mut l, top, .. }) = dealt else {
+            out.extend(elsewhere.take());
             continue;
         };
         let (n, f) = (c.len(), z.f);
-        let theirs = if f == 0 { round.words(peer, n)? } else { round.bits(peer, n, 64 - f)? };
-        c.iter_mut().zip(theirs).for_each(|(c, theirs)| *c = c.wrapping_add(theirs));
-        let mask = tensor(z.shape, dealt.l);
-        if f == 0 {
-            out.push(share(first, z.shape, c, mask));
-            continue;
-        }
-        let (cut, mut e) = (Cut::<64>::by(f), dealt.a);
-        for ((c, e), q) in c.iter_mut().zip(&mut e).zip(dealt.q) {
-            let (m, w) = cut.joined(*c);
-            (*c, *e) = (m, cut.lift(*e, w, q));
-        }
-        out.push(share(first, z.shape, c, mask).with_lift(f, Some(tensor(z.shape, e))));
+        let ring = if f == 0 { Ring::Word } else { Ring::Bits(64 - f) };
+        let mut theirs = Numbers::Sent(round.part(peer, ring, n)?, 0);
+        let mut add = |c: &mut [u64]| {
+            let theirs_now = &mut piece[..c.len()];
+            theirs.fill(theirs_now);
+            c.iter_mut().zip(theirs_now).for_each(|(c, theirs)| *c = c.wrapping_add(*theirs));
+        };
+        let e = match top {
+            None => {
+                pieces(&mut c).for_each(add);
+                None
+            }
+            Some([mut a, mut q]) => {
+                let (cut, mut e, mut of_q) = (Cut::<64>::by(f), vec![0; n], [0; PIECE]);
+                for (c, e) in pieces(&mut c).zip(e.chunks_mut(PIECE)) {
+                    let of_q = &mut of_q[..c.len()];
+                    add(c);
+                    a.fill(e);
+                    q.fill(of_q);
+                    for ((c, e), q) in c.iter_mut().zip(e).zip(of_q) {
+                        let (m, w) = cut.joined(*c);
+                        (*c, *e) = (m, cut.lift(*e, w, *q));
+                    }
+                }
+                Some(tensor(z.shape, e))
+            }
+        };
+        let share = share(first, z.shape, c, tensor(z.shape, l.words(n)));
+        out.push(if e.is_some() { share.with_lift(f, e) } else { share });
     }
     Ok(out)
+}
+
+/// The elements, row by row, some at a time.
+fn pieces(x: &mut Tensor) -> impl Iterator<Item = &mut [u64]> {
+    x.as_slice_mut().unwrap_or(&mut []).chunks_mut(PIECE)
 }
 
 /// What a server takes off v_j. P0: m_x l_y0 + l_x0 m_y. P1: m_x (l_y1 - m_y) + l_x1 m_y, or the same with m_x m_y taken off the other term:

@@ -142,6 +142,11 @@ impl Share {
         self.mask(0).zip(self.mask(1)).map(|(l_0, l_1)| words::add(l_0, l_1))
     }
 
+    /// l_0 and l_1 at P2, row by row; a server has one of them.
+    pub(super) fn masks(&self) -> [&[u64]; 2] {
+        [0, 1].map(|j| elements(self.mask(j)))
+    }
+
     /// A linear function of each of m, l_0, l_1 and e_j.
     pub fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
         let out = Share::new(shape, self.m().map(&f), [self.mask(0).map(&f), self.mask(1).map(&f)]);

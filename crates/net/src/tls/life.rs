@@ -52,7 +52,8 @@ impl Drop for Life {
     }
 }
 
-fn give(queue: &Queue) {
+/// One sign.
+pub(super) fn give(queue: &Queue) {
     let sign = Frame { at: At::default(), depth: 0, label: LABEL.into(), parts: vec![] };
     // Where there is no room, what is on its way is a sign itself.
     if queue.reserve(wire::footprint(&sign), Some(Duration::ZERO)).is_ok() {

@@ -1,5 +1,8 @@
 //! A network of three parties over TLS: one connection for each directed link, so that no lock is shared between
 //! reading and writing. The sender connects, the receiver listens.
+//!
+//! A thread writes to each peer, so that whoever sends goes on while a large frame is on its way. A small one, with nothing before it, is
+//! written by the sender itself: in a round of a few words what takes longest is to wake threads.
 
 use super::life::{self, Life};
 use super::stream::Stream;
@@ -9,11 +12,14 @@ use socket2::SockRef;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// Frames of at most so many bytes are written by whoever sends them, if nothing waits before them.
+const AT_ONCE: usize = 32 * 1024;
 
 /// How a [`TlsNet`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +52,7 @@ impl Default for Options {
 /// One party's end of a network over TLS. Dropping it sends what is queued (for as long as its timeout), says
 /// farewell and ends its four threads.
 pub struct TlsNet {
-    outgoing: [(Id, Link); 2],
+    outgoing: [(Id, Outgoing); 2],
     incoming: [(Id, Link); 2],
     timeout: Duration,
     /// Grows with every frame sent and received.
@@ -61,6 +67,12 @@ struct Link {
     written: Arc<AtomicU64>,
     tcp: TcpStream,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A link to a peer. The stream belongs to its thread while something is queued, and to the sender while nothing is.
+struct Outgoing {
+    link: Link,
+    stream: Arc<Mutex<Stream>>,
 }
 
 impl TlsNet {
@@ -79,7 +91,7 @@ impl TlsNet {
         let outgoing = [writer(a, to_a, &options, done.clone())?, writer(b, to_b, &options, done)?];
         let [a, b] = incoming;
         let incoming = [reader(a, &options, &work)?, reader(b, &options, &work)?];
-        let queues = outgoing.each_ref().map(|(_, link)| link.queue.clone());
+        let queues = outgoing.each_ref().map(|(_, out)| out.link.queue.clone());
         let life =
             Life::begin(work.clone(), queues, options.timeout).map_err(|source| Error::Io { peer: outgoing[0].0, source })?;
         Ok(TlsNet { outgoing, incoming, timeout: options.timeout, work, life: Some(life), writers })
@@ -88,9 +100,12 @@ impl TlsNet {
 
 impl Net for TlsNet {
     fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
-        let link = find(&self.outgoing, to).ok_or(Error::Closed { peer: to })?;
-        link.queue.reserve(wire::footprint(&frame), Some(self.timeout)).map_err(|fault| fault.of(to))?;
-        link.queue.push(frame);
+        let out = find(&self.outgoing, to).ok_or(Error::Closed { peer: to })?;
+        let queue = &out.link.queue;
+        if !out.write_at_once(&frame).map_err(|fault| fault.of(to))? {
+            queue.reserve(wire::footprint(&frame), Some(self.timeout)).map_err(|fault| fault.of(to))?;
+            queue.push(frame);
+        }
         self.work.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -104,11 +119,12 @@ impl Net for TlsNet {
     }
 
     fn wire_bytes(&self, to: Id) -> u64 {
-        find(&self.outgoing, to).map_or(0, |link| link.written.load(Ordering::Relaxed))
+        find(&self.outgoing, to).map_or(0, |out| out.link.written.load(Ordering::Relaxed))
     }
 
     fn peak_queued(&self, peer: Id) -> [usize; 2] {
-        [&self.outgoing, &self.incoming].map(|links| find(links, peer).map_or(0, |link| link.queue.peak()))
+        [find(&self.outgoing, peer).map(|out| &out.link), find(&self.incoming, peer)]
+            .map(|link| link.map_or(0, |link| link.queue.peak()))
     }
 }
 
@@ -117,12 +133,12 @@ impl Drop for TlsNet {
         self.life = None;
         // Incoming first: a peer that is being dropped too would wait for this one to read, and this one for it.
         self.incoming.iter_mut().for_each(|(_, link)| link.stop());
-        for (_, link) in &self.outgoing {
-            link.queue.end(Fault::Closed);
+        for (_, out) in &self.outgoing {
+            out.link.queue.end(Fault::Closed);
         }
         // Nothing is ever sent there: it ends when both writers have dropped their ends, or with the timeout.
         let _ = self.writers.recv_timeout(self.timeout);
-        self.outgoing.iter_mut().for_each(|(_, link)| link.stop());
+        self.outgoing.iter_mut().for_each(|(_, out)| out.link.stop());
     }
 }
 
@@ -136,19 +152,45 @@ impl Link {
     }
 }
 
-fn find(links: &[(Id, Link); 2], peer: Id) -> Option<&Link> {
+impl Outgoing {
+    /// Writes a small frame if nothing is before it; false if it was not written. Nothing is waited for: what the socket does not take at
+    /// once is left to the thread.
+    fn write_at_once(&self, frame: &Frame) -> std::result::Result<bool, Fault> {
+        let queue = &self.link.queue;
+        if wire::footprint(frame) > AT_ONCE || !queue.is_idle() {
+            return Ok(false);
+        }
+        let Ok(mut stream) = self.stream.try_lock() else { return Ok(false) };
+        match stream.put_at_once(frame) {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                // Whatever is written next takes along what is left.
+                life::give(queue);
+                Ok(true)
+            }
+            Err(fault) => {
+                queue.end(Fault::Closed);
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn find<T>(links: &[(Id, T); 2], peer: Id) -> Option<&T> {
     links.iter().find(|(id, _)| *id == peer).map(|(_, link)| link)
 }
 
-fn writer((to, mut stream): (Id, Stream), queue: Arc<Queue>, options: &Options, done: Sender<()>) -> Result<(Id, Link)> {
+fn writer((to, stream): (Id, Stream), queue: Arc<Queue>, options: &Options, done: Sender<()>) -> Result<(Id, Outgoing)> {
     link(&stream, queue.clone(), options)
         .and_then(|mut link| {
+            let stream = Arc::new(Mutex::new(stream));
+            let of_thread = stream.clone();
             let run = move || {
                 let _done = done;
-                write(&mut stream, &queue);
+                write(&of_thread, &queue);
             };
             link.thread = Some(thread::Builder::new().name(format!("to {to}")).spawn(run)?);
-            Ok((to, link))
+            Ok((to, Outgoing { link, stream }))
         })
         .map_err(|source| Error::Io { peer: to, source })
 }
@@ -180,14 +222,15 @@ fn link(stream: &Stream, queue: Arc<Queue>, options: &Options) -> io::Result<Lin
     Ok(Link { queue, written: stream.sent(), tcp, thread: None })
 }
 
-fn write(stream: &mut Stream, queue: &Queue) {
+fn write(stream: &Mutex<Stream>, queue: &Queue) {
+    let stream = || stream.lock().unwrap_or_else(PoisonError::into_inner);
     while let Ok(frame) = queue.pop(None) {
-        if let Err(fault) = stream.put(&frame) {
+        if let Err(fault) = stream().put(&frame) {
             return queue.end(fault);
         }
         queue.release(wire::footprint(&frame));
     }
-    let _ = stream.farewell(); // the peer may have gone first
+    let _ = stream().farewell(); // the peer may have gone first
 }
 
 fn read(stream: &mut Stream, queue: &Queue, max: usize) -> std::result::Result<Infallible, Fault> {

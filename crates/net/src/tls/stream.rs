@@ -77,6 +77,21 @@ impl Stream {
         wire::write(frame, self).map_err(|fault| self.writing(fault))
     }
 
+    /// Sends a frame that fits into a batch without waiting, where nothing else is left to be sent; false if the socket did not take all of it:
+    /// the rest goes before whatever is sent next.
+    pub(super) fn put_at_once(&mut self, frame: &Frame) -> std::result::Result<bool, Fault> {
+        let mut bytes = Vec::with_capacity(wire::footprint(frame));
+        wire::write(frame, &mut bytes)?;
+        self.tls.writer().write_all(&bytes)?;
+        self.socket.tcp().set_nonblocking(true)?;
+        let drained = self.drain();
+        self.socket.tcp().set_nonblocking(false)?;
+        match drained {
+            Err(e) if e.kind() == ErrorKind::TimedOut => Ok(false),
+            drained => Ok(drained.map(|()| true)?),
+        }
+    }
+
     pub(super) fn farewell(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         self.drain()?;
