@@ -7,6 +7,7 @@ use trefoil_engine::Lane;
 use trefoil_net::At;
 use trefoil_ring::planes;
 use trefoil_ring::residue::Residue;
+use zerocopy::IntoBytes;
 
 /// A pseudorandom stream: each draw continues where the last one ended.
 ///
@@ -70,26 +71,19 @@ impl Prg {
 
     /// `n` uniform elements of Z_2^64.
     pub fn words(&mut self, n: usize) -> Vec<u64> {
-        self.drawn(n, |word| word)
+        self.drawn_each(1, n, 64)
     }
 
     /// Of all that [`words`](Prg::words) gives when it is called first, those from place `at` on, as many as `out` has room for. Nothing before
     /// them is made.
     pub(crate) fn words_from(&mut self, at: usize, out: &mut [u64]) {
         self.seek(8 * at as u128);
-        let mut block = [0; BLOCK];
-        for out in out.chunks_mut(BLOCK / 8) {
-            let bytes = &mut block[..8 * out.len()];
-            bytes.fill(0);
-            self.aes.apply_keystream(bytes);
-            out.iter_mut().zip(bytes.as_chunks::<8>().0).for_each(|(w, bytes)| *w = u64::from_le_bytes(*bytes));
-        }
+        self.fill(out, 64);
     }
 
     /// `n` uniform integers below 2^k, k <= 63: of a word each.
     pub fn bits(&mut self, n: usize, k: u8) -> Vec<u64> {
-        let mask = (1u64 << k) - 1;
-        self.drawn(n, |word| word & mask)
+        self.drawn_each(1, n, k)
     }
 
     /// The stream of the next draw, of `n` values of a word each, for whoever makes them later, or piece by piece; this one goes on behind it.
@@ -106,32 +100,45 @@ impl Prg {
 
     /// The next values of k bits, a word each: all of a draw, or of a piece of it that has whole blocks.
     pub(crate) fn fill(&mut self, out: &mut [u64], k: u8) {
-        let (mask, mut at) = (u64::MAX >> (64 - k), 0);
-        self.blocks(out.len(), |bytes, left| {
-            let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
-            out[at..].iter_mut().zip(words).for_each(|(out, word)| *out = u64::from_le_bytes(*word) & mask);
-            at += words.len();
-            words.len()
-        });
+        out.fill(0);
+        self.fill_zeros(out, k);
     }
 
-    /// `n` values of a word each.
-    fn drawn(&mut self, n: usize, value: impl Fn(u64) -> u64) -> Vec<u64> {
-        self.drawn_each(1, n, value)
+    /// The same in place of zeros. What is left of the last block is thrown away.
+    fn fill_zeros(&mut self, zeros: &mut [u64], k: u8) {
+        let mask = u64::MAX >> (64 - k);
+        let word = |word: u64| u64::from_le(word) & mask;
+        if self.tapped.is_none() {
+            // In place: AES adds its stream to the zeros.
+            let start = self.place();
+            self.aes.apply_keystream(zeros.as_mut_bytes());
+            self.go_behind(start, zeros.len());
+        } else {
+            let mut at = 0;
+            self.blocks(zeros.len(), |bytes, left| {
+                let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
+                zeros[at..].iter_mut().zip(words).for_each(|(out, word)| *out = u64::from_ne_bytes(*word));
+                at += words.len();
+                words.len()
+            });
+        }
+        if mask != u64::MAX || cfg!(target_endian = "big") {
+            zeros.iter_mut().for_each(|x| *x = word(*x));
+        }
     }
 
-    /// `times` matrices of `n` values of a word each, in one draw. A lane makes its rows of each, and leaves out those of the others.
-    fn drawn_each(&mut self, times: usize, n: usize, value: impl Fn(u64) -> u64) -> Vec<u64> {
-        let mut out = Vec::with_capacity(times * n);
+    /// `times` matrices of `n` values of k bits, a word each, in one draw. A lane makes its rows of each, and leaves out those of the others.
+    fn drawn_each(&mut self, times: usize, n: usize, k: u8) -> Vec<u64> {
+        let mut out = vec![0; times * n];
         let Lane { rank, of } = self.lane;
         if of == 1 {
-            self.take(times * n, &mut out, value);
+            self.fill_zeros(&mut out, k);
             return out;
         }
         let start = self.place();
-        for i in 0..times {
+        for (i, out) in out.chunks_exact_mut(n.max(1)).enumerate() {
             self.seek(start + 8 * (i * of + rank) as u128 * n as u128);
-            self.take(n, &mut out, &value);
+            self.fill_zeros(out, k);
         }
         self.go_behind(start, times * of * n);
         out
@@ -148,23 +155,14 @@ impl Prg {
         let mut out = Vec::with_capacity(times * planes::words(n));
         for i in 0..times {
             self.seek(start + 8 * (i * width + first) as u128);
-            let mut words = Vec::new();
-            self.take((shift + n).div_ceil(64), &mut words, |word| word);
+            let mut words = vec![0; (shift + n).div_ceil(64)];
+            self.fill_zeros(&mut words, 64);
             // Two shifts, so that none is by 64.
             let above = |k: usize| words.get(k + 1).map_or(0, |word| word << 1 << (63 - shift));
             out.extend((0..planes::words(n)).map(|k| words[k] >> shift | above(k)));
         }
         self.go_behind(start, times * width);
         out
-    }
-
-    /// Values of the next `n` words, at the end of `out`. What is left of the last block is thrown away.
-    fn take(&mut self, n: usize, out: &mut Vec<u64>, value: impl Fn(u64) -> u64) {
-        self.blocks(n, |bytes, left| {
-            let words = &bytes.as_chunks::<8>().0[..left.min(BLOCK / 8)];
-            out.extend(words.iter().map(|bytes| value(u64::from_le_bytes(*bytes))));
-            words.len()
-        });
     }
 
     /// Goes to where the next draw begins after one of `n` words.
@@ -174,7 +172,7 @@ impl Prg {
 
     /// `times` matrices of `n` words each, in one draw.
     pub(crate) fn words_each(&mut self, times: usize, n: usize) -> Vec<u64> {
-        self.drawn_each(times, n, |word| word)
+        self.drawn_each(times, n, 64)
     }
 
     /// From here on this lane's part is made of each draw.

@@ -6,7 +6,8 @@ use trefoil_engine::Result as EngineResult;
 use trefoil_engine::{
     Engine, Error, Format, Index, Kind, Lane, Opened, Product, Scatter, Sum, Told, Took, fits, fixed, functions,
 };
-use trefoil_ring::{Tensor, matrix, words};
+use trefoil_ring::matrix::{self, Factor};
+use trefoil_ring::{Tensor, words};
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
 const TRUNCATED: u8 = 62;
@@ -54,7 +55,7 @@ pub struct Factors<'a, S> {
 
 impl<S: Shares> Factors<'_, S> {
     /// X Y of these, which are linear functions of X and Y, added to zero and added up.
-    pub(crate) fn sum<'t>(&self, terms: impl IntoIterator<Item = [&'t Tensor; 2]>) -> Tensor {
+    pub(crate) fn sum<'t, T: Into<Factor<'t>>>(&self, terms: impl IntoIterator<Item = [T; 2]>) -> Tensor {
         let ([x, k], [l, y]) = (self.x.shape(), self.y.shape());
         let shape = match self.kind {
             Kind::Mul => [x, k],
@@ -64,7 +65,10 @@ impl<S: Shares> Factors<'_, S> {
         for [x, y] in terms {
             match self.kind {
                 Kind::MatMul { tx, ty } => matrix::product_into(&mut z, x, tx, y, ty),
-                Kind::Mul => ndarray::Zip::from(&mut z).and(x).and(y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y))),
+                Kind::Mul => {
+                    let [x, y] = [x, y].map(|factor| factor.into().to_tensor());
+                    ndarray::Zip::from(&mut z).and(&*x).and(&*y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y)));
+                }
             }
         }
         match self.scatter {

@@ -6,14 +6,15 @@
 //! transposes. Time and addresses depend on shapes only.
 
 // Instructions that not every machine has.
+mod factor;
 #[allow(unsafe_code)]
 mod kernel;
 mod pack;
 
 use crate::Tensor;
+pub use factor::{Factor, Gathered};
 use kernel::{Block, Kernel};
-use ndarray::ArrayView2;
-use pack::Lane;
+use pack::{Lane, Source};
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,16 +56,17 @@ pub fn product(x: &Tensor, tx: bool, y: &Tensor, ty: bool) -> Tensor {
 /// `out += op(x) op(y)`, as [`product`].
 ///
 /// Panics if the shapes do not fit: the caller has checked them.
-pub fn product_into(out: &mut Tensor, x: &Tensor, tx: bool, y: &Tensor, ty: bool) {
-    let x = if tx { x.t() } else { x.view() };
-    let y = if ty { y.t() } else { y.view() };
-    accumulate(Kernel::best(), out, x, y);
+pub fn product_into<'a>(out: &mut Tensor, x: impl Into<Factor<'a>>, tx: bool, y: impl Into<Factor<'a>>, ty: bool) {
+    let (x, y) = (x.into(), y.into());
+    // What is to be transposed is made: nothing that is large needs it.
+    let [x_made, y_made] = [(x, tx), (y, ty)].map(|(factor, transposed)| transposed.then(|| factor.to_tensor()));
+    accumulate(Kernel::best(), out, Source::of(x, x_made.as_deref()), Source::of(y, y_made.as_deref()));
 }
 
 /// `out += x y` with the given kernel.
-fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView2<u64>) {
-    let (rows, inner, columns) = (x.nrows(), x.ncols(), y.ncols());
-    assert_eq!(inner, y.nrows(), "matrix product: inner dimensions differ");
+fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
+    let ([rows, inner], [depth, columns]) = (x.shape(), y.shape());
+    assert_eq!(inner, depth, "matrix product: inner dimensions differ");
     assert_eq!(out.dim(), (rows, columns), "matrix product: shape of the result");
     if out.is_empty() || inner == 0 {
         return;
@@ -88,14 +90,13 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
         let width = COLUMNS.min(columns - first_column);
         for depth in (0..inner).step_by(slice) {
             let depth = depth..inner.min(depth + slice);
-            let y = y.slice(ndarray::s![depth.clone(), first_column..first_column + width]);
-            let panels = pack::panels(&mut space, y, lanes, kernel.crosses());
-            let x = x.slice(ndarray::s![.., depth]);
+            let panels =
+                pack::panels(&mut space, y, [depth.clone(), first_column..first_column + width], lanes, kernel.crosses());
             let task = |slivers: &mut Vec<u64>, (index, out): (usize, &mut [u64])| {
                 let first = index * share;
-                let x = x.slice(ndarray::s![first..rows.min(first + share), ..]);
-                let slivers = pack::slivers(slivers, x, height, kernel.crosses());
-                kernel.run(Block { slivers, panels, depth: x.ncols(), out, columns, first: first_column, width });
+                let block = [first..rows.min(first + share), depth.clone()];
+                let slivers = pack::slivers(slivers, x, block, height, kernel.crosses());
+                kernel.run(Block { slivers, panels, depth: depth.len(), out, columns, first: first_column, width });
             };
             if parallel {
                 out.par_chunks_mut(share * columns).enumerate().for_each_init(Vec::new, task);
@@ -110,7 +111,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: ArrayView2<u64>, y: ArrayView
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
+    use ndarray::{Array2, ArrayView2};
     use proptest::prelude::*;
 
     /// Words without pattern (splitmix64), so that every bit of the products counts.
@@ -143,7 +144,7 @@ mod tests {
         for kernel in Kernel::available() {
             for (x, y) in [(x.view(), y.view()), (xt.t(), yt.t()), (x.view(), yt.t()), (xt.t(), y.view())] {
                 let mut out = start.clone();
-                accumulate(kernel, &mut out, x, y);
+                accumulate(kernel, &mut out, Source::Array(x), Source::Array(y));
                 assert_eq!(out, sum, "{kernel:?} on {rows} x {inner} x {columns}");
             }
         }
@@ -182,6 +183,39 @@ mod tests {
         for threads in [1, 2, 3, 8] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(|| product(&x, false, &y, false)), expected);
+        }
+    }
+
+    /// A factor that is read from elsewhere is what it would be if it were made: with places beyond a block's end, and repeats.
+    #[test]
+    fn gathered_factors() {
+        let (of, columns, blocks) = (37, 41, 5);
+        let (elements, mut at) = (words(blocks, of, 1), vec![]);
+        // 57 rows of a block, which are no multiple of any tile's.
+        for i in 0..57 * columns {
+            at.push((i * i % (of + 3)) as u32);
+        }
+        let gathered = Gathered { x: elements.as_slice().unwrap(), of, at: &at, columns };
+        let made = Factor::from(gathered).to_tensor().into_owned();
+        assert_eq!(
+            (made.dim(), made[[58, 3]]),
+            ((57 * blocks, columns), {
+                let at = at[columns + 3] as usize;
+                if at < of { elements[[1, at]] } else { 0 }
+            })
+        );
+        let rows = made.nrows();
+        for (width, seed) in [(1, 2), (30, 3), (530, 4)] {
+            let (y, x) = (words(columns, width, seed), words(width, rows, !seed));
+            for kernel in Kernel::available() {
+                let mut out = [Tensor::zeros((rows, width)), Tensor::zeros((width, columns))];
+                accumulate(kernel, &mut out[0], Source::Gathered(gathered), Source::Array(y.view()));
+                accumulate(kernel, &mut out[1], Source::Array(x.view()), Source::Gathered(gathered));
+                assert!(out[0] == product(&made, false, &y, false) && out[1] == product(&x, false, &made, false), "{kernel:?}");
+            }
+            let (xt, mut out) = (x.t().as_standard_layout().into_owned(), Tensor::zeros((columns, width)));
+            product_into(&mut out, gathered, true, &xt, false);
+            assert_eq!(out, product(&made, true, &xt, false));
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> 
             None => None,
         };
         // Set once: `waiting` has named each lift once, and those that are whole not at all.
-        let _ = lift.whole.set(whole);
+        lift.done(whole);
     }
     Ok(())
 }

@@ -119,8 +119,8 @@ fn elsewhere(p: &Party, factors: &[Factors<'_>], made: &[Made]) -> Vec<Option<Sh
 
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
-    let gamma = |z: &Factors<'_>| match (z.x.full_mask(), z.y.full_mask()) {
-        (Some(x), Some(y)) => z.sum([[&x, &y]]),
+    let gamma = |z: &Factors<'_>| match (z.x.full(), z.y.full()) {
+        (Some(x), Some(y)) => z.sum([[x.factor(), y.factor()]]),
         _ => Tensor::zeros(z.shape),
     };
     let mut gammas: Vec<Tensor> = factors.iter().map(gamma).collect();
@@ -280,11 +280,13 @@ fn pieces(x: &mut Tensor) -> impl Iterator<Item = &mut [u64]> {
 fn negative(p: &Party, z: &Factors<'_>, adds: bool) -> Tensor {
     let first = p.id == Id::P0;
     let mut c = Tensor::zeros(z.shape);
-    if let (Some(m_x), Some(m_y), Some(l_x), Some(l_y)) = (z.x.m(), z.y.m(), own_mask(p, z.x), own_mask(p, z.y)) {
-        c = match (first, m_x.len() < m_y.len()) {
-            (true, _) => z.sum([[m_x, l_y], [l_x, m_y]]),
-            (false, true) => z.sum([[m_x, l_y], [&words::sub(l_x, m_x), m_y]]),
-            (false, false) => z.sum([[m_x, &words::sub(l_y, m_y)], [l_x, m_y]]),
+    let less = |x: &Share| x.m().zip(own_mask(p, x)).map(|(m, l)| words::sub(l, m));
+    if let (Some([m_x, l_x]), Some([m_y, l_y])) = (z.x.factors(p.id.index()), z.y.factors(p.id.index())) {
+        let smaller = if first { None } else { less(if z.x.len() < z.y.len() { z.x } else { z.y }) };
+        c = match &smaller {
+            None => z.sum([[m_x, l_y], [l_x, m_y]]),
+            Some(less) if z.x.len() < z.y.len() => z.sum([[m_x, l_y], [less.into(), m_y]]),
+            Some(less) => z.sum([[m_x, less.into()], [l_x, m_y]]),
         };
     }
     if let Some((m, l)) = z.plus.as_ref().filter(|_| adds).and_then(|plus| plus.m().zip(own_mask(p, plus))) {

@@ -9,6 +9,7 @@ use crate::rows::Rows;
 use crate::{Id, Part, Party, Price, Result};
 use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
+use trefoil_ring::matrix::{Factor, Gathered};
 use trefoil_ring::{Tensor, words};
 
 /// One party's view of a masked matrix; cheap to clone. It has no `Debug`: it is secret.
@@ -24,42 +25,83 @@ pub struct Share {
     pub(crate) lift: Option<Arc<Lift>>,
 }
 
-/// m or a mask: whole, or as it was dealt. Of that rows and columns are taken without the rest; whole it becomes where that is asked for.
-struct Matrix {
+/// m or a mask: whole, or as it was dealt, or elements of another. Of what was dealt rows and columns are taken without the rest; whole any becomes
+/// where that is asked for.
+pub(super) struct Matrix {
     shape: [usize; 2],
     dealt: Rows,
+    view: Option<View>,
     whole: OnceLock<Tensor>,
+}
+
+/// Elements of another matrix, in other places in each block of `of` of them.
+struct View {
+    x: Arc<Matrix>,
+    of: usize,
+    at: Arc<[u32]>,
 }
 
 impl Matrix {
     fn whole(x: Tensor) -> Matrix {
         // Everything sent is read row by row.
         let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
-        Matrix { shape: [x.nrows(), x.ncols()], dealt: Rows::default(), whole: x.into() }
+        Matrix { shape: [x.nrows(), x.ncols()], dealt: Rows::default(), view: None, whole: x.into() }
     }
 
     fn dealt(shape: [usize; 2], rows: Rows) -> Matrix {
         match rows.into_words() {
             Ok(words) => Matrix::whole(tensor(shape, words)),
-            Err(rows) => Matrix { shape, dealt: rows.cut(shape[1]), whole: OnceLock::new() },
+            Err(rows) => Matrix { shape, dealt: rows.cut(shape[1]), view: None, whole: OnceLock::new() },
         }
     }
 
     fn get(&self) -> &Tensor {
-        self.whole.get_or_init(|| tensor(self.shape, self.dealt.to_words()))
+        self.whole.get_or_init(|| match self.gathered() {
+            Some(gathered) => tensor(self.shape, gathered.to_words()),
+            None => tensor(self.shape, self.dealt.to_words()),
+        })
+    }
+
+    /// As a factor of a product, which need not be made whole for it.
+    pub fn factor(&self) -> Factor<'_> {
+        match self.gathered() {
+            Some(gathered) => Factor::Gathered(gathered),
+            None => Factor::Whole(self.get()),
+        }
     }
 
     /// As it was dealt, if nobody has needed it whole.
     fn rows(&self) -> Option<&Rows> {
-        self.whole.get().is_none().then_some(&self.dealt)
+        (self.whole.get().is_none() && self.view.is_none()).then_some(&self.dealt)
     }
 
-    fn gather(&self, index: Index<'_>) -> Matrix {
+    /// The elements of another that it is, if nobody has needed it whole.
+    fn gathered(&self) -> Option<Gathered<'_>> {
+        let View { x, of, at } = self.view.as_ref().filter(|_| self.whole.get().is_none())?;
+        Some(Gathered { x: elements(Some(x.get())), of: *of, at, columns: self.shape[1] })
+    }
+
+    fn gather(self: &Arc<Self>, index: Index<'_>) -> Matrix {
+        let shape = index.shape(self.shape);
         match (self.rows(), index) {
-            (Some(dealt), Index::Rows(rows)) => Matrix::whole(tensor(index.shape(self.shape), dealt.gather(rows))),
-            (Some(dealt), Index::Cols(columns)) => Matrix::dealt(index.shape(self.shape), dealt.columns(columns)),
+            (Some(dealt), Index::Rows(rows)) => Matrix::whole(tensor(shape, dealt.gather(rows))),
+            (Some(dealt), Index::Cols(columns)) => Matrix::dealt(shape, dealt.columns(columns)),
+            (_, Index::Blocks { of, at, .. }) if u32::try_from(of).is_ok_and(|of| of > 0) => self.view(shape, of, at),
             _ => Matrix::whole(index.of(self.get())),
         }
+    }
+
+    /// What a gather of blocks gives, without making it: a product reads it as it is, and of another gather only what is left is made.
+    fn view(self: &Arc<Self>, shape: [usize; 2], of: usize, at: &[usize]) -> Matrix {
+        let beyond = |at: &usize| u32::try_from(*at).unwrap_or(u32::MAX);
+        let view = match self.view.as_ref().filter(|view| self.whole.get().is_none() && view.at.len() == of) {
+            Some(view) => {
+                let at = at.iter().map(|at| view.at.get(*at).copied().unwrap_or(u32::MAX)).collect();
+                View { x: view.x.clone(), of: view.of, at }
+            }
+            None => View { x: self.clone(), of, at: at.iter().map(beyond).collect() },
+        };
+        Matrix { shape, dealt: Rows::default(), view: Some(view), whole: OnceLock::new() }
     }
 
     /// Matrices of equal height side by side.
@@ -78,7 +120,14 @@ pub(crate) struct Lift {
     /// e_j; `None` at P2.
     pub own: Option<Tensor>,
     /// m made whole; `None` inside at P2, which only knows that it has been.
-    pub whole: OnceLock<Option<Tensor>>,
+    whole: OnceLock<Option<Arc<Matrix>>>,
+}
+
+impl Lift {
+    /// m is this; at P2 it is nothing. It is said once.
+    pub fn done(&self, whole: Option<Tensor>) {
+        let _ = self.whole.set(whole.map(|m| Arc::new(Matrix::whole(m))));
+    }
 }
 
 impl Share {
@@ -121,10 +170,19 @@ impl Share {
 
     /// m, as far as it is known; `None` at P2.
     pub fn m(&self) -> Option<&Tensor> {
+        self.m_matrix().map(|m| m.get())
+    }
+
+    fn m_matrix(&self) -> Option<&Arc<Matrix>> {
         match self.lift.as_ref().and_then(|lift| lift.whole.get()) {
             Some(whole) => whole.as_ref(),
-            None => self.m.as_ref().map(|m| m.get()),
+            None => self.m.as_ref(),
         }
+    }
+
+    /// m and P_j's mask share as factors of a product; `None` where m is not known.
+    pub(super) fn factors(&self, j: usize) -> Option<[Factor<'_>; 2]> {
+        Some([self.m_matrix()?.factor(), self.l[j].as_ref()?.factor()])
     }
 
     /// The lift that m still waits for.
@@ -140,6 +198,20 @@ impl Share {
     /// l_0 + l_1, at P2; `None` at the servers.
     pub fn full_mask(&self) -> Option<Tensor> {
         self.mask(0).zip(self.mask(1)).map(|(l_0, l_1)| words::add(l_0, l_1))
+    }
+
+    /// The same for a product: of elements of others, elements of their sum.
+    pub(super) fn full(&self) -> Option<Matrix> {
+        let (l_0, l_1) = self.l[0].as_ref().zip(self.l[1].as_ref())?;
+        if let (Some(a), Some(b)) = (&l_0.view, &l_1.view)
+            && a.at == b.at
+            && a.of == b.of
+        {
+            let sum = Matrix::whole(words::add(a.x.get(), b.x.get()));
+            let view = Some(View { x: Arc::new(sum), of: a.of, at: a.at.clone() });
+            return Some(Matrix { shape: self.shape, dealt: Rows::default(), view, whole: OnceLock::new() });
+        }
+        self.full_mask().map(Matrix::whole)
     }
 
     /// l_0 and l_1 at P2, row by row; a server has one of them.
@@ -176,11 +248,12 @@ impl Share {
     /// Elements rearranged. Rows and columns of what was dealt are taken without making the rest of it.
     pub fn gather(&self, index: Index<'_>) -> Share {
         let shape = index.shape(self.shape);
-        if self.lift.is_some() {
-            return self.linear(shape, |x| index.of(x));
+        let of = |x: Option<&Arc<Matrix>>| x.map(|x| x.gather(index));
+        let out = Share::from_parts(shape, of(self.m_matrix()), self.l.each_ref().map(|l| of(l.as_ref())));
+        match self.pending() {
+            Some(lift) => out.with_lift(lift.f, lift.own.as_ref().map(|own| index.of(own))),
+            None => out,
         }
-        let of = |x: &Option<Arc<Matrix>>| x.as_ref().map(|x| x.gather(index));
-        Share::from_parts(shape, of(&self.m), self.l.each_ref().map(of))
     }
 
     /// Matrices of equal height side by side; `None` if there are none or they do not fit.
@@ -193,10 +266,7 @@ impl Share {
         let of = |part: fn(&Share) -> Option<&Matrix>| {
             Some(Matrix::beside(&xs.iter().map(|x| part(x)).collect::<Option<Vec<_>>>()?, shape))
         };
-        let m = match xs.iter().any(|x| x.lift.is_some()) {
-            true => xs.iter().map(|x| x.m()).collect::<Option<Vec<_>>>().map(|m| Matrix::whole(side_by_side(&m, shape))),
-            false => of(|x| x.m.as_deref()),
-        };
+        let m = of(|x| x.m_matrix().map(|m| &**m));
         let out = Share::from_parts(shape, m, [of(|x| x.l[0].as_deref()), of(|x| x.l[1].as_deref())]);
         let f = xs.iter().filter_map(|x| x.pending()).map(|lift| lift.f).max();
         Some(match f {
