@@ -29,12 +29,22 @@ pub struct Share {
 /// where that is asked for.
 pub(super) struct Matrix {
     shape: [usize; 2],
-    dealt: Rows,
-    view: Option<View>,
+    made_of: Origin,
     whole: OnceLock<Tensor>,
 }
 
+/// What a matrix is made of when somebody needs it whole.
+enum Origin {
+    /// It is whole.
+    Itself,
+    /// As it was dealt.
+    Dealt(Rows),
+    /// Elements of another.
+    View(View),
+}
+
 /// Elements of another matrix, in other places in each block of `of` of them.
+#[derive(Clone)]
 struct View {
     x: Arc<Matrix>,
     of: usize,
@@ -45,47 +55,50 @@ impl Matrix {
     fn whole(x: Tensor) -> Matrix {
         // Everything sent is read row by row.
         let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
-        Matrix { shape: [x.nrows(), x.ncols()], dealt: Rows::default(), view: None, whole: x.into() }
+        Matrix { shape: [x.nrows(), x.ncols()], made_of: Origin::Itself, whole: x.into() }
     }
 
     fn dealt(shape: [usize; 2], rows: Rows) -> Matrix {
         match rows.into_words() {
             Ok(words) => Matrix::whole(tensor(shape, words)),
-            Err(rows) => Matrix { shape, dealt: rows.cut(shape[1]), view: None, whole: OnceLock::new() },
+            Err(rows) => Matrix { shape, made_of: Origin::Dealt(rows.cut(shape[1])), whole: OnceLock::new() },
         }
     }
 
     fn get(&self) -> &Tensor {
-        self.whole.get_or_init(|| match self.gathered() {
-            Some(gathered) => tensor(self.shape, gathered.to_words()),
-            None => tensor(self.shape, self.dealt.to_words()),
+        self.whole.get_or_init(|| {
+            let words = match &self.made_of {
+                Origin::Itself => vec![],
+                Origin::Dealt(rows) => rows.to_words(),
+                Origin::View(view) => view.gathered(self.shape).to_words(),
+            };
+            tensor(self.shape, words)
         })
     }
 
     /// As a factor of a product, which need not be made whole for it.
     pub fn factor(&self) -> Factor<'_> {
-        match self.gathered() {
-            Some(gathered) => Factor::Gathered(gathered),
-            None => Factor::Whole(self.get()),
+        match self.origin() {
+            Origin::View(view) => Factor::Gathered(view.gathered(self.shape)),
+            _ => Factor::Whole(self.get()),
         }
+    }
+
+    /// What it is made of, if nobody has needed it whole.
+    fn origin(&self) -> &Origin {
+        if self.whole.get().is_none() { &self.made_of } else { &Origin::Itself }
     }
 
     /// As it was dealt, if nobody has needed it whole.
     fn rows(&self) -> Option<&Rows> {
-        (self.whole.get().is_none() && self.view.is_none()).then_some(&self.dealt)
-    }
-
-    /// The elements of another that it is, if nobody has needed it whole.
-    fn gathered(&self) -> Option<Gathered<'_>> {
-        let View { x, of, at } = self.view.as_ref().filter(|_| self.whole.get().is_none())?;
-        Some(Gathered { x: elements(Some(x.get())), of: *of, at, columns: self.shape[1] })
+        if let Origin::Dealt(rows) = self.origin() { Some(rows) } else { None }
     }
 
     fn gather(self: &Arc<Self>, index: Index<'_>) -> Matrix {
         let shape = index.shape(self.shape);
-        match (self.rows(), index) {
-            (Some(dealt), Index::Rows(rows)) => Matrix::whole(tensor(shape, dealt.gather(rows))),
-            (Some(dealt), Index::Cols(columns)) => Matrix::dealt(shape, dealt.columns(columns)),
+        match (self.origin(), index) {
+            (Origin::Dealt(dealt), Index::Rows(rows)) => Matrix::whole(tensor(shape, dealt.gather(rows))),
+            (Origin::Dealt(dealt), Index::Cols(columns)) => Matrix::dealt(shape, dealt.columns(columns)),
             (_, Index::Blocks { of, at, .. }) if u32::try_from(of).is_ok_and(|of| of > 0) => self.view(shape, of, at),
             _ => Matrix::whole(index.of(self.get())),
         }
@@ -94,14 +107,14 @@ impl Matrix {
     /// What a gather of blocks gives, without making it: a product reads it as it is, and of another gather only what is left is made.
     fn view(self: &Arc<Self>, shape: [usize; 2], of: usize, at: &[usize]) -> Matrix {
         let beyond = |at: &usize| u32::try_from(*at).unwrap_or(u32::MAX);
-        let view = match self.view.as_ref().filter(|view| self.whole.get().is_none() && view.at.len() == of) {
-            Some(view) => {
+        let view = match self.origin() {
+            Origin::View(view) if view.at.len() == of => {
                 let at = at.iter().map(|at| view.at.get(*at).copied().unwrap_or(u32::MAX)).collect();
-                View { x: view.x.clone(), of: view.of, at }
+                View { at, ..view.clone() }
             }
-            None => View { x: self.clone(), of, at: at.iter().map(beyond).collect() },
+            _ => View { x: self.clone(), of, at: at.iter().map(beyond).collect() },
         };
-        Matrix { shape, dealt: Rows::default(), view: Some(view), whole: OnceLock::new() }
+        view.matrix(shape)
     }
 
     /// Matrices of equal height side by side.
@@ -110,6 +123,17 @@ impl Matrix {
             Some(dealt) => Matrix::dealt(shape, Rows::beside(&dealt)),
             None => Matrix::whole(side_by_side(&parts.iter().map(|x| x.get()).collect::<Vec<_>>(), shape)),
         }
+    }
+}
+
+impl View {
+    fn gathered(&self, [_, columns]: [usize; 2]) -> Gathered<'_> {
+        Gathered { x: elements(Some(self.x.get())), of: self.of, at: &self.at, columns }
+    }
+
+    /// Of this shape, as a matrix.
+    fn matrix(self, shape: [usize; 2]) -> Matrix {
+        Matrix { shape, made_of: Origin::View(self), whole: OnceLock::new() }
     }
 }
 
@@ -203,15 +227,13 @@ impl Share {
     /// The same for a product: of elements of others, elements of their sum.
     pub(super) fn full(&self) -> Option<Matrix> {
         let (l_0, l_1) = self.l[0].as_ref().zip(self.l[1].as_ref())?;
-        if let (Some(a), Some(b)) = (&l_0.view, &l_1.view)
-            && a.at == b.at
-            && a.of == b.of
-        {
-            let sum = Matrix::whole(words::add(a.x.get(), b.x.get()));
-            let view = Some(View { x: Arc::new(sum), of: a.of, at: a.at.clone() });
-            return Some(Matrix { shape: self.shape, dealt: Rows::default(), view, whole: OnceLock::new() });
+        match (l_0.origin(), l_1.origin()) {
+            (Origin::View(a), Origin::View(b)) if a.at == b.at && a.of == b.of => {
+                let sum = Matrix::whole(words::add(a.x.get(), b.x.get()));
+                Some(View { x: Arc::new(sum), ..a.clone() }.matrix(self.shape))
+            }
+            _ => self.full_mask().map(Matrix::whole),
         }
-        self.full_mask().map(Matrix::whole)
     }
 
     /// l_0 and l_1 at P2, row by row; a server has one of them.
@@ -319,4 +341,53 @@ pub fn reconstruct(p: &mut Party, x: &Share) -> Result<Option<Tensor>> {
     let theirs = p.round(op, "masked.share.open").send(peer, Part::words(own)).then()?.words(peer, x.len())?;
     let m = elements(x.m()).iter().zip(own).zip(theirs).map(|((m, own), theirs)| m.wrapping_sub(*own).wrapping_sub(theirs));
     Ok(Some(tensor(x.shape, m.collect())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(rows: usize, cols: usize, seed: u64) -> Tensor {
+        let word = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_mul(2 * seed + 1);
+        Tensor::from_shape_fn((rows, cols), |(i, j)| word(i * cols + j))
+    }
+
+    /// What is gathered later is what would have been gathered at once: once, twice, of blocks of other sizes, and with places beyond a block's end.
+    #[test]
+    fn gathers_are_made_when_they_are_needed() {
+        let (x, y) = (numbers(6, 10, 1), numbers(6, 10, 2));
+        let server = Share::new([6, 10], Some(x.clone()), [Some(y.clone()), None]);
+        let helper = Share::new([6, 10], None, [Some(x.clone()), Some(y.clone())]);
+        let first = Index::Blocks { of: 10, cols: 5, at: &[9, 0, 3, 99, 3, 4, 4, 10, 1, 2, 7, 8, 6, 5, 0] };
+        let of_same = Index::Blocks { of: 15, cols: 2, at: &[14, 3, 0, 15, 7, 7] };
+        let of_two = Index::Blocks { of: 30, cols: 4, at: &[29, 0, 31, 16] };
+        for then in [of_same, of_two] {
+            let wanted = [&x, &y].map(|x| then.of(&first.of(x)));
+            for made in [false, true] {
+                let once = server.gather(first);
+                assert!(!made || once.m() == Some(&first.of(&x)));
+                let twice = once.gather(then);
+                let [m, l] = twice.factors(0).unwrap().map(|factor| factor.to_tensor().into_owned());
+                assert!([m, l] == wanted && twice.m() == Some(&wanted[0]) && twice.mask(0) == Some(&wanted[1]));
+                assert!(twice.factors(1).is_none() && twice.full().is_none());
+            }
+            let twice = helper.gather(first).gather(then);
+            let sum = words::add(&wanted[0], &wanted[1]);
+            let full = twice.full().unwrap().factor().to_tensor().into_owned();
+            assert!(full == sum && twice.full_mask() == Some(sum));
+        }
+    }
+
+    /// A lift that waits is gathered too.
+    #[test]
+    fn what_is_missing_is_gathered() {
+        let (m, e) = (numbers(2, 4, 3), numbers(2, 4, 4));
+        let index = Index::Blocks { of: 4, cols: 2, at: &[3, 0, 1, 9] };
+        let waits = Share::new([2, 4], Some(m.clone()), [None, Some(m.clone())]).with_lift(5, Some(e.clone()));
+        let gathered = waits.gather(index);
+        assert!(gathered.pending().unwrap().own.as_ref() == Some(&index.of(&e)) && gathered.m() == Some(&index.of(&m)));
+        waits.pending().unwrap().done(Some(e.clone()));
+        let whole = waits.gather(index);
+        assert!(whole.pending().is_none() && whole.m() == Some(&index.of(&e)) && gathered.pending().is_some());
+    }
 }

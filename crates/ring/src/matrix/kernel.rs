@@ -9,6 +9,7 @@
 mod ifma;
 
 use super::pack::{LANE, Lane};
+use std::sync::OnceLock;
 
 /// An instruction set that the kernel was compiled for. A value of this type is a proof that this
 /// machine has it: only [`Kernel::available`] makes one.
@@ -67,7 +68,9 @@ impl Kernel {
 
     /// The fastest that this machine can run.
     pub(super) fn best() -> Self {
-        Self::available().next().unwrap_or(Self(Set::Portable))
+        // Found once: on a virtual machine the question who made the processor goes to the machine around it, and takes microseconds.
+        static BEST: OnceLock<Kernel> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().next().unwrap_or(Self(Set::Portable)))
     }
 
     /// Rows and lanes of a tile: how the factors are to be packed.
