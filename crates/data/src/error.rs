@@ -101,7 +101,7 @@ pub enum DataError {
         /// What is accepted.
         expected: String,
     },
-    /// A line of a file of texts that is no record: of CSV with a quote that stands where none may, of JSON lines without an object.
+    /// A line of a file of texts that is no record: of CSV with a quote or a delimiter that stands where none may, of JSON lines without an object.
     #[error("{file}: line {line}: found {found}, expected {expected}")]
     Line {
         /// The path.

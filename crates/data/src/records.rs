@@ -23,6 +23,7 @@ mod check;
 pub(crate) mod csv;
 mod dates;
 mod element;
+pub(crate) mod encode;
 mod fields;
 pub(crate) mod format;
 mod holdout;
@@ -55,6 +56,7 @@ pub use array::idx_pixels;
 pub use check::{Checked, TOLD, check, check_table};
 pub use csv::Lines;
 pub use dates::{Cycle, DateNumber, Dates};
+use encode::Encoding;
 use fields::Fields;
 use format::{Format, find};
 use holdout::Plan;
@@ -67,7 +69,6 @@ use std::path::PathBuf;
 use stream::Progress;
 pub use text::{Numerals, Reading, Thousands, encoding};
 pub use unit::Unit;
-use value::Encoding;
 
 /// Where an owner's records are.
 #[derive(Clone, Debug, PartialEq)]

@@ -143,6 +143,11 @@ impl Csv {
             return Ok(false);
         }
         let (found, expected) = (self.record.fields, self.columns.len());
+        if found == expected + 1 && self.record.field(expected).is_empty() {
+            let (file, line) = (self.file.clone(), self.record.line);
+            let expected = format!("{expected} as in the header, which ends without a delimiter");
+            return Err(DataError::Line { file, line, found: format!("{found} fields, the last of them empty"), expected });
+        }
         if found != expected {
             return Err(DataError::Fields { file: self.file.clone(), line: self.record.line, found, expected });
         }

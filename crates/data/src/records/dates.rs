@@ -2,7 +2,8 @@
 
 use super::account::Tally;
 use super::calendar::{self, Written};
-use super::value::{Encoding, Value};
+use super::encode::Encoding;
+use super::value::Value;
 use crate::error::Refusal;
 use crate::schema::{Column, Schema};
 use chrono::{Datelike, NaiveDateTime, Timelike};

@@ -1,11 +1,12 @@
 //! What becomes of a record's values, each by its column.
 
 use super::account::Tally;
+use super::encode::Encoding;
 use super::identifiers::Identifiers;
 use super::order::Order;
 use super::text::Numerals;
 use super::unit::Unit;
-use super::value::{Encoding, Value};
+use super::value::Value;
 use crate::Result;
 use crate::error::{Refusal, mismatch, quote};
 use crate::schema::{Join, Partition, Schema};

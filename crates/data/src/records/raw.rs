@@ -1,11 +1,12 @@
 //! A file's values as they are, for a model that prepares them itself.
 
 use super::dates::{Dates, Reader};
+use super::encode::Encoding;
 use super::format::{Format, find};
 use super::memory::{Cells, Table};
 use super::missing::{Gap, Missing};
 use super::text::Numerals;
-use super::value::{Encoding, Value};
+use super::value::Value;
 use super::{Source, csv, png};
 use crate::Result;
 use crate::error::{Refusal, empty, listed, mismatch};

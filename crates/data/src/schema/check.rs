@@ -5,7 +5,7 @@ use super::missing::check_missing;
 use super::{Column, Doubles, Join, MAX_CLASSES, MAX_FEATURES, Partition, Schema, Standard, Task, refuse, secure_unit};
 use crate::Result;
 use crate::error::quote;
-use crate::records::value::LIMIT;
+use crate::records::encode::LIMIT;
 use std::collections::BTreeSet;
 
 /// Rows of an owner that can be joined, at most: those of `trefoil-join`.

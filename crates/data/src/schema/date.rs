@@ -4,7 +4,7 @@ use super::check::check_standard;
 use super::{Column, Scale, Standard, refuse};
 use crate::Result;
 use crate::records::calendar::Written;
-use crate::records::value::LIMIT;
+use crate::records::encode::LIMIT;
 use crate::records::{Cycle, DateNumber, Dates};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use super::{Column, Fill, refuse};
 use crate::Result;
 use crate::error::quote;
 use crate::records::Missing;
-use crate::records::value::LIMIT;
+use crate::records::encode::LIMIT;
 use std::collections::BTreeSet;
 
 impl Column {
