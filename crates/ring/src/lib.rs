@@ -9,6 +9,7 @@ pub mod fixed;
 pub mod matrix;
 pub mod odd;
 pub mod planes;
+pub mod proof;
 pub mod public;
 pub mod residue;
 pub mod words;
