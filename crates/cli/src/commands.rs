@@ -10,6 +10,7 @@ mod evaluate;
 mod gateway;
 mod job;
 mod keygen;
+mod lanes;
 mod model;
 mod page;
 mod party;

@@ -4,10 +4,11 @@
 //! The program itself runs on a suite's engine without values ([`trefoil_mpc::plan`]), so that nothing is derived here a second time.
 
 use crate::suites::{Chosen, WithPlanner};
+use trefoil_engine::Lane;
 use trefoil_mpc::Price;
 use trefoil_mpc::plan::held::{self, Held};
 use trefoil_mpc::plan::{Books, Planner};
-use trefoil_nn::{Event, Result, Trainer};
+use trefoil_nn::{Error, Event, Result, Trainer};
 
 /// What a training takes.
 #[derive(Clone, Debug)]
@@ -44,6 +45,22 @@ pub struct QueryPlan {
 pub fn training(trainer: &Trainer, suite: Chosen) -> Result<TrainingPlan> {
     let (plan, held) = held::most(|| suite.plan(OfTraining(trainer)));
     Ok(TrainingPlan { held, ..plan? })
+}
+
+/// What this training takes in one of several lanes: a step's books have what the lane exchanges with the same lane of both other parties, and what the party's ranks say to one
+/// another.
+///
+/// # Errors
+/// What does not fit; the lanes do not fit the training, or the suite has none.
+pub fn lane(trainer: &Trainer, suite: Chosen, lane: Lane) -> Result<TrainingPlan> {
+    trainer.fits_lanes(lane.of)?;
+    let (plan, held) = held::most(|| suite.plan_lane(lane, OfTraining(trainer)));
+    let none = || Error::Config {
+        what: "lanes",
+        found: format!("{} with the suite {}", lane.of, suite.suite),
+        expected: "one, or the suite masked".into(),
+    };
+    Ok(TrainingPlan { held, ..plan.ok_or_else(none)?? })
 }
 
 /// What a whole training takes: the preparation of its data, all steps, and the figures of all epochs. It is exact where all epochs are trained,

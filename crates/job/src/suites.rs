@@ -3,6 +3,7 @@
 use crate::compiled::Compiled;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use trefoil_engine::Lane;
 use trefoil_mpc::Party;
 use trefoil_mpc::masked::{Masked, MaskedPlan};
 use trefoil_mpc::plan::Planner;
@@ -81,6 +82,14 @@ impl Chosen {
         match self.suite {
             SuiteName::Masked => work.run(MaskedPlan::default()),
             SuiteName::Securenn => work.run(SecureNnPlan::new(self.truncation)),
+        }
+    }
+
+    /// Plans one lane's part of something; `None` where this suite has no lanes.
+    pub fn plan_lane<W: WithPlanner>(self, lane: Lane, work: W) -> Option<W::Out> {
+        match self.suite {
+            SuiteName::Masked => Some(work.run(MaskedPlan::of_lane(lane))),
+            SuiteName::Securenn => (!lane.has_others()).then(|| self.plan(work)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod gemm;
 mod join;
+mod lanes;
 mod names;
 mod operation;
 mod pace;
@@ -10,6 +11,7 @@ mod plan;
 mod service;
 mod settings;
 
+pub use lanes::{InLanes, in_lanes};
 pub use names::names;
 pub use operation::Operation;
 pub use plan::{Planned, plan};

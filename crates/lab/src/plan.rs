@@ -2,6 +2,7 @@
 //! what it costs.
 
 mod check;
+pub mod lanes;
 
 pub use check::{Both, Checked, LINKS, NETWORKS, check, markdown};
 

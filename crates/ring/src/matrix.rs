@@ -16,7 +16,7 @@ pub use factor::{Factor, Gathered};
 use kernel::{Block, Kernel};
 use pack::{Lane, Source};
 use rayon::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// See [`multiplied`].
@@ -25,6 +25,11 @@ static MULTIPLIED: AtomicU64 = AtomicU64::new(0);
 /// Multiply-accumulates of all products of this process so far: what a measurement compares its processor time with.
 pub fn multiplied() -> u64 {
     MULTIPLIED.load(Ordering::Relaxed)
+}
+
+/// The same of the products that this thread has asked for, whoever computed them.
+pub fn multiplied_here() -> u64 {
+    MULTIPLIED_HERE.get()
 }
 
 /// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache. Half of it where each element is packed as two words.
@@ -37,6 +42,8 @@ const COLUMNS: usize = 512;
 const WORTH_THREADS: usize = 1 << 20;
 
 thread_local! {
+    /// See [`multiplied_here`].
+    static MULTIPLIED_HERE: Cell<u64> = const { Cell::new(0) };
     /// Where this thread packs: a few mebibytes at most, by the constants above. They hold the last product's factors until the next one's.
     static PACKED: RefCell<(Vec<Lane>, Vec<u64>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
@@ -78,6 +85,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
     let threads = rayon::current_num_threads();
     let work = rows.saturating_mul(columns).saturating_mul(inner);
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
+    MULTIPLIED_HERE.set(MULTIPLIED_HERE.get() + work as u64);
     let parallel = threads > 1 && work > WORTH_THREADS;
     let (height, lanes) = kernel.tile();
     let slice = if kernel.crosses() { DEPTH / 2 } else { DEPTH };

@@ -1,5 +1,6 @@
 //! `trefoil bench`: seconds, bytes and rounds of training steps, inference and single operations.
 
+use super::lanes::{self, Counts};
 use crate::args;
 use crate::output::{note, print};
 use crate::table::Table;
@@ -52,6 +53,19 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = trefoil_net::QUEUE_BYTES as u64 >> 20, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     queue_megabytes: u64,
 
+    /// A training's step in so many lanes, all of them threads of this process, each lane with links of the shape of --links: 1,2,4 or, each number twice the one before, 1..8. It says what
+    /// `plan --lanes` would have said, too
+    #[arg(long, value_name = "LANES", conflicts_with_all = ["plan", "in_process"])]
+    lanes: Option<Counts>,
+
+    /// How many seconds longer a billion multiply-accumulates of a party's matrix products take, which wait and take no core: as if each lane had a machine of its own
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, requires = "lanes")]
+    slower: f64,
+
+    /// The wires between the ranks of one party: round-trip time and rate
+    #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links, requires = "lanes")]
+    inside: Profile,
+
     /// Run nothing: rounds and bytes of a training step or a query, as the protocols state them
     #[arg(long)]
     plan: bool,
@@ -74,7 +88,6 @@ impl Bench {
             print(plans(&planned));
             return self.write(&planned);
         }
-        let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
         let program = super::this_program()?;
         let scratch = tempfile::tempdir().map_err(|e| Error::config("folder for logs", e, "a temporary folder"))?;
@@ -86,24 +99,39 @@ impl Bench {
             self.suite,
             self.queue_megabytes,
         ));
+        let bench = bench::Bench {
+            suite: self.suite,
+            optimiser: self.optimiser,
+            links: &links,
+            iterations: self.iterations as usize,
+            most: Duration::from_secs(self.seconds),
+            queue_bytes: (self.queue_megabytes as usize) << 20,
+            threads,
+            in_process: self.in_process,
+            program: &program,
+            scratch: scratch.path(),
+        };
+        if let Some(Counts(lanes)) = &self.lanes {
+            return self.in_lanes(lanes, &bench);
+        }
+        let stop = super::stop_flag()?;
         let mut done: Vec<Measurement> = vec![];
         for name in &self.names {
             note(format_args!("{name}: {} iterations, or {} s", self.iterations, self.seconds));
-            let bench = bench::Bench {
-                suite: self.suite,
-                optimiser: self.optimiser,
-                links: &links,
-                iterations: self.iterations as usize,
-                most: Duration::from_secs(self.seconds),
-                queue_bytes: (self.queue_megabytes as usize) << 20,
-                threads,
-                in_process: self.in_process,
-                program: &program,
-                scratch: scratch.path(),
-            };
             done.push(bench::measure(name, &bench, stop)?);
         }
         print(table(&done));
+        self.write(&done)
+    }
+
+    /// Measures in lanes, and plans the same.
+    fn in_lanes(&self, lanes: &[usize], bench: &bench::Bench<'_>) -> Result<()> {
+        if !(self.slower.is_finite() && (0.0..=1e6).contains(&self.slower)) {
+            return Err(Error::config("--slower", self.slower, "0 to 1000000 seconds"));
+        }
+        let each = self.names.iter().map(|name| bench::in_lanes(name, lanes, self.slower, self.inside, bench));
+        let done = each.collect::<Result<Vec<_>>>()?.concat();
+        print(lanes::measured(&done));
         self.write(&done)
     }
 

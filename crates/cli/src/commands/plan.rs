@@ -1,5 +1,6 @@
 //! `trefoil plan`: what a training will take, before anybody has shared a record.
 
+use super::lanes::{self, Counts};
 use crate::args;
 use crate::output::{json, note, print};
 use crate::table::Table;
@@ -11,12 +12,13 @@ use trefoil_client::peers::Peers;
 use trefoil_job::suites::Chosen;
 use trefoil_job::{Job, SuiteName};
 use trefoil_lab::bench::{Bench, step_seconds};
+use trefoil_lab::plan::lanes::{Wires, Work, advice, enough, scale};
 use trefoil_lab::plan::{self, Checked, Forecast, Seconds, Spent};
 use trefoil_lab::units::{bytes, time};
 use trefoil_mpc::securenn::Truncation;
 use trefoil_net::shaped::Profile;
 use trefoil_nn::graph::Form;
-use trefoil_nn::{OptimiserKind, Training};
+use trefoil_nn::{OptimiserKind, Trainer, Training};
 use trefoil_server::{Error, Result};
 
 /// Options of `trefoil plan`.
@@ -62,9 +64,18 @@ pub struct Plan {
     #[arg(long, value_name = "PROFILE", default_value = "local", value_parser = args::links)]
     links: Profile,
 
-    /// Seconds that the parties compute in a step [default: as long as three parties on threads of this process take for a few]
-    #[arg(long, value_name = "SECONDS")]
-    step_seconds: Option<f64>,
+    /// Seconds that the parties compute in a step [default: as long as three parties on threads of this process take for a few]; with --lanes also how many of them are for the weights, and not
+    /// for rows: 0.8,0.05
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    step_seconds: Option<Vec<f64>>,
+
+    /// A step where each party is a cluster, in so many lanes: 1,2,4 or, each number twice the one before, 1..64. Each lane has links of the shape of --links
+    #[arg(long, value_name = "LANES", conflicts_with_all = ["check", "prices"])]
+    lanes: Option<Counts>,
+
+    /// The wires between the machines of one party: round-trip time and rate
+    #[arg(long, value_name = "PROFILE", default_value = "lan", value_parser = args::links, requires = "lanes")]
+    inside: Profile,
 
     /// What a gigabyte between parties costs, and an hour of a core
     #[arg(long, value_name = "GB,HOUR", value_delimiter = ',')]
@@ -91,14 +102,14 @@ impl Plan {
         }
         let (training, suite) = self.training()?;
         let trainer = training.trainer()?;
+        if let Some(Counts(lanes)) = &self.lanes {
+            return self.in_lanes(&trainer, suite, lanes);
+        }
         let forecast = Forecast::of(&trainer, suite, self.queue_megabytes << 20)?;
-        let local = match self.step_seconds {
-            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => seconds,
-            Some(seconds) => return Err(Error::config("--step-seconds", seconds, "0 or more")),
-            None => {
-                let (graph, spec) = (trainer.network().graph().clone(), &training.spec);
-                step_seconds(graph, spec.batch, spec.optimiser, suite, super::threads(None)?)?
-            }
+        let local = match self.step_seconds.as_deref() {
+            None => self.computes(&trainer, suite, training.spec.batch)?,
+            Some(&[seconds]) if seconds.is_finite() && seconds >= 0.0 => seconds,
+            Some(seconds) => return Err(Error::config("--step-seconds", format!("{seconds:?}"), "one number, 0 or more")),
         };
         let [step, all] = forecast.seconds(&self.links, local);
         let price = self.price(&forecast, &all)?;
@@ -138,6 +149,56 @@ impl Plan {
         note(all.advice());
         let most = forecast.memory_parts.values().max_by_key(|memory| memory.total());
         most.iter().for_each(|memory| note(memory.advice()));
+        Ok(())
+    }
+
+    /// Seconds that three parties on threads of this process take for a step of so many records.
+    fn computes(&self, trainer: &Trainer, suite: Chosen, batch: usize) -> Result<f64> {
+        let (graph, optimiser) = (trainer.network().graph().clone(), trainer.training().spec.optimiser);
+        step_seconds(graph, batch, optimiser, suite, super::threads(None)?)
+    }
+
+    /// Plans a step in each of so many lanes.
+    fn in_lanes(&self, trainer: &Trainer, suite: Chosen, lanes: &[usize]) -> Result<()> {
+        let batch = trainer.training().spec.batch;
+        lanes.iter().try_for_each(|lanes| trainer.fits_lanes(*lanes))?;
+        let good = |x: f64| x.is_finite() && x >= 0.0;
+        let work = match self.step_seconds.as_deref() {
+            Some(&[all, beside]) if good(beside) && good(all - beside) => Work { rows: all - beside, beside },
+            Some(&[rows]) if good(rows) => Work { rows, beside: 0.0 },
+            Some(seconds) => {
+                let expected = "all of them, and how many of these are for the weights: 0.8,0.05";
+                return Err(Error::config("--step-seconds", format!("{seconds:?}"), expected));
+            }
+            None => {
+                let few = (batch / lanes.iter().max().copied().unwrap_or(1).max(2)).max(1);
+                let alone = |rows: usize| Ok::<_, Error>((rows, self.computes(trainer, suite, rows)?));
+                Work::of_two([alone(few)?, alone(batch)?])
+            }
+        };
+        let scaled = scale(trainer, suite, lanes, Wires { links: self.links, inside: self.inside }, work)?;
+        let enough = enough(&scaled);
+        if self.json {
+            return json(&object!({
+                "network": trainer.network().graph().to_string(), "batch": batch, "suite": suite.suite, "links": self.links.to_string(),
+                "inside": self.inside.to_string(), "computing": work, "lanes": scaled, "enough": enough,
+            }));
+        }
+        print(format_args!(
+            "a step of {batch} on {}, {}; links {} in each lane, {} inside a party\n\n{}\n",
+            trainer.network().graph(),
+            suite.suite,
+            self.links,
+            self.inside,
+            lanes::planned(&scaled)
+        ));
+        match enough {
+            Some(lanes) => {
+                print(format_args!("more than {lanes} lanes hardly help: twice as many are less than 1.1 times as fast\n"))
+            }
+            None => print("more lanes would go on helping\n"),
+        }
+        scaled.last().iter().for_each(|last| note(format_args!("in {} lanes, {}", last.lanes, advice(last.bound))));
         Ok(())
     }
 

@@ -68,6 +68,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("systemd-", "needs systemd as root"),
     ("mpirun", "needs MPI; .ci/extras runs examples/many-ranks where it is there"),
     ("examples/many-ranks", "the same"),
+    ("TREFOIL_FIRST=node1", "needs Slurm; end_to_end/deploy.rs runs the script with stand-ins"),
     ("docker", "needs Docker"),
     ("kubectl", "needs a cluster"),
 ];

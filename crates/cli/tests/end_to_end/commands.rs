@@ -63,6 +63,37 @@ fn a_training_is_planned() {
 }
 
 #[test]
+fn a_step_in_lanes_is_planned_and_measured() {
+    let args =
+        ["plan", "--network", "784-256-10", "--rows", "60000", "--links", "40ms,100Mbps", "--step-seconds", "1,0.1", "--json"];
+    let plan = json(&[&args[..], &["--lanes", "1..8"]].concat());
+    let of = |i: usize, what: &str| plan["lanes"][i][what].as_f64().unwrap();
+    let numbers: Vec<_> = plan["lanes"].as_array().unwrap().iter().map(|s| s["lanes"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 4, 8]);
+    assert!((plan["lanes"][2]["parts"]["rows"].as_f64().unwrap() - 0.225).abs() < 1e-9, "{plan}");
+    assert!(of(0, "speedup") == 1.0 && of(3, "speedup") > of(2, "speedup") && of(3, "bytes_total") < 1.2 * of(0, "bytes_total"));
+    let refuses = |more: &[&str], words: &[&str]| refused(&run(&[&args[..9], more].concat()), 2, words);
+    refuses(
+        &["--lanes", "2", "--suite", "securenn"],
+        &["lanes: found 2 with the suite securenn, expected one, or the suite masked"],
+    );
+    refuses(&["--lanes", "1,3"], &["lanes: found 3 for a batch of 128 records"]);
+    refuses(&["--lanes", "4..2"], &["--lanes", "1..64"]);
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lanes.json");
+    let bench = ["bench", "train-784x256x10", "--lanes", "1,2", "--slower", "2", "--iterations", "3", "--links", "1ms,10Gbps"];
+    let out = run(&[&bench[..], &["--inside", "0.1ms,10Gbps", "--json", path(&file)]].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let list: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let [one, two] = &list.as_array().unwrap()[..] else { panic!("{list}") };
+    assert_eq!((&one["planned"]["lanes"], &two["planned"]["lanes"], &two["iterations"]), (&1.into(), &2.into(), &3.into()));
+    // A server multiplies 0.1 billion times in a step: so long it waits at least.
+    assert!(two["speedup"].as_f64().is_some() && two["steady_s"].as_f64().unwrap() > 0.1, "{list}");
+    refused(&run(&["bench", "relu-1e6", "--lanes", "2"]), 2, &["lanes: found relu-1e6, expected the name of a training"]);
+}
+
+#[test]
 fn fetching_without_a_network() {
     let dir = tempfile::tempdir().unwrap();
     // Nobody listens there any more.

@@ -43,20 +43,24 @@ fn value<'a>(file: &'a str, key: &str) -> &'a str {
 #[test]
 fn configurations() {
     let files = all(deploy(""), "party.toml");
-    assert_eq!(files.len(), 5, "{files:?}");
+    assert_eq!(files.len(), 7, "{files:?}");
     for file in &files {
         let config = Config::load(file).unwrap_or_else(|e| panic!("{e}"));
-        let container = !file.ends_with("systemd/party.toml");
+        let [systemd, slurm] = ["systemd", "slurm"].map(|folder| file.ends_with(format!("{folder}/party.toml")));
+        let container = !systemd && !slurm;
         config.key.parse::<KeySource>().unwrap();
         assert!(config.listen.ends_with(":7001"), "{file:?}");
         let status = config.status_address().unwrap().unwrap();
         assert_eq!((status.port(), status.ip().is_loopback()), (9100, !container), "{file:?}");
         assert_eq!(config.log_format == LogFormat::Json, container, "{file:?}");
         // A stop has time for the next checkpoint before it is a kill.
-        let most: f64 = if container {
-            value(&read("kubernetes/base/statefulset.yaml"), "terminationGracePeriodSeconds:").parse().unwrap()
-        } else {
+        let most: f64 = if slurm {
+            // Slurm's KillWait.
+            30.0
+        } else if systemd {
             value(&read("systemd/trefoil-party.service"), "TimeoutStopSec=").parse().unwrap()
+        } else {
+            value(&read("kubernetes/base/statefulset.yaml"), "terminationGracePeriodSeconds:").parse().unwrap()
         };
         assert!(config.grace + 10.0 <= most, "{file:?}");
         // Not the volume's own folder.
@@ -121,6 +125,85 @@ fn command_lines() {
         }
     }
     assert!(count >= 8, "{count}");
+}
+
+/// What starts a rank: its own command line, as a shell has it in `text`.
+fn rank(text: &str) -> Vec<&str> {
+    let (_, line) = text.split_once("exec trefoil ").unwrap();
+    line.split(" 3<").next().unwrap().split(' ').collect()
+}
+
+/// A party of several ranks: each has a service, an address and a worker, and what they say to one another stays among them.
+#[test]
+fn ranks_in_kubernetes() {
+    let [job, lanes, policy, overlay] =
+        ["mpijob", "lanes", "networkpolicy", "kustomization"].map(|f| read(&format!("kubernetes-mpi/{f}.yaml")));
+    let config = Config::load(&deploy("kubernetes-mpi/party.toml")).unwrap();
+    let ranks = config.lanes.len() + 1;
+    assert_eq!(config.lanes_of("bank.example:7001", ranks).unwrap().len() + 1, ranks);
+    for place in [format!("- \"{ranks}\"\n"), format!("replicas: {ranks}\n"), format!("cpu: \"{}\"\n", config.threads)] {
+        assert!(job.contains(&place), "{place}");
+    }
+    for rank in 0..ranks {
+        assert!(lanes.contains(&format!("replica-index: \"{rank}\"\n")) && lanes.contains(&format!("name: rank-{rank}\n")));
+        // Each has a pod and an address of its own, and so the same port.
+        assert_eq!(config.lane_listens(rank.max(1)).unwrap(), config.listen);
+        assert!(rank == 0 || config.lanes[rank - 1].starts_with(&format!("rank-{rank}.")));
+    }
+    // mpirun kills later than a rank is done, and earlier than the pod is killed.
+    let timeout: f64 = job.split_once("odls_base_sigkill_timeout").unwrap().1.split('"').nth(1).unwrap().parse().unwrap();
+    let grace: f64 = value(&job, "terminationGracePeriodSeconds:").parse().unwrap();
+    assert!(config.grace < timeout && timeout < grace, "{} {timeout} {grace}", config.grace);
+    let args = rank(&job);
+    assert_eq!(args[..3], ["party", "--config", "/etc/trefoil/party.toml"]);
+    accepted(&args);
+    // Nothing but the job's own pods may send to a rank at any port; peers and owners come to the party's.
+    assert_eq!((policy.matches("- podSelector:").count(), policy.matches("port: party").count()), (2, 2));
+    assert_eq!((value(&job, "name:"), value(&policy, "training.kubeflow.org/job-name:")), ("party", "party"));
+    assert_eq!((value(&overlay, "newTag:"), value(&overlay, "namespace:")), (env!("CARGO_PKG_VERSION"), "trefoil-bank"));
+    let docker = read("kubernetes-mpi/Dockerfile");
+    assert!(docker.contains("--features mpi") && value(&docker, "USER ").starts_with(value(&job, "runAsUser:")));
+}
+
+/// Slurm's script with stand-ins for what Slurm has: the rank that peers know comes first, the others are named, and all are started again where one has died.
+#[test]
+fn ranks_under_slurm() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let program = |name: &str, text: &str| {
+        fs::write(at(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("scontrol", "printf 'node1\\nnode2\\nnode3\\n'");
+    let srun = "cp \"$TREFOIL_CONFIG\" \"$0.toml\"; cp \"$SLURM_HOSTFILE\" \"$0.hosts\"; for last; do :; done; echo \"$last\" > \"$0.line\"";
+    program("srun", &format!("{srun}; echo run >> \"$0.runs\"; [ $(wc -l < \"$0.runs\") -gt 1 ]"));
+    fs::copy(deploy("slurm/party.toml"), at("party.toml")).unwrap();
+    let start = |first: &str| {
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        let job = [("SLURM_JOB_ID", "7"), ("SLURM_JOB_NODELIST", "node[1-3]"), ("TREFOIL_FIRST", first), ("TREFOIL_PAUSE", "0")];
+        let mut bash = Command::new("bash");
+        bash.arg(deploy("slurm/party.sbatch")).envs(job).env("PATH", path).env("TREFOIL_HOME", dir.path());
+        bash.env("TREFOIL_DOMAIN", "hpc.example").output().unwrap()
+    };
+    let out = start("node2");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+    assert_eq!((read("srun.hosts"), read("srun.runs")), ("node2\nnode1\nnode3\n".into(), "run\nrun\n".into()));
+    let config = Config::load(&at("srun.toml")).unwrap();
+    assert_eq!(config.lanes_of("node2.hpc.example:7001", 3).unwrap(), ["node1.hpc.example:7001", "node3.hpc.example:7001"]);
+    assert_eq!(config.lane_listens(2).unwrap(), "0.0.0.0:7001");
+    let line = read("srun.line").replace("\"$TREFOIL_CONFIG\"", "party.toml");
+    accepted(&rank(&line));
+    // Nothing is left of it, and a node that is not there is named.
+    assert!(!at("party-7.toml").exists() && !at("hosts-7").exists());
+    let out = start("node9");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(
+        text(&out.stderr).contains("TREFOIL_FIRST: found node9, expected one of this allocation's nodes: node1 node2 node3"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 /// The unit's own command line starts a party: key and passphrase arrive by descriptors.
