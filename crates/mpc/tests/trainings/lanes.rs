@@ -1,18 +1,19 @@
 //! A party as a cluster: the same training in one, two and four lanes ends with the same model bit for bit, under the same masks.
 
 use crate::common::{Tested, blobs, secret};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use trefoil_engine::{Engine, Format, Lane};
 use trefoil_mpc::lanes::Threads;
-use trefoil_mpc::masked::{Masked, MaskedPlan};
+use trefoil_mpc::masked::{Masked, MaskedPlan, Num};
 use trefoil_mpc::plan::{Inside, Planner, Said};
 use trefoil_mpc::{Id, Lanes, Party, Ranks, Seeds};
 use trefoil_net::{Net, local};
 use trefoil_nn::graph::{Kind, Node, Shape};
 use trefoil_nn::layers::{AvgPool2d, BatchNorm, Constant, Conv2d, Dropout, LeakyRelu, Linear, MaxPool2d, Pair};
-use trefoil_nn::{ClassWeighting, Data, Graph, OptimiserKind, Schedule, Trainer, Training};
+use trefoil_nn::{ClassWeighting, Data, Graph, OptimiserKind, Schedule, State, Trainer, Training};
 
 const INPUT: Format = Format::new(8, 0);
 const ROWS: usize = 48;
@@ -35,6 +36,8 @@ type Digest = Vec<Vec<u64>>;
 #[derive(Default)]
 struct End {
     digest: Option<Digest>,
+    /// Rank 0: what the training goes on from.
+    state: Option<State<Num>>,
     /// Payload sent to P0, P1 and P2.
     sent: [u64; 3],
     rounds: u64,
@@ -61,8 +64,15 @@ impl Ranks for Counted {
     }
 }
 
-/// One rank of one party.
-fn rank(id: Id, net: impl Net + 'static, ranks: Threads, training: &Training, steps: u64) -> End {
+/// One rank of one party, in one session: the training's steps from a state, or from the beginning.
+fn rank(
+    id: Id,
+    net: impl Net + 'static,
+    ranks: Threads,
+    training: &Training,
+    from: Option<State<Num>>,
+    steps: Range<u64>,
+) -> End {
     let said = Arc::<Mutex<Said>>::default();
     let lanes = Lanes::new(Counted(ranks, said.clone()));
     let t = Trainer::new(training.clone()).unwrap();
@@ -72,33 +82,40 @@ fn rank(id: Id, net: impl Net + 'static, ranks: Threads, training: &Training, st
     let mut e = Masked::new(party);
     if !lane.leads() {
         t.follow(&mut e).unwrap();
-        return ended(&e.party, None, &said);
+        return ended(&e.party, &said);
     }
     let (x, y) = blobs(ROWS, 3);
     let mut data = |x, format, seed| secret(&mut e, &trefoil_engine::fixed::encode(x, format).unwrap(), format, seed);
     let all = Data { x: data(&x, INPUT, 1), y: data(&y, t.label_format(), 2) };
-    let start = t.initial(&e).unwrap();
-    let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
-    let ended = ended(&e.party, None, &said);
+    let start = from.unwrap_or_else(|| t.initial(&e).unwrap());
+    let state = e.drive(start, steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
+    let ended = ended(&e.party, &said);
     e.party.dismiss().unwrap();
     let words =
         state.params.iter().chain(&state.kept).map(|x| Masked::words(&mut e, x).map(|x| x.into_raw_vec_and_offset().0)).collect();
-    End { digest: words, ..ended }
+    End { digest: words, state: Some(state), ..ended }
 }
 
-fn ended(p: &Party, digest: Option<Digest>, said: &Mutex<Said>) -> End {
-    End { digest, sent: p.cost.sent, rounds: p.depth().into(), said: *said.lock().unwrap() }
+fn ended(p: &Party, said: &Mutex<Said>) -> End {
+    End { sent: p.cost.sent, rounds: p.depth().into(), said: *said.lock().unwrap(), ..End::default() }
 }
 
 /// Trains in so many lanes: three parties of as many threads. What the ranks end with, lane after lane.
 fn ends(lanes: usize, training: &Training, steps: u64) -> Vec<[End; 3]> {
+    session(lanes, training, [None, None, None], 0..steps)
+}
+
+/// The same from what each party's rank 0 has kept.
+fn session(lanes: usize, training: &Training, mut from: [Option<State<Num>>; 3], steps: Range<u64>) -> Vec<[End; 3]> {
     let mut ranks: Vec<_> = (0..3).map(|_| Threads::new(lanes).into_iter()).collect();
     thread::scope(|scope| {
         let mut parties = vec![];
         for _ in 0..lanes {
             for (id, net) in Id::ALL.into_iter().zip(local::network(Duration::from_secs(20))) {
-                let ranks = ranks[id.index()].next().unwrap();
-                parties.push(scope.spawn(move || rank(id, net, ranks, training, steps)));
+                let (ranks, steps) = (ranks[id.index()].next().unwrap(), steps.clone());
+                // Lane 0 comes first.
+                let from = from[id.index()].take();
+                parties.push(scope.spawn(move || rank(id, net, ranks, training, from, steps)));
             }
         }
         let mut ends = parties.into_iter().map(|party| party.join().unwrap());
@@ -216,6 +233,20 @@ fn batch_normalisation() {
     .with(|t| t.spec.momentum = 0.9);
     the_same_in_any_number_of_lanes(&training);
     takes_what_is_planned(&training);
+}
+
+/// A session that begins at a checkpoint has as many lanes as there are ranks then.
+#[test]
+fn each_session_with_another_number_of_ranks() {
+    let training = config(Graph::perceptron(&[8, 16, 3])).with(|t| t.spec.optimiser = OptimiserKind::Adam);
+    let mut kept = [None, None, None];
+    let mut digest = None;
+    for (lanes, steps) in [(2, 0..2), (1, 2..3), (4, 3..5), (2, 5..6)] {
+        let lane_0 = session(lanes, &training, kept, steps).swap_remove(0);
+        digest = lane_0[0].digest.clone();
+        kept = lane_0.map(|end| end.state);
+    }
+    assert!(digest.unwrap() == trained(1, &training, 6), "a training in four sessions ends with another model");
 }
 
 #[test]
