@@ -32,8 +32,8 @@ pub fn multiplied_here() -> u64 {
     MULTIPLIED_HERE.get()
 }
 
-/// Inner dimension of one slice: a panel and a sliver of it stay in the first-level cache. Half of it where each element is packed as two words.
-const DEPTH: usize = 256;
+/// Inner dimension of one slice, at most: a panel and a sliver of it stay in the first-level cache.
+const DEPTH: usize = 160;
 /// Rows of `op(x)` in one block: its slivers stay in the second-level cache.
 const ROWS: usize = 128;
 /// Columns of `op(y)` packed at a time.
@@ -87,10 +87,10 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     MULTIPLIED_HERE.set(MULTIPLIED_HERE.get() + work as u64);
     let parallel = threads > 1 && work > WORTH_THREADS;
-    let (height, lanes) = kernel.tile();
-    let slice = if kernel.crosses() { DEPTH / 2 } else { DEPTH };
+    // Slices as equal as can be: a last one of a few would cost as much as any to end.
+    let slice = inner.div_ceil(inner.div_ceil(DEPTH));
     let share = if parallel { rows.div_ceil(threads) } else { rows };
-    let share = share.min(ROWS).next_multiple_of(height);
+    let share = share.min(ROWS).next_multiple_of(kernel.layout().rows);
 
     // Taken up again from slice to slice, from block to block, and by the next product.
     let (mut space, mut slivers) = PACKED.take();
@@ -98,12 +98,11 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
         let width = COLUMNS.min(columns - first_column);
         for depth in (0..inner).step_by(slice) {
             let depth = depth..inner.min(depth + slice);
-            let panels =
-                pack::panels(&mut space, y, [depth.clone(), first_column..first_column + width], lanes, kernel.crosses());
+            let panels = pack::panels(&mut space, y, [depth.clone(), first_column..first_column + width], kernel);
             let task = |slivers: &mut Vec<u64>, (index, out): (usize, &mut [u64])| {
                 let first = index * share;
                 let block = [first..rows.min(first + share), depth.clone()];
-                let slivers = pack::slivers(slivers, x, block, height, kernel.crosses());
+                let slivers = pack::slivers(slivers, x, block, kernel);
                 kernel.run(Block { slivers, panels, depth: depth.len(), out, columns, first: first_column, width });
             };
             if parallel {
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn every_block_edge() {
         // One below, at and one above the sizes of tiles, slices and blocks.
-        for inner in [DEPTH / 2 - 1, DEPTH / 2 + 1, DEPTH - 1, DEPTH, DEPTH + 1] {
+        for inner in [DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH + 1] {
             check_all(9, inner, 17, 1);
         }
         for rows in [ROWS - 1, ROWS, ROWS + 1] {

@@ -2,13 +2,13 @@
 //!
 //! A tile of the result, `M` rows by `N` lanes, stays in registers while the inner dimension runs.
 //! The compiler vectorises the body; AVX-512DQ has a 64-bit multiply (`vpmullq`), the others make
-//! one from three 32-bit multiplies; ifma.rs does with three 52-bit ones. Which one runs is decided
+//! one from three 32-bit multiplies; ifma.rs does with two 52-bit ones and half of a 16-bit one. Which one runs is decided
 //! at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod ifma;
 
-use super::pack::{LANE, Lane};
+use super::pack::{LANE, Lane, Layout};
 use std::sync::OnceLock;
 
 /// An instruction set that the kernel was compiled for. A value of this type is a proof that this
@@ -30,11 +30,11 @@ enum Set {
 
 /// Rows and lanes of a tile: its sums, a row of the panel and a factor fit in the registers, 16 of
 /// 128 bits, 16 of 256 bits and 32 of 512 bits.
-const PORTABLE: (usize, usize) = (2, 1);
+const PORTABLE: Layout = Layout::plain(2, 1);
 #[cfg(target_arch = "x86_64")]
-const AVX2: (usize, usize) = (4, 1);
+const AVX2: Layout = Layout::plain(4, 1);
 #[cfg(target_arch = "x86_64")]
-const AVX512: (usize, usize) = (8, 2);
+const AVX512: Layout = Layout::plain(8, 2);
 
 /// A block of rows of the result and its packed factors:
 /// columns `first..first + width` of `out` get `slivers * panels` added.
@@ -73,8 +73,8 @@ impl Kernel {
         *BEST.get_or_init(|| Self::available().next().unwrap_or(Self(Set::Portable)))
     }
 
-    /// Rows and lanes of a tile: how the factors are to be packed.
-    pub(super) fn tile(self) -> (usize, usize) {
+    /// How the factors are to be packed.
+    pub(super) fn layout(self) -> Layout {
         match self.0 {
             Set::Portable => PORTABLE,
             #[cfg(target_arch = "x86_64")]
@@ -82,23 +82,32 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => AVX512,
             #[cfg(target_arch = "x86_64")]
-            Set::Ifma => ifma::TILE,
+            Set::Ifma => ifma::LAYOUT,
         }
     }
 
-    /// Whether the factors are packed with their [`crossed`](super::pack::crossed) words.
-    pub(super) fn crosses(self) -> bool {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Ifma => true,
-            _ => false,
+    /// Makes what a packed panel holds beside its words.
+    pub(super) fn finish_panel(self, _panel: &mut [Lane]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Ifma {
+            // SAFETY: `available` made this value, so the machine has the instructions.
+            unsafe { ifma::cross_panel(_panel) }
+        }
+    }
+
+    /// Makes what a packed sliver holds beside its words.
+    pub(super) fn finish_sliver(self, _sliver: &mut [u64]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Ifma {
+            // SAFETY: as above.
+            unsafe { ifma::cross_sliver(_sliver) }
         }
     }
 
     /// Adds the product to the block.
     pub(super) fn run(self, block: Block) {
         match self.0 {
-            Set::Portable => body::<{ PORTABLE.0 }, { PORTABLE.1 }, 1>(block, tile),
+            Set::Portable => body::<{ PORTABLE.rows }, { PORTABLE.lanes }>(block, PORTABLE, tile),
             // SAFETY: `available` made this value, so the machine has the instructions.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2(block) },
@@ -115,23 +124,23 @@ impl Kernel {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn avx2(block: Block) {
-    body::<{ AVX2.0 }, { AVX2.1 }, 1>(block, tile);
+    body::<{ AVX2.rows }, { AVX2.lanes }>(block, AVX2, tile);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 fn avx512(block: Block) {
-    body::<{ AVX512.0 }, { AVX512.1 }, 1>(block, tile);
+    body::<{ AVX512.rows }, { AVX512.lanes }>(block, AVX512, tile);
 }
 
-/// `W` words are packed for each of a factor.
+/// `M` and `N` are the layout's rows and lanes.
 #[inline(always)]
-fn body<const M: usize, const N: usize, const W: usize>(block: Block, tile: impl Fn(&[u64], &[Lane]) -> [[Lane; N]; M]) {
+fn body<const M: usize, const N: usize>(block: Block, layout: Layout, tile: impl Fn(&[u64], &[Lane]) -> [[Lane; N]; M]) {
     let Block { slivers, panels, depth, out, columns, first, width } = block;
-    for (j, panel) in panels.chunks_exact(N * W * depth).enumerate() {
+    for (j, panel) in panels.chunks_exact(layout.panel * depth).enumerate() {
         let from = j * N * LANE;
         let to = width.min(from + N * LANE);
-        for (sliver, out) in slivers.chunks_exact(M * W * depth).zip(out.chunks_mut(M * columns)) {
+        for (sliver, out) in slivers.chunks_exact(layout.sliver * depth).zip(out.chunks_mut(M * columns)) {
             let tile = tile(sliver, panel);
             for (row, out) in tile.iter().zip(out.chunks_mut(columns)) {
                 let out = &mut out[first + from..first + to];

@@ -1,5 +1,6 @@
 //! Copies of blocks of the factors in the order in which the kernel reads them.
 
+use super::kernel::Kernel;
 use super::{Factor, Gathered};
 use crate::Tensor;
 use ndarray::{ArrayView1, ArrayView2, Axis, s};
@@ -39,49 +40,68 @@ pub(super) struct Lane(pub(super) [u64; LANE]);
 /// Words in a lane.
 pub(super) const LANE: usize = 8;
 
-/// Packs a block of `y`, `[depth, columns]`, into panels of `lanes` lanes of columns. Within a panel the row
-/// index is outermost: `depth * lanes` lanes a panel. Columns past the last are zeros. With
-/// `cross`, the lane of [`crossed`] follows each lane.
+/// How a kernel wants its factors packed.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// Rows of a tile, and of a sliver.
+    pub(super) rows: usize,
+    /// Lanes of a tile's row, and of a panel's.
+    pub(super) lanes: usize,
+    /// Words of a sliver's column: a word for each row, and what the kernel puts behind them.
+    pub(super) sliver: usize,
+    /// Lanes of a panel's row: its words, and what the kernel puts behind them.
+    pub(super) panel: usize,
+}
+
+impl Layout {
+    /// Words, and nothing behind them.
+    pub(super) const fn plain(rows: usize, lanes: usize) -> Layout {
+        Layout { rows, lanes, sliver: rows, panel: lanes }
+    }
+}
+
+/// Packs a block of `y`, `[depth, columns]`, into the kernel's panels of a few lanes of columns. Within a panel the row
+/// index is outermost. Columns past the last are zeros.
 pub(super) fn panels<'a>(
     packed: &'a mut Vec<Lane>,
     y: Source<'_>,
     [depth, columns]: [Range<usize>; 2],
-    lanes: usize,
-    cross: bool,
+    kernel: Kernel,
 ) -> &'a [Lane] {
-    let (width, each) = (lanes * LANE, 1 + usize::from(cross));
-    let packed = space(packed, columns.len().div_ceil(width) * lanes * each * depth.len(), Lane([0; LANE]));
-    let panels = packed.chunks_exact_mut(lanes * each * depth.len());
+    let Layout { lanes, panel: each, .. } = kernel.layout();
+    let width = lanes * LANE;
+    let packed = space(packed, columns.len().div_ceil(width) * each * depth.len(), Lane([0; LANE]));
+    let panels = packed.chunks_exact_mut(each * depth.len());
     for (panel, first) in panels.zip(columns.clone().step_by(width)) {
         let columns = first..columns.end.min(first + width);
         if columns.len() < width {
             panel.fill(Lane([0; LANE]));
         }
         match y {
-            Source::Array(y) => panel_of_array(panel, y.slice_move(s![depth.clone(), columns]), lanes, each),
+            Source::Array(y) => panel_of_array(panel, y.slice_move(s![depth.clone(), columns]), each),
             Source::Gathered(y) => {
-                for (to, i) in panel.chunks_exact_mut(lanes * each).zip(depth.clone()) {
+                for (to, i) in panel.chunks_exact_mut(each).zip(depth.clone()) {
                     for (j, word) in y.row(i, columns.clone()).enumerate() {
-                        to[j / LANE * each].0[j % LANE] = word;
+                        to[j / LANE].0[j % LANE] = word;
                     }
                 }
             }
         }
-        if cross {
-            panel.as_chunks_mut().0.iter_mut().for_each(|[y, to]| to.0 = y.0.map(crossed));
-        }
+        kernel.finish_panel(panel);
     }
     packed
 }
 
-/// A panel's columns, `each` lanes apart.
-fn panel_of_array(panel: &mut [Lane], columns: ArrayView2<u64>, lanes: usize, each: usize) {
+/// A panel's columns; its rows are `each` lanes.
+fn panel_of_array(panel: &mut [Lane], columns: ArrayView2<u64>, each: usize) {
     if columns.strides()[1] == 1 {
-        for (to, from) in panel.chunks_exact_mut(lanes * each).zip(columns.rows()) {
+        for (to, from) in panel.chunks_exact_mut(each).zip(columns.rows()) {
             let (whole, rest) = from.as_slice().unwrap_or(&[]).as_chunks::<LANE>();
-            let mut to = to.iter_mut().step_by(each);
+            let mut to = to.iter_mut();
             whole.iter().zip(to.by_ref()).for_each(|(from, to)| to.0 = *from);
-            if let Some(to) = to.next() {
+            if !rest.is_empty()
+                && let Some(to) = to.next()
+            {
                 to.0[..rest.len()].copy_from_slice(rest);
             }
         }
@@ -91,7 +111,7 @@ fn panel_of_array(panel: &mut [Lane], columns: ArrayView2<u64>, lanes: usize, ea
     for (l, columns) in columns.axis_chunks_iter(Axis(1), LANE).enumerate() {
         let (mut columns, count) = (columns.columns().into_iter(), columns.ncols());
         let from: [ArrayView1<u64>; LANE] = std::array::from_fn(|_| columns.next().unwrap_or_else(|| ArrayView1::from(&[])));
-        for (i, to) in panel.iter_mut().skip(l * each).step_by(lanes * each).enumerate() {
+        for (i, to) in panel.iter_mut().skip(l).step_by(each).enumerate() {
             (0..count).for_each(|j| to.0[j] = from[j][i]);
         }
     }
@@ -105,18 +125,20 @@ fn space<T: Copy>(packed: &mut Vec<T>, n: usize, zero: T) -> &mut [T] {
     &mut packed[..n]
 }
 
-/// Packs a block of `x`, `[rows, depth]`, into slivers of `height` rows. Within a sliver the depth is
-/// outermost: `depth * height` words a sliver. Rows past the last are zeros. With `cross`,
-/// the `height` words of [`crossed`] follow each `height` words.
+/// Packs a block of `x`, `[rows, depth]`, into the kernel's slivers of a few rows. Within a sliver the depth is
+/// outermost. Rows past the last are zeros.
 pub(super) fn slivers<'a>(
     packed: &'a mut Vec<u64>,
     x: Source<'_>,
     [rows, depth]: [Range<usize>; 2],
-    height: usize,
-    cross: bool,
+    kernel: Kernel,
 ) -> &'a [u64] {
-    let stride = height * (1 + usize::from(cross));
-    let packed = space(packed, rows.len().div_ceil(height) * stride * depth.len(), 0);
+    let Layout { rows: height, sliver: stride, .. } = kernel.layout();
+    // From the beginning of a cache line on, as the lanes of panels are.
+    let words = rows.len().div_ceil(height) * stride * depth.len();
+    let packed = space(packed, words + LANE, 0);
+    let from = packed.as_ptr().align_offset(align_of::<Lane>()).min(LANE);
+    let packed = &mut packed[from..][..words];
     let slivers = packed.chunks_exact_mut(stride * depth.len());
     for (sliver, first) in slivers.zip(rows.clone().step_by(height)) {
         let rows = first..rows.end.min(first + height);
@@ -131,12 +153,7 @@ pub(super) fn slivers<'a>(
                 }
             }
         }
-        if cross {
-            for rows in sliver.chunks_exact_mut(stride) {
-                let (x, to) = rows.split_at_mut(height);
-                to.iter_mut().zip(x).for_each(|(to, x)| *to = crossed(*x));
-            }
-        }
+        kernel.finish_sliver(sliver);
     }
     packed
 }
@@ -150,16 +167,18 @@ fn sliver_of_array(sliver: &mut [u64], rows: ArrayView2<u64>, stride: usize) {
         }
         return;
     }
-    for (i, from) in rows.rows().into_iter().enumerate() {
-        let to = sliver[i..].iter_mut().step_by(stride);
-        match from.to_slice() {
-            Some(from) => to.zip(from).for_each(|(to, from)| *to = *from),
-            None => to.zip(from).for_each(|(to, from)| *to = *from),
+    // As many rows as the fastest kernel's slivers have: column by column, each written once.
+    let mut slices = rows.rows().into_iter().map(|row| row.to_slice());
+    if rows.nrows() == 5
+        && let [Some(Some(a)), Some(Some(b)), Some(Some(c)), Some(Some(d)), Some(Some(e))] =
+            std::array::from_fn(|_| slices.next())
+    {
+        for (to, ((((a, b), c), d), e)) in sliver.chunks_exact_mut(stride).zip(a.iter().zip(b).zip(c).zip(d).zip(e)) {
+            to[..5].copy_from_slice(&[*a, *b, *c, *d, *e]);
         }
+        return;
     }
-}
-
-/// Of x = x_0 + 2^52 x_1: x_1, and 2^40 times the 12 low bits of x_0. See ifma.rs.
-pub(super) fn crossed(x: u64) -> u64 {
-    x >> 52 | (x & 0xfff) << 40
+    for (i, from) in rows.rows().into_iter().enumerate() {
+        sliver[i..].iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to = *from);
+    }
 }
