@@ -6,7 +6,9 @@
 use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::Tensor;
 use trefoil_ring::matrix::product;
-use trefoil_ring::proof::{DEGREE, SLOTS, Weights};
+use trefoil_ring::proof::binary::{self, BIT_SLOTS};
+use trefoil_ring::proof::small::{ABREAST, Abreast, Lanes, ROWS, fold_bits};
+use trefoil_ring::proof::{DEGREE, SLOTS, Weights, galois};
 
 fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
@@ -56,4 +58,76 @@ fn inner_product(bencher: Bencher, terms: usize) {
     let half = terms / SLOTS / 2;
     let [x, y] = [0, 1].map(|i| Tensor::from_shape_vec((half, DEGREE), words(half * DEGREE + i).split_off(i)).expect("elements"));
     bencher.counter(ItemsCount::new(half)).bench_local(|| product(&x, true, &y, false));
+}
+
+/// Terms of P2 whose factors are bits, and lifts of a server, whose claims count modulo 2^16.
+const SMALL: [usize; 2] = [540_672, 270_336];
+
+/// The first stage of small terms, as its prover.
+#[divan::bench(args = SMALL)]
+fn first_stage_small(bencher: Bencher, terms: usize) {
+    let bits = words(terms + 1).iter().map(|word| (word & 1) as i16).collect::<Vec<_>>();
+    let [x, y] = [0, 1].map(|at| bits[at..].as_chunks().0.as_chunks().0.to_vec());
+    let weights = Weights::new(&words(x.len() * ROWS));
+    bencher.counter(ItemsCount::new(terms)).bench_local(|| weights.small_stage(&x, &y));
+}
+
+/// Slots of bits folded into elements of the ring, one vector.
+#[divan::bench(args = SMALL)]
+fn fold_slots_bits(bencher: Bencher, terms: usize) {
+    let rows: Vec<[u32; ABREAST]> =
+        words(terms / SLOTS).as_chunks().0.iter().map(|row: &[u64; ABREAST]| row.map(|w| w as u32)).collect();
+    let eq: [[u64; DEGREE]; SLOTS] = std::array::from_fn(|j| words(DEGREE + j)[j..].try_into().expect("an element"));
+    bencher.counter(ItemsCount::new(terms)).bench_local(|| fold_bits(&rows, &eq));
+}
+
+fn abreast(elements: usize) -> Vec<Abreast> {
+    let words = words(elements * DEGREE);
+    let lanes: Vec<Lanes> = words.as_chunks().0.iter().map(|lanes| Lanes(*lanes)).collect();
+    lanes.as_chunks().0.iter().map(|element| Abreast(*element)).collect()
+}
+
+/// The inner product again, by Karatsuba's method.
+#[divan::bench(args = TERMS)]
+fn inner_product_karatsuba(bencher: Bencher, terms: usize) {
+    let half = terms / SLOTS / 2;
+    let (x, y) = (abreast(half), abreast(half + ABREAST));
+    bencher.counter(ItemsCount::new(half)).bench_local(|| galois::inner(&x, &y[1..]));
+}
+
+/// A vector bound to a challenge; items are elements of the result.
+#[divan::bench(args = TERMS)]
+fn bind(bencher: Bencher, terms: usize) {
+    let half = terms / SLOTS / 2;
+    let (low, high) = (abreast(half), abreast(half + ABREAST));
+    bencher.counter(ItemsCount::new(half)).bench_local(|| galois::bind(&low, &high[1..], 0x2a5a_6b3c_19d7));
+}
+
+/// Bits of a step that each of the three proves: comparisons.
+const BITS: usize = 8_601_600;
+
+/// The first stage of bits, as its prover; items are terms.
+#[divan::bench]
+fn first_stage_binary(bencher: Bencher) {
+    let n = BITS / 64;
+    let (weights, x, y) = (words(n / BIT_SLOTS), words(n), words(n + 1));
+    bencher.counter(ItemsCount::new(BITS)).bench_local(|| binary::stage(&weights, &x, &y[1..]));
+}
+
+/// Slots of bits folded into elements of GF(2^64), one vector.
+#[divan::bench]
+fn fold_slots_binary(bencher: Bencher) {
+    let (x, eq) = (words(BITS / 64), words(BIT_SLOTS));
+    let eq = eq.try_into().expect("an element a slot");
+    bencher
+        .counter(ItemsCount::new(BITS))
+        .bench_local(|| x.as_chunks().0.iter().map(|row| binary::fold(row, &eq)).collect::<Vec<_>>());
+}
+
+/// The inner product of two vectors over GF(2^64); the first binary fold has two of half of the rows, and two vectors that are bound.
+#[divan::bench]
+fn inner_product_binary(bencher: Bencher) {
+    let half = BITS / BIT_SLOTS / 2;
+    let (x, y) = (words(half), words(half + 1));
+    bencher.counter(ItemsCount::new(half)).bench_local(|| binary::inner(&x, &y[1..]));
 }

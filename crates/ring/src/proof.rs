@@ -17,6 +17,10 @@ pub const POINTS: usize = 3usize.pow(VARIABLES as u32);
 #[allow(unsafe_code)]
 mod wide;
 
+pub mod binary;
+pub mod galois;
+pub mod small;
+
 const VARIABLES: usize = 5;
 /// Rows whose sums stand in a table, one for each choice of them.
 const TABLE: usize = 4;
@@ -25,17 +29,57 @@ const WIDTH: usize = 64;
 /// Tables for whose rows products are made at a time.
 const TABLES: usize = 16;
 
+/// What sums are made of: words, or their low 16 bits with a sign.
+trait Word: Copy + Default {
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn extended(self) -> u64;
+}
+
+impl Word for u64 {
+    #[inline(always)]
+    fn plus(self, other: u64) -> u64 {
+        self.wrapping_add(other)
+    }
+    #[inline(always)]
+    fn minus(self, other: u64) -> u64 {
+        self.wrapping_sub(other)
+    }
+    #[inline(always)]
+    fn extended(self) -> u64 {
+        self
+    }
+}
+
+impl Word for i16 {
+    #[inline(always)]
+    fn plus(self, other: i16) -> i16 {
+        self.wrapping_add(other)
+    }
+    #[inline(always)]
+    fn minus(self, other: i16) -> i16 {
+        self.wrapping_sub(other)
+    }
+    #[inline(always)]
+    fn extended(self) -> u64 {
+        i64::from(self) as u64
+    }
+}
+
 /// Words of some columns. Aligned, so that wide loads do not straddle two cache lines.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Words([u64; WIDTH]);
+struct Words<T, const N: usize>([T; N]);
 
-impl Words {
-    const ZERO: Words = Words([0; WIDTH]);
+impl<T: Word, const N: usize> Words<T, N> {
+    #[inline(always)]
+    fn zero() -> Words<T, N> {
+        Words([T::default(); N])
+    }
 
     #[inline(always)]
-    fn plus(self, other: &Words) -> Words {
-        Words(std::array::from_fn(|j| self.0[j].wrapping_add(other.0[j])))
+    fn plus(self, other: &Words<T, N>) -> Words<T, N> {
+        Words(std::array::from_fn(|j| self.0[j].plus(other.0[j])))
     }
 }
 
@@ -65,7 +109,7 @@ impl Weights {
         let mut sums = vec![0; DEGREE * columns];
         wide::run(
             #[inline(always)]
-            || add(&mut sums, &self.choices, x, columns),
+            || add::<u64, WIDTH>(&mut sums, &self.choices, x, columns),
         );
         sums
     }
@@ -91,27 +135,28 @@ impl Weights {
         for ((choices, x), y) in self.choices.chunks(TABLES).zip(x.chunks(block)).zip(y.chunks(block)) {
             products.clear();
             for (x, y) in x.as_chunks().0.iter().zip(y.as_chunks().0) {
-                products.extend(points(x).iter().zip(points(y)).map(|(x, y)| x.wrapping_mul(y)));
+                let (x, y): ([u64; POINTS], [u64; POINTS]) = (points(x), points(y));
+                products.extend(x.iter().zip(y).map(|(x, y)| x.wrapping_mul(y)));
             }
-            add(sums, choices, &products, POINTS);
+            add::<u64, WIDTH>(sums, choices, &products, POINTS);
         }
     }
 }
 
 /// Adds the weighted rows of `x` to `sums`.
 #[inline(always)]
-fn add(sums: &mut [u64], choices: &[Choices], x: &[u64], columns: usize) {
-    let mut table = [Words::ZERO; 1 << TABLE];
+fn add<T: Word, const WIDTH: usize>(sums: &mut [u64], choices: &[Choices], x: &[T], columns: usize) {
+    let mut table = [Words::<T, WIDTH>::zero(); 1 << TABLE];
     for first in (0..columns).step_by(WIDTH) {
         let width = WIDTH.min(columns - first);
-        let mut own = [Words::ZERO; DEGREE];
+        let mut own = [Words::zero(); DEGREE];
         for (choices, rows) in choices.iter().zip(x.chunks(TABLE * columns)) {
             let mut rows = rows.chunks_exact(columns);
             for i in 0..TABLE {
                 let row = rows.next().map_or(&[][..], |row| &row[first..][..width]);
                 let to = &mut table[1 << i].0;
                 to[..row.len()].copy_from_slice(row);
-                to[row.len()..].fill(0);
+                to[row.len()..].fill(T::default());
             }
             for choice in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15] {
                 let (rest, lowest): (usize, usize) = (choice & (choice - 1), choice & choice.wrapping_neg());
@@ -122,15 +167,15 @@ fn add(sums: &mut [u64], choices: &[Choices], x: &[u64], columns: usize) {
             }
         }
         for (sums, own) in sums.chunks_exact_mut(columns).zip(&own) {
-            sums[first..][..width].iter_mut().zip(&own.0).for_each(|(sum, x)| *sum = sum.wrapping_add(*x));
+            sums[first..][..width].iter_mut().zip(&own.0).for_each(|(sum, x)| *sum = sum.wrapping_add(x.extended()));
         }
     }
 }
 
 /// Of the multilinear polynomial with these values at {0, 1}^5 those at {0, 1, inf}^5. At inf stands the coefficient of the variable.
 #[inline(always)]
-fn points(values: &[u64; SLOTS]) -> [u64; POINTS] {
-    let (mut now, mut next) = ([0; POINTS], [0; POINTS]);
+fn points<T: Word>(values: &[T; SLOTS]) -> [T; POINTS] {
+    let (mut now, mut next) = ([T::default(); POINTS], [T::default(); POINTS]);
     now[..SLOTS].copy_from_slice(values);
     let mut inner = 1;
     for v in 0..VARIABLES {
@@ -138,7 +183,7 @@ fn points(values: &[u64; SLOTS]) -> [u64; POINTS] {
         for (from, to) in now[..2 * outer * inner].chunks_exact(2 * inner).zip(next.chunks_exact_mut(3 * inner)) {
             let (at_0, at_1) = from.split_at(inner);
             to[..2 * inner].copy_from_slice(from);
-            at_1.iter().zip(at_0).zip(&mut to[2 * inner..]).for_each(|((b, a), inf)| *inf = b.wrapping_sub(*a));
+            at_1.iter().zip(at_0).zip(&mut to[2 * inner..]).for_each(|((b, a), inf)| *inf = b.minus(*a));
         }
         std::mem::swap(&mut now, &mut next);
         inner *= 3;
@@ -148,6 +193,7 @@ fn points(values: &[u64; SLOTS]) -> [u64; POINTS] {
 
 #[cfg(test)]
 mod tests {
+    use super::small::ROWS;
     use super::*;
     use proptest::prelude::*;
 
@@ -155,6 +201,12 @@ mod tests {
         let word =
             |i: usize| (i as u64).wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(seed | 1);
         (0..n).map(word).collect()
+    }
+
+    /// Rows as blocks of small words.
+    fn blocks(rows: &[u64]) -> Vec<small::Block> {
+        let slot = |rows: &[u64], j: usize| std::array::from_fn(|i| rows[i * SLOTS + j] as i16);
+        rows.chunks(ROWS * SLOTS).map(|rows| std::array::from_fn(|j| slot(rows, j))).collect()
     }
 
     /// By the definition: each digit of a point is 0, 1, or the coefficient of its variable.
@@ -197,6 +249,30 @@ mod tests {
                     prop_assert_eq!(stage[c * POINTS + point], sum);
                 }
             }
+        }
+
+        #[test]
+        fn the_first_stage_of_small_words(blocks_of_rows in 0usize..9, seed: u64) {
+            let rows = blocks_of_rows * ROWS;
+            let s = words(rows, seed);
+            for (word, modulus) in [(1, u64::MAX), (0xffff, 0xffff)] {
+                let of = |seed| words(rows * SLOTS, seed).iter().map(|x| x & word).collect::<Vec<_>>();
+                let (x, y) = (of(!seed), of(seed ^ 5));
+                let (narrow, wide) = (Weights::new(&s).small_stage(&blocks(&x), &blocks(&y)), Weights::new(&s).stage(&x, &y));
+                prop_assert!(narrow.iter().zip(&wide).all(|(a, b)| a & modulus == b & modulus));
+            }
+        }
+    }
+
+    /// The largest sums that bits make, of both signs.
+    #[test]
+    fn bits_stay_exact_at_their_largest() {
+        let weights = vec![u64::MAX; 4 * ROWS];
+        let parity = |slot: usize, odd: u32| (slot.count_ones() % 2 == odd) as u64;
+        for odd in [0, 1] {
+            let x: Vec<u64> = (0..4 * ROWS * SLOTS).map(|i| parity(i % SLOTS, 0)).collect();
+            let y: Vec<u64> = (0..4 * ROWS * SLOTS).map(|i| parity(i % SLOTS, odd)).collect();
+            assert_eq!(Weights::new(&weights).small_stage(&blocks(&x), &blocks(&y)), Weights::new(&weights).stage(&x, &y));
         }
     }
 }
