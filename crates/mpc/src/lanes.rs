@@ -47,6 +47,7 @@ const LEAVE: u64 = 3;
 /// What lane 0 has the others do.
 pub(crate) const DISMISS: u64 = 0;
 pub(crate) const STEP: u64 = 1;
+pub(crate) const ANSWER: u64 = 2;
 
 /// What the ranks of a party say to one another, session by session.
 pub struct Lanes {
@@ -83,8 +84,8 @@ impl Lanes {
     /// A rank is gone.
     pub fn begin(&mut self, what: &[u8], of: usize) -> Result<()> {
         self.enter(self.session + 1, of.clamp(1, self.ranks.size()));
-        let mut words = vec![self.of as u64, what.len() as u64];
-        words.extend(what.chunks(8).map(|bytes| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))));
+        let mut words = vec![self.of as u64];
+        words.extend(words_of(what));
         (1..self.of).try_for_each(|to| self.put(to, BEGIN, words.clone()))
     }
 
@@ -103,12 +104,21 @@ impl Lanes {
                 _ => {}
             }
         };
-        let [of, bytes_of_it, ..] = words[..] else { return Err(of_another_length(0, words.len(), 2)) };
+        let Some((of, what)) = words.split_first() else { return Err(of_another_length(0, 0, 2)) };
         let rank = self.ranks.rank();
-        self.enter(session, (of as usize).clamp(rank + 1, self.ranks.size()));
-        let mut bytes: Vec<u8> = words.iter().skip(2).flat_map(|word| word.to_le_bytes()).collect();
-        bytes.truncate(bytes_of_it as usize);
-        Ok(Some(bytes))
+        self.enter(session, (*of as usize).clamp(rank + 1, self.ranks.size()));
+        bytes_of(0, what).map(Some)
+    }
+
+    /// Another rank: says something to rank 0, which asks all of them.
+    pub(crate) fn answer(&mut self, what: &[u8]) -> Result<()> {
+        self.give(0, words_of(what))
+    }
+
+    /// Rank 0: asks the other ranks of the session, which wait for what is next; what each of them says.
+    pub(crate) fn ask(&mut self) -> Result<Vec<Vec<u8>>> {
+        self.spread(vec![ANSWER])?;
+        (1..self.of).map(|rank| self.take(rank).and_then(|words| bytes_of(rank, &words))).collect()
     }
 
     /// This rank's part of the session has failed: the others hear of it, and need not wait.
@@ -219,6 +229,20 @@ impl Lanes {
             _ => Err(of_another_length(sender, words.len(), FRAME)),
         }
     }
+}
+
+/// Bytes as words: how many they are, and eight of them in each.
+fn words_of(bytes: &[u8]) -> Vec<u64> {
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    std::iter::once(bytes.len() as u64).chain(bytes.chunks(8).map(word)).collect()
+}
+
+/// The bytes again, which a rank has sent.
+fn bytes_of(rank: usize, words: &[u64]) -> Result<Vec<u8>> {
+    let (n, words) = words.split_first().ok_or_else(|| of_another_length(rank, 0, 1))?;
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.truncate(*n as usize);
+    Ok(bytes)
 }
 
 pub(crate) fn of_another_length(rank: usize, found: usize, expected: usize) -> Error {

@@ -9,6 +9,9 @@ use trefoil_net::{At, Frame, Id, Net};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op(pub(crate) u32);
 
+/// What a rank says of itself, from what it has spent.
+type Answers = Box<dyn Fn(&Party) -> Vec<u8> + Send>;
+
 /// One of the three: who it is, how it reaches the others, what it shares with them, and what it has spent.
 ///
 /// A protocol is one function that all three call with their own `Party`; where they differ it says `match p.id`.
@@ -38,6 +41,8 @@ pub struct Party {
     pub(crate) fault: Option<crate::Error>,
     /// What its ranks say to one another, where there are several.
     pub(crate) lanes: Option<Arc<Mutex<Lanes>>>,
+    /// What another rank than 0 says of itself.
+    answers: Option<Answers>,
     /// Whether matrices are this lane's rows of a batch.
     apart: bool,
     layer: String,
@@ -56,6 +61,7 @@ impl Party {
             depth: 0,
             fault: None,
             lanes: None,
+            answers: None,
             apart: false,
             layer: String::new(),
             step: 0,
@@ -113,6 +119,24 @@ impl Party {
     /// One of them is gone.
     pub fn dismiss(&self) -> Result<()> {
         self.lanes().map_or(Ok(()), |mut lanes| lanes.spread(vec![DISMISS]).map(drop))
+    }
+
+    /// The same where rank 0 may [ask](Party::ask): what this rank says then, of its network and its cost. It is asked while the lanes are held, and does not ask for them.
+    pub fn answering(self, answers: impl Fn(&Party) -> Vec<u8> + Send + 'static) -> Party {
+        Party { answers: Some(Box::new(answers)), ..self }
+    }
+
+    /// Lane 0, between two steps: what each of the other ranks of this party says of itself. No other party hears of it.
+    ///
+    /// # Errors
+    /// One of them is gone.
+    pub fn ask(&self) -> Result<Vec<Vec<u8>>> {
+        self.lanes().map_or(Ok(vec![]), |mut lanes| lanes.ask())
+    }
+
+    /// Another rank: its answer.
+    pub(crate) fn answer(&self) -> Vec<u8> {
+        self.answers.as_ref().map_or(vec![], |answers| answers(self))
     }
 
     /// The lanes, as long as they are needed.

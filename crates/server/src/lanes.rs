@@ -8,8 +8,10 @@
 
 use crate::config::Config;
 use crate::handshake::{compare, hello, keys};
+use crate::report::OfRank;
 use crate::server::Here;
 use crate::session::Session;
+use crate::witness::{self, Witness};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -197,13 +199,14 @@ fn take_part(config: &Config, identity: &Identity, lanes: &Shared, address: &str
         equal.insert(name.into(), value.into());
     }
     compare(&mut *net, &me.others(), "lane.hello", &equal, until)?;
-    let mut net = config.shaped(net)?;
+    let (mut net, seen) = Witness::new(config.shaped(net)?);
     let seeds = match config.insecure.mask_seed {
         Some(seed) => Seeds::insecure(me, seed),
-        None => keys(&mut *net, me, until)?,
+        None => keys(&mut net, me, until)?,
     };
     let trainer = told.training.clone().trainer()?;
-    told.suite.with(Follow { trainer: &trainer, party: Party::new(me, net, seeds).with_lanes(lanes.clone()) })
+    let spent = move |p: &Party| serde_json::to_vec(&OfRank::of(p, &witness::so_far(&seen))).unwrap_or_default();
+    told.suite.with(Follow { trainer: &trainer, party: Party::new(me, net, seeds).with_lanes(lanes.clone()).answering(spent) })
 }
 
 /// Another lane's part of a training, with whichever engine.

@@ -1,6 +1,6 @@
 //! Counts what a party receives from the two others: how much, and whether it looks like noise.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use trefoil_net::{Frame, Id, Net, Result, Ring};
 
 /// What a party has received, by ring. Only counts are kept.
@@ -41,6 +41,11 @@ impl Seen {
     }
 }
 
+/// The counts as they are now.
+pub fn so_far(seen: &Mutex<Seen>) -> Seen {
+    seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// A network that counts what comes in.
 pub struct Witness<N> {
     inner: N,
@@ -61,7 +66,7 @@ impl<N: Net> Net for Witness<N> {
     }
     fn recv(&mut self, from: Id) -> Result<Frame> {
         let frame = self.inner.recv(from)?;
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).count(&frame);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).count(&frame);
         Ok(frame)
     }
     fn wire_bytes(&self, to: Id) -> u64 {

@@ -7,14 +7,14 @@ use crate::checkpoint::Standing;
 use crate::handshake::{agreed, compare, exchange, keys, name_words};
 use crate::page::history::Spent;
 use crate::record::{Figures, OfColumn, Record, State};
-use crate::report::Tally;
+use crate::report::{OfRanks, Tally};
 use crate::server::Here;
 use crate::session::{self, Session};
 use crate::verdict;
-use crate::witness::{Seen, Witness};
+use crate::witness::{self, Seen, Witness};
 use crate::{Error, Event, Result, approvals, checkpoint, checks, heads, lanes, links, records, served, start_model, uploads};
 use serde_json::json;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use trefoil_job::compiled::{self, Compiled};
 use trefoil_job::suites::WithSuite;
@@ -104,6 +104,8 @@ struct Run {
     checked: bool,
     /// Steps that are done.
     step: u64,
+    /// What came of the peers' messages to rank 0.
+    seen: Arc<Mutex<Seen>>,
     tally: Tally,
 }
 
@@ -153,10 +155,12 @@ impl Session<'_> {
         let [train, test] = data.join(&e, self)?;
         here.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
-        let mut run = Run { name: start.session.clone(), closed, checked, step: start.step, tally: Tally::default() };
+        let name = start.session.clone();
+        let mut run = Run { name, closed, checked, step: start.step, seen, tally: Tally::default() };
         let mut report = |e: &mut S, event: Progress<'_, S::Num>| self.progress(e, trainer, &mut run, event);
         let state = compiled::train(&mut e, trainer, state, start.step, [&train, &test], &mut report)?;
         drop((train, test));
+        let of_others = e.party().ask()?;
         if let Some(lanes) = lanes {
             e.party().dismiss()?;
             lanes.over();
@@ -182,10 +186,13 @@ impl Session<'_> {
         finish(self.here, &model)?;
         // The job is done, whether the others still hear of it or not.
         heads::exchange(self, e.party(), &start.session).unwrap_or_else(|e| tracing::warn!("heads of the audit logs: {e}"));
-        let seen = seen_so_far(&seen);
-        let spent = Spent::of(e.party());
-        here.live(|entry| entry.history.ended(spent))?;
-        here.say(Event::Done(Box::new(run.tally.report(e.party(), from_owners, &seen))));
+        let (p, seen) = (e.party(), run.seen_so_far());
+        let ranks = OfRanks::of(p, &seen, &of_others)?;
+        if let Some(line) = ranks.in_words(self.me) {
+            tracing::info!(job = %self.here.hash, "{line}");
+        }
+        here.live(|entry| entry.history.ended(Spent::of(&ranks)))?;
+        here.say(Event::Done(Box::new(run.tally.report(p, &ranks, from_owners, &seen))));
         Ok(())
     }
 
@@ -257,10 +264,15 @@ impl Session<'_> {
             Progress::Step { step, time, state } => {
                 run.step = step;
                 let (bytes, rounds) = run.tally.after(e.party());
-                let p = &*e.party();
+                // Other ranks are asked before anything here is locked.
+                let p = e.party();
+                let spent = match self.here.live(|entry| entry.history.is_old())? {
+                    true => Some(Spent::of(&OfRanks::of(p, &run.seen_so_far(), &p.ask()?)?)),
+                    false => None,
+                };
                 self.here.live(|entry| {
                     entry.session = Some(step);
-                    entry.history.step(step, time, || Spent::of(p));
+                    entry.history.step(step, time, spent);
                 })?;
                 self.not_cancelled()?;
                 here.say(Event::Step { step, seconds: time.as_secs_f64(), bytes, rounds });
@@ -370,6 +382,8 @@ impl Session<'_> {
     }
 }
 
-fn seen_so_far(seen: &Mutex<Seen>) -> Seen {
-    seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Run {
+    fn seen_so_far(&self) -> Seen {
+        witness::so_far(&self.seen)
+    }
 }

@@ -149,6 +149,10 @@ function showLinks() {
     return [make("span", { class: `p${peer}` }, name), make("code", {}, address), answer, spent ? `${bytes(spent.sent[peer])} (${bytes(spent.wire[peer])})` : "–"];
   });
   at("links").replaceChildren(table(["party", "address", "answers within", "sent to it (on the wire)"], rows));
+  if (spent?.lanes) {
+    const lanes = spent.lanes.map((sent, lane) => `lane ${lane} ${bytes(sent.reduce((sum, n) => sum + n, 0))}`);
+    at("links").append(empty(`Sent by all lanes of this party together: ${lanes.join(", ")}.`));
+  }
   const shaped = parts().party?.links;
   if (shaped) at("links").append(empty(`Sessions' links are slowed down to ${shaped}; this latency is the link's own.`));
 }

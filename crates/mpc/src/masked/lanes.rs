@@ -4,7 +4,7 @@
 //! shares of the sum.
 
 use super::share::{Share, elements, tensor};
-use crate::lanes::{DISMISS, STEP, of_another_length};
+use crate::lanes::{ANSWER, DISMISS, STEP, of_another_length};
 use crate::secure::Num;
 use crate::{Error, Party, Result};
 use trefoil_engine::{Format, Index, Lane, Told};
@@ -78,7 +78,11 @@ pub fn lead(p: &mut Party, step: u64, common: &[&Num<Share>], rows: &[&Num<Share
 /// A rank is gone, or says something else.
 pub fn follow(p: &mut Party) -> Result<Option<Told<Num<Share>>>> {
     let Some(mut lanes) = p.lanes() else { return Ok(None) };
-    let all = lanes.spread(vec![])?;
+    let mut all = lanes.spread(vec![])?;
+    while all[..] == [ANSWER] {
+        lanes.answer(&p.answer())?;
+        all = lanes.spread(vec![])?;
+    }
     let (step, place, number, mut words) = match &all[..] {
         [STEP, step, a, b, n, words @ ..] => (*step, [*a, *b], *n, words),
         [DISMISS] => return Ok(None),

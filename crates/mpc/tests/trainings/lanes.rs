@@ -41,6 +41,8 @@ struct End {
     /// Payload sent to P0, P1 and P2.
     sent: [u64; 3],
     rounds: u64,
+    /// Rank 0: what the others say when they are asked, after the last step.
+    answers: Vec<String>,
     /// What it has said to other ranks of its party.
     said: Said,
 }
@@ -79,6 +81,7 @@ fn rank(
     let lane = lanes.lane();
     t.fits_lanes(lane.of).unwrap();
     let party = Party::new(id, net, Seeds::insecure(id, 5)).with_lanes(Arc::new(Mutex::new(lanes)));
+    let party = party.answering(|p| format!("{:?}", p.cost.sent).into_bytes());
     let mut e = Masked::new(party);
     if !lane.leads() {
         t.follow(&mut e).unwrap();
@@ -90,10 +93,11 @@ fn rank(
     let start = from.unwrap_or_else(|| t.initial(&e).unwrap());
     let state = e.drive(start, steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     let ended = ended(&e.party, &said);
+    let answers = e.party.ask().unwrap().into_iter().map(|answer| String::from_utf8(answer).unwrap()).collect();
     e.party.dismiss().unwrap();
     let words =
         state.params.iter().chain(&state.kept).map(|x| Masked::words(&mut e, x).map(|x| x.into_raw_vec_and_offset().0)).collect();
-    End { digest: words, state: Some(state), ..ended }
+    End { digest: words, state: Some(state), answers, ..ended }
 }
 
 fn ended(p: &Party, said: &Mutex<Said>) -> End {
@@ -247,6 +251,16 @@ fn each_session_with_another_number_of_ranks() {
         kept = lane_0.map(|end| end.state);
     }
     assert!(digest.unwrap() == trained(1, &training, 6), "a training in four sessions ends with another model");
+}
+
+/// Rank 0 is told what the others have sent, whatever number of bytes that takes.
+#[test]
+fn what_other_ranks_have_spent() {
+    let ends = ends(4, &config(Graph::perceptron(&[8, 16, 3])), 2);
+    for i in 0..3 {
+        let sent: Vec<_> = ends[1..].iter().map(|lane| format!("{:?}", lane[i].sent)).collect();
+        assert_eq!(ends[0][i].answers, sent, "P{i}");
+    }
 }
 
 #[test]

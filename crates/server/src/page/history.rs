@@ -1,13 +1,11 @@
 //! What the page draws of a job. A series that has become long is joined, two points to one, so that however long a training is, memory is as it was.
 
 use crate::record::Figures;
-use crate::report::CostLine;
+use crate::report::{CostLine, OfRanks};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use trefoil_mpc::Party;
-use trefoil_net::Id;
 
 /// Points of a series.
 const MOST: usize = 256;
@@ -72,7 +70,7 @@ impl Pace {
     }
 }
 
-/// What a session took so far at this party.
+/// What a session took so far at this party, all its ranks together.
 #[derive(Clone, Serialize)]
 pub struct Spent {
     pub lines: Vec<CostLine>,
@@ -80,12 +78,14 @@ pub struct Spent {
     pub sent: [u64; 3],
     /// The same with headers and TLS.
     pub wire: [u64; 3],
+    /// Payload that each lane sent, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<[u64; 3]>,
 }
 
 impl Spent {
-    pub fn of(p: &Party) -> Spent {
-        let wire = Id::ALL.map(|to| if to == p.id { 0 } else { p.wire_bytes(to) });
-        Spent { lines: CostLine::all(&p.cost), sent: p.cost.sent, wire }
+    pub fn of(ranks: &OfRanks) -> Spent {
+        Spent { sent: ranks.sent(), wire: ranks.wire(), lanes: ranks.by_lane(), lines: ranks.cost() }
     }
 }
 
@@ -113,12 +113,21 @@ impl Default for History {
 }
 
 impl History {
-    /// A step is done; `spent` is asked now and then.
-    pub fn step(&mut self, step: u64, time: Duration, spent: impl FnOnce() -> Spent) {
+    /// Whether it is time to find out again what the session took.
+    pub fn is_old(&self) -> bool {
+        self.is_old_at(Instant::now())
+    }
+
+    fn is_old_at(&self, now: Instant) -> bool {
+        self.spent.as_ref().is_none_or(|(at, _)| now.duration_since(*at) >= COST)
+    }
+
+    /// A step is done; `spent` is what the session took, where that was found out.
+    pub fn step(&mut self, step: u64, time: Duration, spent: Option<Spent>) {
         self.step_at(step, time, Instant::now(), spent);
     }
 
-    fn step_at(&mut self, step: u64, time: Duration, now: Instant, spent: impl FnOnce() -> Spent) {
+    fn step_at(&mut self, step: u64, time: Duration, now: Instant, spent: Option<Spent>) {
         self.pace.push(Pace { step, steps: 1, seconds: time.as_secs_f64() });
         // A session that goes on from a checkpoint does steps again.
         if self.recent.back().is_some_and(|(_, last)| step <= *last) {
@@ -130,8 +139,8 @@ impl History {
         while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > RECENT) {
             self.recent.pop_front();
         }
-        if self.spent.as_ref().is_none_or(|(at, _)| now.duration_since(*at) >= COST) {
-            self.spent = Some((now, spent()));
+        if let Some(spent) = spent {
+            self.spent = Some((now, spent));
         }
     }
 
@@ -193,8 +202,10 @@ mod tests {
         let mut early = 0;
         let steps = 24 * 3600 * 20;
         for step in 1..=steps {
-            let spent = || Spent { lines: (0..60).map(line).collect(), sent: [step; 3], wire: [step; 3] };
-            history.step_at(step, Duration::from_millis(50), start + Duration::from_millis(50 * step), spent);
+            let now = start + Duration::from_millis(50 * step);
+            let spent = || Spent { lines: (0..60).map(line).collect(), sent: [step; 3], wire: [step; 3], lanes: vec![] };
+            let spent = history.is_old_at(now).then(spent);
+            history.step_at(step, Duration::from_millis(50), now, spent);
             if step.is_multiple_of(40) {
                 history.epochs.push(Figures { epoch: step / 40, loss: Some(1.0), metric: Some(0.5), lost: false });
             }
