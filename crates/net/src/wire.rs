@@ -4,13 +4,13 @@
 //! part `u8 ring | u8 bits per element | u64 elements`. The bytes of the parts follow from rings and lengths.
 
 use crate::{At, Fault, Frame, Id, Part, Result, Ring};
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 
 const VERSION: u8 = 1;
 const SHORTEST: usize = 1 + 8 + 4 + 4 + 1 + 1;
 const PART: usize = 1 + 1 + 8;
 const LONGEST: usize = SHORTEST + 255 + 255 * PART;
-/// A payload is allocated in steps of at least this much, as it arrives.
+/// Room for a payload is made as it arrives: for so many bytes at first, and then for eight times what came already.
 const STEP: usize = 1 << 20;
 
 /// Writes `frame`; several frames may follow each other on one stream.
@@ -41,7 +41,7 @@ pub fn write(frame: &Frame, to: &mut impl Write) -> std::result::Result<(), Faul
 /// # Errors
 /// The stream fails or ends within the frame, the header is malformed, or the payload is longer than `max` bytes. No
 /// more is allocated than has arrived, within a factor of two and a mebibyte.
-pub fn read(from: &mut impl Read, peer: Id, max: usize) -> Result<Option<Frame>> {
+pub fn read(from: &mut impl BufRead, peer: Id, max: usize) -> Result<Option<Frame>> {
     read_header(from, max).and_then(|h| h.map(|h| h.read_parts(from)).transpose()).map_err(|fault| fault.of(peer))
 }
 
@@ -90,16 +90,22 @@ impl Header {
     }
 
     /// Reads the payload that belongs to this header.
-    pub(crate) fn read_parts(self, from: &mut impl Read) -> std::result::Result<Frame, Fault> {
+    pub(crate) fn read_parts(self, from: &mut impl BufRead) -> std::result::Result<Frame, Fault> {
         let mut frame = self.frame;
         for (ring, len, size) in self.parts {
-            let mut bytes = Vec::new();
+            let mut bytes: Vec<u8> = Vec::new();
             while bytes.len() < size {
-                let start = bytes.len();
-                let more = (size - start).min(start.max(STEP));
-                bytes.reserve_exact(more);
-                bytes.resize(start + more, 0);
-                from.read_exact(&mut bytes[start..])?;
+                let some = from.fill_buf()?;
+                if some.is_empty() {
+                    return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+                }
+                let some = &some[..some.len().min(size - bytes.len())];
+                if bytes.capacity() - bytes.len() < some.len() {
+                    bytes.reserve_exact((size - bytes.len()).min(STEP.max(8 * bytes.len())));
+                }
+                bytes.extend_from_slice(some);
+                let taken = some.len();
+                from.consume(taken);
             }
             let part = Part::from_wire(ring, len, bytes);
             frame.parts.push(part.ok_or_else(|| bad("part", size, format_args!("{len} x {ring}")))?);

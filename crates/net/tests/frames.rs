@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{self, Cursor, ErrorKind, Read};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 use trefoil_net::{At, Error, Frame, Id, Part, Ring, wire};
 use trefoil_ring::residue::Residue;
@@ -134,7 +134,7 @@ fn cut_at_every_byte() {
         } else {
             assert!(matches!(ended, Err(Error::Cut { peer: Id::P1 })), "{n}: {ended:?}");
         }
-        let reset = wire::read(&mut Reset(Cursor::new(&bytes[..n])), Id::P1, MAX);
+        let reset = wire::read(&mut BufReader::new(Reset(Cursor::new(&bytes[..n]))), Id::P1, MAX);
         assert!(matches!(reset, Err(Error::Cut { .. })), "{n}: {reset:?}");
     }
 }

@@ -3,7 +3,7 @@
 use super::socket::Socket;
 use crate::{Fault, Frame, Result, wire};
 use rustls::Connection;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,6 +175,23 @@ impl Read for Stream {
             }
             self.fill()?;
         }
+    }
+}
+
+/// What was decrypted, where it was: read without a copy.
+impl BufRead for Stream {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while let Err(e) = self.tls.reader().fill_buf() {
+            if e.kind() != ErrorKind::WouldBlock {
+                return Err(e);
+            }
+            self.fill()?;
+        }
+        self.tls.reader().into_first_chunk()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.tls.reader().consume(n);
     }
 }
 
