@@ -283,10 +283,12 @@ impl Prg {
             part(begun, place, within);
             place += begun.len() as u128;
         }
+        let mut count = self.first.wrapping_add(place / 16);
+        place += 16 * blocks.len() as u128;
         for some in blocks.chunks_mut(64) {
             for block in some.iter_mut() {
-                *block = counter(place);
-                place += 16;
+                *block = count.to_le_bytes();
+                count = count.wrapping_add(1);
             }
             self.aes.encrypt_blocks(Block::cast_slice_from_core_mut(some));
         }

@@ -44,13 +44,13 @@ fn broadcast<S: Shares>(y: &S, shape: [usize; 2], what: &'static str) -> EngineR
     Ok(y.linear(shape, |y| y.broadcast(shape).map_or_else(|| Tensor::zeros((shape[0], shape[1])), |y| y.to_owned())))
 }
 
-fn aligned<S: Shares>(x: &Num<S>, y: &Num<S>, what: &'static str, f: fn(&Tensor, &Tensor) -> Tensor) -> EngineResult<Num<S>> {
+fn aligned<S: Shares>(x: &Num<S>, y: &Num<S>, what: &'static str, f: impl Fn(u64, u64) -> u64 + Copy) -> EngineResult<Num<S>> {
     let (sx, sy, format) = x.format.align(y.format, what)?;
     let y = broadcast(&y.share, x.share.shape(), what)?;
-    let share = x.share.zip(&y, |x, y| match (sx, sy) {
-        (0, 0) => f(x, y),
-        _ => f(&words::shl(x, sx), &words::shl(y, sy)),
-    });
+    let share = match (sx, sy) {
+        (0, 0) => x.share.zip(&y, f),
+        _ => x.share.zip(&y, |x, y| f(x << sx, y << sy)),
+    };
     Ok(Num::new(share, format))
 }
 
@@ -77,10 +77,10 @@ impl<P: Protocols> Engine for Secure<P> {
     }
 
     fn add(&self, x: &Self::Num, y: &Self::Num) -> EngineResult<Self::Num> {
-        aligned(x, y, "sum", words::add)
+        aligned(x, y, "sum", u64::wrapping_add)
     }
     fn sub(&self, x: &Self::Num, y: &Self::Num) -> EngineResult<Self::Num> {
-        aligned(x, y, "difference", words::sub)
+        aligned(x, y, "difference", u64::wrapping_sub)
     }
     fn times(&self, x: &Self::Num, c: f64, frac: u8) -> EngineResult<Self::Num> {
         let format = x.format.times(c, frac)?;

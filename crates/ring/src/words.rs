@@ -57,7 +57,8 @@ pub fn sub_assign(x: &mut Tensor, y: &Tensor) {
     zip_assign(x, y, u64::wrapping_sub);
 }
 
-fn zip(x: &Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) -> Tensor {
+/// A function of each two elements.
+pub fn zip(x: &Tensor, y: &Tensor, f: impl Fn(u64, u64) -> u64) -> Tensor {
     assert_eq!(x.dim(), y.dim(), "elementwise operation on tensors of different shapes");
     match (x.as_slice(), y.as_slice()) {
         // One loop over words that follow each other, several at a time.

@@ -104,7 +104,7 @@ impl Shares for Planned {
     fn linear(&self, shape: [usize; 2], _: impl Fn(&Tensor) -> Tensor) -> Planned {
         Planned::new(shape, self.open())
     }
-    fn zip(&self, y: &Planned, _: impl Fn(&Tensor, &Tensor) -> Tensor) -> Planned {
+    fn zip(&self, y: &Planned, _: impl Fn(u64, u64) -> u64 + Copy) -> Planned {
         Planned::new(self.shape, self.open().max(y.open()))
     }
     fn gather(&self, index: Index<'_>) -> Planned {

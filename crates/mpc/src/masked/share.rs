@@ -117,6 +117,27 @@ impl Matrix {
         view.matrix(shape)
     }
 
+    /// A function of each two elements. Those that stand elsewhere are read where they are.
+    fn zip(&self, other: &Matrix, f: impl Fn(u64, u64) -> u64 + Copy) -> Matrix {
+        let [rows, columns] = self.shape;
+        let (mut out, all) = (Vec::with_capacity(rows * columns), 0..columns);
+        match (self.factor(), other.factor()) {
+            (Factor::Whole(a), Factor::Whole(b)) => return Matrix::whole(words::zip(a, b, f)),
+            (Factor::Gathered(a), Factor::Gathered(b)) => {
+                (0..rows).for_each(|i| out.extend(a.row(i, all.clone()).zip(b.row(i, all.clone())).map(|(a, b)| f(a, b))));
+            }
+            (Factor::Gathered(a), Factor::Whole(b)) => {
+                let b = elements(Some(b)).chunks_exact(columns.max(1));
+                b.enumerate().for_each(|(i, b)| out.extend(a.row(i, all.clone()).zip(b).map(|(a, b)| f(a, *b))));
+            }
+            (Factor::Whole(a), Factor::Gathered(b)) => {
+                let a = elements(Some(a)).chunks_exact(columns.max(1));
+                a.enumerate().for_each(|(i, a)| out.extend(a.iter().zip(b.row(i, all.clone())).map(|(a, b)| f(*a, b))));
+            }
+        }
+        Matrix::whole(tensor(self.shape, out))
+    }
+
     /// Matrices of equal height side by side.
     fn beside(parts: &[&Matrix], shape: [usize; 2]) -> Matrix {
         match parts.iter().map(|x| x.rows()).collect::<Option<Vec<&Rows>>>() {
@@ -250,21 +271,21 @@ impl Share {
         }
     }
 
-    /// x + y or x - y (`f`), linear in each of the two, of one shape.
-    pub fn zip(&self, y: &Share, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Share {
-        let both = |a: Option<&Tensor>, b: Option<&Tensor>| a.zip(b).map(|(a, b)| f(a, b));
-        let l = [both(self.mask(0), y.mask(0)), both(self.mask(1), y.mask(1))];
-        let out = Share::new(self.shape, both(self.m(), y.m()), l);
-        match (self.pending(), y.pending()) {
-            (None, None) => out,
-            (a, b) => {
-                let bits = a.map_or(0, |a| a.f).max(b.map_or(0, |b| b.f));
-                let zero = Tensor::zeros((self.shape[0], self.shape[1]));
-                let [a, b] = [a, b].map(|lift| lift.and_then(|lift| lift.own.as_ref()).unwrap_or(&zero));
-                let sum = self.m.as_ref().map(|_| f(a, b));
-                out.with_lift(bits, sum)
-            }
-        }
+    /// x + y or x - y (`f`), linear in each of two elements.
+    pub fn zip(&self, y: &Share, f: impl Fn(u64, u64) -> u64 + Copy) -> Share {
+        let both = |a: Option<&Arc<Matrix>>, b: Option<&Arc<Matrix>>| a.zip(b).map(|(a, b)| a.zip(b, f));
+        let l = [0, 1].map(|j| both(self.l[j].as_ref(), y.l[j].as_ref()));
+        let out = Share::from_parts(self.shape, both(self.m_matrix(), y.m_matrix()), l);
+        let bits = [self, y].into_iter().filter_map(Share::pending).map(|lift| lift.f).max();
+        let Some(bits) = bits else { return out };
+        let own = [self, y].map(|x| x.pending().and_then(|lift| lift.own.as_ref()));
+        let own = match own {
+            [Some(a), Some(b)] => Some(words::zip(a, b, f)),
+            [Some(a), None] => Some(a.mapv(|a| f(a, 0))),
+            [None, Some(b)] => Some(b.mapv(|b| f(0, b))),
+            [None, None] => None,
+        };
+        out.with_lift(bits, own)
     }
 
     /// Elements rearranged. Rows and columns of what was dealt are taken without making the rest of it.

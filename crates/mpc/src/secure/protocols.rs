@@ -13,8 +13,8 @@ pub trait Shares: Clone {
     fn shape(&self) -> [usize; 2];
     /// A linear function, of each part alike.
     fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Self;
-    /// x + y or x - y: `f` is linear in each of two matrices of one shape.
-    fn zip(&self, y: &Self, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Self;
+    /// x + y or x - y, element by element: `f` is linear in each of two elements.
+    fn zip(&self, y: &Self, f: impl Fn(u64, u64) -> u64 + Copy) -> Self;
     /// Elements rearranged.
     fn gather(&self, index: Index<'_>) -> Self;
     /// Matrices of equal height side by side; `None` if there are none or they do not fit.

@@ -44,8 +44,8 @@ impl Shares for Share {
     fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
         self.map(shape, f)
     }
-    fn zip(&self, y: &Share, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Share {
-        Share::zip(self, y, f)
+    fn zip(&self, y: &Share, f: impl Fn(u64, u64) -> u64 + Copy) -> Share {
+        Share::zip(self, y, |x, y| words::zip(x, y, f))
     }
     fn gather(&self, index: Index<'_>) -> Share {
         Share::gather(self, index)

@@ -39,7 +39,7 @@ impl<'a> Gathered<'a> {
     }
 
     /// The elements of row `i` in the given columns.
-    pub(super) fn row(&self, i: usize, columns: std::ops::Range<usize>) -> impl ExactSizeIterator<Item = u64> + 'a {
+    pub fn row(&self, i: usize, columns: std::ops::Range<usize>) -> impl ExactSizeIterator<Item = u64> + 'a {
         let (block, row) = (i / self.in_block(), i % self.in_block());
         let block = &self.x[block * self.of..][..self.of];
         let at = &self.at[row * self.columns..][columns];

@@ -133,15 +133,15 @@ fn avx512(block: Block) {
     body::<{ AVX512.rows }, { AVX512.lanes }>(block, AVX512, tile);
 }
 
-/// `M` and `N` are the layout's rows and lanes.
+/// `M` and `N` are the layout's rows and lanes. Of a panel's last columns there may be fewer: `tile` is told how many count.
 #[inline(always)]
-fn body<const M: usize, const N: usize>(block: Block, layout: Layout, tile: impl Fn(&[u64], &[Lane]) -> [[Lane; N]; M]) {
+fn body<const M: usize, const N: usize>(block: Block, layout: Layout, tile: impl Fn(&[u64], &[Lane], usize) -> [[Lane; N]; M]) {
     let Block { slivers, panels, depth, out, columns, first, width } = block;
     for (j, panel) in panels.chunks_exact(layout.panel * depth).enumerate() {
         let from = j * N * LANE;
         let to = width.min(from + N * LANE);
         for (sliver, out) in slivers.chunks_exact(layout.sliver * depth).zip(out.chunks_mut(M * columns)) {
-            let tile = tile(sliver, panel);
+            let tile = tile(sliver, panel, to - from);
             for (row, out) in tile.iter().zip(out.chunks_mut(columns)) {
                 let out = &mut out[first + from..first + to];
                 for (lane, out) in row.iter().zip(out.chunks_mut(LANE)) {
@@ -158,7 +158,7 @@ fn body<const M: usize, const N: usize>(block: Block, layout: Layout, tile: impl
 /// The sums of `sliver` times `panel`. The rows are unrolled by hand: left with a loop over them,
 /// the compiler vectorises that one, with gathers.
 #[inline(always)]
-fn tile<const M: usize, const N: usize>(sliver: &[u64], panel: &[Lane]) -> [[Lane; N]; M] {
+fn tile<const M: usize, const N: usize>(sliver: &[u64], panel: &[Lane], _columns: usize) -> [[Lane; N]; M] {
     const { assert!(M <= 8, "the unrolled loop ends at eight rows") };
     let mut sums = [[Lane([0; LANE]); N]; M];
     let (sliver, panel) = (sliver.as_chunks::<M>().0, panel.as_chunks::<N>().0);

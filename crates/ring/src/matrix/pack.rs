@@ -147,11 +147,7 @@ pub(super) fn slivers<'a>(
         }
         match x {
             Source::Array(x) => sliver_of_array(sliver, x.slice_move(s![rows, depth.clone()]), stride),
-            Source::Gathered(x) => {
-                for (to, i) in rows.enumerate() {
-                    sliver[to..].iter_mut().step_by(stride).zip(x.row(i, depth.clone())).for_each(|(to, word)| *to = word);
-                }
-            }
+            Source::Gathered(x) => rows_of(sliver, stride, rows.map(|i| x.row(i, depth.clone()))),
         }
         kernel.finish_sliver(sliver);
     }
@@ -167,18 +163,25 @@ fn sliver_of_array(sliver: &mut [u64], rows: ArrayView2<u64>, stride: usize) {
         }
         return;
     }
+    if rows.strides()[1] == 1 {
+        rows_of(sliver, stride, rows.rows().into_iter().map(|row| row.to_slice().unwrap_or(&[]).iter().copied()));
+    } else {
+        rows_of(sliver, stride, rows.rows().into_iter().map(|row| row.into_iter().copied()));
+    }
+}
+
+/// A sliver from its rows' words.
+fn rows_of<R: Iterator<Item = u64>>(sliver: &mut [u64], stride: usize, mut rows: impl ExactSizeIterator<Item = R>) {
     // As many rows as the fastest kernel's slivers have: column by column, each written once.
-    let mut slices = rows.rows().into_iter().map(|row| row.to_slice());
-    if rows.nrows() == 5
-        && let [Some(Some(a)), Some(Some(b)), Some(Some(c)), Some(Some(d)), Some(Some(e))] =
-            std::array::from_fn(|_| slices.next())
+    if rows.len() == 5
+        && let [Some(a), Some(b), Some(c), Some(d), Some(e)] = std::array::from_fn(|_| rows.next())
     {
-        for (to, ((((a, b), c), d), e)) in sliver.chunks_exact_mut(stride).zip(a.iter().zip(b).zip(c).zip(d).zip(e)) {
-            to[..5].copy_from_slice(&[*a, *b, *c, *d, *e]);
+        for (to, ((((a, b), c), d), e)) in sliver.chunks_exact_mut(stride).zip(a.zip(b).zip(c).zip(d).zip(e)) {
+            to[..5].copy_from_slice(&[a, b, c, d, e]);
         }
         return;
     }
-    for (i, from) in rows.rows().into_iter().enumerate() {
-        sliver[i..].iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to = *from);
+    for (i, row) in rows.enumerate() {
+        sliver[i..].iter_mut().step_by(stride).zip(row).for_each(|(to, word)| *to = word);
     }
 }

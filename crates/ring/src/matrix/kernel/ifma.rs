@@ -37,13 +37,16 @@ pub(super) fn detected() -> bool {
 /// See [`Kernel::run`](super::Kernel::run).
 #[target_feature(enable = "avx512f,avx512ifma,avx512vnni")]
 pub(super) fn run(block: Block) {
-    body::<ROWS, LANES>(block, LAYOUT, |sliver, panel| tile(sliver, panel));
+    body::<ROWS, LANES>(block, LAYOUT, |sliver, panel, columns| match columns {
+        ..=LANE => tile::<1>(sliver, panel),
+        _ => tile::<LANES>(sliver, panel),
+    });
 }
 
-/// The sums of `sliver` times `panel`, both packed with their crossed words.
+/// The sums of `sliver` times the first `N` lanes of `panel`, both packed with their crossed words; of the others zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vnni")]
-fn tile(sliver: &[u64], panel: &[Lane]) -> [[Lane; LANES]; ROWS] {
+fn tile<const N: usize>(sliver: &[u64], panel: &[Lane]) -> [[Lane; LANES]; ROWS] {
     let zero = _mm512_setzero_si512();
     let (mut low, mut high, mut mixed) = ([[zero; LANES]; ROWS], [[zero; LANES]; ROWS], [zero; ROWS]);
     for (x, [y_0, y_1, y_crossed]) in sliver.as_chunks::<LANE>().0.iter().zip(panel.as_chunks().0) {
@@ -56,9 +59,11 @@ fn tile(sliver: &[u64], panel: &[Lane]) -> [[Lane; LANES]; ROWS] {
                 // SAFETY: the three words behind the rows' are six halves.
                 let row_crossed = _mm512_set1_epi32(unsafe { x_crossed.add($i).read() });
                 low[$i][0] = _mm512_madd52lo_epu64(low[$i][0], row, y_0);
-                low[$i][1] = _mm512_madd52lo_epu64(low[$i][1], row, y_1);
                 high[$i][0] = _mm512_madd52hi_epu64(high[$i][0], row, y_0);
-                high[$i][1] = _mm512_madd52hi_epu64(high[$i][1], row, y_1);
+                if N == LANES {
+                    low[$i][1] = _mm512_madd52lo_epu64(low[$i][1], row, y_1);
+                    high[$i][1] = _mm512_madd52hi_epu64(high[$i][1], row, y_1);
+                }
                 mixed[$i] = _mm512_dpwssd_epi32(mixed[$i], row_crossed, y_crossed);
             )*};
         }
@@ -67,7 +72,7 @@ fn tile(sliver: &[u64], panel: &[Lane]) -> [[Lane; LANES]; ROWS] {
     let mut sums = [[Lane([0; LANE]); LANES]; ROWS];
     for (i, sums) in sums.iter_mut().enumerate() {
         let mixed = [_mm512_castsi512_si256(mixed[i]), _mm512_extracti64x4_epi64::<1>(mixed[i])];
-        for (j, sum) in sums.iter_mut().enumerate() {
+        for (j, sum) in sums.iter_mut().take(N).enumerate() {
             let upper = _mm512_add_epi64(high[i][j], _mm512_cvtepu32_epi64(mixed[j]));
             store(&mut sum.0, _mm512_add_epi64(low[i][j], _mm512_slli_epi64::<52>(upper)));
         }
