@@ -12,6 +12,8 @@ pub enum Error {
     Net { at: At, label: &'static str, source: Box<trefoil_net::Error> },
     #[error("step {}, operation {}, {label}: {peer} sent {what} {found}, expected {expected}", .at.step, .at.op)]
     Unexpected { at: At, label: &'static str, peer: Id, what: &'static str, found: String, expected: String },
+    #[error("step {}, operation {}: the proof of {prover} {what}: one of the three deviates", .at.step, .at.op)]
+    Rejected { at: At, prover: Id, what: &'static str },
     #[error("step {}, operation {}: {label} of {pair:?} drawn twice", .at.step, .at.op)]
     Reused { at: At, label: &'static str, pair: Pair },
     #[error("{id} has no key {pair:?}")]

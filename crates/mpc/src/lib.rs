@@ -16,6 +16,7 @@ mod party;
 pub mod plan;
 pub mod prg;
 mod price;
+pub mod proof;
 mod question;
 pub mod range;
 pub mod round;

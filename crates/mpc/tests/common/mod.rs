@@ -8,6 +8,7 @@ pub mod networks;
 pub mod owner;
 pub mod privacy;
 pub mod programs;
+pub mod proofs;
 pub mod record;
 pub mod sabotage;
 pub mod stats;

@@ -118,7 +118,8 @@ pub fn fields(runs: Runs) -> Vec<Field> {
     out
 }
 
-fn elements(part: &trefoil_net::Part) -> Vec<u64> {
+/// The values of a tensor.
+pub fn elements(part: &trefoil_net::Part) -> Vec<u64> {
     let n = part.len();
     match part.ring() {
         Ring::Word => part.to_words(n).unwrap(),

@@ -14,6 +14,7 @@ mod joint;
 mod masked_correct;
 mod masked_cost;
 mod masked_privacy;
+mod proof;
 mod question;
 mod sabotage;
 mod securenn_correct;
