@@ -1,4 +1,4 @@
-//! The matrix product at the shapes of a 784-256-10 network with batch 128, one thread.
+//! The matrix product at the shapes of a 784-256-10 network with batch 128, and with one record, one thread.
 //! `cargo bench -p trefoil-ring`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -12,11 +12,13 @@ fn main() {
 }
 
 /// Name, rows, inner dimension, columns, transposes.
-const SHAPES: [(&str, usize, usize, usize, bool, bool); 4] = [
+const SHAPES: [(&str, usize, usize, usize, bool, bool); 6] = [
     ("forward", 128, 784, 256, false, true),
     ("dw", 256, 128, 784, true, false),
     ("dx", 128, 256, 784, false, false),
     ("head", 128, 256, 10, false, true),
+    ("one", 1, 784, 256, false, false),
+    ("one_t", 1, 784, 256, false, true),
 ];
 
 fn factors(shape: &str) -> (Tensor, bool, Tensor, bool, u64) {

@@ -38,6 +38,8 @@ const DEPTH: usize = 160;
 const ROWS: usize = 128;
 /// Columns of `op(y)` packed at a time.
 const COLUMNS: usize = 512;
+/// Rows of `op(x)` up to which nothing is packed: it would cost more than it saves.
+const FEW: usize = 3;
 /// Multiply-accumulates below which threads cost more than they save.
 const WORTH_THREADS: usize = 1 << 20;
 
@@ -87,6 +89,14 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     MULTIPLIED_HERE.set(MULTIPLIED_HERE.get() + work as u64);
     let parallel = threads > 1 && work > WORTH_THREADS;
+    if rows <= FEW
+        && let (Source::Array(x), Source::Array(y)) = (x, y)
+    {
+        for (out, x) in out.chunks_exact_mut(columns).zip(x.rows()) {
+            kernel.run_row(out, &x.to_vec(), y);
+        }
+        return;
+    }
     // Slices as equal as can be: a last one of a few would cost as much as any to end.
     let slice = inner.div_ceil(inner.div_ceil(DEPTH));
     let share = if parallel { rows.div_ceil(threads) } else { rows };

@@ -9,6 +9,7 @@
 mod ifma;
 
 use super::pack::{LANE, Lane, Layout};
+use ndarray::ArrayView2;
 use std::sync::OnceLock;
 
 /// An instruction set that the kernel was compiled for. A value of this type is a proof that this
@@ -104,6 +105,19 @@ impl Kernel {
         }
     }
 
+    /// Adds x y to one row of a result: each element of `y` is used once, so that nothing is packed.
+    pub(super) fn run_row(self, out: &mut [u64], x: &[u64], y: ArrayView2<u64>) {
+        match self.0 {
+            Set::Portable => row(out, x, y),
+            // SAFETY: `available` made this value, so the machine has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { row_avx2(out, x, y) },
+            // SAFETY: as above; `ifma::detected` asks for these, too.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Ifma => unsafe { row_avx512(out, x, y) },
+        }
+    }
+
     /// Adds the product to the block.
     pub(super) fn run(self, block: Block) {
         match self.0 {
@@ -131,6 +145,45 @@ fn avx2(block: Block) {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 fn avx512(block: Block) {
     body::<{ AVX512.rows }, { AVX512.lanes }>(block, AVX512, tile);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn row_avx2(out: &mut [u64], x: &[u64], y: ArrayView2<u64>) {
+    row(out, x, y);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn row_avx512(out: &mut [u64], x: &[u64], y: ArrayView2<u64>) {
+    row(out, x, y);
+}
+
+/// See [`Kernel::run_row`].
+#[inline(always)]
+fn row(out: &mut [u64], x: &[u64], y: ArrayView2<u64>) {
+    if y.strides()[1] != 1 {
+        // A transposed factor: its columns are dot products.
+        for (out, y) in out.iter_mut().zip(y.columns()) {
+            *out = match y.to_slice() {
+                Some(y) => x.iter().zip(y).fold(*out, |sum, (x, y)| sum.wrapping_add(x.wrapping_mul(*y))),
+                None => x.iter().zip(y).fold(*out, |sum, (x, y)| sum.wrapping_add(x.wrapping_mul(*y))),
+            };
+        }
+        return;
+    }
+    let rows = |i: usize| y.row(i).to_slice().unwrap_or(&[]);
+    let (fours, rest) = x.as_chunks::<4>();
+    for (i, &[a, b, c, d]) in fours.iter().enumerate() {
+        let [y_0, y_1, y_2, y_3] = std::array::from_fn(|j| rows(4 * i + j));
+        for (out, (((p, q), r), s)) in out.iter_mut().zip(y_0.iter().zip(y_1).zip(y_2).zip(y_3)) {
+            let [p, q, r, s] = [a.wrapping_mul(*p), b.wrapping_mul(*q), c.wrapping_mul(*r), d.wrapping_mul(*s)];
+            *out = out.wrapping_add(p.wrapping_add(q)).wrapping_add(r.wrapping_add(s));
+        }
+    }
+    for (i, x) in rest.iter().enumerate() {
+        out.iter_mut().zip(rows(4 * fours.len() + i)).for_each(|(out, y)| *out = out.wrapping_add(x.wrapping_mul(*y)));
+    }
 }
 
 /// `M` and `N` are the layout's rows and lanes. Of a panel's last columns there may be fewer: `tile` is told how many count.

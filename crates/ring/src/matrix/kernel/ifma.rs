@@ -30,6 +30,8 @@ pub(super) fn detected() -> bool {
     let name = __cpuid(0);
     [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
         && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512ifma")
         && is_x86_feature_detected!("avx512vnni")
 }
