@@ -46,7 +46,7 @@ impl Lane {
 
 /// What lane 0 has told another lane to do: a step, on what all lanes have in common and on rows of its own.
 pub struct Told<N> {
-    /// The step, counted from 0.
+    /// The step, counted from 0, or what else lane 0 has called it.
     pub step: u64,
     /// The same in all lanes.
     pub common: Vec<N>,

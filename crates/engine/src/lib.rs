@@ -288,6 +288,13 @@ pub trait Engine: Sized {
     fn lane(&self) -> Lane {
         Lane::ALONE
     }
+    /// Each lane's rows of these, one below the other, at lane 0; the other lanes keep their own.
+    ///
+    /// # Errors
+    /// Another lane is gone, or has something of another shape.
+    fn below(&mut self, x: Vec<Self::Num>) -> Result<Vec<Self::Num>> {
+        Ok(x)
+    }
     /// Lane 0: has the others begin a step, with all of `common` and with their rows of each of `rows`; gives its own rows of those. From here
     /// until [`Engine::whole_batch`] matrices are a lane's rows of a batch.
     ///

@@ -137,6 +137,9 @@ impl<P: Protocols> Engine for Secure<P> {
     fn follow(&mut self) -> EngineResult<Option<Told<Self::Num>>> {
         Ok(P::follow(&mut self.party)?)
     }
+    fn below(&mut self, x: Vec<Self::Num>) -> EngineResult<Vec<Self::Num>> {
+        Ok(P::below(&mut self.party, x)?)
+    }
     fn whole_batch(&mut self) {
         P::set_apart(&mut self.party, false);
     }

@@ -69,7 +69,7 @@ impl Trainer {
         let layer = "evaluate";
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(chunk), |e, part, _| {
-                let logits = self.forward(e, state, &part.x)?;
+                let (logits, _) = self.outputs(e, state, &part.x, false)?;
                 self.right(e, &logits, &part.y)
             })
         })?;
@@ -105,10 +105,7 @@ impl Trainer {
     ) -> Result<Hidden<E::Num>> {
         let value = e.within(layer, |e| {
             in_chunks(e, data, self.at_a_time(LOSS_ROWS), |e, part, rows| {
-                let (z, outputs) = match seen {
-                    Some(_) => self.forward_seen(e, state, &part.x)?,
-                    None => (self.forward(e, state, &part.x)?, Vec::new()),
-                };
+                let (z, outputs) = self.outputs(e, state, &part.x, seen.is_some())?;
                 let losses = self.loss_kind().losses(e, &z, &part.y, self.scales())?;
                 let weights = weights.map(|weights| e.gather(weights, Index::Rows(rows)));
                 let losses = self.weighed(e, losses, &part.y, weights.as_ref())?;
@@ -145,19 +142,21 @@ fn in_chunks<E: Engine>(
     Ok(Some(e.sum(&row, Sum::Cols)))
 }
 
-/// What `f` gives for `chunk` records at a time, of which it is told the places.
+/// What `f` gives for `chunk` records at a time, of which it is told the places. Lanes divide each chunk evenly, but for a last one of fewer records than there are lanes.
 pub(crate) fn each_chunk<E: Engine, T>(
     e: &mut E,
     data: &Data<E::Num>,
     chunk: usize,
     mut f: impl FnMut(&mut E, &Data<E::Num>, &[usize]) -> EngineResult<T>,
 ) -> EngineResult<Vec<T>> {
-    let rows: Vec<usize> = (0..e.shape(&data.x)[0]).collect();
+    let (rows, of): (Vec<usize>, _) = ((0..e.shape(&data.x)[0]).collect(), e.lane().of);
     let part = |rows: &[usize]| {
         let part = data.select(e, rows);
         f(e, &part, rows)
     };
-    rows.chunks(chunk.max(1)).map(part).collect()
+    let chunk = (chunk / of).max(1) * of;
+    let (even, rest) = rows.split_at(rows.len() / of * of);
+    even.chunks(chunk).chain(rest.chunks(chunk)).map(part).collect()
 }
 
 /// How many of a column's outputs are not negative where the label is 1, and negative where it is 0: with b = [z >= 0],

@@ -3,11 +3,18 @@
 //! Lane 0 runs the training as if it were alone: the data, the state, checkpoints and all that is opened are its affair. In each step it gives the other lanes
 //! the parameters, and their rows of the batch. All lanes go forward and back through their rows; what is a sum over the batch, the gradients by parameters, comes
 //! together in lane 0 before it is truncated, so it is rounded once. The optimiser works in lane 0 alone.
+//!
+//! Where figures are computed, each lane goes forward through its rows of the records, and lane 0 has all outputs again. What is made of them, and opened, is
+//! its affair alone.
 
 use crate::optimisers::At;
 use crate::train::{Data, State};
 use crate::{Best, Error, Result, Trainer};
 use trefoil_engine::{Engine, Error as EngineError, Result as EngineResult, Told};
+
+/// What an evaluation is called in the place of a step: whether the outputs of watched nodes are wanted, too.
+const OUTPUTS: u64 = 0;
+const WATCHED: u64 = 1;
 
 impl Trainer {
     /// Whether the training can be split between so many lanes.
@@ -46,6 +53,53 @@ impl Trainer {
         self.of_own_rows(e, state, rows, at)
     }
 
+    /// Lane 0: what the network makes of these records, and the outputs of its watched nodes, if they are wanted. All lanes go through their rows of them, where
+    /// lanes divide these evenly.
+    pub(crate) fn outputs<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        x: &E::Num,
+        watched: bool,
+    ) -> EngineResult<(E::Num, Vec<E::Num>)> {
+        let lane = e.lane();
+        if !lane.has_others() || !e.shape(x)[0].is_multiple_of(lane.of) {
+            return self.outputs_here(e, state, x, watched);
+        }
+        let common: Vec<&E::Num> = state.params.iter().collect();
+        let rows = e.lead(if watched { WATCHED } else { OUTPUTS }, &common, &[x])?;
+        match &rows[..] {
+            [x] => self.outputs_of_own_rows(e, state, x, watched),
+            _ => Err(EngineError::Shape { what: "rows of a lane", left: [rows.len(), 1], right: [1, 1] }),
+        }
+    }
+
+    fn outputs_here<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        x: &E::Num,
+        watched: bool,
+    ) -> EngineResult<(E::Num, Vec<E::Num>)> {
+        if watched { self.forward_seen(e, state, x) } else { Ok((self.forward(e, state, x)?, vec![])) }
+    }
+
+    fn outputs_of_own_rows<E: Engine>(
+        &self,
+        e: &mut E,
+        state: &State<E::Num>,
+        x: &E::Num,
+        watched: bool,
+    ) -> EngineResult<(E::Num, Vec<E::Num>)> {
+        let made = self.outputs_here(e, state, x, watched);
+        e.whole_batch();
+        let (z, mut all) = made?;
+        all.push(z);
+        let mut all = e.below(all)?;
+        let z = all.pop().ok_or(EngineError::Shape { what: "outputs of lanes", left: [0, 0], right: [1, 1] })?;
+        Ok((z, all))
+    }
+
     /// Another lane: takes part in one step after the other until lane 0 says that there is no other.
     ///
     /// # Errors
@@ -54,7 +108,16 @@ impl Trainer {
         while let Some(Told { step, common, rows }) = e.follow()? {
             // What an optimiser keeps is in lane 0; here its formats are enough.
             let state = State { params: common, kept: self.nothing_kept(e)?, best: Best::none(vec![]), statistics: None };
-            self.of_own_rows(e, &state, rows, self.at(step))?;
+            match &rows[..] {
+                // Records without labels: to be evaluated.
+                [x] if state.params.len() == self.network().params().len() => {
+                    let watched = step == WATCHED;
+                    // As lane 0 books it.
+                    let layer = if watched { "loss" } else { "evaluate" };
+                    e.within(layer, |e| self.outputs_of_own_rows(e, &state, x, watched))?;
+                }
+                _ => drop(self.of_own_rows(e, &state, rows, self.at(step))?),
+            }
         }
         Ok(())
     }

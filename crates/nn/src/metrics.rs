@@ -100,7 +100,7 @@ impl Trainer {
         let mut parts: BTreeMap<Part, Vec<E::Num>> = BTreeMap::new();
         let mut ranked: [Vec<E::Num>; 2] = Default::default();
         each_chunk(e, data, self.at_a_time(CHUNK), |e, data, _| {
-            let (z, y) = (self.forward(e, state, &data.x)?, &data.y);
+            let (z, y) = (self.outputs(e, state, &data.x, false)?.0, &data.y);
             let mut add = |part, sum| parts.entry(part).or_default().push(sum);
             if table {
                 add(Part::Table, self.table(e, &z, y)?);

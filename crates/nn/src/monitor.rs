@@ -171,7 +171,7 @@ impl Trainer {
     fn watch<E: Engine>(&self, e: &mut E, state: &State<E::Num>, data: &Data<E::Num>, seen: &mut Seen<E::Num>) -> Result<()> {
         e.within(LAYER, |e| {
             each_chunk(e, data, self.at_a_time(LOSS_ROWS), |e, part, _| {
-                let (_, outputs) = self.forward_seen(e, state, &part.x)?;
+                let (_, outputs) = self.outputs(e, state, &part.x, true)?;
                 seen.take(e, &outputs)
             })
         })?;

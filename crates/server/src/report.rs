@@ -130,7 +130,7 @@ impl OfRanks {
 pub struct Report {
     /// Which of the three.
     pub id: Id,
-    /// Payload sent to P0, P1 and P2 in training steps.
+    /// Payload that lane 0 sent to P0, P1 and P2 in training steps.
     pub step_bytes: [u64; 3],
     /// Growth of depth in training steps.
     pub step_rounds: u64,
@@ -185,14 +185,12 @@ impl Tally {
         (bytes, rounds)
     }
 
-    /// Other ranks take part in steps and in nothing else.
     pub(crate) fn report(self, p: &Party, ranks: &OfRanks, from_owners: u64, seen: &Seen) -> Report {
-        let sent = ranks.sent();
         Report {
             id: p.id,
-            step_bytes: [0, 1, 2].map(|to| self.bytes[to] + sent[to] - p.cost.sent[to]),
+            step_bytes: self.bytes,
             step_rounds: self.rounds,
-            sent,
+            sent: ranks.sent(),
             wire: ranks.wire(),
             from_owners,
             frames_seen: ranks.sum(|rank| rank.frames_seen),

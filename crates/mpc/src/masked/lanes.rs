@@ -115,6 +115,43 @@ pub fn sum(p: &mut Party, x: Num<Share>) -> Result<Num<Share>> {
     unpack(&mut &words[..])
 }
 
+/// Each lane's rows of these matrices, one below the other, at lane 0; the other lanes keep their own.
+///
+/// # Errors
+/// A rank is gone, or has something of another shape.
+pub fn below(p: &mut Party, x: Vec<Num<Share>>) -> Result<Vec<Num<Share>>> {
+    let Some(mut lanes) = p.lanes() else { return Ok(x) };
+    let Lane { rank, of } = lanes.lane();
+    let words = |x: &Num<Share>| {
+        let mut words = vec![];
+        pack(x, &mut words);
+        words
+    };
+    if rank > 0 {
+        x.iter().try_for_each(|x| lanes.give(0, words(x)))?;
+        return Ok(x);
+    }
+    let mut all_rows = |x: &Num<Share>| {
+        let mut each = vec![words(x)];
+        for rank in 1..of {
+            let theirs = lanes.take(rank)?;
+            if theirs.len() != each[0].len() || theirs[..HEAD] != each[0][..HEAD] {
+                return Err(of_another_length(rank, theirs.len(), each[0].len()));
+            }
+            each.push(theirs);
+        }
+        // Words are row by row, so rows below one another are words behind one another, part by part.
+        let [rows, columns] = x.share.shape;
+        let mut all = each[0][..HEAD].to_vec();
+        all[0] = (rows * of) as u64;
+        for part in (HEAD..each[0].len()).step_by((rows * columns).max(1)) {
+            each.iter().for_each(|words| all.extend(&words[part..part + rows * columns]));
+        }
+        unpack(&mut &all[..])
+    };
+    x.iter().map(&mut all_rows).collect()
+}
+
 /// Lane 0's matrices at all lanes, which go on where lane 0 is in the program.
 ///
 /// # Errors

@@ -106,6 +106,9 @@ impl Protocols for Riders {
     fn follow(p: &mut Party) -> Result<Option<Told<Num>>> {
         lanes::follow(p)
     }
+    fn below(p: &mut Party, x: Vec<Num>) -> Result<Vec<Num>> {
+        lanes::below(p, x)
+    }
     fn set_apart(p: &mut Party, apart: bool) {
         p.set_apart(apart);
     }

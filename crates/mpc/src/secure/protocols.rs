@@ -130,6 +130,9 @@ pub trait Protocols {
     fn follow(_: &mut Self::Host) -> Result<Option<Told<Num<Self::Share>>>> {
         Ok(None)
     }
+    fn below(_: &mut Self::Host, x: Vec<Num<Self::Share>>) -> Result<Vec<Num<Self::Share>>> {
+        Ok(x)
+    }
     fn set_apart(_: &mut Self::Host, _: bool) {}
     fn products_over(&mut self, p: &mut Self::Host, z: &[Factors<'_, Self::Share>], _: &[bool]) -> Result<Vec<Self::Share>> {
         self.products(p, z)

@@ -166,9 +166,12 @@ impl Layer for BatchNorm {
         if at.mode == Mode::Evaluate {
             let apart = e.sub(x, &spread(e, mean, sides))?;
             let bits = e.format(&apart).bits;
-            let inverse = self.inverse(e, variance, GAMMA + e.format(gamma).frac)?;
-            let [scale] = e.products([self.scale(e, gamma, &inverse, bits)])?;
-            e.settle(&[&scale])?;
+            let [scale] = e.in_lane_0(|e| {
+                let inverse = self.inverse(e, variance, GAMMA + e.format(gamma).frac)?;
+                let [scale] = e.products([self.scale(e, gamma, &inverse, bits)])?;
+                e.settle(&[&scale])?;
+                Ok([scale])
+            })?;
             let [y] = e.products([Product::mul(&apart, &spread_rows(e, &scale, rows, sides), at.formats.out).plus(&bias)])?;
             return Ok((y, None));
         }
