@@ -276,8 +276,8 @@ impl<E: Element + Send> Lie for Adapting<E> {
             // Two groups, of which the second is false by 2^63.
             self.error = E::ZERO - E::challenge(Prg::from_seed(&seed).words(3)[1]).times(1 << 63);
         }
-        if let (true, Some(added)) = (frame.label == "proof.challenge", self.added.take()) {
-            self.error = value(added, E::challenge(words()[0]));
+        if frame.label == "proof.challenge" {
+            self.error = self.added.take().map_or(E::ZERO, |added| value(added, E::challenge(words()[0])));
         }
     }
 }

@@ -15,6 +15,7 @@ mod masked_correct;
 mod masked_cost;
 mod masked_privacy;
 mod proof;
+mod proven;
 mod question;
 mod sabotage;
 mod securenn_correct;
