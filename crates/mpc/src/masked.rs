@@ -16,6 +16,7 @@ mod input;
 pub mod land;
 pub mod lanes;
 pub mod lift;
+pub(crate) mod matrix;
 mod plan;
 pub mod powers;
 pub mod product;

@@ -46,7 +46,7 @@ impl Bit {
     }
 
     fn map(&self, shape: [usize; 2], f: impl FnOnce(&Tensor) -> Tensor) -> Bit {
-        let x = f(&super::share::tensor(self.shape, self.words()));
+        let x = f(&super::matrix::tensor(self.shape, self.words()));
         Bit::new(shape, planes::pack(x.as_standard_layout().as_slice().unwrap_or(&[])))
     }
 

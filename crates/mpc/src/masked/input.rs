@@ -6,8 +6,9 @@
 //! Opening to the model owner: P0 sends m and H(l_0), P1 sends l_1 and H(m), P2 sends l_0 and H(l_1). Each of the three is vouched for by
 //! both parties that know it; the owner outputs m - l_0 - l_1 or nothing.
 
+use super::matrix::{elements, tensor};
 use super::range::Piece;
-use super::share::{Share, elements, tensor};
+use super::share::Share;
 use super::{Masked, Num};
 use crate::range::Block;
 use crate::rows::Rows;

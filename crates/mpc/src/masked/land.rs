@@ -9,8 +9,9 @@
 //! 1 round; 2f bits an element ahead of time, 2 (64 - f) in the round.
 
 use super::deal::{Deal, Of};
+use super::matrix::tensor;
 use super::product::{packed, share};
-use super::share::{Share, tensor};
+use super::share::Share;
 use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Price, Result};
 

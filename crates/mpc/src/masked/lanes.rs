@@ -3,7 +3,8 @@
 //! No protocol: a rank gives another what its own party holds. Linear operations act on each part of a share alike, so the sum over ranks of a matrix's shares is the
 //! shares of the sum.
 
-use super::share::{Share, elements, tensor};
+use super::matrix::{elements, tensor};
+use super::share::Share;
 use crate::lanes::{ANSWER, DISMISS, STEP, of_another_length};
 use crate::secure::Num;
 use crate::{Error, Party, Result};

@@ -4,7 +4,8 @@
 //! are whole already. See product.rs for where e_j comes from and docs/masked.md for why.
 
 use super::deal::{Numbers, PIECE};
-use super::share::{Lift, Share, elements, tensor};
+use super::matrix::{elements, tensor};
+use super::share::{Lift, Share};
 use crate::round::{Receive, Round};
 use crate::{Id, Part, Party, Price, Result};
 use std::sync::Arc;

@@ -23,8 +23,9 @@
 //! | an opening, cut by f bits | 1 | 2 (k - f) |
 
 use super::Bit;
+use super::matrix::elements;
 use super::product::packed;
-use super::share::{Share, elements};
+use super::share::Share;
 use crate::flight::{self, Opening, low};
 use crate::round::{Receive, Sent};
 use crate::{Id, Op, Pair, Part, Party, Prg, Result};

@@ -32,7 +32,8 @@
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
 use super::deal::{Deal, Kind, Numbers, Of, PIECE};
-use super::share::{Share, elements, tensor};
+use super::matrix::{elements, tensor};
+use super::share::Share;
 use crate::cut::Cut;
 use crate::{Id, Op, Pair, Part, Party, Prg, Price, Result};
 use trefoil_engine::Lane;

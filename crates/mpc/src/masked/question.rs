@@ -17,7 +17,8 @@
 //! even where l_1 is short enough to be tried out.
 
 use super::lift::lift;
-use super::share::{Share, elements, tensor};
+use super::matrix::{elements, tensor};
+use super::share::Share;
 use super::{Masked, Num};
 use crate::question::{Question, Told};
 use crate::{Id, Op, Pair, Part, Party, Price, Result};

@@ -35,7 +35,8 @@
 //! | k = 1, a label     | 3      | 2 + 63                        | 6                             |
 
 use super::deal::{Deal, Of};
-use super::share::{Share, elements, reconstruct, reconstruct_cost, tensor};
+use super::matrix::{elements, tensor};
+use super::share::{Share, reconstruct, reconstruct_cost};
 use super::{Bit, and, drelu, product::packed, select};
 use crate::range::Range;
 use crate::secure::Shares;

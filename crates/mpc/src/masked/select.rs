@@ -9,8 +9,9 @@
 //! second Select by the same bit (the backward pass) uses A again: 8 ahead of time.
 
 use super::deal::{Deal, Numbers, Of, PIECE};
+use super::matrix::{elements, tensor};
 use super::product::{own_mask, share};
-use super::share::{Share, elements, tensor};
+use super::share::Share;
 use super::{Bit, lift::lift};
 use crate::{Id, Pair, Part, Party, Price, Result};
 use trefoil_net::Ring;

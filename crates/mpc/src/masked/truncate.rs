@@ -8,8 +8,9 @@
 //! Rounds: none, and 1 for the lift. Bits an element: 64 + f ahead of time, 2f for the lift.
 
 use super::deal::{Deal, Kind, Of};
+use super::matrix::{elements, tensor};
 use super::product::share;
-use super::share::{Share, elements, tensor};
+use super::share::Share;
 use crate::cut::Cut;
 use crate::{Id, Pair, Party, Price, Result};
 

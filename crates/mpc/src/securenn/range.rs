@@ -6,8 +6,8 @@
 //! SecureNN has no such protocol, and its own comparison would cost 21 bits for each bit of the words: the check is the same for both suites.
 
 use crate::masked::Share;
+use crate::masked::matrix::tensor;
 use crate::masked::range::Piece;
-use crate::masked::share::tensor;
 use crate::range::Block;
 use crate::{Id, Pair, Part, Party, Result};
 
