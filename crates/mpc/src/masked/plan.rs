@@ -230,6 +230,16 @@ impl Protocols for Riders {
         books.set_apart(true);
         Ok(rows)
     }
+    /// A plan of any lane goes on as lane 0 does.
+    fn below(books: &mut Books, x: Vec<Num<Planned>>) -> Result<Vec<Num<Planned>>> {
+        let of = books.lane().of;
+        let all_rows = |x: Num<Planned>| {
+            let rows = x.share.shape[0];
+            let places: Vec<usize> = (0..rows * of).map(|i| i % rows.max(1)).collect();
+            Num::new(x.share.gather(Index::Rows(&places)), x.format)
+        };
+        Ok(x.into_iter().map(all_rows).collect())
+    }
     fn set_apart(books: &mut Books, apart: bool) {
         books.set_apart(apart);
     }
