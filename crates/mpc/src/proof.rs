@@ -30,18 +30,20 @@ mod claim;
 mod galois;
 mod messages;
 mod stage;
+mod vector;
 
-pub use claim::Claim;
+pub use claim::{Claim, Factor, First, Sign};
 pub use galois::{Element, Galois, OfBits, OfWords};
+pub use vector::{Ring, Vector, Words};
 
 use crate::{Error, Id, Pair, Party, Prg, Result};
-use claim::Grouped;
+use claim::{Grouped, Side};
 use messages::{Message, Role, Roles, challenge, pass, share};
 use sha2::{Digest, Sha256};
 use trefoil_net::At;
 
 /// One of three proofs, as a party holds it. What it does not know is 0, and is not used.
-struct Proof<'a, E> {
+struct Proof<'a, R: Ring> {
     roles: Roles,
     /// This party's.
     role: Role,
@@ -51,20 +53,22 @@ struct Proof<'a, E> {
     /// The verifiers'.
     challenges: Option<Prg>,
     /// The prover's and the first verifier's.
-    alpha: E,
+    alpha: R::Element,
     /// The prover's and the second verifier's.
-    beta: E,
+    beta: R::Element,
     /// All challenges so far.
     given: Sha256,
-    x: Vec<E>,
-    y: Vec<E>,
+    x: R::Vector,
+    y: R::Vector,
+    /// x'' and y''.
+    shown: [R::Element; 2],
     /// A verifier's share of what <x, y> has to be.
-    tau: E,
+    tau: R::Element,
 }
 
-impl<E> Proof<'_, E> {
+impl<R: Ring> Proof<'_, R> {
     /// What the prover says, and nobody else.
-    fn said(&self, by_prover: impl FnOnce(&Self) -> Vec<E>) -> Vec<E> {
+    fn said(&self, by_prover: impl FnOnce(&Self) -> Vec<R::Element>) -> Vec<R::Element> {
         if self.role == Role::Prover { by_prover(self) } else { vec![] }
     }
 }
@@ -77,23 +81,20 @@ type Each<T> = [T; 3];
 /// # Errors
 /// [`Error::Rejected`]: a claim is false, or one of the three has deviated in the proof. Other errors are those of the network, and messages that cannot be. After any
 /// of them nothing that the claims are about may be used, or opened.
-pub fn prove<E: Element>(p: &mut Party, claims: &Each<Vec<Claim>>, variables: u32) -> Result<()> {
-    let mut proofs = begin::<E>(p, claims, variables)?;
-    let rows = proofs.iter().map(|proof| proof.claims.rows()).max().unwrap_or_default();
-    let folds = rows.next_power_of_two().trailing_zeros();
-
+pub fn prove<R: Ring>(p: &mut Party, claims: &Each<Vec<Claim>>, variables: u32) -> Result<()> {
+    let mut proofs = begin::<R>(p, claims, variables)?;
+    let mut longest = proofs.iter().map(|proof| proof.claims.len()).max().unwrap_or_default();
     first_stage(p, &mut proofs, variables)?;
-    proofs.iter_mut().for_each(|proof| proof.x.resize(1 << folds, E::ZERO));
-    proofs.iter_mut().for_each(|proof| proof.y.resize(1 << folds, E::ZERO));
-    for _ in 0..folds {
+    while longest > 1 {
         fold(p, &mut proofs)?;
+        longest = R::Element::half(longest);
     }
     end(p, &mut proofs)?;
     compare_challenges(p, &proofs)?;
     last(p, &proofs)
 }
 
-fn begin<'a, E: Element>(p: &mut Party, claims: &'a Each<Vec<Claim>>, variables: u32) -> Result<Each<Proof<'a, E>>> {
+fn begin<'a, R: Ring>(p: &mut Party, claims: &'a Each<Vec<Claim>>, variables: u32) -> Result<Each<Proof<'a, R>>> {
     let [a, b, c] = claims;
     Ok([
         begun(p, Roles::ALL[0], Grouped::new(a, variables))?,
@@ -102,76 +103,85 @@ fn begin<'a, E: Element>(p: &mut Party, claims: &'a Each<Vec<Claim>>, variables:
     ])
 }
 
-fn begun<'a, E: Element>(p: &mut Party, roles: Roles, claims: Grouped<'a>) -> Result<Proof<'a, E>> {
+fn begun<'a, R: Ring>(p: &mut Party, roles: Roles, claims: Grouped<'a>) -> Result<Proof<'a, R>> {
     let op = p.op();
     let Roles { prover, first, second } = roles;
     let mut shared = |a: Id, b: Id, label| match p.id == a || p.id == b {
         true => p.draw(op, Pair::of(a, b), label).map(Some),
         false => Ok(None),
     };
-    let element = |prg: Option<Prg>| prg.map_or(E::ZERO, |mut prg| E::of(&prg.words(E::DEGREE)));
+    let element = |prg: Option<Prg>| prg.map_or(R::Element::ZERO, |mut prg| R::Element::of(&prg.words(R::Element::DEGREE)));
     let pads = shared(prover, second, "proof.pads")?;
     let challenges = shared(first, second, "proof.challenges")?;
     let alpha = element(shared(prover, first, "proof.alpha")?);
     let beta = element(shared(prover, second, "proof.beta")?);
-    let (given, tau) = (Sha256::new(), E::ZERO);
-    Ok(Proof { roles, role: roles.of(p.id), claims, pads, challenges, alpha, beta, given, x: vec![], y: vec![], tau })
+    let (given, tau) = (Sha256::new(), R::Element::ZERO);
+    let [x, y] = [0, 1].map(|_| R::Vector::default());
+    Ok(Proof {
+        roles,
+        role: roles.of(p.id),
+        claims,
+        pads,
+        challenges,
+        alpha,
+        beta,
+        given,
+        x,
+        y,
+        shown: [R::Element::ZERO; 2],
+        tau,
+    })
 }
 
 /// All claims become one sum of products of two vectors, folded over their slots.
-fn first_stage<E: Element>(p: &mut Party, proofs: &mut Each<Proof<'_, E>>, variables: u32) -> Result<()> {
+fn first_stage<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>, variables: u32) -> Result<()> {
     let weights = messages::weights(p, proofs)?;
     let of_rows = [0, 1, 2].map(|i| proofs[i].claims.of_rows(&weights[i]));
-    let words = proofs.each_ref().map(|proof| [proof.claims.words(false), proof.claims.words(true)]);
-    for (proof, weights) in proofs.iter_mut().zip(&weights) {
-        proof.tau = proof.claims.tau(weights);
-    }
+    let rows = proofs.each_ref().map(|proof| [Side::X, Side::Y].map(|side| proof.claims.rows(side)));
     // Of the sums at all points the first is left out: the claim says what the sums at the slots add up to.
-    let sums = |i: usize| stage::sums(&of_rows[i], &words[i][0], &words[i][1], variables).split_off(1);
+    let sums = |i: usize| R::Vector::sums(&of_rows[i], &rows[i][0], &rows[i][1], variables).split_off(1);
     let said = [0, 1, 2].map(|i| proofs[i].said(|_| sums(i)));
     let shares = share(p, proofs, "proof.stage", said, 3usize.pow(variables) - 1)?;
     let r = challenge(p, proofs, variables as usize, false)?;
     for (i, proof) in proofs.iter_mut().enumerate() {
         if proof.role != Role::Prover {
-            let mut values = vec![proof.tau];
+            // Of matrices nothing is folded yet: what their products have to be is added behind the stage.
+            let [of_words, of_matrices] = proof.claims.tau::<R>(&weights[i]);
+            let mut values = vec![of_words];
             values.extend(&shares[i]);
             for (slot, weight) in weights[i].slots.iter().enumerate().skip(1) {
                 values[0] = values[0] - *weight * values[stage::point(slot, variables)];
             }
-            proof.tau = stage::interpolated(&values, &r[i]);
+            proof.tau = stage::interpolated(&values, &r[i]) + of_matrices;
         }
-        let [x, y] = words[i].each_ref().map(|words| stage::folded(words, &r[i]));
-        proof.x = x.into_iter().zip(&of_rows[i]).map(|(x, weight)| x * *weight).collect();
-        proof.y = y;
+        let (eq, [x, y]) = (stage::eq(&r[i]), &rows[i]);
+        proof.x.push_folded(x, &eq, &of_rows[i]);
+        proof.y.push_folded(y, &eq, &[]);
+        for (vector, side) in [(&mut proof.x, Side::X), (&mut proof.y, Side::Y)] {
+            proof.claims.vectors::<R>(&weights[i], side).into_iter().for_each(|element| vector.push(element));
+        }
     }
     Ok(())
 }
 
 /// Two halves become one.
-fn fold<E: Element>(p: &mut Party, proofs: &mut Each<Proof<'_, E>>) -> Result<()> {
-    let difference = |high: &[E], low: &[E]| high.iter().zip(low).map(|(high, low)| *high - *low).collect::<Vec<_>>();
-    let halves = |Proof { x, y, .. }: &Proof<'_, E>| {
-        let ((x_low, x_high), (y_low, y_high)) = (x.split_at(x.len() / 2), y.split_at(y.len() / 2));
-        vec![E::inner(x_low, y_low), E::inner(&difference(x_high, x_low), &difference(y_high, y_low))]
-    };
-    let said = proofs.each_ref().map(|proof| proof.said(halves));
+fn fold<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>) -> Result<()> {
+    let said = proofs.each_ref().map(|proof| proof.said(|Proof { x, y, .. }| x.halves(y).to_vec()));
     let shares = share(p, proofs, "proof.fold", said, 2)?;
     let r = challenge(p, proofs, 1, false)?;
     for (proof, (share, r)) in proofs.iter_mut().zip(shares.iter().zip(&r)) {
         if let [at_0, inf] = share[..] {
             proof.tau = stage::quadratic(at_0, proof.tau - at_0, inf, r[0]);
         }
-        for vector in [&mut proof.x, &mut proof.y] {
-            let high = vector.split_off(vector.len() / 2);
-            vector.iter_mut().zip(high).for_each(|(low, high)| *low = *low + r[0] * (high - *low));
-        }
+        proof.x.bind(r[0]);
+        proof.y.bind(r[0]);
     }
     Ok(())
 }
 
 /// The pair that is left is hidden: what is shown of it lies on lines to random elements, and not at their beginning.
-fn end<E: Element>(p: &mut Party, proofs: &mut Each<Proof<'_, E>>) -> Result<()> {
-    let lines = |Proof { x, y, alpha, beta, .. }: &Proof<'_, E>| vec![*alpha * *beta, (*alpha - x[0]) * (*beta - y[0])];
+fn end<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>) -> Result<()> {
+    let lines = |Proof { x, y, alpha, beta, .. }: &Proof<'_, R>| vec![*alpha * *beta, (*alpha - x.first()) * (*beta - y.first())];
     let said = proofs.each_ref().map(|proof| proof.said(lines));
     let shares = share(p, proofs, "proof.end", said, 2)?;
     let r = challenge(p, proofs, 1, true)?;
@@ -179,17 +189,16 @@ fn end<E: Element>(p: &mut Party, proofs: &mut Each<Proof<'_, E>>) -> Result<()>
         if let [at_1, inf] = share[..] {
             proof.tau = stage::quadratic(proof.tau, at_1, inf, r[0]);
         }
-        proof.x[0] = proof.x[0] + r[0] * (proof.alpha - proof.x[0]);
-        proof.y[0] = proof.y[0] + r[0] * (proof.beta - proof.y[0]);
+        proof.shown = [(proof.x.first(), proof.alpha), (proof.y.first(), proof.beta)].map(|(z, mask)| z + r[0] * (mask - z));
     }
     Ok(())
 }
 
 /// A second verifier says whether the prover was given its own challenges. Before this nobody sends what would tell a first verifier something if they were others.
-fn compare_challenges<E: Element>(p: &mut Party, proofs: &Each<Proof<'_, E>>) -> Result<()> {
+fn compare_challenges<R: Ring>(p: &mut Party, proofs: &Each<Proof<'_, R>>) -> Result<()> {
     const GIVEN: Message = Message { label: "proof.given", from: Role::Prover, to: &[Role::Second], n: 4, bits: 64 };
     const RIGHT: Message = Message { label: "proof.right", from: Role::Second, to: &[Role::Prover], n: 1, bits: 64 };
-    let digest = |proof: &Proof<'_, E>| -> Vec<u64> {
+    let digest = |proof: &Proof<'_, R>| -> Vec<u64> {
         let digest = proof.given.clone().finalize();
         digest.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
     };
@@ -203,14 +212,21 @@ fn compare_challenges<E: Element>(p: &mut Party, proofs: &Each<Proof<'_, E>>) ->
 }
 
 /// The second verifier puts both shares together.
-fn last<E: Element>(p: &mut Party, proofs: &Each<Proof<'_, E>>) -> Result<()> {
-    let message = Message { label: "proof.last", from: Role::First, to: &[Role::Second], n: 2 * E::DEGREE, bits: E::BITS as u8 };
+fn last<R: Ring>(p: &mut Party, proofs: &Each<Proof<'_, R>>) -> Result<()> {
+    let message = Message {
+        label: "proof.last",
+        from: Role::First,
+        to: &[Role::Second],
+        n: 2 * R::Element::DEGREE,
+        bits: R::Element::BITS as u8,
+    };
     const VERDICT: Message =
         Message { label: "proof.verdict", from: Role::Second, to: &[Role::Prover, Role::First], n: 1, bits: 64 };
-    let theirs = pass(p, proofs, &message, |i| messages::flat(&[proofs[i].x[0], proofs[i].tau]))?;
+    let theirs = pass(p, proofs, &message, |i| messages::flat(&[proofs[i].shown[0], proofs[i].tau]))?;
     let accepts = |i: usize| {
-        let parts: Vec<E> = theirs[i].iter().flat_map(|theirs| theirs.chunks(E::DEGREE)).map(E::of).collect();
-        matches!(parts[..], [x, tau] if x * proofs[i].y[0] == tau + proofs[i].tau)
+        let words = theirs[i].iter().flat_map(|theirs| theirs.chunks(R::Element::DEGREE));
+        let parts: Vec<R::Element> = words.map(R::Element::of).collect();
+        matches!(parts[..], [x, tau] if x * proofs[i].shown[1] == tau + proofs[i].tau)
     };
     let accepted = [0, 1, 2].map(accepts);
     let verdicts = pass(p, proofs, &VERDICT, |i| vec![u64::from(accepted[i])])?;
@@ -221,7 +237,7 @@ fn last<E: Element>(p: &mut Party, proofs: &Each<Proof<'_, E>>) -> Result<()> {
 }
 
 /// All three proofs are as they should be.
-fn hold<E>(p: &Party, proofs: &Each<Proof<'_, E>>, what: &'static str, holds: impl Fn(usize) -> bool) -> Result<()> {
+fn hold<R: Ring>(p: &Party, proofs: &Each<Proof<'_, R>>, what: &'static str, holds: impl Fn(usize) -> bool) -> Result<()> {
     let [step, op] = p.place();
     match (0..3).find(|i| !holds(*i)) {
         None => Ok(()),

@@ -132,6 +132,11 @@ impl Seeds {
         self.taps.push(tap);
     }
 
+    /// What this party is about to send, and to go on with.
+    pub(crate) fn says(&self, label: &'static str, bits: u8, words: &mut [u64]) {
+        self.taps.iter().for_each(|tap| tap.says(label, bits, words));
+    }
+
     /// The labels drawn so far.
     pub fn labels(&self) -> &BTreeSet<&'static str> {
         &self.labels

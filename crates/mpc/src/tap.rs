@@ -1,4 +1,4 @@
-//! What tests may do to a generator: look on, and spoil it. Nothing else sets a tap, and nothing is asked where there is none.
+//! What tests may do to a generator: look on, and spoil it; and what they may make a party say. Nothing else sets a tap, and nothing is asked where there is none.
 //!
 //! A tap sees keys and masks: what is masked under its eyes is hidden from nobody who has what it has seen.
 
@@ -27,6 +27,8 @@ pub trait Tap: Send + Sync {
     fn stream(&self, _draw: &Draw, _seed: &mut [u8; 32]) {}
     /// Of the stream under `seed`, block number `index` of [`BLOCK`](crate::prg::BLOCK) bytes has been expanded.
     fn block(&self, _draw: &Draw, _seed: &[u8; 32], _index: u64, _bytes: &mut [u8]) {}
+    /// This party is about to send these numbers of so many bits, and goes on with what is left here. Asked by the protocols whose messages are proven.
+    fn says(&self, _label: &'static str, _bits: u8, _words: &mut [u64]) {}
 }
 
 /// All taps of a generator.

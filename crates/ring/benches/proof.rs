@@ -7,7 +7,8 @@ use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::Tensor;
 use trefoil_ring::matrix::product;
 use trefoil_ring::proof::binary::{self, BIT_SLOTS};
-use trefoil_ring::proof::small::{ABREAST, Abreast, Lanes, ROWS, fold_bits};
+use trefoil_ring::proof::fold::{fold_bits, fold_words};
+use trefoil_ring::proof::small::{ABREAST, Abreast, Lanes, ROWS};
 use trefoil_ring::proof::{DEGREE, SLOTS, Weights, galois};
 
 fn main() {
@@ -44,12 +45,14 @@ fn first_stage(bencher: Bencher, terms: usize) {
     bencher.counter(ItemsCount::new(terms)).bench_local(|| weights.stage(&x, &y[1..]));
 }
 
-/// What follows it: the slots of each row folded into one element of the ring, which is a product of matrices. As verifier of one side; a prover has two.
-#[divan::bench(args = TERMS)]
-fn fold_slots(bencher: Bencher, terms: usize) {
-    let x = Tensor::from_shape_vec((terms / SLOTS, SLOTS), words(terms)).expect("rows of slots");
-    let eq = Tensor::from_shape_vec((SLOTS, DEGREE), words(SLOTS * DEGREE)).expect("an element a slot");
-    bencher.counter(ItemsCount::new(terms)).bench_local(|| product(&x, false, &eq, false));
+/// What follows it: the slots of each row folded into one element of the ring, without and with the row's weight. As verifier of one side; a prover has both.
+#[divan::bench(args = TERMS, consts = [false, true])]
+fn fold_slots<const WEIGHED: bool>(bencher: Bencher, terms: usize) {
+    let (x, weights) = (words(terms), words(terms / SLOTS));
+    let weights = if WEIGHED { &weights[..] } else { &[] };
+    let eq: Vec<[u64; DEGREE]> = (0..SLOTS).map(|j| words(DEGREE + j)[j..].try_into().expect("an element")).collect();
+    let mut to = vec![Abreast::ZERO; terms / SLOTS / ABREAST + 1];
+    bencher.counter(ItemsCount::new(terms)).bench_local(|| fold_words(&x, &eq, weights, &mut to, 0));
 }
 
 /// The inner product of two vectors over the ring, before its antidiagonals are added up: the first of the binary folds has two of half of the rows.
@@ -87,20 +90,20 @@ fn abreast(elements: usize) -> Vec<Abreast> {
     lanes.as_chunks().0.iter().map(|element| Abreast(*element)).collect()
 }
 
-/// The inner product again, by Karatsuba's method.
+/// Both inner products of the first binary fold, by Karatsuba's method; items are elements of a half.
 #[divan::bench(args = TERMS)]
-fn inner_product_karatsuba(bencher: Bencher, terms: usize) {
-    let half = terms / SLOTS / 2;
-    let (x, y) = (abreast(half), abreast(half + ABREAST));
-    bencher.counter(ItemsCount::new(half)).bench_local(|| galois::inner(&x, &y[1..]));
+fn inner_products_karatsuba(bencher: Bencher, terms: usize) {
+    let (x, y) = (abreast(terms / SLOTS), abreast(terms / SLOTS + ABREAST));
+    let half = x.len().div_ceil(2);
+    bencher.counter(ItemsCount::new(half * ABREAST)).bench_local(|| galois::halves(&x, &y[1..], half));
 }
 
 /// A vector bound to a challenge; items are elements of the result.
 #[divan::bench(args = TERMS)]
 fn bind(bencher: Bencher, terms: usize) {
     let half = terms / SLOTS / 2;
-    let (low, high) = (abreast(half), abreast(half + ABREAST));
-    bencher.counter(ItemsCount::new(half)).bench_local(|| galois::bind(&low, &high[1..], 0x2a5a_6b3c_19d7));
+    let (mut low, high) = (abreast(half), abreast(half + ABREAST));
+    bencher.counter(ItemsCount::new(half)).bench_local(|| galois::bind(&mut low, &high[1..], 0x2a5a_6b3c_19d7));
 }
 
 /// Bits of a step that each of the three proves: comparisons.

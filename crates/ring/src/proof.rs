@@ -18,8 +18,12 @@ pub const POINTS: usize = 3usize.pow(VARIABLES as u32);
 mod wide;
 
 pub mod binary;
+pub mod fold;
 pub mod galois;
 pub mod small;
+mod vector;
+
+pub use vector::{Element, Vector};
 
 const VARIABLES: usize = 5;
 /// Rows whose sums stand in a table, one for each choice of them.
@@ -28,6 +32,12 @@ const TABLE: usize = 4;
 const WIDTH: usize = 64;
 /// Tables for whose rows products are made at a time.
 const TABLES: usize = 16;
+
+/// How long the first half of a vector is, of which two halves are folded into one: of a long one whole groups of [`ABREAST`](small::ABREAST), so that halves lie as the whole does.
+pub fn half(len: usize) -> usize {
+    let half = len.div_ceil(2);
+    if len > small::ABREAST { half.next_multiple_of(small::ABREAST) } else { half }
+}
 
 /// What sums are made of: words, or their low 16 bits with a sign.
 trait Word: Copy + Default {

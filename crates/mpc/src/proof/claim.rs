@@ -1,50 +1,142 @@
 //! Claims, and what becomes of many: one sum under random weights.
 
-use super::Element;
+use super::vector::Vector;
+use super::{Element, Ring};
 use crate::Prg;
+use std::sync::Arc;
+use trefoil_ring::Tensor;
 
 /// For every k: the sum over t of x_t\[k\] y_t\[k\], plus what is linear at each verifier, is 0. One of the three's part of it; all have as many terms, and as many words in each.
 ///
+/// Or the same of matrices: the sum of some products of two, of each of which one verifier knows the left factor and the other the right one.
+///
 /// It holds secrets, and has no `Debug`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Claim {
-    /// A term's words at the prover and the first verifier.
-    x: Vec<Vec<u64>>,
-    /// A term's words at the prover and the second verifier.
-    y: Vec<Vec<u64>>,
+    terms: Terms,
     /// A verifier's linear part.
     linear: Vec<u64>,
+}
+
+#[derive(Clone)]
+enum Terms {
+    /// A term's words at the prover and the first verifier, and at the prover and the second.
+    Words { x: Vec<Vec<u64>>, y: Vec<Vec<u64>> },
+    /// Element (i, j) is weighed by s_i t_j, since s (X Y) t = (s X) (Y t): two vectors, whatever the shape is.
+    Matrices { shape: [usize; 2], terms: Vec<Term>, own: Vec<(Sign, Factor, Factor)> },
+}
+
+/// A matrix, or its transpose.
+#[derive(Clone)]
+pub struct Factor {
+    /// The matrix.
+    pub x: Arc<Tensor>,
+    /// Whether it is the transpose that is meant.
+    pub transposed: bool,
+}
+
+impl Factor {
+    /// Rows and columns, as meant.
+    fn shape(&self) -> [usize; 2] {
+        let [rows, columns] = [self.x.nrows(), self.x.ncols()];
+        if self.transposed { [columns, rows] } else { [rows, columns] }
+    }
+}
+
+/// Which factor of a product of matrices the first verifier knows; the second knows the other one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The left one.
+    Left,
+    /// The right one.
+    Right,
+}
+
+/// How a product counts that one verifier knows whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It is added.
+    Plus,
+    /// It is taken off.
+    Minus,
+}
+
+/// A product of two matrices, as far as a party knows it.
+#[derive(Clone)]
+struct Term {
+    first: First,
+    left: Option<Factor>,
+    right: Option<Factor>,
+}
+
+impl Term {
+    /// Columns of the left factor, and rows of the right one.
+    fn inner(&self) -> usize {
+        self.left.as_ref().map(|left| left.shape()[1]).or(self.right.as_ref().map(|right| right.shape()[0])).unwrap_or_default()
+    }
 }
 
 impl Claim {
     /// At the prover, who knows all factors and is asked for nothing else.
     pub fn at_prover(x: Vec<Vec<u64>>, y: Vec<Vec<u64>>) -> Claim {
-        Claim { x, y, linear: vec![] }
+        Claim { terms: Terms::Words { x, y }, linear: vec![] }
     }
 
     /// At the first verifier.
     pub fn at_first(x: Vec<Vec<u64>>, linear: Vec<u64>) -> Claim {
-        Claim { x, y: vec![], linear }
+        Claim { terms: Terms::Words { x, y: vec![] }, linear }
     }
 
     /// At the second verifier.
     pub fn at_second(y: Vec<Vec<u64>>, linear: Vec<u64>) -> Claim {
-        Claim { x: vec![], y, linear }
+        Claim { terms: Terms::Words { x: vec![], y }, linear }
     }
 
-    fn factors(&self) -> &[Vec<u64>] {
-        if self.x.is_empty() { &self.y } else { &self.x }
+    /// Of matrices of a shape, row by row. At the prover nothing is linear.
+    pub fn of_matrices(shape: [usize; 2], linear: Vec<u64>) -> Claim {
+        Claim { terms: Terms::Matrices { shape, terms: vec![], own: vec![] }, linear }
     }
 
-    fn len(&self) -> usize {
-        self.factors().first().map_or(self.linear.len(), Vec::len)
+    /// With a product of matrices more, of which the prover knows both factors and each verifier its own.
+    pub fn term(mut self, first: First, left: Option<Factor>, right: Option<Factor>) -> Claim {
+        if let Terms::Matrices { terms, .. } = &mut self.terms {
+            terms.push(Term { first, left, right });
+        }
+        self
+    }
+
+    /// With a product more of which this verifier knows both factors: linear to it, and not multiplied out.
+    pub fn own(mut self, sign: Sign, left: Factor, right: Factor) -> Claim {
+        if let Terms::Matrices { own, .. } = &mut self.terms {
+            own.push((sign, left, right));
+        }
+        self
+    }
+
+    /// How many terms of words it has, and how long they are; none if it is one of matrices.
+    fn words(&self) -> [usize; 2] {
+        match &self.terms {
+            Terms::Words { x, y } => {
+                let side = if x.is_empty() { y } else { x };
+                [side.len(), side.first().map_or(self.linear.len(), Vec::len)]
+            }
+            Terms::Matrices { .. } => [0, 0],
+        }
     }
 }
 
-/// All claims of a proof, cut into groups of 2^v: claim k is slot k mod 2^v of a group, and each term of a group is a row.
+/// All claims of a proof. Those of words are cut into groups of 2^v: claim k is slot k mod 2^v of a group, and each term of a group is a row. Behind the rows come the vectors that
+/// matrices have become.
 pub(super) struct Grouped<'a> {
     claims: &'a [Claim],
     slots: usize,
+}
+
+/// One of both vectors, or all that is known to one of both verifiers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    X,
+    Y,
 }
 
 impl<'a> Grouped<'a> {
@@ -53,66 +145,148 @@ impl<'a> Grouped<'a> {
     }
 
     fn groups(&self, claim: &Claim) -> usize {
-        claim.len().div_ceil(self.slots)
+        claim.words()[1].div_ceil(self.slots)
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.claims.iter().map(|claim| self.groups(claim) * claim.factors().len()).sum()
+    /// How many elements each of both vectors has after the first stage.
+    pub(super) fn len(&self) -> usize {
+        let of = |claim: &Claim| match &claim.terms {
+            Terms::Words { .. } => self.groups(claim) * claim.words()[0],
+            Terms::Matrices { terms, .. } => terms.iter().map(Term::inner).sum(),
+        };
+        self.claims.iter().map(of).sum()
     }
 
     /// The words of one side, row after row; claims that would fill up the last group are 0 = 0.
-    pub(super) fn words(&self, second: bool) -> Vec<u64> {
+    pub(super) fn rows(&self, side: Side) -> Vec<u64> {
         let mut words = vec![];
         for claim in self.claims {
-            let side = if second { &claim.y } else { &claim.x };
+            let Terms::Words { x, y } = &claim.terms else { continue };
+            let factors = if side == Side::X { x } else { y };
             for group in 0..self.groups(claim) {
-                for factor in side {
-                    let slot = |j| factor.get(group * self.slots + j).copied().unwrap_or_default();
-                    words.extend((0..self.slots).map(slot));
-                }
+                factors.iter().for_each(|factor| self.push(&mut words, factor, group));
             }
         }
         words
     }
 
+    /// A group's words.
+    fn push(&self, rows: &mut Vec<u64>, words: &[u64], group: usize) {
+        let end = rows.len() + self.slots;
+        rows.extend(words.iter().skip(group * self.slots).take(self.slots));
+        rows.resize(end, 0);
+    }
+
     /// Weights from the seed that the first verifier releases once it has all that the claims are about.
     pub(super) fn weights<E: Element>(&self, seed: &[u8; 32]) -> Weights<E> {
         let groups = self.claims.iter().map(|claim| self.groups(claim)).sum();
-        let mut drawn = Prg::from_seed(seed).words(groups + self.slots).into_iter().map(E::challenge);
-        let groups = drawn.by_ref().take(groups).collect();
+        let shape = |claim: &Claim| if let Terms::Matrices { shape, .. } = claim.terms { shape } else { [0, 0] };
+        let shapes: Vec<[usize; 2]> = self.claims.iter().map(shape).collect();
+        let all = groups + self.slots + shapes.iter().flatten().sum::<usize>();
+        let mut drawn = Prg::from_seed(seed).words(all).into_iter();
+        let mut take = |n: usize| drawn.by_ref().take(n).collect::<Vec<_>>();
+        let groups = take(groups);
         // The first slot has 1: the proof gives its sum up for it.
-        let slots = std::iter::once(E::one()).chain(drawn.skip(1)).collect();
-        Weights { groups, slots }
+        let slots = std::iter::once(E::one()).chain(take(self.slots).into_iter().skip(1).map(E::challenge)).collect();
+        let matrices = shapes.into_iter().map(|[rows, columns]| [take(rows), take(columns)]).collect();
+        Weights { groups, slots, matrices }
     }
 
     /// The weight of each row, which is that of its group.
-    pub(super) fn of_rows<E: Element>(&self, weights: &Weights<E>) -> Vec<E> {
+    pub(super) fn of_rows<E>(&self, weights: &Weights<E>) -> Vec<u64> {
         let mut groups = weights.groups.iter();
         let mut rows = vec![];
         for claim in self.claims {
             for weight in groups.by_ref().take(self.groups(claim)) {
-                rows.extend(std::iter::repeat_n(*weight, claim.factors().len()));
+                rows.extend(std::iter::repeat_n(*weight, claim.words()[0]));
             }
         }
         rows
     }
 
-    /// A verifier's share of what the weighted sum of all terms has to be: minus its linear parts.
-    pub(super) fn tau<E: Element>(&self, weights: &Weights<E>) -> E {
-        let mut groups = weights.groups.iter();
-        let mut sum = E::ZERO;
-        for claim in self.claims {
-            for (weight, linear) in groups.by_ref().take(self.groups(claim)).zip(claim.linear.chunks(self.slots)) {
-                let of_slots = linear.iter().zip(&weights.slots).fold(E::ZERO, |sum, (word, slot)| sum + slot.times(*word));
-                sum = sum + *weight * of_slots;
+    /// The vectors of all matrices that stand on one side, one behind the other.
+    pub(super) fn vectors<R: Ring>(&self, weights: &Weights<R::Element>, side: Side) -> Vec<R::Element> {
+        let mut all = vec![];
+        for (claim, weights) in self.claims.iter().zip(&weights.matrices) {
+            let Terms::Matrices { terms, .. } = &claim.terms else { continue };
+            for term in terms {
+                let left = (term.first == First::Left) == (side == Side::X);
+                let factor = if left { &term.left } else { &term.right };
+                all.extend(factor.iter().flat_map(|factor| vector::<R>(factor, left, weights)));
             }
         }
-        E::ZERO - sum
+        all
+    }
+
+    /// A verifier's shares of what the weighted sums of all terms have to be: minus its linear parts. Of words, and of matrices.
+    pub(super) fn tau<R: Ring>(&self, weights: &Weights<R::Element>) -> [R::Element; 2] {
+        let mut rows = vec![];
+        for claim in self.claims {
+            (0..self.groups(claim)).for_each(|group| self.push(&mut rows, &claim.linear, group));
+        }
+        let of_slots = R::Vector::weighed(&weights.groups, &rows, self.slots);
+        let of_words = R::Element::inner(&of_slots, &weights.slots);
+        let mut of_matrices = R::Element::ZERO;
+        for (claim, weights) in self.claims.iter().zip(&weights.matrices) {
+            let Terms::Matrices { shape, own, .. } = &claim.terms else { continue };
+            let [s, t] = weights;
+            if claim.linear.len() == shape[0] * shape[1] {
+                let of_columns = R::Vector::weighed(s, &claim.linear, shape[1]);
+                let t: Vec<R::Element> = t.iter().copied().map(R::Element::challenge).collect();
+                of_matrices = of_matrices + inner::<R>(&of_columns, &t);
+            }
+            for (sign, left, right) in own {
+                let product = inner::<R>(&vector::<R>(left, true, weights), &vector::<R>(right, false, weights));
+                of_matrices = if *sign == Sign::Plus { of_matrices + product } else { of_matrices - product };
+            }
+        }
+        [of_words, of_matrices].map(|sum| R::Element::ZERO - sum)
     }
 }
 
-/// The weight of claim k is that of its group times that of its slot.
+fn inner<R: Ring>(x: &[R::Element], y: &[R::Element]) -> R::Element {
+    let vector = |elements: &[R::Element]| {
+        let mut vector = R::Vector::default();
+        elements.iter().for_each(|element| vector.push(*element));
+        vector
+    };
+    vector(x).inner(&vector(y))
+}
+
+/// s X of a left factor, X t of a right one.
+fn vector<R: Ring>(factor: &Factor, left: bool, [s, t]: &[Vec<u64>; 2]) -> Vec<R::Element> {
+    let weights = if left { s } else { t };
+    let x = &factor.x;
+    if left == factor.transposed {
+        let columns = transposed(x);
+        R::Vector::weighed(weights, &columns, x.nrows())
+    } else {
+        match x.as_slice() {
+            Some(words) => R::Vector::weighed(weights, words, x.ncols()),
+            None => R::Vector::weighed(weights, &x.iter().copied().collect::<Vec<_>>(), x.ncols()),
+        }
+    }
+}
+
+/// Column after column. Some rows and columns at a time, so that neither is far apart.
+fn transposed(x: &Tensor) -> Vec<u64> {
+    const TILE: usize = 8;
+    let (rows, columns) = x.dim();
+    let mut out = vec![0; rows * columns];
+    for i in (0..rows).step_by(TILE) {
+        for j in (0..columns).step_by(TILE) {
+            for i in i..rows.min(i + TILE) {
+                (j..columns.min(j + TILE)).for_each(|j| out[j * rows + i] = x[[i, j]]);
+            }
+        }
+    }
+    out
+}
+
+/// The weight of claim k is that of its group times that of its slot; of an element of matrices, that of its row times that of its column.
 pub(super) struct Weights<E> {
-    groups: Vec<E>,
+    groups: Vec<u64>,
     pub(super) slots: Vec<E>,
+    /// s and t of each claim.
+    matrices: Vec<[Vec<u64>; 2]>,
 }

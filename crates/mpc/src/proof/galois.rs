@@ -32,6 +32,16 @@ pub trait Element: Copy + PartialEq + Add<Output = Self> + Sub<Output = Self> + 
         Self::of(&std::array::from_fn::<u64, 64, _>(|c| bits >> c & 1)[..Self::DEGREE])
     }
 
+    /// The word of a challenge.
+    fn bits(&self) -> u64 {
+        self.coefficients().iter().enumerate().fold(0, |bits, (c, coefficient)| bits | (coefficient & 1) << c)
+    }
+
+    /// How long the first half of a vector is, of which two halves are folded into one.
+    fn half(len: usize) -> usize {
+        len.div_ceil(2)
+    }
+
     /// 1.
     fn one() -> Self {
         Self::challenge(1)
@@ -66,6 +76,11 @@ impl<const BITS: u32, const DEGREE: usize, const TAPS: u64> Element for Galois<B
 
     fn times(self, word: u64) -> Self {
         Self::from(|c| self.0[c].wrapping_mul(word))
+    }
+
+    /// Where there are kernels, as they lay vectors out.
+    fn half(len: usize) -> usize {
+        if DEGREE == trefoil_ring::proof::DEGREE { trefoil_ring::proof::half(len) } else { len.div_ceil(2) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who says what to whom: every message of the three proofs has the same way in each.
 
 use super::claim::Weights;
-use super::{Each, Element, Proof};
+use super::{Each, Element, Proof, Ring};
 use crate::{Error, Id, Part, Party, Result};
 use sha2::Digest;
 use trefoil_net::At;
@@ -60,9 +60,9 @@ pub(super) struct Message {
 }
 
 /// Sends a message in those proofs where this party has something to say, and gives what it was told in the others.
-pub(super) fn pass<E>(
+pub(super) fn pass<R: Ring>(
     p: &mut Party,
-    proofs: &Each<Proof<'_, E>>,
+    proofs: &Each<Proof<'_, R>>,
     message: &Message,
     says: impl Fn(usize) -> Vec<u64>,
 ) -> Result<Each<Option<Vec<u64>>>> {
@@ -94,19 +94,21 @@ pub(super) fn flat<E: Element>(elements: &[E]) -> Vec<u64> {
 }
 
 /// Both verifiers have a share of what each prover says, `n` elements: the second from a key, the first is sent the difference. The prover has none.
-pub(super) fn share<E: Element>(
+pub(super) fn share<R: Ring>(
     p: &mut Party,
-    proofs: &mut Each<Proof<'_, E>>,
+    proofs: &mut Each<Proof<'_, R>>,
     label: &'static str,
-    said: Each<Vec<E>>,
+    said: Each<Vec<R::Element>>,
     n: usize,
-) -> Result<Each<Vec<E>>> {
-    let elements = |words: &[u64]| words.chunks(E::DEGREE).map(E::of).collect::<Vec<_>>();
+) -> Result<Each<Vec<R::Element>>> {
+    let degree = R::Element::DEGREE;
+    let elements = |words: &[u64]| words.chunks(degree).map(R::Element::of).collect::<Vec<_>>();
     let pads = proofs.each_mut().map(|proof| match &mut proof.pads {
-        Some(pads) => elements(&pads.words(n * E::DEGREE)),
+        Some(pads) => elements(&pads.words(n * degree)),
         None => vec![],
     });
-    let message = Message { label, from: Role::Prover, to: &[Role::First], n: n * E::DEGREE, bits: E::BITS as u8 };
+    let bits = R::Element::BITS as u8;
+    let message = Message { label, from: Role::Prover, to: &[Role::First], n: n * degree, bits };
     let hidden = |i: usize| said[i].iter().zip(&pads[i]).map(|(said, pad)| *said - *pad).collect::<Vec<_>>();
     let told = pass(p, proofs, &message, |i| flat(&hidden(i)))?;
     let shares = pads.into_iter().zip(told).zip(proofs).map(|((pads, told), proof)| match proof.role {
@@ -118,29 +120,29 @@ pub(super) fn share<E: Element>(
 }
 
 /// `n` challenges of each proof, which the first verifier releases.
-pub(super) fn challenge<E: Element>(
+pub(super) fn challenge<R: Ring>(
     p: &mut Party,
-    proofs: &mut Each<Proof<'_, E>>,
+    proofs: &mut Each<Proof<'_, R>>,
     n: usize,
     not_zero: bool,
-) -> Result<Each<Vec<E>>> {
-    let bits = u64::MAX >> (64 - E::DEGREE);
+) -> Result<Each<Vec<R::Element>>> {
+    let bits = u64::MAX >> (64 - R::Element::DEGREE);
     let right = |words: &[u64]| words.iter().all(|word| *word <= bits && (*word != 0 || !not_zero));
     let words = released(p, proofs, "proof.challenge", n, |drawn| drawn & bits, &right)?;
-    Ok(words.map(|words| words.into_iter().map(E::challenge).collect()))
+    Ok(words.map(|words| words.into_iter().map(R::Element::challenge).collect()))
 }
 
 /// The weights of each proof, from the seed that the first verifier releases when it has all that the claims are about.
-pub(super) fn weights<E: Element>(p: &mut Party, proofs: &mut Each<Proof<'_, E>>) -> Result<Each<Weights<E>>> {
+pub(super) fn weights<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>) -> Result<Each<Weights<R::Element>>> {
     let seeds = released(p, proofs, "proof.weights", 4, |drawn| drawn, &|_| true)?;
     let seed = |words: &[u64]| std::array::from_fn(|byte| words[byte / 8].to_le_bytes()[byte % 8]);
     Ok([0, 1, 2].map(|i| proofs[i].claims.weights(&seed(&seeds[i]))))
 }
 
 /// Words that both verifiers draw, `cut` to what they are for, and again until they are `right`; the first sends them to the prover.
-fn released<E>(
+fn released<R: Ring>(
     p: &mut Party,
-    proofs: &mut Each<Proof<'_, E>>,
+    proofs: &mut Each<Proof<'_, R>>,
     label: &'static str,
     n: usize,
     cut: impl Fn(u64) -> u64,

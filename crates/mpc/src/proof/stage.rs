@@ -22,10 +22,11 @@ fn points(row: &[u64]) -> Vec<u64> {
 }
 
 /// G(p), the weighted sum over rows of the products of both sides, at all points.
-pub(super) fn sums<E: Element>(weights: &[E], x: &[u64], y: &[u64], variables: u32) -> Vec<E> {
+pub(super) fn sums<E: Element>(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<E> {
     let slots = 1 << variables;
     let mut sums = vec![E::ZERO; 3usize.pow(variables)];
     for ((weight, x), y) in weights.iter().zip(x.chunks(slots)).zip(y.chunks(slots)) {
+        let weight = E::challenge(*weight);
         for ((sum, x), y) in sums.iter_mut().zip(points(x)).zip(points(y)) {
             *sum = *sum + weight.times(x.wrapping_mul(y));
         }
@@ -50,12 +51,10 @@ pub(super) fn quadratic<E: Element>(at_0: E, at_1: E, inf: E, r: E) -> E {
     at_0 + r * (at_1 - at_0 - inf + r * inf)
 }
 
-/// Each row's polynomial at r.
-pub(super) fn folded<E: Element>(words: &[u64], r: &[E]) -> Vec<E> {
-    let eq = r.iter().fold(vec![E::one()], |eq, r| {
+/// Each row's polynomial at r is the sum of its words times these.
+pub(super) fn eq<E: Element>(r: &[E]) -> Vec<E> {
+    r.iter().fold(vec![E::one()], |eq, r| {
         let low = eq.iter().map(|eq| *eq * (E::one() - *r));
         low.chain(eq.iter().map(|eq| *eq * *r)).collect()
-    });
-    let row = |row: &[u64]| row.iter().zip(&eq).fold(E::ZERO, |sum, (word, eq)| sum + eq.times(*word));
-    words.chunks(eq.len()).map(row).collect()
+    })
 }

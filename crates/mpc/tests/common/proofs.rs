@@ -1,13 +1,14 @@
 //! Claims to be proven, and parties that lie in proofs.
 
 use super::views;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use trefoil_mpc::proof::{Claim, Element, prove};
+use trefoil_mpc::proof::{Claim, Element, Factor, First, Ring, Sign, prove};
 use trefoil_mpc::tap::{Draw, Tap};
 use trefoil_mpc::{Error, Id, Pair, Part, Party, Prg, Seeds, simulate_over};
 use trefoil_net::{Frame, Net, local};
+use trefoil_ring::{self as ring, Tensor};
 
 /// Claims of one prover, as each of the three has them.
 #[derive(Clone, Default)]
@@ -16,14 +17,83 @@ pub struct Statement {
     x: [Vec<Vec<Vec<u64>>>; 2],
     y: [Vec<Vec<Vec<u64>>>; 2],
     linear: [Vec<Vec<u64>>; 2],
+    matrices: Vec<Matrices>,
+}
+
+/// A claim of matrices.
+#[derive(Clone)]
+struct Matrices {
+    shape: [usize; 2],
+    /// For each term what the first verifier knows, and both factors: at the prover, and at the verifier that knows it.
+    terms: Vec<(First, [[Tensor; 2]; 2])>,
+    /// What each verifier knows whole.
+    own: [Vec<(Sign, [Tensor; 2])>; 2],
+    linear: [Vec<u64>; 2],
+}
+
+/// A factor that is transposed where its place is odd.
+fn factor(x: &Tensor, at: usize) -> Factor {
+    let transposed = at % 2 == 1;
+    let x = if transposed { x.t().as_standard_layout().into_owned() } else { x.clone() };
+    Factor { x: Arc::new(x), transposed }
+}
+
+impl Matrices {
+    /// A true one: for each term its inner dimension.
+    fn honest(shape: [usize; 2], inner: &[usize], mut words: impl FnMut(usize) -> Vec<u64>) -> Matrices {
+        let [rows, columns] = shape;
+        let mut tensor = |rows: usize, columns: usize| Tensor::from_shape_vec((rows, columns), words(rows * columns)).unwrap();
+        let mut factors = |inner: usize| [tensor(rows, inner), tensor(inner, columns)];
+        let terms: Vec<[Tensor; 2]> = inner.iter().map(|inner| factors(*inner)).collect();
+        let own = [Sign::Plus, Sign::Minus].map(|sign| vec![(sign, factors(2))]);
+        let first = |at: usize| if at.is_multiple_of(2) { First::Left } else { First::Right };
+        let terms = terms.into_iter().enumerate().map(|(at, both)| (first(at), [both.clone(), both])).collect();
+        Matrices { shape, terms, own, linear: [words(rows * columns), vec![]] }.balanced()
+    }
+
+    /// The second verifier's linear part is what makes the claim true.
+    fn balanced(mut self) -> Matrices {
+        let mut sum = Tensor::from_shape_vec((self.shape[0], self.shape[1]), self.linear[0].clone()).unwrap();
+        let product = |[x, y]: &[Tensor; 2]| ring::matrix::product(x, false, y, false);
+        for (_, [both, _]) in &self.terms {
+            sum = ring::words::add(&sum, &product(both));
+        }
+        for (sign, both) in self.own.iter().flatten() {
+            let product = product(both);
+            sum = if *sign == Sign::Plus { ring::words::add(&sum, &product) } else { ring::words::sub(&sum, &product) };
+        }
+        self.linear[1] = sum.iter().map(|word| word.wrapping_neg()).collect();
+        self
+    }
+
+    fn each_word(&mut self) -> Vec<&mut u64> {
+        let factors = self.terms.iter_mut().flat_map(|(_, copies)| copies.iter_mut().flatten());
+        let own = self.own.iter_mut().flatten().flat_map(|(_, both)| both);
+        factors.chain(own).flat_map(|x| x.iter_mut()).chain(self.linear.iter_mut().flatten()).collect()
+    }
+
+    /// At the prover, the first verifier and the second.
+    fn claims(&self) -> [Claim; 3] {
+        let of = |role: usize| {
+            let linear = if role == 0 { vec![] } else { self.linear[role - 1].clone() };
+            let mut claim = Claim::of_matrices(self.shape, linear);
+            for (at, (first, copies)) in self.terms.iter().enumerate() {
+                let knows = |left: bool| role == 0 || (role == 1) == ((*first == First::Left) == left);
+                let copy = &copies[role.min(1)];
+                let [left, right] = [0, 1].map(|i| knows(i == 0).then(|| factor(&copy[i], at / 2 + i)));
+                claim = claim.term(*first, left, right);
+            }
+            let own = self.own.get(role.wrapping_sub(1)).into_iter().flatten();
+            own.fold(claim, |claim, (sign, [x, y])| claim.own(*sign, factor(x, role), factor(y, 0)))
+        };
+        [of(0), of(1), of(2)]
+    }
 }
 
 impl Statement {
     /// True claims of these numbers of terms and words.
     pub fn honest(shapes: &[(usize, usize)], bits: u32, seed: u64) -> Statement {
-        let mut key = [7; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut prg = Prg::from_seed(&key);
+        let mut prg = of_seed(seed);
         let mask = u64::MAX >> (64 - bits);
         let mut words = |n: usize| prg.words(n).into_iter().map(|word| word & mask).collect::<Vec<_>>();
         let mut all = Statement::default();
@@ -32,6 +102,13 @@ impl Statement {
             all.add(x, y, words(*n), bits);
         }
         all
+    }
+
+    /// And one of matrices, with terms of these inner dimensions. All words are odd, so that a change of any bit of one makes the claim false.
+    pub fn and_matrices(mut self, shape: [usize; 2], inner: &[usize], seed: u64) -> Statement {
+        let mut prg = of_seed(seed);
+        self.matrices.push(Matrices::honest(shape, inner, |n| prg.words(n).iter().map(|word| word | 1).collect()));
+        self
     }
 
     /// One claim of one term. What makes it true is the first verifier's (or the second's).
@@ -55,7 +132,8 @@ impl Statement {
 
     fn each_word(&mut self) -> Vec<&mut u64> {
         let factors = self.x.iter_mut().chain(&mut self.y).flatten().flatten();
-        factors.chain(self.linear.iter_mut().flatten()).flatten().collect()
+        let of_matrices = self.matrices.iter_mut().flat_map(Matrices::each_word);
+        factors.chain(self.linear.iter_mut().flatten()).flatten().chain(of_matrices).collect()
     }
 
     /// All words of all three.
@@ -76,19 +154,27 @@ impl Statement {
             _ if id == first => Claim::at_first(self.x[1][i].clone(), self.linear[0][i].clone()),
             _ => Claim::at_second(self.y[1][i].clone(), self.linear[1][i].clone()),
         };
-        (0..self.x[0].len()).map(claim).collect()
+        let role = [prover, first].iter().position(|role| *role == id).unwrap_or(2);
+        let of_matrices = self.matrices.iter().map(|matrices| matrices.claims()[role].clone());
+        (0..self.x[0].len()).map(claim).chain(of_matrices).collect()
     }
 }
 
-fn prove_all<E: Element>(p: &mut Party, claims: &[Statement; 3], variables: u32) -> Result<(), Error> {
+fn of_seed(seed: u64) -> Prg {
+    let mut key = [7; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    Prg::from_seed(&key)
+}
+
+fn prove_all<R: Ring>(p: &mut Party, claims: &[Statement; 3], variables: u32) -> Result<(), Error> {
     let claims = [0, 1, 2].map(|i| claims[i].at(Id::ALL[i], p.id));
-    prove::<E>(p, &claims, variables)
+    prove::<R>(p, &claims, variables)
 }
 
 /// How each of the three ends, with its error's text.
-pub fn run<E: Element>(seed: u64, claims: &[Statement; 3], variables: u32) -> [Result<(), String>; 3] {
+pub fn run<R: Ring>(seed: u64, claims: &[Statement; 3], variables: u32) -> [Result<(), String>; 3] {
     let seeds = |id| Seeds::insecure(id, seed);
-    let ends = simulate_over(local::network(Duration::from_secs(20)), seeds, |p| prove_all::<E>(p, claims, variables));
+    let ends = simulate_over(local::network(Duration::from_secs(20)), seeds, |p| prove_all::<R>(p, claims, variables));
     ends.map(|end| end.map(|_| ()).map_err(|e: Error| e.to_string()))
 }
 
@@ -129,15 +215,15 @@ fn lying(liar: Id, lie: impl Lie + 'static) -> [Lying; 3] {
 }
 
 /// Who accepts, where one of the three lies.
-pub fn accepted<E: Element>(seed: u64, claims: &[Statement; 3], variables: u32, liar: Id, lie: impl Lie + 'static) -> [bool; 3] {
-    let ends = simulate_over(lying(liar, lie), |id| Seeds::insecure(id, seed), |p| prove_all::<E>(p, claims, variables));
+pub fn accepted<R: Ring>(seed: u64, claims: &[Statement; 3], variables: u32, liar: Id, lie: impl Lie + 'static) -> [bool; 3] {
+    let ends = simulate_over(lying(liar, lie), |id| Seeds::insecure(id, seed), |p| prove_all::<R>(p, claims, variables));
     ends.map(|end: Result<_, Error>| end.is_ok())
 }
 
 /// Whether P0's proof is accepted by its second verifier where the first lies, and a tap chooses masks.
-pub fn tapped<E: Element>(seed: u64, claims: &[Statement; 3], tap: Arc<dyn Tap>, liar: Id, lie: impl Lie + 'static) -> bool {
+pub fn tapped<R: Ring>(seed: u64, claims: &[Statement; 3], tap: Arc<dyn Tap>, liar: Id, lie: impl Lie + 'static) -> bool {
     let seeds = |id| with(&tap, id, seed);
-    let ends = simulate_over(lying(liar, lie), seeds, |p| prove_all::<E>(p, claims, 0));
+    let ends = simulate_over(lying(liar, lie), seeds, |p| prove_all::<R>(p, claims, 0));
     ends.into_iter().nth(2).is_some_and(|end: Result<_, Error>| end.is_ok())
 }
 
@@ -148,12 +234,25 @@ fn with(tap: &Arc<dyn Tap>, id: Id, seed: u64) -> Seeds {
 }
 
 /// All that `party` receives of a proof of P0.
-pub fn views<E: Element>(party: Id, seed: u64, tap: Arc<dyn Tap>, claims: &Statement) -> Vec<u64> {
+pub fn views<R: Ring>(party: Id, seed: u64, tap: Arc<dyn Tap>, claims: &Statement) -> Vec<u64> {
     let claims = [claims.clone(), Statement::default(), Statement::default()];
-    let runs = views::taped(|id| with(&tap, id, seed), &|p: &mut Party| prove_all::<E>(p, &claims, 0).map(|()| vec![]));
+    let runs = views::taped(|id| with(&tap, id, seed), &|p: &mut Party| prove_all::<R>(p, &claims, 0).map(|()| vec![]));
     let frames = runs.into_iter().nth(party.index()).unwrap().0;
     let parts = frames.into_iter().flat_map(|(_, frame)| frame.parts);
     parts.flat_map(|part| views::elements(&part)).collect()
+}
+
+/// Every frame that each of the three receives, and whether all accept.
+pub fn frames<R: Ring>(seed: u64, claims: &[Statement; 3], variables: u32) -> (Vec<(Id, Frame)>, bool) {
+    let accepted = Mutex::new(vec![]);
+    let program = |p: &mut Party| {
+        let end = prove_all::<R>(p, claims, variables);
+        accepted.lock().unwrap().push(end.is_ok());
+        Ok(vec![])
+    };
+    let runs = views::taped(|id| Seeds::insecure(id, seed), &program);
+    let frames = runs.into_iter().flat_map(|(frames, _)| frames).collect();
+    (frames, accepted.into_inner().unwrap() == [true; 3])
 }
 
 /// The draw of P0's proof under a label and a key is this, `block` words of it at a time.
@@ -204,6 +303,105 @@ impl<F: Fn(&Part, usize) -> Part + Send> Lie for Changing<F> {
             self.seen += 1;
         }
     }
+}
+
+/// How a message is changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    PlusOne,
+    TopBit,
+    AnyBit,
+    /// Two elements.
+    Swap,
+}
+
+impl Change {
+    /// Whether there is something to change.
+    fn apply(self, at: usize, bits: u8, words: &mut [u64]) -> bool {
+        let (mask, i) = (u64::MAX >> (64 - bits), at % words.len().max(1));
+        let Some(word) = words.get_mut(i) else { return false };
+        match self {
+            Change::PlusOne => *word = word.wrapping_add(1) & mask,
+            Change::TopBit => *word ^= 1 << (bits - 1),
+            Change::AnyBit => *word ^= 1 << ((11 * at + 5) % usize::from(bits)),
+            Change::Swap => {
+                let Some(other) = (0..words.len()).find(|other| words[*other] != words[i]) else { return false };
+                words.swap(i, other);
+            }
+        }
+        true
+    }
+}
+
+/// One message of a protocol, counted over what a party sends, is changed.
+#[derive(Clone, Debug)]
+pub struct Tampered {
+    pub liar: Id,
+    pub which: usize,
+    pub change: Change,
+    /// Whether the liar goes on with what it has sent, or with what it should have sent.
+    pub goes_on: bool,
+}
+
+/// Numbers of bits in a message on its way, or as they are said.
+struct Tampering {
+    lie: Tampered,
+    seen: AtomicUsize,
+    lied: Arc<AtomicBool>,
+}
+
+impl Tampering {
+    fn change(&self, bits: u8, words: &mut [u64]) {
+        let at = self.seen.fetch_add(1, Ordering::Relaxed);
+        if at == self.lie.which && self.lie.change.apply(at, bits, words) {
+            self.lied.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Tap for Tampering {
+    fn says(&self, _: &'static str, bits: u8, words: &mut [u64]) {
+        self.change(bits, words);
+    }
+}
+
+impl Lie for Tampering {
+    fn sends(&mut self, _: Id, frame: &mut Frame) {
+        if frame.label.starts_with("proof.") {
+            return;
+        }
+        for part in &mut frame.parts {
+            let mut words = views::elements(part);
+            match part.ring() {
+                trefoil_net::Ring::Bits(k) => {
+                    self.change(k, &mut words);
+                    *part = Part::bits(&words, k);
+                }
+                _ => {
+                    self.change(64, &mut words);
+                    *part = Part::words(&words);
+                }
+            }
+        }
+    }
+}
+
+/// How each ends where one message is changed; `None` if there is no such message, or nothing in it to change.
+pub fn tampered(lie: &Tampered, program: impl Fn(&mut Party) -> Result<(), Error> + Sync) -> Option<[Result<(), Error>; 3]> {
+    let lied: Arc<AtomicBool> = Arc::default();
+    let tampering = || Tampering { lie: lie.clone(), seen: AtomicUsize::new(0), lied: lied.clone() };
+    let seeds = |id: Id| {
+        let mut seeds = Seeds::insecure(id, 3);
+        if lie.goes_on && id == lie.liar {
+            seeds.insecure_tap(Arc::new(tampering()));
+        }
+        seeds
+    };
+    let ends = match lie.goes_on {
+        false => simulate_over(lying(lie.liar, tampering()), seeds, program),
+        true => simulate_over(local::network(Duration::from_secs(20)), seeds, program),
+    };
+    lied.load(Ordering::Relaxed).then(|| ends.map(|end| end.map(|_| ())))
 }
 
 /// A prover, P0, that claims something false of its last word, and adds to each polynomial one with two roots among the challenges, so that its lie is gone if the next is a root.

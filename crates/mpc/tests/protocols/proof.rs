@@ -1,11 +1,11 @@
 //! Proofs about claims: true ones are accepted; a change of any word of a claim or of any message is not; views are counted in full at toy widths; and a prover that
 //! fits its lies to the challenges escapes no more often than the bound says.
 
-use crate::common::proofs::{Adapting, Changing, Chosen, Statement, accepted, all_accept, run, tapped, views};
+use crate::common::proofs::{Adapting, Changing, Chosen, Statement, accepted, all_accept, frames, run, tapped, views};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trefoil_mpc::proof::{Element, Galois, OfBits, OfWords};
+use trefoil_mpc::proof::{Element, Galois, OfBits, OfWords, Ring, Words};
 use trefoil_mpc::{Id, Pair};
 use trefoil_net::Part;
 
@@ -19,19 +19,48 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10))]
+    /// What is computed on kernels is what is read: true claims are accepted, and every message is the same, of true claims and of false ones.
+    #[test]
+    fn every_message_is_the_same_on_kernels(
+        seed: u64,
+        shapes in prop::collection::vec((1usize..4, 0usize..90), 0..4),
+        matrices in prop::collection::vec(([1usize..20, 1usize..20], prop::collection::vec(1usize..20, 1..4)), 0..3),
+        variables in prop::sample::select(vec![2u32, 5]),
+        is_false: bool,
+    ) {
+        let mut claims = Id::ALL.map(|id| {
+            let seed = seed ^ id.index() as u64;
+            let words = Statement::honest(&shapes, 64, seed);
+            matrices.iter().fold(words, |all, (shape, inner)| all.and_matrices(*shape, inner, seed ^ 7))
+        });
+        let words = claims[1].words();
+        if is_false && words > 0 {
+            claims[1].change(words - 1, 1 << 63);
+        }
+        let [read, computed] = [frames::<OfWords>(seed, &claims, variables), frames::<Words>(seed, &claims, variables)];
+        prop_assert_eq!(read.1, !is_false || words == 0);
+        prop_assert!(read == computed, "other messages");
+    }
+}
+
 /// A claim of a prover that is changed at one of the three.
 #[test]
 fn a_change_of_any_word_of_a_claim_is_noticed() {
-    let honest = Id::ALL.map(|id| Statement::honest(&[(2, 3), (1, 2)], 64, id.index() as u64));
+    let honest = Id::ALL.map(|id| {
+        let seed = id.index() as u64;
+        Statement::honest(&[(2, 3), (1, 2)], 64, seed).and_matrices([2, 3], &[2, 1], seed)
+    });
     for variables in [0, 2] {
-        all_accept(&run::<OfWords>(1, &honest, variables));
+        all_accept(&run::<Words>(1, &honest, variables));
         for prover in 0..3 {
             for word in 0..honest[prover].words() {
                 // Bits that a random word would hide half of the time, and the others.
                 let change = [1, 1 << 63, 1 << (7 * word % 64)][word % 3];
                 let mut changed = honest.clone();
                 changed[prover].change(word, change);
-                let ends = run::<OfWords>(word as u64, &changed, variables);
+                let ends = run::<Words>(word as u64, &changed, variables);
                 assert!(ends.iter().all(|end| end.is_err()), "prover {prover}, word {word}, {variables} variables");
                 let rejected = format!("the proof of P{prover} is rejected");
                 assert!(ends.iter().any(|end| end.as_ref().is_err_and(|e| e.contains(&rejected))), "{ends:?}");
@@ -43,7 +72,10 @@ fn a_change_of_any_word_of_a_claim_is_noticed() {
 /// Each part of each frame, changed once.
 #[test]
 fn a_change_of_any_message_is_noticed() {
-    let claims = Id::ALL.map(|id| Statement::honest(&[(2, 5)], 64, id.index() as u64));
+    let claims = Id::ALL.map(|id| {
+        let seed = id.index() as u64;
+        Statement::honest(&[(2, 5)], 64, seed).and_matrices([2, 2], &[2], seed)
+    });
     let changes: [fn(u64) -> u64; 2] = [|word| word.wrapping_add(1), |word| word ^ 1 << 63];
     let mut tried = 0;
     for liar in Id::ALL {
@@ -56,7 +88,7 @@ fn a_change_of_any_message_is_noticed() {
                 Part::words(&words)
             });
             let lied = net.lied.clone();
-            let ends = accepted::<OfWords>(1, &claims, 1, liar, net);
+            let ends = accepted::<Words>(1, &claims, 1, liar, net);
             if !lied.load(std::sync::atomic::Ordering::Relaxed) {
                 break;
             }
@@ -72,7 +104,7 @@ type Toy = Galois<1, 2, 0b11>;
 type ToyWords = Galois<2, 2, 0b11>;
 
 /// How often each view of `party` occurs over all values of a draw that it does not know.
-fn counted<E: Element>(
+fn counted<E: Element + Ring>(
     party: Id,
     seed: u64,
     draw: (&'static str, Pair, usize),
@@ -92,7 +124,7 @@ fn counted<E: Element>(
 
 /// P0 proves some products, of which folds make one. What the second verifier sees over all alpha is the same for all x, and what the first sees over all pads is the
 /// same for all y: every view once.
-fn views_do_not_depend<E: Element>(known: &[u64], secrets: [&[u64]; 2]) {
+fn views_do_not_depend<E: Element + Ring>(known: &[u64], secrets: [&[u64]; 2]) {
     let zeros = vec![0; known.len()];
     let of_second = |seed: u64, removed: bool| {
         let claims = secrets.map(|x| Statement::of(x, known, &zeros, true, E::BITS));
@@ -157,7 +189,7 @@ fn a_verdict_says_nothing_about_what_was_proven() {
 }
 
 /// How often a lie of 2^63 escapes, as it stands and with a prover that gives each polynomial two roots among the challenges.
-fn escapes<E: Element + Send + 'static>(trials: u64) -> [f64; 2] {
+fn escapes<E: Element + Ring + Send + 'static>(trials: u64) -> [f64; 2] {
     let mut claims = Id::ALL.map(|_| Statement::default());
     [false, true].map(|adapts| {
         let escaped = (0..trials).filter(|trial| {

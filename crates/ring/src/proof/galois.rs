@@ -1,4 +1,4 @@
-//! Inner products and folds over GR, eight elements abreast.
+//! Folds over GR, eight elements abreast.
 
 // Loops that `wide` compiles are written out: what iterators call is not always inlined, and would then be compiled for any machine.
 #![allow(clippy::needless_range_loop)]
@@ -9,48 +9,86 @@ use super::{DEGREE, wide};
 /// Words of a piece after three halvings of 48 words, and of the product of two.
 const PIECE: usize = 6;
 const PIECE_PRODUCT: usize = 2 * PIECE - 1;
+/// Groups of eight elements at a time.
+const BLOCK: usize = 16;
 /// Pieces: each halving makes three of one.
 const PIECES: usize = 27;
 
-/// The sum of products of two vectors over GR, by Karatsuba's method three times over: 27 products of six words in place of 47 of 47. Sums of halves are made once an
-/// element, and products are put together once at the end.
+/// What a fold's prover says of two vectors, whose first half are the first `half` groups of eight and whose second half is what follows, 0 where nothing does: g(0), the sum of
+/// products of the first halves, and g(inf), that of the differences of both halves. By Karatsuba's method three times over: 27 products of six words in place of 47 of 47.
+/// Sums of halves of an element are made once, and products are put together once at the end.
 ///
 /// Panics if the vectors are not of one length.
-pub fn inner(x: &[Abreast], y: &[Abreast]) -> [u64; DEGREE] {
+pub fn halves(x: &[Abreast], y: &[Abreast], half: usize) -> [[u64; DEGREE]; 2] {
     assert_eq!(x.len(), y.len(), "vectors of one length");
-    let mut sums = [[Lanes::ZERO; PIECE_PRODUCT]; PIECES];
-    let [mut x_pieces, mut y_pieces] = [[[Lanes::ZERO; PIECE]; PIECES]; 2];
+    let [mut low, mut differences] = [[[Lanes::ZERO; PIECE_PRODUCT]; PIECES]; 2];
+    let mut both = [[[Lanes::ZERO; PIECE]; PIECES]; 2];
+    let n = half.min(x.len());
     wide::run(
         #[inline(always)]
         || {
-            for (x, y) in x.iter().zip(y) {
-                pieces(x, &mut x_pieces);
-                pieces(y, &mut y_pieces);
-                for i in 0..PIECES {
-                    add_product(&mut sums[i], &x_pieces[i], &y_pieces[i]);
+            // Some elements of the one sum, then of the other: both at once would not stay in the first-level cache.
+            for first in (0..n).step_by(BLOCK) {
+                for i in first..n.min(first + BLOCK) {
+                    add_pieces(&mut low, &x[i], &y[i], &mut both);
+                }
+                for i in first..n.min(first + BLOCK) {
+                    let [x, y] = [difference(x, half, i), difference(y, half, i)];
+                    add_pieces(&mut differences, &x, &y, &mut both);
                 }
             }
         },
     );
-    let sums = sums.map(|piece| piece.map(|lanes| lanes.0.iter().fold(0, |sum: u64, lane| sum.wrapping_add(*lane))));
-    reduced(&assembled(&sums))
+    [low, differences].map(|sums| {
+        let sums = sums.map(|piece| piece.map(|lanes| lanes.0.iter().fold(0, |sum: u64, lane| sum.wrapping_add(*lane))));
+        reduced(&assembled(&sums))
+    })
 }
 
-/// low + r (high - low): two halves of a vector bound to a challenge, whose coefficient c is bit c of `r`.
-///
-/// Panics if the halves are not of one length.
-pub fn bind(low: &[Abreast], high: &[Abreast], r: u64) -> Vec<Abreast> {
-    assert_eq!(low.len(), high.len(), "halves of one length");
-    let mut bound = low.to_vec();
+/// Adds a product to its sum, piece by piece.
+#[inline(always)]
+fn add_pieces(
+    sums: &mut [[Lanes; PIECE_PRODUCT]; PIECES],
+    x: &Abreast,
+    y: &Abreast,
+    [x_pieces, y_pieces]: &mut [[[Lanes; PIECE]; PIECES]; 2],
+) {
+    pieces(x, x_pieces);
+    pieces(y, y_pieces);
+    for i in 0..PIECES {
+        add_product(&mut sums[i], &x_pieces[i], &y_pieces[i]);
+    }
+}
+
+/// high - low.
+#[inline(always)]
+fn difference(z: &[Abreast], half: usize, i: usize) -> Abreast {
+    let mut difference = if half + i < z.len() { z[half + i] } else { Abreast::ZERO };
+    for c in 0..DEGREE {
+        difference.0[c].subtract(&z[i].0[c]);
+    }
+    difference
+}
+
+/// low + r (high - low) in place of low: two halves of a vector bound to a challenge, whose coefficient c is bit c of `r`. Where `high` ends before `low`, it goes on with 0.
+pub fn bind(low: &mut [Abreast], high: &[Abreast], r: u64) {
     wide::run(
         #[inline(always)]
         || {
-            for (low, high) in bound.iter_mut().zip(high) {
-                bind_one(low, high, r);
+            for i in 0..low.len() {
+                bind_one(&mut low[i], high.get(i).unwrap_or(&Abreast::ZERO), r);
             }
         },
     );
-    bound
+}
+
+/// The product of two elements.
+pub fn multiply(a: &[u64; DEGREE], b: &[u64; DEGREE]) -> [u64; DEGREE] {
+    let mut all = [0u64; 2 * DEGREE];
+    for (i, a) in a.iter().enumerate() {
+        b.iter().enumerate().for_each(|(j, b)| all[i + j] = all[i + j].wrapping_add(a.wrapping_mul(*b)));
+    }
+    reduced(&all)
 }
 
 #[inline(always)]
@@ -145,20 +183,13 @@ fn reduced(polynomial: &[u64]) -> [u64; DEGREE] {
 #[cfg(test)]
 mod tests {
     use super::super::SLOTS;
-    use super::super::small::{ABREAST, fold_bits};
+    use super::super::fold::fold_bits;
+    use super::super::small::ABREAST;
     use super::*;
     use proptest::prelude::*;
 
     fn of(x: &[Abreast], i: usize) -> [u64; DEGREE] {
         std::array::from_fn(|c| x[i / ABREAST].0[c].0[i % ABREAST])
-    }
-
-    fn multiplied(a: &[u64; DEGREE], b: &[u64; DEGREE]) -> [u64; DEGREE] {
-        let mut all = [0u64; 2 * DEGREE];
-        for (i, a) in a.iter().enumerate() {
-            b.iter().enumerate().for_each(|(j, b)| all[i + j] = all[i + j].wrapping_add(a.wrapping_mul(*b)));
-        }
-        reduced(&all)
     }
 
     fn vector(seed: &[u64]) -> Vec<Abreast> {
@@ -173,23 +204,31 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn inner_products(x in prop::collection::vec(any::<u64>(), 0..4)) {
+        fn inner_products_of_halves(x in prop::collection::vec(any::<u64>(), 0..6)) {
             let (x, y) = (vector(&x), vector(&x.iter().map(|x| !x).collect::<Vec<_>>()));
-            let sum = (0..x.len() * ABREAST).fold([0u64; DEGREE], |sum, i| {
-                let product = multiplied(&of(&x, i), &of(&y, i));
+            let half = x.len().div_ceil(2);
+            let zero = [0u64; DEGREE];
+            let at = |z: &[Abreast], i: usize| if i < ABREAST * z.len() { of(z, i) } else { zero };
+            let less = |a: [u64; DEGREE], b: [u64; DEGREE]| std::array::from_fn(|c| a[c].wrapping_sub(b[c]));
+            let sum = |factors: &dyn Fn(usize) -> [[u64; DEGREE]; 2]| (0..half * ABREAST).fold(zero, |sum, i| {
+                let [x, y] = factors(i);
+                let product = multiply(&x, &y);
                 std::array::from_fn(|c| sum[c].wrapping_add(product[c]))
             });
-            prop_assert_eq!(inner(&x, &y), sum);
+            let low = sum(&|i| [at(&x, i), at(&y, i)]);
+            let differences = sum(&|i| [&x, &y].map(|z| less(at(z, half * ABREAST + i), at(z, i))));
+            prop_assert_eq!(halves(&x, &y, half), [low, differences]);
         }
 
         #[test]
         fn bound_vectors(seed in 1u64.., r in 0u64..1 << DEGREE) {
-            let (low, high) = (vector(&[seed]), vector(&[!seed]));
-            let bound = bind(&low, &high, r);
+            let (low, high) = (vector(&[seed, seed]), vector(&[!seed]));
+            let mut bound = low.clone();
+            bind(&mut bound, &high, r);
             let r = std::array::from_fn(|c| r >> c & 1);
-            for i in 0..ABREAST {
-                let (low, high) = (of(&low, i), of(&high, i));
-                let product = multiplied(&r, &std::array::from_fn(|c| high[c].wrapping_sub(low[c])));
+            for i in 0..2 * ABREAST {
+                let (low, high) = (of(&low, i), if i < ABREAST { of(&high, i) } else { [0; DEGREE] });
+                let product = multiply(&r, &std::array::from_fn(|c| high[c].wrapping_sub(low[c])));
                 prop_assert_eq!(of(&bound, i), std::array::from_fn(|c| low[c].wrapping_add(product[c])));
             }
         }

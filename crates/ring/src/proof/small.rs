@@ -15,8 +15,6 @@ const ALL_POINTS: usize = 256;
 /// The small words of some rows, slot by slot.
 pub type Block = [[i16; ROWS]; SLOTS];
 
-/// Coefficients with one that is 0, which fill wide registers.
-const PADDED: usize = 48;
 /// Elements of an extension ring beside one another: as many as a wide register has words.
 pub const ABREAST: usize = 8;
 
@@ -119,41 +117,4 @@ fn abreast_points(values: &Block, to: &mut [[i16; ROWS]; POINTS], spare: &mut [[
         }
         inner *= 3;
     }
-}
-
-/// Rows of bits folded: for each row the sum of `eq[j]` over the slots j whose bit is 1. Bits are secret, so each counts by a mask and none by a place in a table.
-pub fn fold_bits(rows: &[[u32; ABREAST]], eq: &[[u64; DEGREE]; SLOTS]) -> Vec<Abreast> {
-    let mut padded = [[0; PADDED]; SLOTS];
-    padded.iter_mut().zip(eq).for_each(|(padded, eq)| padded[..DEGREE].copy_from_slice(eq));
-    let mut folded = vec![Abreast::ZERO; rows.len()];
-    wide::run(
-        #[inline(always)]
-        || {
-            for (folded, rows) in folded.iter_mut().zip(rows) {
-                for i in 0..ABREAST {
-                    let sums = fold_row(rows[i], &padded);
-                    for c in 0..DEGREE {
-                        folded.0[c].0[i] = sums[c];
-                    }
-                }
-            }
-        },
-    );
-    folded
-}
-
-/// Four slots at a time, so that sums are loaded and stored once for four.
-#[inline(always)]
-fn fold_row(row: u32, eq: &[[u64; PADDED]; SLOTS]) -> [u64; PADDED] {
-    let mut sums = [0u64; PADDED];
-    for (k, eq) in eq.as_chunks::<4>().0.iter().enumerate() {
-        let mask = |j: usize| 0u64.wrapping_sub(u64::from(row >> (4 * k + j) & 1));
-        let masks = [mask(0), mask(1), mask(2), mask(3)];
-        for c in 0..PADDED {
-            let low = (eq[0][c] & masks[0]).wrapping_add(eq[1][c] & masks[1]);
-            let high = (eq[2][c] & masks[2]).wrapping_add(eq[3][c] & masks[3]);
-            sums[c] = sums[c].wrapping_add(low).wrapping_add(high);
-        }
-    }
-    sums
 }

@@ -1,0 +1,146 @@
+//! How a proof computes: as it is read, in any ring, and on kernels.
+
+use super::stage;
+use super::{Element, Galois, OfWords};
+use trefoil_ring::proof as kernels;
+
+/// The ring that claims are proven in, and how its vectors are computed with.
+pub trait Ring {
+    /// An element.
+    type Element: Element;
+    /// Many of them.
+    type Vector: Vector<Self::Element>;
+}
+
+/// As it is read.
+impl<const BITS: u32, const DEGREE: usize, const TAPS: u64> Ring for Galois<BITS, DEGREE, TAPS> {
+    type Element = Self;
+    type Vector = Vec<Self>;
+}
+
+/// [`OfWords`] on the kernels of [`trefoil_ring::proof`]: every message is the same.
+pub struct Words;
+
+impl Ring for Words {
+    type Element = OfWords;
+    type Vector = kernels::Vector;
+}
+
+/// A vector, and the sums that become one. Weights are [challenges](Element::challenge), given by their bits.
+pub trait Vector<E>: Default {
+    /// The sum of rows of so many words, each times its weight.
+    fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<E>;
+    /// The weighed sum of products of rows of both sides, at all points: see [`stage`].
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<E>;
+    /// Rows more, each the sum of its words times `eq`, times its weight if there are weights.
+    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]);
+    /// An element more.
+    fn push(&mut self, element: E);
+    /// The first, or 0.
+    fn first(&self) -> E;
+    /// The sum of products with another of the same length.
+    fn inner(&self, other: &Self) -> E;
+    /// <x_low, y_low> and <x_high - x_low, y_high - y_low> for the [halves](Element::half) of both; what is missing of the second is 0.
+    fn halves(&self, other: &Self) -> [E; 2];
+    /// low + r (high - low).
+    fn bind(&mut self, r: E);
+}
+
+impl<E: Element> Vector<E> for Vec<E> {
+    fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<E> {
+        let mut sums = vec![E::ZERO; columns];
+        for (weight, row) in weights.iter().zip(rows.chunks(columns.max(1))) {
+            let weight = E::challenge(*weight);
+            sums.iter_mut().zip(row).for_each(|(sum, word)| *sum = *sum + weight.times(*word));
+        }
+        sums
+    }
+
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<E> {
+        stage::sums(weights, x, y, variables)
+    }
+
+    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]) {
+        for (i, row) in words.chunks(eq.len()).enumerate() {
+            let sum = row.iter().zip(eq).fold(E::ZERO, |sum, (word, eq)| sum + eq.times(*word));
+            self.push(weights.get(i).map_or(sum, |weight| E::challenge(*weight) * sum));
+        }
+    }
+
+    fn push(&mut self, element: E) {
+        Vec::push(self, element);
+    }
+
+    fn first(&self) -> E {
+        self.as_slice().first().copied().unwrap_or(E::ZERO)
+    }
+
+    fn inner(&self, other: &Self) -> E {
+        E::inner(self, other)
+    }
+
+    fn halves(&self, other: &Self) -> [E; 2] {
+        let low = |z: &Self| z[..E::half(z.len())].to_vec();
+        [low(self).inner(&low(other)), differences(self).inner(&differences(other))]
+    }
+
+    fn bind(&mut self, r: E) {
+        let differences = differences(self);
+        self.truncate(differences.len());
+        self.iter_mut().zip(differences).for_each(|(low, difference)| *low = *low + r * difference);
+    }
+}
+
+/// high - low.
+fn differences<E: Element>(vector: &[E]) -> Vec<E> {
+    let (low, high) = vector.split_at(E::half(vector.len()));
+    low.iter().enumerate().map(|(i, low)| high.get(i).copied().unwrap_or(E::ZERO) - *low).collect()
+}
+
+impl Vector<OfWords> for kernels::Vector {
+    fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<OfWords> {
+        beside(&kernels::Weights::new(weights).sum(rows, columns), columns)
+    }
+
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<OfWords> {
+        match 1 << variables {
+            kernels::SLOTS => beside(&kernels::Weights::new(weights).stage(x, y), kernels::POINTS),
+            _ => stage::sums(weights, x, y, variables),
+        }
+    }
+
+    fn push_folded(&mut self, words: &[u64], eq: &[OfWords], weights: &[u64]) {
+        let eq: Vec<kernels::Element> = eq.iter().map(array).collect();
+        kernels::Vector::push_folded(self, words, &eq, weights);
+    }
+
+    fn push(&mut self, element: OfWords) {
+        kernels::Vector::push(self, &array(&element));
+    }
+
+    fn first(&self) -> OfWords {
+        OfWords::of(&self.get(0))
+    }
+
+    fn inner(&self, other: &Self) -> OfWords {
+        OfWords::of(&kernels::Vector::inner(self, other))
+    }
+
+    fn halves(&self, other: &Self) -> [OfWords; 2] {
+        kernels::Vector::halves(self, other).map(|sum| OfWords::of(&sum))
+    }
+
+    fn bind(&mut self, r: OfWords) {
+        kernels::Vector::bind(self, r.bits());
+    }
+}
+
+fn array(element: &OfWords) -> kernels::Element {
+    std::array::from_fn(|c| element.coefficients()[c])
+}
+
+/// Elements from their coefficients: first all of X^0, then those of X^1.
+fn beside(coefficients: &[u64], n: usize) -> Vec<OfWords> {
+    let element = |i: usize| coefficients.iter().skip(i).step_by(n).copied().collect::<Vec<_>>();
+    (0..n).map(|i| OfWords::of(&element(i))).collect()
+}
