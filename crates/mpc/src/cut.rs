@@ -81,3 +81,55 @@ impl<const K: u8> Cut<K> {
         (c.wrapping_add(1).wrapping_sub(1 << (K - 2 - self.f)), 1 - (c >> (K - 1 - self.f)))
     }
 }
+
+/// The same for a product that is opened whole, so that what is opened can be proven: its mask is R = rho_0 + rho_1 + 2^(K-2) S, with rho_j of K - 2 bits and S of two. Worked out in
+/// docs/verified.md. 1 <= f <= K - 3.
+#[derive(Clone, Copy)]
+pub struct Open<const K: u8 = 64> {
+    /// How many bits go.
+    pub f: u8,
+}
+
+impl<const K: u8> Open<K> {
+    /// Truncation by `f` bits.
+    pub const fn by(f: u8) -> Self {
+        Open { f }
+    }
+
+    /// What is added before it is opened, beside a random bit: 2^(K-3) less half a unit.
+    #[inline]
+    pub const fn offset(self) -> u64 {
+        (1 << (K - 3)) - (1 << (self.f - 1))
+    }
+
+    /// R, from the sum of both rho.
+    #[inline]
+    pub const fn mask(rho: u64, s: u64) -> u64 {
+        low(rho.wrapping_add(s << (K - 2)), K)
+    }
+
+    /// From what is opened what the servers know of m', and w, which is 1 where its top bit is 0.
+    #[inline]
+    pub const fn opened(self, c: u64) -> (u64, u64) {
+        ((c >> self.f).wrapping_sub(1 << (K - 3 - self.f)), 1 - (c >> (K - 1)))
+    }
+
+    /// d_j = a_j + w q_j, of f bits.
+    #[inline]
+    pub const fn lift(self, a: u64, w: u64, q: u64) -> u64 {
+        low(a.wrapping_add(w.wrapping_mul(q)), self.f)
+    }
+
+    /// A number of f bits at the top.
+    #[inline]
+    pub const fn top(self, x: u64) -> u64 {
+        low(x << (K - self.f), K)
+    }
+
+    /// l'_j from shares of S, its low bit e and its high bit q: (rho_j >> f) + 2^(K-2-f) (e_j + 2 q_j) + 2^(K-f) a_j.
+    #[inline]
+    pub const fn part(self, rho: u64, e: u64, q: u64, a: u64) -> u64 {
+        let s = e.wrapping_add(q << 1) << (K - 2 - self.f);
+        low((rho >> self.f).wrapping_add(s).wrapping_add(a << (K - self.f)), K)
+    }
+}

@@ -14,6 +14,8 @@ pub enum Error {
     Unexpected { at: At, label: &'static str, peer: Id, what: &'static str, found: String, expected: String },
     #[error("step {}, operation {}: the proof of {prover} {what}: one of the three deviates", .at.step, .at.op)]
     Rejected { at: At, prover: Id, what: &'static str },
+    #[error("step {}, operation {}: nothing can be proven of {what}", .at.step, .at.op)]
+    Unproven { at: At, what: &'static str },
     #[error("step {}, operation {}: {label} of {pair:?} drawn twice", .at.step, .at.op)]
     Reused { at: At, label: &'static str, pair: Pair },
     #[error("{id} has no key {pair:?}")]

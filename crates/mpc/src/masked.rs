@@ -27,6 +27,7 @@ pub mod share;
 pub mod softmax;
 mod suite;
 pub mod truncate;
+pub mod verified;
 
 pub use bit::Bit;
 pub use plan::MaskedPlan;

@@ -1,4 +1,5 @@
 use crate::lanes::DISMISS;
+use crate::proof::Claim;
 use crate::{Cost, Error, Lanes, Pair, Part, Prg, Result, Seeds, round::Round};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,8 @@ pub struct Party {
     pub cost: Cost,
     /// Keys and draws.
     pub seeds: Seeds,
+    /// What each of the three has still to prove, P0 first, as far as this party knows it.
+    pub claims: [Vec<Claim>; 3],
     pub(crate) net: Box<dyn Net>,
     pub(crate) depth: u32,
     pub(crate) fault: Option<crate::Error>,
@@ -57,6 +60,7 @@ impl Party {
             id,
             cost: Cost::default(),
             seeds,
+            claims: Default::default(),
             net: Box::new(net),
             depth: 0,
             fault: None,
@@ -88,6 +92,11 @@ impl Party {
             self.ops = 0;
             self.seeds.begin_step(step);
         }
+    }
+
+    /// Notes this party's part of a claim of `prover`.
+    pub fn claim(&mut self, prover: Id, claim: Claim) {
+        self.claims[prover.index()].push(claim);
     }
 
     /// The stream of (pair, step, operation, label).

@@ -35,7 +35,7 @@ impl Of {
         }
     }
 
-    fn bits(self) -> u8 {
+    pub(super) fn bits(self) -> u8 {
         match self {
             Of::Words => 64,
             Of::Bits(k) => k,
@@ -102,10 +102,11 @@ impl<'p> Deal<'p> {
 
     /// P2: `n` numbers of the kind. `other` makes the share that is sent of the one that is drawn, in its place; it is given back.
     pub fn give(&mut self, kind: usize, n: usize, of: Of, other: impl FnOnce(&mut [u64])) -> Vec<u64> {
-        let Deal::Deals { streams, parts, .. } = self else { return vec![] };
+        let Deal::Deals { streams, parts, p, label, .. } = self else { return vec![] };
         let (stream, to) = &mut streams[kind];
         let mut shares = of.draw(stream, n);
         other(&mut shares);
+        p.seeds.says(label, of.bits(), &mut shares);
         let part = match of {
             Of::Words => Part::words(&shares),
             Of::Bits(k) => Part::bits(&shares, k),

@@ -278,7 +278,7 @@ fn pieces(x: &mut Tensor) -> impl Iterator<Item = &mut [u64]> {
 
 /// What a server takes off v_j. P0: m_x l_y0 + l_x0 m_y. P1: m_x (l_y1 - m_y) + l_x1 m_y, or the same with m_x m_y taken off the other term:
 /// off the smaller one of the factors. And less the addend, m - l_0 at P0, -l_1 at P1.
-fn negative(p: &Party, z: &Factors<'_>, adds: bool) -> Tensor {
+pub(super) fn negative(p: &Party, z: &Factors<'_>, adds: bool) -> Tensor {
     let first = p.id == Id::P0;
     let mut c = Tensor::zeros(z.shape);
     let less = |x: &Share| x.m().zip(own_mask(p, x)).map(|(m, l)| words::sub(l, m));

@@ -1,187 +1,110 @@
-//! A product of the masked suite, whole and without truncation, of which every message is claimed and proven from what the three have drawn and received: the first protocol of a
-//! verified suite (docs/verified.md). Each makes its part of the claims from its own transcript alone.
+//! Protocols whose messages are claimed as they go: honest runs are right and never rejected, and every message of every party, changed once in every way, is rejected by both others.
 
 use crate::common::masked_programs::dealt;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use crate::common::proofs::{Change, Tampered, tampered};
+use proptest::prelude::*;
 use trefoil_engine::Kind;
-use trefoil_mpc::masked::{Share, product};
-use trefoil_mpc::proof::{Claim, OfWords, prove};
-use trefoil_mpc::secure::Shares;
-use trefoil_mpc::tap::{Draw, Tap};
-use trefoil_mpc::{Error, Id, Party, Seeds, simulate_over};
-use trefoil_net::{Frame, Net, local};
-use trefoil_ring::Tensor;
+use trefoil_mpc::masked::product::Factors;
+use trefoil_mpc::masked::{Share, verified};
+use trefoil_mpc::{Error, Id, Party, Result, simulate};
+use trefoil_ring::{Tensor, matrix, words};
 
-/// What one party has drawn, and received, by label.
-#[derive(Clone, Default)]
-struct Transcript(Arc<Mutex<BTreeMap<String, Vec<u64>>>>);
-
-impl Transcript {
-    fn of(&self, label: &str) -> Vec<u64> {
-        self.0.lock().unwrap()[label].clone()
-    }
+fn factors<'a>(kind: Kind, [x, y]: [&'a Share; 2], plus: Option<&Share>, shape: [usize; 2], f: u8) -> Factors<'a> {
+    Factors { kind, x, y, scatter: None, plus: plus.cloned(), shape, f }
 }
 
-impl Tap for Transcript {
-    fn block(&self, draw: &Draw, _: &[u8; 32], _: u64, bytes: &mut [u8]) {
-        let words = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
-        self.0.lock().unwrap().entry(draw.label.into()).or_default().extend(words);
-    }
+fn numbers(shape: [usize; 2], seed: u64) -> Tensor {
+    Tensor::from_shape_fn(shape, |(i, j)| {
+        let word = (1 + 7 * i as u64 + 31 * j as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_mul(2 * seed + 1);
+        (word as i64 >> 52) as u64
+    })
 }
 
-/// A network that notes what comes, and may change the first frame under a label.
-struct Noting {
-    net: Box<dyn Net>,
-    transcript: Transcript,
-    lie: Option<(&'static str, u64)>,
+/// A network of products: X W + b, truncated; the square of that, truncated, with an addend; and a product of both without truncation. What each party has of them all.
+fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) -> Result<Vec<Share>> {
+    let inputs = [[rows, inner], [columns, inner], [1, columns]];
+    let [x, w, b] = [0, 1, 2].map(|i| dealt(p, &numbers(inputs[i], seed + i as u64), i as u8));
+    let b = b.linear(b.shape, |b| words::shl(b, f));
+    let plain = Kind::MatMul { tx: false, ty: true };
+    let both = [
+        factors(plain, [&x, &w], Some(&b), [rows, columns], f),
+        factors(Kind::MatMul { tx: true, ty: false }, [&x, &x], None, [inner, inner], 0),
+    ];
+    let z = verified::product::products(p, &both)?;
+    let square = factors(Kind::Mul, [&z[0], &z[0]], Some(&z[0]), [rows, columns], 3);
+    let y = verified::product::products(p, &[square])?.swap_remove(0);
+    let last = factors(Kind::MatMul { tx: true, ty: false }, [&z[0], &y], None, [columns, columns], 0);
+    let last = verified::product::products(p, &[last])?.swap_remove(0);
+    verified::prove_claims(p)?;
+    Ok(z.into_iter().chain([y, last]).collect())
 }
 
-impl Net for Noting {
-    fn send(&mut self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
-        if let Some((_, by)) = self.lie.take_if(|(label, _)| *label == frame.label) {
-            let mut words = frame.parts[0].to_words(frame.parts[0].len()).unwrap();
-            words[1] = words[1].wrapping_add(by);
-            frame.parts[0] = trefoil_net::Part::words(&words);
-        }
-        self.net.send(to, frame)
-    }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
-        let frame = self.net.recv(from)?;
-        if frame.label.starts_with("masked.product") {
-            let words = frame.parts.iter().flat_map(|part| part.to_words(part.len()).unwrap()).collect();
-            self.transcript.0.lock().unwrap().insert(frame.label.to_string(), words);
-        }
-        Ok(frame)
-    }
-}
-
-/// For each inner index of a product two factors, X's column and Y's row, as words for all elements of the result.
-fn terms(x: &Tensor, y: &Tensor, [rows, columns]: [usize; 2]) -> Vec<Vec<u64>> {
-    let all = |word: &dyn Fn(usize, usize) -> u64| (0..rows * columns).map(|at| word(at / columns, at % columns)).collect();
-    (0..x.ncols()).flat_map(|k| [all(&|i, _| x[[i, k]]), all(&|_, j| y[[k, j]])]).collect()
-}
-
-/// What those are multiplied by: of the other side's X and Y the row and the column.
-fn others(x: &Tensor, y: &Tensor, shape: [usize; 2]) -> Vec<Vec<u64>> {
-    let mut words = terms(x, y, shape);
-    words.as_chunks_mut::<2>().0.iter_mut().for_each(|two| two.swap(0, 1));
-    words
-}
-
-fn negative(mut words: Vec<Vec<u64>>) -> Vec<Vec<u64>> {
-    words.iter_mut().flatten().for_each(|word| *word = word.wrapping_neg());
-    words
-}
-
-fn less(a: Vec<u64>, b: impl IntoIterator<Item = u64>) -> Vec<u64> {
-    a.into_iter().zip(b).map(|(a, b)| a.wrapping_sub(b)).collect()
-}
-
-fn elements(x: &Tensor) -> Vec<u64> {
-    x.iter().copied().collect()
-}
-
-/// Of Z = X Y what this party knows of the claims of P0, P1 and P2: c_0 = v_0 - m_x l_y0 - l_x0 m_y; c_1 = v_1 + m_x m_y - m_x l_y1 - l_x1 m_y; and
-/// v_0 + v_1 = (l_x0 + l_x1) (l_y0 + l_y1) + l'_0 + l'_1.
-fn claims(p: &Party, seen: &Transcript, [x, y, z]: [&Share; 3], lie: u64) -> [Vec<Claim>; 3] {
-    let shape = [z.shape()[0], z.shape()[1]];
-    let n = shape[0] * shape[1];
-    let l = |j: usize| [x, y].map(|factor| factor.mask(j).unwrap());
-    let open = || [x, y].map(|factor| factor.m().unwrap());
-    let masks = |j: usize| others(l(j)[0], l(j)[1], shape);
-    let opened = || terms(open()[0], open()[1], shape);
-    let of_p2 = || negative(terms(l(1)[0], l(1)[1], shape));
-    let product = |[x, y]: [&Tensor; 2]| {
-        let (x, y) = (terms(x, y, shape), others(x, y, shape));
-        (0..n)
-            .map(|at| x.iter().zip(&y).step_by(2).fold(0, |sum: u64, (x, y)| sum.wrapping_add(x[at].wrapping_mul(y[at]))))
-            .collect::<Vec<_>>()
+/// x = m - l_0 - l_1, from what P0 and P2 have; P1 has the same.
+fn opened(ends: [Vec<Share>; 3]) -> Vec<Tensor> {
+    let [p0, p1, p2] = ends;
+    let one = |((a, b), c): ((Share, Share), Share)| {
+        assert!(a.m() == b.m() && a.mask(0) == c.mask(0) && b.mask(1) == c.mask(1), "the three agree on what they share");
+        words::sub(a.m().unwrap(), &c.full_mask().unwrap())
     };
-    let mask = |j: usize| elements(z.mask(j).unwrap());
-    let drawn = |label: &str| seen.of(label)[..n].to_vec();
-    let zeros = vec![0; n];
-    let claims = match p.id {
-        Id::P0 => [
-            Claim::at_prover(opened(), masks(0)),
-            Claim::at_first(opened(), less(seen.of("masked.product.c"), product(open()))),
-            Claim::at_second(masks(0), less(less(drawn("masked.product.v_0"), mask(0)), product(l(0)))),
-        ],
-        Id::P1 => [
-            Claim::at_first(opened(), seen.of("masked.product.c")),
-            Claim::at_prover(opened(), masks(1)),
-            Claim::at_first(of_p2(), less(less(seen.of("masked.product.deal"), mask(1)), product(l(1)))),
-        ],
-        Id::P2 => {
-            let v_0 = drawn("masked.product.v_0");
-            // What P2 has dealt to P1 follows from what it knows.
-            let both = [x, y].map(|factor| factor.full_mask().unwrap());
-            let v_1 = less(product([&both[0], &both[1]]), v_0.clone());
-            let l = mask(0).into_iter().zip(mask(1)).map(|(a, b)| a.wrapping_add(b).wrapping_neg());
-            let mut v_1 = less(v_1, l);
-            // It goes on with what it has sent.
-            v_1[1] = v_1[1].wrapping_add(lie);
-            [
-                Claim::at_second(masks(0), less(zeros.clone(), v_0)),
-                Claim::at_second(masks(1), less(zeros, v_1)),
-                Claim::at_prover(of_p2(), masks(0)),
-            ]
-        }
-    };
-    claims.map(|claim| vec![claim])
+    p0.into_iter().zip(p1).zip(p2).map(one).collect()
 }
 
-/// X Y of the masked suite, and its proof. How each ends: with m of the product, or with what is wrong.
-fn proven(liar: Id, lie: Option<(&'static str, u64)>) -> [Result<Option<Tensor>, String>; 3] {
-    let transcripts: [Transcript; 3] = Default::default();
-    let mut ids = Id::ALL.into_iter();
-    let nets = local::network(Duration::from_secs(20)).map(|net| {
-        let id = ids.next().unwrap();
-        Noting { net: Box::new(net), transcript: transcripts[id.index()].clone(), lie: lie.filter(|_| id == liar) }
-    });
-    let seeds = |id: Id| {
-        let mut seeds = Seeds::insecure(id, 4);
-        seeds.insecure_tap(Arc::new(transcripts[id.index()].clone()));
-        seeds
-    };
-    let ends = simulate_over(nets, seeds, |p| {
-        let (x, y) = (factor([3, 4]), factor([4, 2]));
-        let (x, y) = (dealt(p, &x, 1), dealt(p, &y, 2));
-        let factors = product::Factors {
-            kind: Kind::MatMul { tx: false, ty: false },
-            x: &x,
-            y: &y,
-            scatter: None,
-            plus: None,
-            shape: [3, 2],
-            f: 0,
-        };
-        let z = product::products(p, &[factors])?.remove(0);
-        let lie = lie.filter(|_| p.id == liar).map_or(0, |(_, by)| by);
-        prove::<OfWords>(p, &claims(p, &transcripts[p.id.index()], [&x, &y, &z], lie), 2)?;
-        Ok(z.m().cloned().or(z.full_mask()))
-    });
-    ends.map(|end: Result<_, Error>| end.map(|(z, _)| z).map_err(|e| e.to_string()))
+/// Whether y is x / 2^f within one and a half units.
+fn near(x: &Tensor, y: &Tensor, f: u8) -> bool {
+    x.iter().zip(y).all(|(x, y)| 2 * ((*y as i64) * (1 << f) - *x as i64).abs() < 3 << f)
 }
 
-fn factor(shape: [usize; 2]) -> Tensor {
-    Tensor::from_shape_fn(shape, |(i, j)| (7 * i as u64 + 3 * j as u64).wrapping_sub(9))
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn honest_products_are_right_and_accepted(seed in 0u64..1 << 40, shape in [1usize..6, 1usize..6, 1usize..6], f in 1u8..20) {
+        let ends = simulate(seed, |p| chain(p, seed, shape, f)).map(|end| end.unwrap().0);
+        let z = opened(ends);
+        let inputs = [[shape[0], shape[1]], [shape[2], shape[1]], [1, shape[2]]];
+        let [x, w, b] = [0, 1, 2].map(|i| numbers(inputs[i], seed + i as u64));
+        let sum = words::add(&matrix::product(&x, false, &w, true), &words::shl(&b, f).broadcast((shape[0], shape[2])).unwrap().to_owned());
+        prop_assert!(near(&sum, &z[0], f), "X W + b");
+        prop_assert_eq!(&z[1], &matrix::product(&x, true, &x, false));
+        prop_assert!(near(&words::add(&words::mul(&z[0], &z[0]), &z[0]), &z[2], 3), "the square");
+        prop_assert_eq!(&z[3], &matrix::product(&z[0], true, &z[2], false));
+    }
 }
 
+/// Every number that is sent, changed in four ways, by a party that goes on with what it should have sent and by one that goes on with what it has sent.
 #[test]
-fn a_product_is_proven_and_a_lie_in_it_is_noticed() {
-    let [m, other, mask] = proven(Id::P0, None).map(|end| end.unwrap().unwrap());
-    assert_eq!(m, other);
-    let z = Tensor::from_shape_fn([3, 2], |at| m[at].wrapping_sub(mask[at]));
-    assert_eq!(z, trefoil_ring::matrix::product(&factor([3, 4]), false, &factor([4, 2]), false));
-    for (liar, label) in [(Id::P0, "masked.product.c"), (Id::P1, "masked.product.c"), (Id::P2, "masked.product.deal")] {
-        for by in [1, 1 << 63] {
-            let ends = proven(liar, Some((label, by)));
-            for id in liar.others() {
-                let error = ends[id.index()].as_ref().unwrap_err();
-                assert!(error.contains(&format!("the proof of {liar} is rejected")), "{liar}: {id} ends with {error}");
+fn every_change_of_a_message_is_rejected() {
+    let mut tried = 0;
+    for liar in Id::ALL {
+        for which in 0.. {
+            let mut there = false;
+            for change in [Change::PlusOne, Change::TopBit, Change::AnyBit, Change::Swap] {
+                for goes_on in [false, true] {
+                    let lie = Tampered { liar, which, change, goes_on };
+                    let Some(ends) = tampered(&lie, |p| chain(p, 5, [2, 3, 2], 5).map(drop)) else { continue };
+                    there = true;
+                    tried += 1;
+                    for id in liar.others() {
+                        let rejected =
+                            matches!(ends[id.index()], Err(Error::Rejected { prover, .. }) if !goes_on || prover == liar);
+                        assert!(rejected, "{lie:?}: {id} ends with {:?}", ends[id.index()]);
+                    }
+                }
+            }
+            if !there {
+                break;
             }
         }
     }
+    // P2: v of four products, e and q of two. A server: c of four and two lifts.
+    assert!(tried > 130, "{tried} changes");
+}
+
+#[test]
+fn what_cannot_be_claimed_is_refused() {
+    let ends = simulate(1, |p| {
+        let x = dealt(p, &numbers([2, 2], 1), 1);
+        let z = trefoil_mpc::masked::product::products(p, &[factors(Kind::Mul, [&x, &x], None, [2, 2], 4)])?.swap_remove(0);
+        verified::product::products(p, &[factors(Kind::Mul, [&z, &x], None, [2, 2], 4)]).map(drop)
+    });
+    assert!(ends.iter().all(|end| matches!(end, Err(Error::Unproven { .. }))));
 }

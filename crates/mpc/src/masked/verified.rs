@@ -1,0 +1,19 @@
+//! Protocols of which every message is claimed, so that each party [proves](crate::proof) that it has sent what it had to: what a suite would rest on in which a party that lies is
+//! noticed (docs/verified.md). They are not all that a training needs, and no suite has them.
+//!
+//! Each notes its claims at the [`Party`] as it goes. A claim is about what both verifiers know anyway: a message as its receiver has it, keys, and values that earlier claims are about.
+//! All is dealt to P1, since a proof has one receiver.
+
+pub mod product;
+
+use crate::proof::prove;
+use crate::{Party, Result};
+
+/// Everything that was claimed since the last time is proven by all three, in rows of 2^5 claims.
+///
+/// # Errors
+/// [`Error::Rejected`](crate::Error::Rejected) if a party has lied; those of [`prove`].
+pub fn prove_claims(p: &mut Party) -> Result<()> {
+    let claims = std::mem::take(&mut p.claims);
+    prove::<crate::proof::Words>(p, &claims, 5)
+}
