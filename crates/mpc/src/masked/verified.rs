@@ -5,6 +5,7 @@
 //! All is dealt to P1, since a proof has one receiver.
 
 pub mod product;
+pub mod select;
 
 use crate::proof::prove;
 use crate::{Party, Result};

@@ -3,7 +3,7 @@
 use crate::common::masked_programs::dealt;
 use crate::common::views::taped;
 use trefoil_engine::{Engine, Format, Kind};
-use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, softmax, truncate};
+use trefoil_mpc::masked::{Masked, Num, Share, and, drelu, lift, product, select, share, softmax, truncate, verified};
 use trefoil_mpc::{Id, Party, Price, Result, Seeds, simulate};
 use trefoil_ring::Tensor;
 
@@ -53,6 +53,29 @@ fn check(name: &str, ours: impl Fn(usize) -> Price, f: impl Fn(&mut Party, &Shar
 fn pending(p: &mut Party, x: &Share, f: u8) -> Result<Share> {
     Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f }])?
         .swap_remove(0))
+}
+
+#[test]
+fn what_is_proven_costs_what_it_states() {
+    for f in [0, 1, 16, 40] {
+        let name = format!("proven product by 2^{f}");
+        check(
+            &name,
+            |n| verified::product::cost(n, f),
+            |p, x| {
+                let factors = product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f };
+                verified::product::products(p, &[factors]).map(drop)
+            },
+        );
+    }
+    let twice = |n| verified::select::cost(n, false).then(verified::select::cost(n, true));
+    check("proven select, twice by one bit", twice, |p, x| {
+        let zeros = || Some(vec![0; x.len().div_ceil(64)]);
+        let l = [if p.id == Id::P1 { None } else { zeros() }, if p.id == Id::P0 { None } else { zeros() }];
+        let bit = verified::select::Bit::new(x.shape, if p.id == Id::P2 { None } else { zeros() }, l);
+        verified::select::select(p, &[(&bit, x)])?;
+        verified::select::select(p, &[(&bit, x)]).map(drop)
+    });
 }
 
 #[test]

@@ -5,9 +5,10 @@ use crate::common::proofs::{Change, Tampered, tampered};
 use proptest::prelude::*;
 use trefoil_engine::Kind;
 use trefoil_mpc::masked::product::Factors;
+use trefoil_mpc::masked::verified::select::Bit;
 use trefoil_mpc::masked::{Share, verified};
 use trefoil_mpc::{Error, Id, Party, Result, simulate};
-use trefoil_ring::{Tensor, matrix, words};
+use trefoil_ring::{Tensor, matrix, planes, words};
 
 fn factors<'a>(kind: Kind, [x, y]: [&'a Share; 2], plus: Option<&Share>, shape: [usize; 2], f: u8) -> Factors<'a> {
     Factors { kind, x, y, scatter: None, plus: plus.cloned(), shape, f }
@@ -20,7 +21,16 @@ fn numbers(shape: [usize; 2], seed: u64) -> Tensor {
     })
 }
 
-/// A network of products: X W + b, truncated; the square of that, truncated, with an addend; and a product of both without truncation. What each party has of them all.
+/// This party's part of bits.
+fn bits(p: &Party, shape: [usize; 2], seed: u64) -> Bit {
+    let [b, l_0, l_1] = [0, 1, 2].map(|i| numbers(shape, seed + 20 + i).mapv(|word| word >> 5 & 1));
+    let plane = |x: &Tensor| planes::pack(x.as_slice().unwrap());
+    let m = (&b ^ &l_0) ^ &l_1;
+    let l = [(p.id != Id::P1).then(|| plane(&l_0)), (p.id != Id::P0).then(|| plane(&l_1))];
+    Bit::new(shape, (p.id != Id::P2).then(|| plane(&m)), l)
+}
+
+/// A network: X W + b, truncated; the square of that, truncated, with an addend; a product of both without truncation; and both where a bit is set. What each party has of them all.
 fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) -> Result<Vec<Share>> {
     let inputs = [[rows, inner], [columns, inner], [1, columns]];
     let [x, w, b] = [0, 1, 2].map(|i| dealt(p, &numbers(inputs[i], seed + i as u64), i as u8));
@@ -35,8 +45,11 @@ fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) ->
     let y = verified::product::products(p, &[square])?.swap_remove(0);
     let last = factors(Kind::MatMul { tx: true, ty: false }, [&z[0], &y], None, [columns, columns], 0);
     let last = verified::product::products(p, &[last])?.swap_remove(0);
+    let bit = bits(p, [rows, columns], seed);
+    let selected = verified::select::select(p, &[(&bit, &z[0])])?.swap_remove(0);
+    let again = verified::select::select(p, &[(&bit, &y)])?.swap_remove(0);
     verified::prove_claims(p)?;
-    Ok(z.into_iter().chain([y, last]).collect())
+    Ok(z.into_iter().chain([y, last, selected, again]).collect())
 }
 
 /// x = m - l_0 - l_1, from what P0 and P2 have; P1 has the same.
@@ -67,6 +80,9 @@ proptest! {
         prop_assert_eq!(&z[1], &matrix::product(&x, true, &x, false));
         prop_assert!(near(&words::add(&words::mul(&z[0], &z[0]), &z[0]), &z[2], 3), "the square");
         prop_assert_eq!(&z[3], &matrix::product(&z[0], true, &z[2], false));
+        let bit = numbers([shape[0], shape[2]], seed + 20).mapv(|word| word >> 5 & 1);
+        prop_assert_eq!(&z[4], &words::mul(&bit, &z[0]));
+        prop_assert_eq!(&z[5], &words::mul(&bit, &z[2]));
     }
 }
 
@@ -95,8 +111,8 @@ fn every_change_of_a_message_is_rejected() {
             }
         }
     }
-    // P2: v of four products, e and q of two. A server: c of four and two lifts.
-    assert!(tried > 130, "{tried} changes");
+    // P2: v of four products, e and q of two, A once and B twice. A server: c of four, two lifts, and z of two.
+    assert!(tried > 180, "{tried} changes");
 }
 
 #[test]
@@ -104,7 +120,10 @@ fn what_cannot_be_claimed_is_refused() {
     let ends = simulate(1, |p| {
         let x = dealt(p, &numbers([2, 2], 1), 1);
         let z = trefoil_mpc::masked::product::products(p, &[factors(Kind::Mul, [&x, &x], None, [2, 2], 4)])?.swap_remove(0);
-        verified::product::products(p, &[factors(Kind::Mul, [&z, &x], None, [2, 2], 4)]).map(drop)
+        let refused = |end: Result<Vec<Share>>| matches!(end, Err(Error::Unproven { .. }));
+        let product = refused(verified::product::products(p, &[factors(Kind::Mul, [&z, &x], None, [2, 2], 4)]));
+        let bit = bits(p, [2, 2], 1);
+        Ok(product && refused(verified::select::select(p, &[(&bit, &z)])))
     });
-    assert!(ends.iter().all(|end| matches!(end, Err(Error::Unproven { .. }))));
+    assert!(ends.into_iter().all(|end| end.unwrap().0));
 }
