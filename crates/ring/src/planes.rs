@@ -25,7 +25,7 @@ fn split_of(n: usize, count: usize, fill: impl Fn(usize, &mut [u64])) -> Vec<u64
     for k in 0..width {
         let mut square = [0; 64];
         fill(64 * k, &mut square[..64.min(n - 64 * k)]);
-        transpose(&mut square);
+        transpose(&mut square, count);
         for (plane, word) in square.iter().take(count).enumerate() {
             out[plane * width + k] = *word;
         }
@@ -70,17 +70,18 @@ pub fn pack(bits: &[u64]) -> Vec<u64> {
     bits.chunks(64).map(|c| c.iter().enumerate().fold(0, |w, (i, b)| w | (b & 1) << i)).collect()
 }
 
-/// Bit j of word i becomes bit i of word j: swaps halves of halves (Hacker's Delight, 7-3).
-pub fn transpose(a: &mut [u64; 64]) {
-    let mut mask = 0x0000_0000_ffff_ffffu64;
-    let mut j = 32;
+/// Bit j of word i becomes bit i of word j, for the first `count` words; those behind them are of no use. Halves of halves are swapped (Hacker's
+/// Delight, 7-3), and words that no later swap needs are left out.
+pub fn transpose(a: &mut [u64; 64], count: usize) {
+    let (mut mask, mut j) = (0x0000_0000_ffff_ffffu64, 32);
     while j != 0 {
-        let mut k = 0;
-        while k < 64 {
-            let t = (a[k] >> j ^ a[k + j]) & mask;
-            a[k] ^= t << j;
-            a[k + j] ^= t;
-            k = (k + j + 1) & !j;
+        for halves in a.chunks_exact_mut(2 * j).take(count.div_ceil(2 * j)) {
+            let (lower, upper) = halves.split_at_mut(j);
+            for (x, y) in lower.iter_mut().zip(upper) {
+                let t = (*x >> j ^ *y) & mask;
+                *x ^= t << j;
+                *y ^= t;
+            }
         }
         j >>= 1;
         mask ^= mask << j;
