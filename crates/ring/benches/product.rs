@@ -1,10 +1,13 @@
-//! The matrix product at the shapes of a 784-256-10 network with batch 128, and with one record, one thread.
+//! The matrix product at the shapes of a 784-256-10 network with batch 128, of LeNet's convolutions, and with one record, one thread.
 //! `cargo bench -p trefoil-ring`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use divan::{Bencher, counter::ItemsCount};
-use trefoil_ring::{Tensor, matrix::product};
+use trefoil_ring::{
+    Tensor,
+    matrix::{Factor, product, products_into},
+};
 
 fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
@@ -12,11 +15,13 @@ fn main() {
 }
 
 /// Name, rows, inner dimension, columns, transposes.
-const SHAPES: [(&str, usize, usize, usize, bool, bool); 6] = [
+const SHAPES: [(&str, usize, usize, usize, bool, bool); 8] = [
     ("forward", 128, 784, 256, false, true),
     ("dw", 256, 128, 784, true, false),
     ("dx", 128, 256, 784, false, false),
     ("head", 128, 256, 10, false, true),
+    ("conv1", 73728, 25, 20, false, true),
+    ("conv2", 8192, 500, 50, false, true),
     ("one", 1, 784, 256, false, false),
     ("one_t", 1, 784, 256, false, true),
 ];
@@ -37,6 +42,18 @@ fn factors(shape: &str) -> (Tensor, bool, Tensor, bool, u64) {
 fn packed(bencher: Bencher, shape: &str) {
     let (x, tx, y, ty, work) = factors(shape);
     bencher.counter(ItemsCount::new(work)).bench_local(|| product(&x, tx, &y, ty));
+}
+
+/// Two products, added up: what a server of `masked` makes.
+#[divan::bench(args = SHAPES.map(|s| s.0))]
+fn both(bencher: Bencher, shape: &str) {
+    let (x, tx, y, ty, work) = factors(shape);
+    let terms = [[Factor::from(&x), Factor::from(&y)]; 2];
+    bencher.counter(ItemsCount::new(2 * work)).bench_local(|| {
+        let mut out = Tensor::zeros((if tx { x.ncols() } else { x.nrows() }, if ty { y.nrows() } else { y.ncols() }));
+        products_into(&mut out, &terms, tx, ty);
+        out
+    });
 }
 
 /// The plain triple loop in the order i, k, j.

@@ -3,7 +3,9 @@
 //! Both factors are cut along the inner dimension into slices of `DEPTH`. A slice of `op(y)` is
 //! packed into panels of a few columns, a block of rows of a slice of `op(x)` into slivers of a
 //! few rows, both padded with zeros, so that the `kernel` reads memory in order whatever the
-//! transposes. Time and addresses depend on shapes only.
+//! transposes. A sum of products is one product with a longer inner dimension: slices of one follow
+//! those of the other, and a block of the result gets them all while it is in the cache. Time and
+//! addresses depend on shapes only.
 
 // Instructions that not every machine has.
 mod factor;
@@ -14,9 +16,10 @@ mod pack;
 use crate::Tensor;
 pub use factor::{Factor, Gathered};
 use kernel::{Block, Kernel};
-use pack::{Lane, Source};
+use pack::{LANE, Lane, Source};
 use rayon::prelude::*;
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// See [`multiplied`].
@@ -38,6 +41,8 @@ const DEPTH: usize = 160;
 const ROWS: usize = 128;
 /// Columns of `op(y)` packed at a time.
 const COLUMNS: usize = 512;
+/// Lanes of panels that are packed before the rows of `op(x)` are gone through, 128 KiB: they stay in the second-level cache beside a block.
+const PANELS: usize = 1 << 11;
 /// Rows of `op(x)` up to which nothing is packed: it would cost more than it saves.
 const FEW: usize = 3;
 /// Multiply-accumulates below which threads cost more than they save.
@@ -66,18 +71,41 @@ pub fn product(x: &Tensor, tx: bool, y: &Tensor, ty: bool) -> Tensor {
 ///
 /// Panics if the shapes do not fit: the caller has checked them.
 pub fn product_into<'a>(out: &mut Tensor, x: impl Into<Factor<'a>>, tx: bool, y: impl Into<Factor<'a>>, ty: bool) {
-    let (x, y) = (x.into(), y.into());
-    // What is to be transposed is made: nothing that is large needs it.
-    let [x_made, y_made] = [(x, tx), (y, ty)].map(|(factor, transposed)| transposed.then(|| factor.to_tensor()));
-    accumulate(Kernel::best(), out, Source::of(x, x_made.as_deref()), Source::of(y, y_made.as_deref()));
+    products_into(out, &[[x.into(), y.into()]], tx, ty);
 }
 
-/// `out += x y` with the given kernel.
-fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
-    let ([rows, inner], [depth, columns]) = (x.shape(), y.shape());
-    assert_eq!(inner, depth, "matrix product: inner dimensions differ");
-    assert_eq!(out.dim(), (rows, columns), "matrix product: shape of the result");
-    if out.is_empty() || inner == 0 {
+/// `out += op(x) op(y)` for each `[x, y]`, as [`product`].
+///
+/// Panics if the shapes do not fit: the caller has checked them.
+pub fn products_into(out: &mut Tensor, terms: &[[Factor<'_>; 2]], tx: bool, ty: bool) {
+    // What is to be transposed is made: nothing that is large needs it.
+    let made = |factor: &Factor<'_>, transposed: bool| transposed.then(|| factor.to_tensor().into_owned());
+    let made: Vec<[Option<Tensor>; 2]> = terms.iter().map(|[x, y]| [made(x, tx), made(y, ty)]).collect();
+    let terms = terms
+        .iter()
+        .zip(&made)
+        .map(|([x, y], [x_made, y_made])| [Source::of(*x, x_made.as_ref()), Source::of(*y, y_made.as_ref())]);
+    accumulate(Kernel::best(), out, &terms.collect::<Vec<_>>());
+}
+
+/// A part of a term's inner dimension.
+struct Slice<'a> {
+    x: Source<'a>,
+    y: Source<'a>,
+    depth: Range<usize>,
+}
+
+/// `out += x y` for each `[x, y]` with the given kernel.
+fn accumulate(kernel: Kernel, out: &mut Tensor, terms: &[[Source<'_>; 2]]) {
+    let (rows, columns) = out.dim();
+    let mut work = 0_usize;
+    for [x, y] in terms {
+        let ([above, inner], [depth, beside]) = (x.shape(), y.shape());
+        assert_eq!(inner, depth, "matrix product: inner dimensions differ");
+        assert_eq!((rows, columns), (above, beside), "matrix product: shape of the result");
+        work = work.saturating_add(rows.saturating_mul(columns).saturating_mul(inner));
+    }
+    if work == 0 {
         return;
     }
     if !out.is_standard_layout() {
@@ -85,20 +113,18 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
     }
     let Some(out) = out.as_slice_mut() else { unreachable!("the layout was just made standard") };
     let threads = rayon::current_num_threads();
-    let work = rows.saturating_mul(columns).saturating_mul(inner);
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     MULTIPLIED_HERE.set(MULTIPLIED_HERE.get() + work as u64);
     let parallel = threads > 1 && work > WORTH_THREADS;
-    if rows <= FEW
-        && let (Source::Array(x), Source::Array(y)) = (x, y)
-    {
-        for (out, x) in out.chunks_exact_mut(columns).zip(x.rows()) {
-            kernel.run_row(out, &x.to_vec(), y);
+    if rows <= FEW && terms.iter().all(|term| matches!(term, [Source::Array(_), Source::Array(_)])) {
+        for [x, y] in terms {
+            if let (Source::Array(x), Source::Array(y)) = (x, y) {
+                out.chunks_exact_mut(columns).zip(x.rows()).for_each(|(out, x)| kernel.run_row(out, &x.to_vec(), *y));
+            }
         }
         return;
     }
-    // Slices as equal as can be: a last one of a few would cost as much as any to end.
-    let slice = inner.div_ceil(inner.div_ceil(DEPTH));
+    let slices: Vec<Slice<'_>> = terms.iter().flat_map(|[x, y]| slices(*x, *y)).collect();
     let share = if parallel { rows.div_ceil(threads) } else { rows };
     let share = share.min(ROWS).next_multiple_of(kernel.layout().rows);
 
@@ -106,14 +132,27 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
     let (mut space, mut slivers) = PACKED.take();
     for first_column in (0..columns).step_by(COLUMNS) {
         let width = COLUMNS.min(columns - first_column);
-        for depth in (0..inner).step_by(slice) {
-            let depth = depth..inner.min(depth + slice);
-            let panels = pack::panels(&mut space, y, [depth.clone(), first_column..first_column + width], kernel);
+        let lanes = |slice: &Slice<'_>| kernel.layout().panels(slice.depth.len(), width);
+        // Some slices at a time.
+        let mut rest = &slices[..];
+        while let [first, ..] = rest {
+            let together = (PANELS / lanes(first)).clamp(1, rest.len());
+            let (now, later) = rest.split_at(together);
+            rest = later;
+            let mut panels = pack::space(&mut space, now.iter().map(lanes).sum(), Lane([0; LANE]));
+            let mut packed = vec![];
+            for slice in now {
+                let of_slice;
+                (of_slice, panels) = panels.split_at_mut(lanes(slice));
+                pack::panels(of_slice, slice.y, [slice.depth.clone(), first_column..first_column + width], kernel);
+                packed.push(&*of_slice);
+            }
             let task = |slivers: &mut Vec<u64>, (index, out): (usize, &mut [u64])| {
-                let first = index * share;
-                let block = [first..rows.min(first + share), depth.clone()];
-                let slivers = pack::slivers(slivers, x, block, kernel);
-                kernel.run(Block { slivers, panels, depth: depth.len(), out, columns, first: first_column, width });
+                let block = index * share..rows.min((index + 1) * share);
+                for (slice, panels) in now.iter().zip(&packed) {
+                    let slivers = pack::slivers(slivers, slice.x, [block.clone(), slice.depth.clone()], kernel);
+                    kernel.run(Block { slivers, panels, depth: slice.depth.len(), out, columns, first: first_column, width });
+                }
             };
             if parallel {
                 out.par_chunks_mut(share * columns).enumerate().for_each_init(Vec::new, task);
@@ -123,6 +162,13 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, x: Source<'_>, y: Source<'_>) {
         }
     }
     PACKED.set((space, slivers));
+}
+
+/// As equal as can be: a last one of a few would cost as much as any to end.
+fn slices<'a>(x: Source<'a>, y: Source<'a>) -> impl Iterator<Item = Slice<'a>> {
+    let [_, inner] = x.shape();
+    let slice = inner.div_ceil(inner.div_ceil(DEPTH).max(1)).max(1);
+    (0..inner).step_by(slice).map(move |from| Slice { x, y, depth: from..inner.min(from + slice) })
 }
 
 #[cfg(test)]
@@ -161,7 +207,7 @@ mod tests {
         for kernel in Kernel::available() {
             for (x, y) in [(x.view(), y.view()), (xt.t(), yt.t()), (x.view(), yt.t()), (xt.t(), y.view())] {
                 let mut out = start.clone();
-                accumulate(kernel, &mut out, Source::Array(x), Source::Array(y));
+                accumulate(kernel, &mut out, &[[Source::Array(x), Source::Array(y)]]);
                 assert_eq!(out, sum, "{kernel:?} on {rows} x {inner} x {columns}");
             }
         }
@@ -189,6 +235,25 @@ mod tests {
         }
         for columns in [COLUMNS - 1, COLUMNS, COLUMNS + 1] {
             check_all(7, 3, columns, 3);
+        }
+    }
+
+    /// Several products with inner dimensions of their own, more and fewer than what is packed at once, are the sum of each.
+    #[test]
+    fn a_sum_of_products() {
+        for (rows, columns, inner) in
+            [(1, 9, vec![3, 0, 5]), (9, 17, vec![DEPTH + 1, 1, 2 * DEPTH]), (130, COLUMNS + 3, vec![170, 400])]
+        {
+            let factors: Vec<[Tensor; 2]> =
+                inner.iter().map(|n| [words(rows, *n, *n as u64), words(*n, columns, !*n as u64)]).collect();
+            let start = words(rows, columns, 5);
+            let expected = factors.iter().fold(start.clone(), |sum, [x, y]| crate::words::add(&sum, &naive(x.view(), y.view())));
+            for kernel in Kernel::available() {
+                let terms: Vec<_> = factors.iter().map(|[x, y]| [Source::Array(x.view()), Source::Array(y.view())]).collect();
+                let mut out = start.clone();
+                accumulate(kernel, &mut out, &terms);
+                assert!(out == expected, "{kernel:?} on {rows} x {inner:?} x {columns}");
+            }
         }
     }
 
@@ -226,8 +291,8 @@ mod tests {
             let (y, x) = (words(columns, width, seed), words(width, rows, !seed));
             for kernel in Kernel::available() {
                 let mut out = [Tensor::zeros((rows, width)), Tensor::zeros((width, columns))];
-                accumulate(kernel, &mut out[0], Source::Gathered(gathered), Source::Array(y.view()));
-                accumulate(kernel, &mut out[1], Source::Array(x.view()), Source::Gathered(gathered));
+                accumulate(kernel, &mut out[0], &[[Source::Gathered(gathered), Source::Array(y.view())]]);
+                accumulate(kernel, &mut out[1], &[[Source::Array(x.view()), Source::Gathered(gathered)]]);
                 assert!(out[0] == product(&made, false, &y, false) && out[1] == product(&x, false, &made, false), "{kernel:?}");
             }
             let (xt, mut out) = (x.t().as_standard_layout().into_owned(), Tensor::zeros((columns, width)));

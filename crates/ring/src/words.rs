@@ -52,6 +52,15 @@ pub fn add_assign(x: &mut Tensor, y: &Tensor) {
     zip_assign(x, y, u64::wrapping_add);
 }
 
+/// `y` in so many rows, if it is one row; or as it is.
+pub fn of_rows(y: &Tensor, rows: usize) -> Tensor {
+    let (n, row) = (y.ncols(), y.as_standard_layout());
+    let Some(row) = row.as_slice().filter(|_| y.nrows() == 1) else { return y.clone() };
+    let mut out = Vec::with_capacity(rows * n);
+    (0..rows).for_each(|_| out.extend_from_slice(row));
+    Tensor::from_shape_vec((rows, n), out).unwrap_or_else(|_| unreachable!("as many elements as the rows have"))
+}
+
 /// `x -= y`; y may be one row.
 pub fn sub_assign(x: &mut Tensor, y: &Tensor) {
     zip_assign(x, y, u64::wrapping_sub);

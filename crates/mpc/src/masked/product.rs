@@ -121,7 +121,7 @@ fn elsewhere(p: &Party, factors: &[Factors<'_>], made: &[Made]) -> Vec<Option<Sh
 fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
     let (mut l_0, mut l_1) = (p.draw(op, Pair::K02, L_0)?, p.draw(op, Pair::K12, L_1)?);
     let gamma = |z: &Factors<'_>| match (z.x.full(), z.y.full()) {
-        (Some(x), Some(y)) => z.sum([[x.factor(), y.factor()]]),
+        (Some(x), Some(y)) => z.sum([[x.factor(), y.factor()]], None),
         _ => Tensor::zeros(z.shape),
     };
     let mut gammas: Vec<Tensor> = factors.iter().map(gamma).collect();
@@ -214,22 +214,20 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
     let mut own: Vec<Tensor> = factors.iter().enumerate().map(|(i, z)| negative(p, z, adds(i))).collect();
     let made = made(p, of_batch, &mut own)?;
     let mut dealt = dealt(p, op, factors, &made)?;
-    let mut piece = [0; PIECE];
+    let (mut piece, mut parts) = ([0; PIECE], vec![]);
     for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&mut dealt).filter_map(|(at, dealt)| Some(at).zip(dealt.as_mut())) {
-        let offset = if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET };
+        let (offset, cut) = (if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET }, Cut::<64>::by(z.f));
+        let mut part = Part::with_room(opened(z.f), c.len());
         for c in pieces(c) {
             let v = &mut piece[..c.len()];
             dealt.v.fill(v);
-            c.iter_mut().zip(v).for_each(|(c, v)| *c = Cut::<64>::by(z.f).half(v.wrapping_add(offset).wrapping_sub(*c)));
+            c.iter_mut().zip(v).for_each(|(c, v)| *c = cut.half(v.wrapping_add(offset).wrapping_sub(*c)));
+            part.extend(c);
         }
+        parts.push(part);
     }
-    let part = |z: &Factors<'_>, c: &Tensor| match z.f {
-        0 => Part::words(elements(Some(c))),
-        f => Part::bits(elements(Some(c)), 64 - f),
-    };
-    let here = factors.iter().zip(&own).zip(&dealt).filter(|(_, dealt)| dealt.is_some()).map(|(at, _)| at);
     let mut elsewhere = elsewhere(p, factors, &made);
-    let round = here.fold(p.round(op, OPEN), |round, (z, c)| round.send(peer, part(z, c)));
+    let round = parts.into_iter().fold(p.round(op, OPEN), |round, part| round.send(peer, part));
     let mut round = round.then()?;
     let mut out = vec![];
     for (((z, mut c), dealt), elsewhere) in factors.iter().zip(own).zip(dealt).zip(&mut elsewhere) {
@@ -238,8 +236,7 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
             continue;
         };
         let (n, f) = (c.len(), z.f);
-        let ring = if f == 0 { Ring::Word } else { Ring::Bits(64 - f) };
-        let mut theirs = Numbers::Sent(round.part(peer, ring, n)?, 0);
+        let mut theirs = Numbers::Sent(round.part(peer, opened(f), n)?, 0);
         let mut add = |c: &mut [u64]| {
             let theirs_now = &mut piece[..c.len()];
             theirs.fill(theirs_now);
@@ -271,6 +268,11 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
     Ok(out)
 }
 
+/// What c_j is sent as.
+fn opened(f: u8) -> Ring {
+    if f == 0 { Ring::Word } else { Ring::Bits(64 - f) }
+}
+
 /// The elements, row by row, some at a time.
 fn pieces(x: &mut Tensor) -> impl Iterator<Item = &mut [u64]> {
     x.as_slice_mut().unwrap_or(&mut []).chunks_mut(PIECE)
@@ -280,23 +282,21 @@ fn pieces(x: &mut Tensor) -> impl Iterator<Item = &mut [u64]> {
 /// off the smaller one of the factors. And less the addend, m - l_0 at P0, -l_1 at P1.
 pub(super) fn negative(p: &Party, z: &Factors<'_>, adds: bool) -> Tensor {
     let first = p.id == Id::P0;
-    let mut c = Tensor::zeros(z.shape);
     let less = |x: &Share| x.m().zip(own_mask(p, x)).map(|(m, l)| words::sub(l, m));
-    if let (Some([m_x, l_x]), Some([m_y, l_y])) = (z.x.factors(p.id.index()), z.y.factors(p.id.index())) {
-        let smaller = if first { None } else { less(if z.x.len() < z.y.len() { z.x } else { z.y }) };
-        c = match &smaller {
-            None => z.sum([[m_x, l_y], [l_x, m_y]]),
-            Some(less) if z.x.len() < z.y.len() => z.sum([[m_x, l_y], [less.into(), m_y]]),
-            Some(less) => z.sum([[m_x, less.into()], [l_x, m_y]]),
-        };
-    }
-    if let Some((m, l)) = z.plus.as_ref().filter(|_| adds).and_then(|plus| plus.m().zip(own_mask(p, plus))) {
-        words::add_assign(&mut c, l);
-        if first {
-            words::sub_assign(&mut c, m);
-        }
-    }
-    c
+    let plus = z.plus.as_ref().filter(|_| adds).and_then(|plus| match first {
+        true => less(plus),
+        false => own_mask(p, plus).cloned(),
+    });
+    let (Some([m_x, l_x]), Some([m_y, l_y])) = (z.x.factors(p.id.index()), z.y.factors(p.id.index())) else {
+        return Tensor::zeros(z.shape);
+    };
+    let smaller = if first { None } else { less(if z.x.len() < z.y.len() { z.x } else { z.y }) };
+    let terms = match &smaller {
+        None => [[m_x, l_y], [l_x, m_y]],
+        Some(less) if z.x.len() < z.y.len() => [[m_x, l_y], [less.into(), m_y]],
+        Some(less) => [[m_x, less.into()], [l_x, m_y]],
+    };
+    z.sum(terms, plus.as_ref())
 }
 
 /// The mask share that this server holds.

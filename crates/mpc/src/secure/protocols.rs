@@ -4,8 +4,8 @@
 use super::{Num, Secure};
 use crate::{Party, Price, Result};
 use trefoil_engine::{Format, Index, Kind, Lane, Result as EngineResult, Scatter, Sum, Told, fixed, functions};
-use trefoil_ring::Tensor;
 use trefoil_ring::matrix::{self, Factor};
+use trefoil_ring::{Tensor, words};
 
 /// A shared matrix: one party's part of it. All that is here is local.
 pub trait Shares: Clone {
@@ -49,27 +49,30 @@ pub struct Factors<'a, S> {
 }
 
 impl<S: Shares> Factors<'_, S> {
-    /// X Y of these, which are linear functions of X and Y, added to zero and added up.
-    pub(crate) fn sum<'t, T: Into<Factor<'t>>>(&self, terms: impl IntoIterator<Item = [T; 2]>) -> Tensor {
+    /// X Y of these, which are linear functions of X and Y, added up; and of `plus` like this one's, a matrix or one row.
+    pub(crate) fn sum<'t, T: Into<Factor<'t>>>(&self, terms: impl IntoIterator<Item = [T; 2]>, plus: Option<&Tensor>) -> Tensor {
         let ([x, k], [l, y]) = (self.x.shape(), self.y.shape());
         let shape = match self.kind {
             Kind::Mul => [x, k],
             Kind::MatMul { tx, ty } => [if tx { k } else { x }, if ty { l } else { y }],
         };
-        let mut z = Tensor::zeros(shape);
-        for [x, y] in terms {
-            match self.kind {
-                Kind::MatMul { tx, ty } => matrix::product_into(&mut z, x, tx, y, ty),
-                Kind::Mul => {
-                    let [x, y] = [x, y].map(|factor| factor.into().to_tensor());
-                    ndarray::Zip::from(&mut z).and(&*x).and(&*y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y)));
-                }
-            }
+        // What is added is where the sum begins, unless the sum's elements are added up before.
+        let mut z = match plus.filter(|_| self.scatter.is_none()) {
+            None => Tensor::zeros(shape),
+            Some(plus) => words::of_rows(plus, shape[0]),
+        };
+        let terms: Vec<[Factor<'_>; 2]> = terms.into_iter().map(|term| term.map(Into::into)).collect();
+        match self.kind {
+            Kind::MatMul { tx, ty } => matrix::products_into(&mut z, &terms, tx, ty),
+            Kind::Mul => terms.iter().map(|term| term.map(|factor| factor.to_tensor())).for_each(|[x, y]| {
+                ndarray::Zip::from(&mut z).and(&*x).and(&*y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y)));
+            }),
         }
-        match self.scatter {
-            Some(scatter) => scatter.words(&z),
-            None => z,
+        if let Some(scatter) = self.scatter {
+            z = scatter.words(&z);
+            plus.iter().for_each(|plus| words::add_assign(&mut z, plus));
         }
+        z
     }
 }
 

@@ -124,11 +124,9 @@ pub fn matmul_sums(p: &mut Party, factors: &[Sums<'_>]) -> Result<Vec<Share>> {
         .iter()
         .zip(c)
         .map(|(z, c)| match (z.x.opened.get(), z.y.opened.get()) {
-            (Some(Opened { e: Some(e), a }), Some(Opened { e: Some(f), .. })) => Share::new(p, z.shape, || {
-                let mut sum = z.sum(z.y.value.iter().map(|y| [e, y]).chain([[a, f]]));
-                c.iter().for_each(|c| words::add_assign(&mut sum, c));
-                sum
-            }),
+            (Some(Opened { e: Some(e), a }), Some(Opened { e: Some(f), .. })) => {
+                Share::new(p, z.shape, || z.sum(z.y.value.iter().map(|y| [e, y]).chain([[a, f]]), c.as_ref()))
+            }
             _ => Share::from_words(z.shape, None),
         })
         .collect())
@@ -153,7 +151,7 @@ fn deal(p: &mut Party, factors: &[Sums<'_>]) -> Result<Vec<Option<Tensor>>> {
             let mut parts = vec![];
             for z in factors {
                 let c = match (z.x.opened.get(), z.y.opened.get()) {
-                    (Some(x), Some(y)) => z.sum([[&x.a, &y.a]]),
+                    (Some(x), Some(y)) => z.sum([[&x.a, &y.a]], None),
                     _ => Tensor::zeros(z.shape),
                 };
                 let c_0 = prg.words(c.len());

@@ -58,19 +58,18 @@ impl Layout {
     pub(super) const fn plain(rows: usize, lanes: usize) -> Layout {
         Layout { rows, lanes, sliver: rows, panel: lanes }
     }
+
+    /// Lanes of the panels of so many rows and columns.
+    pub(super) const fn panels(self, depth: usize, columns: usize) -> usize {
+        columns.div_ceil(self.lanes * LANE) * self.panel * depth
+    }
 }
 
 /// Packs a block of `y`, `[depth, columns]`, into the kernel's panels of a few lanes of columns. Within a panel the row
-/// index is outermost. Columns past the last are zeros.
-pub(super) fn panels<'a>(
-    packed: &'a mut Vec<Lane>,
-    y: Source<'_>,
-    [depth, columns]: [Range<usize>; 2],
-    kernel: Kernel,
-) -> &'a [Lane] {
+/// index is outermost. Columns past the last are zeros. `packed` has the size of [`Layout::panels`].
+pub(super) fn panels(packed: &mut [Lane], y: Source<'_>, [depth, columns]: [Range<usize>; 2], kernel: Kernel) {
     let Layout { lanes, panel: each, .. } = kernel.layout();
     let width = lanes * LANE;
-    let packed = space(packed, columns.len().div_ceil(width) * each * depth.len(), Lane([0; LANE]));
     let panels = packed.chunks_exact_mut(each * depth.len());
     for (panel, first) in panels.zip(columns.clone().step_by(width)) {
         let columns = first..columns.end.min(first + width);
@@ -89,7 +88,6 @@ pub(super) fn panels<'a>(
         }
         kernel.finish_panel(panel);
     }
-    packed
 }
 
 /// A panel's columns; its rows are `each` lanes.
@@ -118,7 +116,7 @@ fn panel_of_array(panel: &mut [Lane], columns: ArrayView2<u64>, each: usize) {
 }
 
 /// The first `n` elements; what stands in them is written over.
-fn space<T: Copy>(packed: &mut Vec<T>, n: usize, zero: T) -> &mut [T] {
+pub(super) fn space<T: Copy>(packed: &mut Vec<T>, n: usize, zero: T) -> &mut [T] {
     if packed.len() < n {
         packed.resize(n, zero);
     }

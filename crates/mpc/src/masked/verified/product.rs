@@ -156,7 +156,7 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Made>> {
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
         let [mut first, mut second] = streams.each_mut().map(|streams| streams.next(n, f));
         let gamma = match (z.x.full(), z.y.full()) {
-            (Some(x), Some(y)) => z.sum([[x.factor(), y.factor()]]),
+            (Some(x), Some(y)) => z.sum([[x.factor(), y.factor()]], None),
             _ => Tensor::zeros(z.shape),
         };
         let s = |i: usize| first.s.get(i).zip(second.s.get(i)).map_or(0, |(a, b)| a ^ b);
