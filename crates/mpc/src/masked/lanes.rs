@@ -19,7 +19,7 @@ pub(super) const PLACE: usize = 2;
 /// A matrix with its format as words: what it is, then m, both masks and e, as far as this party has them.
 fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
     let lift = share.pending();
-    let parts = [share.m(), share.mask(0), share.mask(1), lift.and_then(|lift| lift.own.as_ref())];
+    let parts = [share.m(), share.mask(0), share.mask(1), share.own()];
     let present = parts.iter().enumerate().fold(0, |bits, (i, part)| bits | u64::from(part.is_some()) << i);
     let [rows, columns] = share.shape.map(|n| n as u64);
     out.extend([rows, columns, format.frac.into(), format.bits.into(), present, lift.map_or(0, |lift| lift.f.into())]);

@@ -4,7 +4,6 @@
 //! are whole already. See product.rs for where e_j comes from and docs/masked.md for why.
 
 use super::deal::{Numbers, PIECE};
-use super::matrix::{elements, tensor};
 use super::share::{Lift, Share};
 use crate::round::{Receive, Round};
 use crate::{Id, Part, Party, Price, Result};
@@ -17,32 +16,33 @@ pub const fn cost(n: usize, f: u8) -> Price {
 }
 
 /// The lifts that `shares` wait for, each once.
-pub(crate) fn waiting<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Vec<Share> {
-    let mut out: Vec<Share> = vec![];
-    for x in shares {
-        let Some(lift) = x.pending() else { continue };
-        if !out.iter().filter_map(Share::pending).any(|seen| Arc::ptr_eq(seen, lift)) {
-            out.push(x.clone());
+pub(crate) fn waiting<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Vec<Arc<Lift>> {
+    let mut out: Vec<Arc<Lift>> = vec![];
+    for lift in shares.into_iter().filter_map(Share::pending) {
+        if !out.iter().any(|seen| Arc::ptr_eq(seen, lift)) {
+            out.push(lift.clone());
         }
     }
     out
 }
 
 /// Adds what the other server needs to a round.
-pub(crate) fn send<'p>(round: Round<'p>, peer: Id, shares: &[Share]) -> Round<'p> {
-    shares.iter().filter_map(Share::pending).fold(round, |round, lift| {
-        let own = elements(lift.own.as_ref()).iter().map(|e| e >> (64 - lift.f));
-        round.send(peer, Part::bits_of(own, lift.f))
+pub(crate) fn send<'p>(round: Round<'p>, peer: Id, lifts: &[Arc<Lift>]) -> Round<'p> {
+    lifts.iter().fold(round, |round, lift| {
+        let [_, own] = lift.parts();
+        round.send(peer, Part::bits_of(own.iter().map(|e| e >> (64 - lift.f)), lift.f))
     })
 }
 
 /// Takes what the other server sent, and makes the values whole. At P2, which takes no part, it only notes that they are.
-pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> Result<()> {
+pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, lifts: &[Arc<Lift>]) -> Result<()> {
     let mut from = from;
-    for x in shares {
-        let Some(lift) = x.pending().cloned() else { continue };
+    for lift in lifts {
         let whole = match &mut from {
-            Some((round, peer)) => Some(add(x, &lift, Numbers::Sent(round.part(*peer, Ring::Bits(lift.f), x.len())?, 0))),
+            Some((round, peer)) => {
+                let n = lift.parts()[1].len();
+                Some(add(lift, Numbers::Sent(round.part(*peer, Ring::Bits(lift.f), n)?, 0)))
+            }
             None => None,
         };
         // Set once: `waiting` has named each lift once, and those that are whole not at all.
@@ -52,15 +52,16 @@ pub(crate) fn finish(from: Option<(&mut Receive<'_>, Id)>, shares: &[Share]) -> 
 }
 
 /// m + e_0 + e_1.
-fn add(x: &Share, lift: &Lift, mut theirs: Numbers) -> trefoil_ring::Tensor {
-    let (mut out, mut piece) = (Vec::with_capacity(x.len()), [0; PIECE]);
-    for (m, own) in elements(x.m()).chunks(PIECE).zip(elements(lift.own.as_ref()).chunks(PIECE)) {
+fn add(lift: &Lift, mut theirs: Numbers) -> Vec<u64> {
+    let [m, own] = lift.parts();
+    let (mut out, mut piece) = (Vec::with_capacity(m.len()), [0; PIECE]);
+    for (m, own) in m.chunks(PIECE).zip(own.chunks(PIECE)) {
         let theirs_now = &mut piece[..m.len()];
         theirs.fill(theirs_now);
         let all = m.iter().zip(own).zip(theirs_now);
         out.extend(all.map(|((m, own), theirs)| m.wrapping_add(*own).wrapping_add(*theirs << (64 - lift.f))));
     }
-    tensor(x.shape, out)
+    out
 }
 
 /// Makes every share whole, in one round.
@@ -68,15 +69,15 @@ fn add(x: &Share, lift: &Lift, mut theirs: Numbers) -> trefoil_ring::Tensor {
 /// # Errors
 /// Those of the network.
 pub fn lift(p: &mut Party, shares: &[&Share]) -> Result<()> {
-    let shares = waiting(shares.iter().copied());
-    if shares.is_empty() {
+    let lifts = waiting(shares.iter().copied());
+    if lifts.is_empty() {
         return Ok(());
     }
     let op = p.op();
     if p.id == Id::P2 {
-        return finish(None, &shares);
+        return finish(None, &lifts);
     }
     let peer = p.peer();
-    let mut round = send(p.round(op, "masked.lift"), peer, &shares).then()?;
-    finish(Some((&mut round, peer)), &shares)
+    let mut round = send(p.round(op, "masked.lift"), peer, &lifts).then()?;
+    finish(Some((&mut round, peer)), &lifts)
 }

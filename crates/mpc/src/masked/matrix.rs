@@ -47,6 +47,10 @@ impl Matrix {
         }
     }
 
+    pub fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+
     pub fn get(&self) -> &Tensor {
         self.whole.get_or_init(|| {
             let words = match &self.made_of {
@@ -81,20 +85,19 @@ impl Matrix {
         match (self.origin(), index) {
             (Origin::Dealt(dealt), Index::Rows(rows)) => Matrix::whole(tensor(shape, dealt.gather(rows))),
             (Origin::Dealt(dealt), Index::Cols(columns)) => Matrix::dealt(shape, dealt.columns(columns)),
-            (_, Index::Blocks { of, at, .. }) if u32::try_from(of).is_ok_and(|of| of > 0) => self.view(shape, of, at),
+            (_, Index::Blocks { of, at, .. }) if u32::try_from(of).is_ok_and(|of| of > 0) => self.view(shape, of, places(at)),
             _ => Matrix::whole(index.of(self.get())),
         }
     }
 
     /// What a gather of blocks gives, without making it: a product reads it as it is, and of another gather only what is left is made.
-    fn view(self: &Arc<Self>, shape: [usize; 2], of: usize, at: &[usize]) -> Matrix {
-        let beyond = |at: &usize| u32::try_from(*at).unwrap_or(u32::MAX);
+    pub fn view(self: &Arc<Self>, shape: [usize; 2], of: usize, at: Arc<[u32]>) -> Matrix {
         let view = match self.origin() {
             Origin::View(view) if view.at.len() == of => {
-                let at = at.iter().map(|at| view.at.get(*at).copied().unwrap_or(u32::MAX)).collect();
+                let at = at.iter().map(|at| view.at.get(*at as usize).copied().unwrap_or(u32::MAX)).collect();
                 View { at, ..view.clone() }
             }
-            _ => View { x: self.clone(), of, at: at.iter().map(beyond).collect() },
+            _ => View { x: self.clone(), of, at },
         };
         view.matrix(shape)
     }
@@ -138,6 +141,11 @@ impl View {
     pub fn matrix(self, shape: [usize; 2]) -> Matrix {
         Matrix { shape, made_of: Origin::View(self), whole: OnceLock::new() }
     }
+}
+
+/// The places of a gather of blocks. One beyond all blocks' ends stays beyond them.
+pub(super) fn places(at: &[usize]) -> Arc<[u32]> {
+    at.iter().map(|at| u32::try_from(*at).unwrap_or(u32::MAX)).collect()
 }
 
 /// Matrices of equal height side by side, row by row.

@@ -44,6 +44,8 @@ const LIFT: Held = [8, 8, 0];
 pub struct Planned {
     shape: [usize; 2],
     lift: Option<Rc<Lift>>,
+    /// Whether the lift is that of a share with the same elements in other places.
+    turned: bool,
     /// Clones have it in common.
     _held: Rc<Bytes>,
 }
@@ -67,7 +69,7 @@ impl Planned {
         let elements = shape[0] * shape[1];
         let held = || RefCell::new(vec![Bytes::of(elements, LIFT)]);
         let lift = f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, whole: Cell::new(false), held: held() }));
-        Planned { shape, lift, _held: Rc::new(Bytes::of(elements, SHARE)) }
+        Planned { shape, lift, turned: false, _held: Rc::new(Bytes::of(elements, SHARE)) }
     }
     fn pending(&self) -> Option<&Rc<Lift>> {
         self.lift.as_ref().filter(|lift| !lift.whole.get())
@@ -93,7 +95,7 @@ impl Blank for Planned {
         Planned::new(shape, None)
     }
     fn dealt(shape: [usize; 2]) -> Planned {
-        Planned { shape, lift: None, _held: Rc::new(Bytes::of(shape[0] * shape[1], DEALT)) }
+        Planned { shape, lift: None, turned: false, _held: Rc::new(Bytes::of(shape[0] * shape[1], DEALT)) }
     }
 }
 
@@ -108,7 +110,10 @@ impl Shares for Planned {
         Planned::new(self.shape, self.open().max(y.open()))
     }
     fn gather(&self, index: Index<'_>) -> Planned {
-        Planned::new(index.shape(self.shape), self.open())
+        let out = Planned::new(index.shape(self.shape), self.open());
+        // As many elements have the lift in common.
+        let same = matches!(index, Index::Blocks { .. }) && out.count() == self.count() && !self.turned;
+        if same && self.pending().is_some() { Planned { lift: self.lift.clone(), turned: true, ..out } } else { out }
     }
     fn beside(x: &[&Planned]) -> Option<Planned> {
         Some(Planned::new(Planned::joined(x)?, x.iter().filter_map(|x| x.open()).max()))

@@ -5,12 +5,12 @@
 //! After a truncation the top bits of m are not known at once: m = low + e_0 + e_1 with e_j at P_j (`Lift`). Linear operations act
 //! on e_j as well, so that the round which makes m whole (lift.rs) can wait until a whole m is needed, or ride on another.
 
-use super::matrix::{Matrix, Origin, View, elements, side_by_side, tensor};
+use super::matrix::{Matrix, Origin, View, elements, places, side_by_side, tensor};
 use crate::rows::Rows;
 use crate::{Id, Part, Party, Price, Result};
 use std::sync::{Arc, OnceLock};
 use trefoil_engine::Index;
-use trefoil_ring::matrix::Factor;
+use trefoil_ring::matrix::{Factor, Gathered};
 use trefoil_ring::{Tensor, words};
 
 /// One party's view of a masked matrix; cheap to clone. It has no `Debug`: it is secret.
@@ -23,23 +23,42 @@ pub struct Share {
     /// l_0 at P0 and P2, l_1 at P1 and P2.
     l: [Option<Arc<Matrix>>; 2],
     /// What is missing from m.
-    pub(crate) lift: Option<Arc<Lift>>,
+    lift: Option<Arc<Lift>>,
+    /// Where the lift is that of a share with the same elements in other places: where they stand here.
+    turned: Option<Arc<Turned>>,
 }
 
-/// The part of m that the servers still hold in shares: multiples of 2^(64-f).
+/// The part of m that the servers still hold in shares: multiples of 2^(64-f). Shares that have the same elements, in one order or another, have
+/// it in common.
 pub(crate) struct Lift {
     /// How many top bits are open.
     pub f: u8,
+    /// m without it; `None` at P2.
+    low: Option<Arc<Matrix>>,
     /// e_j; `None` at P2.
-    pub own: Option<Tensor>,
+    own: Option<Tensor>,
     /// m made whole; `None` inside at P2, which only knows that it has been.
     whole: OnceLock<Option<Arc<Matrix>>>,
 }
 
+/// The elements of each block of `of`, as [`Index::Blocks`] has them.
+struct Turned {
+    of: usize,
+    at: Arc<[u32]>,
+    own: OnceLock<Option<Tensor>>,
+    whole: OnceLock<Option<Arc<Matrix>>>,
+}
+
 impl Lift {
-    /// m is this; at P2 it is nothing. It is said once.
-    pub fn done(&self, whole: Option<Tensor>) {
-        let _ = self.whole.set(whole.map(|m| Arc::new(Matrix::whole(m))));
+    /// The elements of m, as far as they are known, and of e_j; none at P2.
+    pub fn parts(&self) -> [&[u64]; 2] {
+        [elements(self.low.as_ref().map(|m| m.get())), elements(self.own.as_ref())]
+    }
+
+    /// The elements of m are these; at P2 it is nothing. It is said once.
+    pub fn done(&self, whole: Option<Vec<u64>>) {
+        let matrix = |(whole, low): (Vec<u64>, &Arc<Matrix>)| Arc::new(Matrix::whole(tensor(low.shape(), whole)));
+        let _ = self.whole.set(whole.zip(self.low.as_ref()).map(matrix));
     }
 }
 
@@ -57,11 +76,12 @@ impl Share {
     }
 
     fn from_parts(shape: [usize; 2], m: Option<Matrix>, l: [Option<Matrix>; 2]) -> Share {
-        Share { shape, m: m.map(Arc::new), l: l.map(|l| l.map(Arc::new)), lift: None }
+        Share { shape, m: m.map(Arc::new), l: l.map(|l| l.map(Arc::new)), lift: None, turned: None }
     }
 
     pub(crate) fn with_lift(self, f: u8, own: Option<Tensor>) -> Share {
-        Share { lift: Some(Arc::new(Lift { f, own, whole: OnceLock::new() })), ..self }
+        let lift = Lift { f, low: self.m.clone(), own, whole: OnceLock::new() };
+        Share { lift: Some(Arc::new(lift)), turned: None, ..self }
     }
 
     /// A public value: its mask is zero.
@@ -87,10 +107,10 @@ impl Share {
     }
 
     fn m_matrix(&self) -> Option<&Arc<Matrix>> {
-        match self.lift.as_ref().and_then(|lift| lift.whole.get()) {
-            Some(whole) => whole.as_ref(),
-            None => self.m.as_ref(),
-        }
+        let Some(whole) = self.lift.as_ref().and_then(|lift| lift.whole.get()) else { return self.m.as_ref() };
+        let Some(turned) = &self.turned else { return whole.as_ref() };
+        let view = |x: &Arc<Matrix>| Arc::new(x.view(self.shape, turned.of, turned.at.clone()));
+        turned.whole.get_or_init(|| whole.as_ref().map(view)).as_ref()
     }
 
     /// m and P_j's mask share as factors of a product; `None` where m is not known.
@@ -101,6 +121,15 @@ impl Share {
     /// The lift that m still waits for.
     pub(crate) fn pending(&self) -> Option<&Arc<Lift>> {
         self.lift.as_ref().filter(|lift| lift.whole.get().is_none())
+    }
+
+    /// e_j, where m waits for its lift; `None` at P2.
+    pub(super) fn own(&self) -> Option<&Tensor> {
+        let own = self.pending()?.own.as_ref();
+        let Some(Turned { of, at, own: turned, .. }) = self.turned.as_deref() else { return own };
+        let gathered =
+            |x: &Tensor| tensor(self.shape, Gathered { x: elements(Some(x)), of: *of, at, columns: self.shape[1] }.to_words());
+        turned.get_or_init(|| own.map(gathered)).as_ref()
     }
 
     /// The mask share that P_j holds; `None` at the other server.
@@ -134,7 +163,7 @@ impl Share {
     pub fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
         let out = Share::new(shape, self.m().map(&f), [self.mask(0).map(&f), self.mask(1).map(&f)]);
         match self.pending() {
-            Some(lift) => out.with_lift(lift.f, lift.own.as_ref().map(&f)),
+            Some(lift) => out.with_lift(lift.f, self.own().map(&f)),
             None => out,
         }
     }
@@ -146,7 +175,7 @@ impl Share {
         let out = Share::from_parts(self.shape, both(self.m_matrix(), y.m_matrix()), l);
         let bits = [self, y].into_iter().filter_map(Share::pending).map(|lift| lift.f).max();
         let Some(bits) = bits else { return out };
-        let own = [self, y].map(|x| x.pending().and_then(|lift| lift.own.as_ref()));
+        let own = [self, y].map(Share::own);
         let own = match own {
             [Some(a), Some(b)] => Some(words::zip(a, b, f)),
             [Some(a), None] => Some(a.mapv(|a| f(a, 0))),
@@ -156,14 +185,21 @@ impl Share {
         out.with_lift(bits, own)
     }
 
-    /// Elements rearranged. Rows and columns of what was dealt are taken without making the rest of it.
+    /// Elements rearranged. Rows and columns of what was dealt are taken without making the rest of it. A share that waits for its lift has it in common
+    /// with one of as many elements that is gathered from it.
     pub fn gather(&self, index: Index<'_>) -> Share {
         let shape = index.shape(self.shape);
         let of = |x: Option<&Arc<Matrix>>| x.map(|x| x.gather(index));
         let out = Share::from_parts(shape, of(self.m_matrix()), self.l.each_ref().map(|l| of(l.as_ref())));
-        match self.pending() {
-            Some(lift) => out.with_lift(lift.f, lift.own.as_ref().map(|own| index.of(own))),
-            None => out,
+        match (self.pending(), index) {
+            (None, _) => out,
+            (Some(lift), Index::Blocks { of, at, .. })
+                if out.len() == self.len() && self.turned.is_none() && u32::try_from(of).is_ok_and(|of| of > 0) =>
+            {
+                let turned = Turned { of, at: places(at), own: OnceLock::new(), whole: OnceLock::new() };
+                Share { lift: Some(lift.clone()), turned: Some(Arc::new(turned)), ..out }
+            }
+            (Some(lift), _) => out.with_lift(lift.f, self.own().map(|own| index.of(own))),
         }
     }
 
@@ -185,7 +221,7 @@ impl Share {
             Some(f) if out.m.is_none() => out.with_lift(f, None),
             Some(f) => {
                 let zeros: Vec<Tensor> = xs.iter().map(|x| Tensor::zeros((x.shape[0], x.shape[1]))).collect();
-                let own = xs.iter().zip(&zeros).map(|(x, zero)| x.pending().and_then(|l| l.own.as_ref()).unwrap_or(zero));
+                let own = xs.iter().zip(&zeros).map(|(x, zero)| x.own().unwrap_or(zero));
                 out.with_lift(f, Some(side_by_side(&own.collect::<Vec<_>>(), shape)))
             }
         })
@@ -248,16 +284,23 @@ mod tests {
         }
     }
 
-    /// A lift that waits is gathered too.
+    /// A lift that waits is gathered too: of as many elements it is the same lift, and of fewer it is one of their own.
     #[test]
     fn what_is_missing_is_gathered() {
         let (m, e) = (numbers(2, 4, 3), numbers(2, 4, 4));
-        let index = Index::Blocks { of: 4, cols: 2, at: &[3, 0, 1, 9] };
+        let [all, some] = [&[3, 0, 1, 9][..], &[3, 1]].map(|at| Index::Blocks { of: 4, cols: 2, at });
         let waits = Share::new([2, 4], Some(m.clone()), [None, Some(m.clone())]).with_lift(5, Some(e.clone()));
-        let gathered = waits.gather(index);
-        assert!(gathered.pending().unwrap().own.as_ref() == Some(&index.of(&e)) && gathered.m() == Some(&index.of(&m)));
-        waits.pending().unwrap().done(Some(e.clone()));
-        let whole = waits.gather(index);
-        assert!(whole.pending().is_none() && whole.m() == Some(&index.of(&e)) && gathered.pending().is_some());
+        let (turned, fewer) = (waits.gather(all), waits.gather(some));
+        let twice = turned.gather(all);
+        assert!(twice.own() == Some(&all.of(&all.of(&e))) && twice.m() == Some(&all.of(&all.of(&m))));
+        assert!(turned.own() == Some(&all.of(&e)) && turned.m() == Some(&all.of(&m)));
+        assert!(fewer.own() == Some(&some.of(&e)) && fewer.m() == Some(&some.of(&m)));
+        waits.pending().unwrap().done(Some(e.iter().copied().collect()));
+        assert!(
+            waits.pending().is_none() && turned.pending().is_none() && fewer.pending().is_some() && twice.pending().is_some()
+        );
+        assert!(turned.m() == Some(&all.of(&e)) && turned.factors(1).unwrap()[0].to_tensor().into_owned() == all.of(&e));
+        let whole = waits.gather(all);
+        assert!(whole.pending().is_none() && whole.m() == Some(&all.of(&e)));
     }
 }
