@@ -20,13 +20,13 @@ const PRODUCTS: [[usize; 3]; 5] = [[128, 784, 256], [128, 256, 10], [784, 128, 2
 const RESULTS: usize = 128 * 256 + 128 * 10 + 784 * 256 + 256 * 10 + 128 * 256;
 const SELECTED: usize = 128 * 256;
 
-/// What a proof is about, for the prover: terms and length of claims of words, and two terms for each product.
-fn words_of(prover: Id) -> Vec<(usize, usize)> {
+/// What a proof is about, for the prover: terms and length of claims of words, and by how many bits small ones are shifted; and two terms for each product.
+fn words_of(prover: Id) -> Vec<(usize, usize, Option<u8>)> {
     match prover {
         // Of what is dealt for a lift, and for two Selects by one bit.
-        Id::P2 => vec![(1, RESULTS), (1, RESULTS), (1, SELECTED), (2, 2 * SELECTED)],
+        Id::P2 => vec![(1, RESULTS, Some(47)), (1, RESULTS, Some(48)), (1, SELECTED, Some(1)), (2, 2 * SELECTED, None)],
         // The lift and the Selects.
-        _ => vec![(1, RESULTS), (3, 2 * SELECTED)],
+        _ => vec![(1, RESULTS, Some(48)), (3, 2 * SELECTED, None)],
     }
 }
 
@@ -35,13 +35,14 @@ fn claims(prover: Id, id: Id, prg: &mut Prg) -> Vec<Claim> {
     let first = if prover == Id::P1 { Id::P0 } else { Id::P1 };
     let (is_prover, is_first) = (id == prover, id == first);
     let mut all = vec![];
-    for (terms, n) in words_of(prover) {
+    for (terms, n, small) in words_of(prover) {
         let mut side = || (0..terms).map(|_| prg.words(n)).collect::<Vec<_>>();
-        all.push(match (is_prover, is_first) {
+        let claim = match (is_prover, is_first) {
             (true, _) => Claim::at_prover(side(), side()),
             (_, true) => Claim::at_first(side(), prg.words(n)),
             _ => Claim::at_second(side(), prg.words(n)),
-        });
+        };
+        all.push(small.map_or(claim.clone(), |shift| claim.small(shift)));
     }
     for [rows, inner, columns] in PRODUCTS {
         let mut factor = |[rows, columns]: [usize; 2]| {

@@ -139,7 +139,8 @@ fn first_stage<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>, variable
     let of_rows = [0, 1, 2].map(|i| proofs[i].claims.of_rows(&weights[i]));
     let rows = proofs.each_ref().map(|proof| [Side::X, Side::Y].map(|side| proof.claims.rows(side)));
     // Of the sums at all points the first is left out: the claim says what the sums at the slots add up to.
-    let sums = |i: usize| R::Vector::sums(&of_rows[i], &rows[i][0], &rows[i][1], variables).split_off(1);
+    let small = proofs.each_ref().map(|proof| proof.claims.small());
+    let sums = |i: usize| R::Vector::sums(&of_rows[i], &rows[i][0], &rows[i][1], variables, &small[i]).split_off(1);
     let said = [0, 1, 2].map(|i| proofs[i].said(|_| sums(i)));
     let shares = share(p, proofs, "proof.stage", said, 3usize.pow(variables) - 1)?;
     let r = challenge(p, proofs, variables as usize, false)?;

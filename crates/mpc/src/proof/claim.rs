@@ -3,6 +3,7 @@
 use super::vector::Vector;
 use super::{Element, Ring};
 use crate::Prg;
+use std::ops::Range;
 use std::sync::Arc;
 use trefoil_ring::Tensor;
 
@@ -20,8 +21,8 @@ pub struct Claim {
 
 #[derive(Clone)]
 enum Terms {
-    /// A term's words at the prover and the first verifier, and at the prover and the second.
-    Words { x: Vec<Vec<u64>>, y: Vec<Vec<u64>> },
+    /// A term's words at the prover and the first verifier, and at the prover and the second; and by how many bits small x are shifted.
+    Words { x: Vec<Vec<u64>>, y: Vec<Vec<u64>>, small: Option<u8> },
     /// Element (i, j) is weighed by s_i t_j, since s (X Y) t = (s X) (Y t): two vectors, whatever the shape is.
     Matrices { shape: [usize; 2], terms: Vec<Term>, own: Vec<(Sign, Factor, Factor)> },
 }
@@ -79,17 +80,26 @@ impl Term {
 impl Claim {
     /// At the prover, who knows all factors and is asked for nothing else.
     pub fn at_prover(x: Vec<Vec<u64>>, y: Vec<Vec<u64>>) -> Claim {
-        Claim { terms: Terms::Words { x, y }, linear: vec![] }
+        Claim { terms: Terms::Words { x, y, small: None }, linear: vec![] }
     }
 
     /// At the first verifier.
     pub fn at_first(x: Vec<Vec<u64>>, linear: Vec<u64>) -> Claim {
-        Claim { terms: Terms::Words { x, y: vec![] }, linear }
+        Claim { terms: Terms::Words { x, y: vec![], small: None }, linear }
     }
 
     /// At the second verifier.
     pub fn at_second(y: Vec<Vec<u64>>, linear: Vec<u64>) -> Claim {
-        Claim { terms: Terms::Words { x: vec![], y }, linear }
+        Claim { terms: Terms::Words { x: vec![], y, small: None }, linear }
+    }
+
+    /// The same of words x that are small numbers shifted by so many bits, which the prover may compute with as such: bits, if y are bits too; or any, if the shift is by 48 at least, so that
+    /// only 16 bits of x and of y count.
+    pub fn small(mut self, shift: u8) -> Claim {
+        if let Terms::Words { small, .. } = &mut self.terms {
+            *small = Some(shift);
+        }
+        self
     }
 
     /// Of matrices of a shape, row by row. At the prover nothing is linear.
@@ -116,7 +126,7 @@ impl Claim {
     /// How many terms of words it has, and how long they are; none if it is one of matrices.
     fn words(&self) -> [usize; 2] {
         match &self.terms {
-            Terms::Words { x, y } => {
+            Terms::Words { x, y, .. } => {
                 let side = if x.is_empty() { y } else { x };
                 [side.len(), side.first().map_or(self.linear.len(), Vec::len)]
             }
@@ -159,9 +169,11 @@ impl<'a> Grouped<'a> {
 
     /// The words of one side, row after row; claims that would fill up the last group are 0 = 0.
     pub(super) fn rows(&self, side: Side) -> Vec<u64> {
-        let mut words = vec![];
+        let known = |claim: &Claim| if let Terms::Words { x, y, .. } = &claim.terms { [x.len(), y.len()] } else { [0, 0] };
+        let of_claim = |claim: &Claim| self.groups(claim) * known(claim)[side as usize] * self.slots;
+        let mut words = Vec::with_capacity(self.claims.iter().map(of_claim).sum());
         for claim in self.claims {
-            let Terms::Words { x, y } = &claim.terms else { continue };
+            let Terms::Words { x, y, .. } = &claim.terms else { continue };
             let factors = if side == Side::X { x } else { y };
             for group in 0..self.groups(claim) {
                 factors.iter().for_each(|factor| self.push(&mut words, factor, group));
@@ -173,8 +185,23 @@ impl<'a> Grouped<'a> {
     /// A group's words.
     fn push(&self, rows: &mut Vec<u64>, words: &[u64], group: usize) {
         let end = rows.len() + self.slots;
-        rows.extend(words.iter().skip(group * self.slots).take(self.slots));
+        let words = words.get(group * self.slots..).unwrap_or_default();
+        rows.extend_from_slice(words.get(..self.slots).unwrap_or(words));
         rows.resize(end, 0);
+    }
+
+    /// Which rows are of small words, and by how many bits they are shifted.
+    pub(super) fn small(&self) -> Vec<(Range<usize>, u8)> {
+        let mut all: Vec<(Range<usize>, u8)> = vec![];
+        let mut first = 0;
+        for claim in self.claims {
+            let end = first + self.groups(claim) * claim.words()[0];
+            if let Terms::Words { small: Some(shift), .. } = claim.terms {
+                all.push((first..end, shift));
+            }
+            first = end;
+        }
+        all
     }
 
     /// Weights from the seed that the first verifier releases once it has all that the claims are about.
@@ -220,7 +247,7 @@ impl<'a> Grouped<'a> {
 
     /// A verifier's shares of what the weighted sums of all terms have to be: minus its linear parts. Of words, and of matrices.
     pub(super) fn tau<R: Ring>(&self, weights: &Weights<R::Element>) -> [R::Element; 2] {
-        let mut rows = vec![];
+        let mut rows = Vec::with_capacity(self.slots * weights.groups.len());
         for claim in self.claims {
             (0..self.groups(claim)).for_each(|group| self.push(&mut rows, &claim.linear, group));
         }

@@ -2,7 +2,9 @@
 
 use super::stage;
 use super::{Element, Galois, OfWords};
+use std::ops::Range;
 use trefoil_ring::proof as kernels;
+use trefoil_ring::proof::small::{Block, ROWS};
 
 /// The ring that claims are proven in, and how its vectors are computed with.
 pub trait Ring {
@@ -30,8 +32,8 @@ impl Ring for Words {
 pub trait Vector<E>: Default {
     /// The sum of rows of so many words, each times its weight.
     fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<E>;
-    /// The weighed sum of products of rows of both sides, at all points: see [`stage`].
-    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<E>;
+    /// The weighed sum of products of rows of both sides, at all points: see [`stage`]. Of some rows the words of x are [small](super::Claim::small) numbers, shifted.
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32, small: &[(Range<usize>, u8)]) -> Vec<E>;
     /// Rows more, each the sum of its words times `eq`, times its weight if there are weights.
     fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]);
     /// An element more.
@@ -56,7 +58,7 @@ impl<E: Element> Vector<E> for Vec<E> {
         sums
     }
 
-    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<E> {
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32, _: &[(Range<usize>, u8)]) -> Vec<E> {
         stage::sums(weights, x, y, variables)
     }
 
@@ -102,11 +104,28 @@ impl Vector<OfWords> for kernels::Vector {
         beside(&kernels::Weights::new(weights).sum(rows, columns), columns)
     }
 
-    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32) -> Vec<OfWords> {
-        match 1 << variables {
-            kernels::SLOTS => beside(&kernels::Weights::new(weights).stage(x, y), kernels::POINTS),
-            _ => stage::sums(weights, x, y, variables),
+    fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32, small: &[(Range<usize>, u8)]) -> Vec<OfWords> {
+        if 1 << variables != kernels::SLOTS {
+            return stage::sums(weights, x, y, variables);
         }
+        let mut sums = vec![0u64; kernels::DEGREE * kernels::POINTS];
+        let mut add = |more: Vec<u64>, shift: u8| {
+            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(more << shift));
+        };
+        let words = |rows: &Range<usize>| rows.start * kernels::SLOTS..rows.end * kernels::SLOTS;
+        let mut first = 0;
+        for (rows, shift) in small {
+            let before = first..rows.start;
+            first = rows.end;
+            add(kernels::Weights::new(&weights[before.clone()]).stage(&x[words(&before)], &y[words(&before)]), 0);
+            let [x, y] = [(x, *shift), (y, 0)].map(|(z, shift)| blocks(&z[words(rows)], shift));
+            let mut weights = weights[rows.clone()].to_vec();
+            weights.resize(x.len() * ROWS, 0);
+            add(kernels::Weights::new(&weights).small_stage(&x, &y), *shift);
+        }
+        let rest = first..weights.len();
+        add(kernels::Weights::new(&weights[rest.clone()]).stage(&x[words(&rest)], &y[words(&rest)]), 0);
+        beside(&sums, kernels::POINTS)
     }
 
     fn push_folded(&mut self, words: &[u64], eq: &[OfWords], weights: &[u64]) {
@@ -133,6 +152,18 @@ impl Vector<OfWords> for kernels::Vector {
     fn bind(&mut self, r: OfWords) {
         kernels::Vector::bind(self, r.bits());
     }
+}
+
+/// Rows of words that are small once they are shifted back; the last block is filled up with zeros.
+fn blocks(words: &[u64], shift: u8) -> Vec<Block> {
+    let block = |words: &[u64]| {
+        let mut block: Block = [[0; ROWS]; kernels::SLOTS];
+        for (i, row) in words.chunks(kernels::SLOTS).enumerate() {
+            block.iter_mut().zip(row).for_each(|(slot, word)| slot[i] = (word >> shift) as i16);
+        }
+        block
+    };
+    words.chunks(ROWS * kernels::SLOTS).map(block).collect()
 }
 
 fn array(element: &OfWords) -> kernels::Element {

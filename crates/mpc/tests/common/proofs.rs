@@ -17,6 +17,8 @@ pub struct Statement {
     x: [Vec<Vec<Vec<u64>>>; 2],
     y: [Vec<Vec<Vec<u64>>>; 2],
     linear: [Vec<Vec<u64>>; 2],
+    /// By how many bits the x of the last claims are shifted.
+    small: Vec<u8>,
     matrices: Vec<Matrices>,
 }
 
@@ -104,6 +106,19 @@ impl Statement {
         all
     }
 
+    /// And some of bits, or of a bit and 16 bits that count, with x shifted by so many bits; after all others of words.
+    pub fn and_small(mut self, claims: &[(usize, usize, u8)], seed: u64) -> Statement {
+        let mut prg = of_seed(seed);
+        for (terms, n, shift) in claims {
+            let bits = if *shift < 48 { 1 } else { 20 };
+            let x = (0..*terms).map(|_| prg.bits(*n, 1).iter().map(|bit| bit << shift).collect()).collect();
+            let y = (0..*terms).map(|_| prg.bits(*n, bits)).collect();
+            self.add(x, y, prg.words(*n), 64);
+            self.small.push(*shift);
+        }
+        self
+    }
+
     /// And one of matrices, with terms of these inner dimensions. All words are odd, so that a change of any bit of one makes the claim false.
     pub fn and_matrices(mut self, shape: [usize; 2], inner: &[usize], seed: u64) -> Statement {
         let mut prg = of_seed(seed);
@@ -150,7 +165,11 @@ impl Statement {
     fn at(&self, prover: Id, id: Id) -> Vec<Claim> {
         let first = if prover == Id::P1 { Id::P0 } else { Id::P1 };
         let claim = |i: usize| match id {
-            _ if id == prover => Claim::at_prover(self.x[0][i].clone(), self.y[0][i].clone()),
+            _ if id == prover => {
+                let claim = Claim::at_prover(self.x[0][i].clone(), self.y[0][i].clone());
+                let small = (i + self.small.len()).checked_sub(self.x[0].len()).map(|i| self.small[i]);
+                small.map_or(claim.clone(), |shift| claim.small(shift))
+            }
             _ if id == first => Claim::at_first(self.x[1][i].clone(), self.linear[0][i].clone()),
             _ => Claim::at_second(self.y[1][i].clone(), self.linear[1][i].clone()),
         };

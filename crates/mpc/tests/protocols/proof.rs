@@ -27,12 +27,13 @@ proptest! {
         seed: u64,
         shapes in prop::collection::vec((1usize..4, 0usize..90), 0..4),
         matrices in prop::collection::vec(([1usize..20, 1usize..20], prop::collection::vec(1usize..20, 1..4)), 0..3),
+        small in prop::collection::vec((1usize..3, 0usize..2500, 0u8..64), 0..3),
         variables in prop::sample::select(vec![2u32, 5]),
         is_false: bool,
     ) {
         let mut claims = Id::ALL.map(|id| {
             let seed = seed ^ id.index() as u64;
-            let words = Statement::honest(&shapes, 64, seed);
+            let words = Statement::honest(&shapes, 64, seed).and_small(&small, seed ^ 3);
             matrices.iter().fold(words, |all, (shape, inner)| all.and_matrices(*shape, inner, seed ^ 7))
         });
         let words = claims[1].words();

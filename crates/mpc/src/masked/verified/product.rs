@@ -23,7 +23,7 @@
 //! | P1 | c_1 - m_x m_y + m_x l_y1 + m_y l_x1 - v_1 - 2^61 + 2^(f-1) - kappa = 0 | P0, P2 |
 //! | P2 | l_x1 l_y0 + l_y1 l_x0 + l_x0 l_y0 + l_x1 l_y1 + R - v_0 - v_1 = 0, where 2^62 (e_j + 2 q_j) stands for S | P1, P0 |
 //! | P2 | 2^(62-f) (e_0 + e_1 - s_0 - s_1 + 2 s_1 s_0) = 0, s_j the low bit of S_j; the same of q with 2^(63-f) and the high bit | P1, P0 |
-//! | P_j | 2^(64-f) (d_j - a_j - w q_j) = 0 | the other server, P2 |
+//! | P_j | 2^(64-f) (a_j + w q_j - d_j) = 0 | the other server, P2 |
 //!
 //! **Private**, whatever a party has sent before: v_1, e_1, q_1 are hidden by v_0, e_0, q_0, which P1 lacks; of R each server lacks one rho and one S, which make it uniform; d_j is hidden by a_j.
 //! Counted in full in `crates/mpc/tests/protocols/proven_truncation.rs`.

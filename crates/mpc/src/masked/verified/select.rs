@@ -194,7 +194,7 @@ fn claim_at_p2(p: &mut Party, bit: &Bit, x: &Share, Dealt { again, a, b, r }: &D
     }
     let [l_b0, l_b1] = bit.l.each_ref().map(|l| bit.words(l.as_ref()));
     if !again {
-        p.claim(Id::P2, Claim::at_prover(vec![each(n, |i| l_b1[i] << 1)], vec![l_b0]));
+        p.claim(Id::P2, Claim::at_prover(vec![each(n, |i| l_b1[i] << 1)], vec![l_b0]).small(1));
     }
     let first = vec![each(n, |i| a[1][i].wrapping_neg()), each(n, |i| l_x[1][i].wrapping_neg())];
     p.claim(Id::P2, Claim::at_prover(first, vec![l_x[0].to_vec(), a[0].clone()]));

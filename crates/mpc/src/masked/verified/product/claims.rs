@@ -114,25 +114,23 @@ pub(super) fn claim_at_p2(p: &mut Party, z: &Factors<'_>, made: &Made) {
         for bit in [0, 1] {
             let scale = 62 - z.f + bit;
             let [own_0, own_1] = [mask_0, mask_1].map(|mask| bits(&mask.s, bit));
-            p.claim(Id::P2, Claim::at_prover(vec![shifted(&own_1, scale + 1)], vec![own_0]));
+            p.claim(Id::P2, Claim::at_prover(vec![shifted(&own_1, scale + 1)], vec![own_0]).small(scale + 1));
         }
     }
 }
 
-/// 2^(64-f) (d_j - a_j - w q_j) = 0 for both servers; `theirs` is what this one was sent.
+/// 2^(64-f) (a_j + w q_j - d_j) = 0 for both servers; `theirs` is what this one was sent.
 pub(super) fn claim_lift(p: &mut Party, f: u8, made: &Made, theirs: Option<&[u64]>) {
     let open = Open::<64>::by(f);
-    let w = || vec![made.c.iter().map(|c| open.top(open.opened(*c).1.wrapping_neg())).collect::<Vec<u64>>()];
+    let w = || vec![made.c.iter().map(|c| open.top(open.opened(*c).1)).collect::<Vec<u64>>()];
     for (j, mask) in made.masks.iter().enumerate() {
         let claim = match mask {
-            Some(mask) if p.id == Id::P2 => {
-                let linear = mask.a.iter().map(|a| open.top(a.wrapping_neg())).collect();
-                Claim::at_second(vec![mask.q.clone()], linear)
-            }
+            Some(mask) if p.id == Id::P2 => Claim::at_second(vec![mask.q.clone()], shifted(&mask.a, 64 - f)),
             Some(mask) => Claim::at_prover(w(), vec![mask.q.clone()]),
-            None => Claim::at_first(w(), shifted(theirs.unwrap_or_default(), 64 - f)),
+            None => Claim::at_first(w(), shifted(&negative_of(theirs.unwrap_or_default()), 64 - f)),
         };
-        p.claim(Id::ALL[j], claim);
+        // w is a bit, and of a short lift no more than 16 bits count.
+        p.claim(Id::ALL[j], if f <= 16 { claim.small(64 - f) } else { claim });
     }
 }
 
