@@ -2,17 +2,15 @@
 //!
 //! Without the feature `mpi` a party is one process, and says so where it was started as one of several.
 
-use std::sync::PoisonError;
-use trefoil_server::Result;
+use std::sync::Arc;
+use trefoil_mpc::Switch;
 use trefoil_server::config::Config;
-use trefoil_server::lanes::Shared;
+use trefoil_server::{Result, lanes};
 
 /// What the ranks say to one another, as long as this process lives.
 pub struct Cluster {
-    /// For sessions.
-    pub lanes: Shared,
-    /// Which rank this is.
-    rank: usize,
+    /// Their conversations.
+    pub ranks: Arc<Switch>,
     #[cfg(feature = "mpi")]
     _mpi: mpi::environment::Universe,
 }
@@ -20,7 +18,7 @@ pub struct Cluster {
 impl Cluster {
     /// Whether another rank is the party to everybody else.
     pub fn follows(&self) -> bool {
-        self.rank > 0
+        self.ranks.rank() > 0
     }
 
     /// The end, once this rank's work has come to `result`: in good order, where rank 0 has the others stop. A rank that has failed must not wait for them:
@@ -28,9 +26,13 @@ impl Cluster {
     pub fn end<E>(self, result: &std::result::Result<(), E>) {
         if result.is_err() {
             std::mem::forget(self);
-        } else if !self.follows() {
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).leave();
+            return;
         }
+        if !self.follows() {
+            lanes::leave(&self.ranks);
+        }
+        // Before MPI ends: sessions that have not ended may be in the middle of a word.
+        self.ranks.close();
     }
 }
 
@@ -56,22 +58,23 @@ mod with_mpi {
     use mpi::Threading;
     use mpi::topology::SimpleCommunicator;
     use mpi::traits::{Communicator, Destination, MatchedReceiveVec, Source};
-    use std::sync::{Arc, Mutex};
+    use std::collections::VecDeque;
+    use std::sync::Arc;
     use std::thread;
     use std::time::{Duration, Instant};
-    use trefoil_mpc::{Lanes, Ranks};
+    use trefoil_mpc::{Switch, Wire};
     use trefoil_server::{Error, lanes};
 
-    /// How long a rank that waits asks without a pause; after that it sleeps, longer and longer up to the second of these.
-    const AWAKE: Duration = Duration::from_micros(200);
-    const ASLEEP: Duration = Duration::from_millis(2);
+    /// How long a rank whose message is not taken yet asks without a pause, and the pauses that it makes afterwards.
+    const AWAKE: Duration = Duration::from_millis(1);
+    const PAUSE: Duration = Duration::from_micros(100);
 
     /// The ranks that mpirun has started; `None` where this process is the only one.
     ///
     /// # Errors
     /// There are too many, or something that several ranks cannot do is asked for.
     pub fn start(config: &Config) -> Result<Option<Cluster>> {
-        // One thread at a time: the party's lanes are behind a lock.
+        // One thread at a time: the wire is behind a lock.
         let begun = mpi::initialize_with_threading(Threading::Serialized);
         let (universe, threading) = begun.ok_or_else(|| Error::config("MPI", "begun before", "to begin it here"))?;
         let world = universe.world();
@@ -88,8 +91,8 @@ mod with_mpi {
         if config.insecure.record.is_some() {
             return Err(Error::config("insecure.record", format!("{size} ranks"), "a party of one process"));
         }
-        let lanes = Arc::new(Mutex::new(Lanes::new(Mpi { rank, size })));
-        Ok(Some(Cluster { lanes, rank, _mpi: universe }))
+        let ranks = Arc::new(Switch::new(Mpi { rank, size, arrived: VecDeque::new() }));
+        Ok(Some(Cluster { ranks, _mpi: universe }))
     }
 
     fn place(x: i32) -> usize {
@@ -100,9 +103,18 @@ mod with_mpi {
     struct Mpi {
         rank: usize,
         size: usize,
+        /// What has come while this rank was sending.
+        arrived: VecDeque<(usize, Vec<u64>)>,
     }
 
-    impl Ranks for Mpi {
+    /// The next message that has come, if one has.
+    fn arrived() -> Option<(usize, Vec<u64>)> {
+        let message = SimpleCommunicator::world().any_process().immediate_matched_probe()?;
+        let (words, status) = message.matched_receive_vec();
+        Some((place(status.source_rank()), words))
+    }
+
+    impl Wire for Mpi {
         fn rank(&self) -> usize {
             self.rank
         }
@@ -114,25 +126,25 @@ mod with_mpi {
         fn send(&mut self, to: usize, words: Vec<u64>) -> std::result::Result<(), String> {
             let there =
                 i32::try_from(to).ok().filter(|_| to < self.size).ok_or_else(|| format!("there are {} ranks", self.size))?;
-            SimpleCommunicator::world().process_at_rank(there).send(&words[..]);
+            let world = SimpleCommunicator::world();
+            mpi::request::scope(|scope| {
+                let mut request = world.process_at_rank(there).immediate_send(scope, &words[..]);
+                let since = Instant::now();
+                // The other rank may be sending, too: neither takes what it is sent unless both look.
+                while let Err(unfinished) = request.test() {
+                    request = unfinished;
+                    match arrived() {
+                        Some(message) => self.arrived.push_back(message),
+                        None if since.elapsed() < AWAKE => thread::yield_now(),
+                        None => thread::sleep(PAUSE),
+                    }
+                }
+            });
             Ok(())
         }
 
-        fn receive(&mut self) -> std::result::Result<(usize, Vec<u64>), String> {
-            let (since, mut pause) = (Instant::now(), Duration::from_micros(20));
-            loop {
-                if let Some(message) = SimpleCommunicator::world().any_process().immediate_matched_probe() {
-                    let (words, status) = message.matched_receive_vec();
-                    return Ok((place(status.source_rank()), words));
-                }
-                if since.elapsed() < AWAKE {
-                    thread::yield_now();
-                } else {
-                    // MPI's own waiting would keep a core busy that another process of this machine may need.
-                    thread::sleep(pause);
-                    pause = (pause * 5 / 4).min(ASLEEP);
-                }
-            }
+        fn poll(&mut self) -> std::result::Result<Option<(usize, Vec<u64>)>, String> {
+            Ok(self.arrived.pop_front().or_else(arrived))
         }
     }
 }

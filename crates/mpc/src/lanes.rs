@@ -12,6 +12,10 @@ use std::collections::VecDeque;
 use std::sync::mpsc;
 use trefoil_engine::Lane;
 
+mod switch;
+
+pub use switch::{Channel, Switch, Wire};
+
 /// Ranks of one party that can send each other words.
 pub trait Ranks: Send {
     /// Which one this is, counted from 0.
@@ -42,7 +46,6 @@ pub(crate) const fn parent(rank: usize) -> usize {
 const DATA: u64 = 0;
 const BEGIN: u64 = 1;
 const FAILED: u64 = 2;
-const LEAVE: u64 = 3;
 
 /// What lane 0 has the others do.
 pub(crate) const DISMISS: u64 = 0;
@@ -89,25 +92,23 @@ impl Lanes {
         (1..self.of).try_for_each(|to| self.put(to, BEGIN, words.clone()))
     }
 
-    /// Another rank: what the next session is about; `None` where there will be none.
+    /// Another rank: what the next session is about.
     ///
     /// # Errors
     /// Rank 0 is gone.
-    pub fn begun(&mut self) -> Result<Option<Vec<u8>>> {
+    pub fn begun(&mut self) -> Result<Vec<u8>> {
         let (session, words) = loop {
             if let Some(next) = self.next.take() {
                 break next;
             }
-            match self.get()? {
-                (0, session, BEGIN, words) => break (session, words),
-                (0, _, LEAVE, _) => return Ok(None),
-                _ => {}
+            if let (0, session, BEGIN, words) = self.get()? {
+                break (session, words);
             }
         };
         let Some((of, what)) = words.split_first() else { return Err(of_another_length(0, 0, 2)) };
         let rank = self.ranks.rank();
         self.enter(session, (*of as usize).clamp(rank + 1, self.ranks.size()));
-        bytes_of(0, what).map(Some)
+        bytes_of(0, what)
     }
 
     /// Another rank: says something to rank 0, which asks all of them.
@@ -130,13 +131,6 @@ impl Lanes {
             let _ = self.put(to, FAILED, words.clone());
         }
         self.enter(self.session, self.of);
-    }
-
-    /// Rank 0: the others need wait for nothing any more.
-    pub fn leave(&mut self) {
-        for to in 1..self.ranks.size() {
-            let _ = self.put(to, LEAVE, vec![]);
-        }
     }
 
     /// Sends words to a rank.
@@ -167,7 +161,6 @@ impl Lanes {
                     self.next = Some((session, words));
                     return lane("has ended the session".into());
                 }
-                LEAVE => return lane("has stopped".into()),
                 _ => {}
             }
         }
@@ -232,13 +225,16 @@ impl Lanes {
 }
 
 /// Bytes as words: how many they are, and eight of them in each.
-fn words_of(bytes: &[u8]) -> Vec<u64> {
+pub fn words_of(bytes: &[u8]) -> Vec<u64> {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     std::iter::once(bytes.len() as u64).chain(bytes.chunks(8).map(word)).collect()
 }
 
 /// The bytes again, which a rank has sent.
-fn bytes_of(rank: usize, words: &[u64]) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// It has sent nothing.
+pub fn bytes_of(rank: usize, words: &[u64]) -> Result<Vec<u8>> {
     let (n, words) = words.split_first().ok_or_else(|| of_another_length(rank, 0, 1))?;
     let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     bytes.truncate(*n as usize);
@@ -261,6 +257,25 @@ impl Threads {
     pub fn new(n: usize) -> Vec<Threads> {
         let (to, from): (Vec<_>, Vec<_>) = (0..n).map(|_| mpsc::channel()).unzip();
         from.into_iter().enumerate().map(|(rank, from)| Threads { rank, to: to.clone(), from }).collect()
+    }
+}
+
+impl Wire for Threads {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+    fn size(&self) -> usize {
+        self.to.len()
+    }
+    fn send(&mut self, to: usize, words: Vec<u64>) -> std::result::Result<(), String> {
+        Ranks::send(self, to, words)
+    }
+    fn poll(&mut self) -> std::result::Result<Option<(usize, Vec<u64>)>, String> {
+        match self.from.try_recv() {
+            Ok(message) => Ok(Some(message)),
+            Err(mpsc::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::TryRecvError::Disconnected) => Err("all other threads have ended".into()),
+        }
     }
 }
 
@@ -315,7 +330,7 @@ mod tests {
             if rank == 0 {
                 lanes.begin(b"the first of two", 4).unwrap();
             } else {
-                assert_eq!(lanes.begun().unwrap().unwrap(), b"the first of two");
+                assert_eq!(lanes.begun().unwrap(), b"the first of two");
             }
             let why = match rank {
                 3 => "a link is gone".to_owned(),
@@ -325,15 +340,9 @@ mod tests {
             // What is left of the first session does not disturb the second.
             match rank {
                 0 => lanes.begin(b"", 4).unwrap(),
-                _ => assert_eq!(lanes.begun().unwrap().unwrap(), b""),
+                _ => assert_eq!(lanes.begun().unwrap(), b""),
             }
-            let sum = lanes.sum(vec![1]).unwrap();
-            if rank == 0 {
-                lanes.leave();
-            } else {
-                assert!(lanes.begun().unwrap().is_none());
-            }
-            (why, sum)
+            (why, lanes.sum(vec![1]).unwrap())
         });
         assert!(ends[..3].iter().all(|(why, _)| why.ends_with("a link is gone")), "{:?}", ends[0].0);
         assert_eq!(ends[0].1, Some(vec![4]));

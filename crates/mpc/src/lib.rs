@@ -31,7 +31,7 @@ pub mod tap;
 pub use cost::Cost;
 pub use error::{Error, Result};
 pub use kept::Kept;
-pub use lanes::{Lanes, Ranks};
+pub use lanes::{Channel, Lanes, Ranks, Switch, Wire};
 pub use party::{Op, Party};
 pub use prg::Prg;
 pub use price::Price;

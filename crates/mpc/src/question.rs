@@ -42,4 +42,38 @@ impl Told {
         let of = |x: &Tensor| rows.clone().flat_map(|i| x.row(i).to_vec()).collect::<Vec<u64>>();
         self.0.iter().map(|x| Part::words(&of(x))).collect()
     }
+
+    /// All of it as words, for another rank of this party.
+    pub fn to_words(&self) -> Vec<u64> {
+        let of = |x: &Tensor| [x.nrows() as u64, x.ncols() as u64].into_iter().chain(x.iter().copied()).collect::<Vec<_>>();
+        self.0.iter().flat_map(of).collect()
+    }
+
+    /// The same again; nothing where these are other words.
+    pub fn from_words(mut words: &[u64]) -> Option<Told> {
+        let mut all = vec![];
+        while let Some((&[rows, columns], rest)) = words.split_first_chunk() {
+            let shape = [usize::try_from(rows).ok()?, usize::try_from(columns).ok()?];
+            let (own, rest) = rest.split_at_checked(shape[0].checked_mul(shape[1])?)?;
+            all.push(Tensor::from_shape_vec(shape, own.to_vec()).ok()?);
+            words = rest;
+        }
+        words.is_empty().then_some(Told(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_travels_as_words() {
+        let matrix = |rows: usize, columns: usize| Tensor::from_shape_fn([rows, columns], |(i, j)| (10 * i + j) as u64);
+        let told = Told(vec![matrix(3, 2), matrix(3, 4)]);
+        let words = told.to_words();
+        assert_eq!(words[..8], [3, 2, 0, 1, 10, 11, 20, 21]);
+        let again = Told::from_words(&words).unwrap();
+        assert_eq!(again.0, told.0);
+        assert!(Told::from_words(&words[..words.len() - 1]).is_none() && Told::from_words(&[u64::MAX, 2, 1]).is_none());
+    }
 }

@@ -2,26 +2,35 @@
 //!
 //! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing. Where a session begins, rank 0
 //! exchanges with both peers where their ranks listen, and tells its own ranks what the session is about. Rank i then finds rank i of both peers, makes
-//! keys of its own with them, and follows rank 0 from step to step.
+//! keys of its own with them, and follows rank 0 from step to step, or from pass to pass ([`crate::service`]).
 //!
-//! A rank whose part of a session fails tells all others of its party, and waits for the next session, which rank 0 begins as after any fault.
+//! Each session is a conversation of its own between the ranks, so several jobs and services are in the lanes at a time. A rank whose part of a session fails tells all others of its party,
+//! and rank 0 begins the next session as after any fault. Whoever calls another rank than 0, an owner say, is carried to rank 0.
+
+mod door;
+mod relay;
 
 use crate::config::Config;
 use crate::handshake::{compare, hello, keys};
 use crate::report::OfRank;
-use crate::server::Here;
+use crate::server::Server;
+use crate::service::{self, Budget};
 use crate::session::Session;
 use crate::witness::{self, Witness};
-use crate::{Error, Result};
+use crate::{Error, Result, status};
+use door::{Door, Name};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
+use trefoil_client::Address;
 use trefoil_job::compiled::Compiled;
 use trefoil_job::suites::{Chosen, SuiteName, WithSuite};
 use trefoil_job::{Job, JobHash};
-use trefoil_mpc::{Lanes, Party, Seeds};
+use trefoil_mpc::{Channel, Lanes, Party, Seeds, Switch};
 use trefoil_net::identity::{Fingerprint, Identity};
-use trefoil_net::tls::{Listener, Options, mesh};
+use trefoil_net::tls::Options;
 use trefoil_net::{Id, Net};
 use trefoil_nn::{Trainer, Training};
 
@@ -30,41 +39,31 @@ pub const MOST: usize = 256;
 /// The longest name of a host with its port.
 const LONGEST: usize = 300;
 
-/// What the ranks of a party say to one another, and to whom it belongs.
-pub type Shared = Arc<Mutex<Lanes>>;
-
-/// The lanes of a party, and which of its jobs has them.
-pub(crate) struct Cluster {
-    lanes: Shared,
-    taken: Mutex<()>,
-}
-
-impl Cluster {
-    pub(crate) fn new(lanes: Shared) -> Cluster {
-        Cluster { lanes, taken: Mutex::default() }
-    }
-}
+/// What a conversation between ranks is about, in its first word; see also [`relay`].
+const LEAVE: u64 = 0;
+const TRAIN: u64 = 1;
+pub(crate) const SERVE: u64 = 2;
 
 /// How many ranks this party has.
-fn ranks(here: &Here) -> usize {
-    here.cluster.as_ref().map_or(1, |cluster| lock(&cluster.lanes).ranks())
+fn ranks(server: &Server) -> usize {
+    server.ranks.as_ref().map_or(1, |ranks| ranks.size())
 }
 
-/// Where peers reach this party's ranks, but for the first.
+/// Where peers reach this party's ranks, but for the first, which they reach at `own`.
 ///
 /// # Errors
 /// `lanes` of the configuration names another number of them.
-pub(crate) fn offered(at: &Session<'_>) -> Result<Vec<String>> {
-    at.here.config.lanes_of(&at.job.addresses()[at.me.index()].address, ranks(at.here))
+pub(crate) fn offered(server: &Server, own: &Address) -> Result<Vec<String>> {
+    server.config.lanes_of(&own.address, ranks(server))
 }
 
 /// Whether a job can be trained in this party's lanes.
 ///
 /// # Errors
 /// What cannot, in one line.
-pub(crate) fn fits(here: &Here, job: &Job, trainer: &Trainer) -> Result<()> {
-    knows_lanes(job.chosen().suite, ranks(here))?;
-    Ok(trainer.fits_lanes(ranks(here))?)
+pub(crate) fn fits(server: &Server, job: &Job, trainer: &Trainer) -> Result<()> {
+    knows_lanes(job.chosen().suite, ranks(server))?;
+    Ok(trainer.fits_lanes(ranks(server))?)
 }
 
 fn knows_lanes(suite: SuiteName, lanes: usize) -> Result<()> {
@@ -74,26 +73,58 @@ fn knows_lanes(suite: SuiteName, lanes: usize) -> Result<()> {
     Ok(())
 }
 
-/// What another rank is told of a session.
-#[derive(Serialize, Deserialize)]
-struct Told {
-    session: String,
-    job: JobHash,
-    me: Id,
-    training: Training,
-    suite: Chosen,
-    /// Both peers: which of the three, where each of their ranks listens, and their fingerprint.
+/// A session that has lanes, as its ranks are told of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Meeting {
+    pub(crate) session: String,
+    pub(crate) me: Id,
+    /// How many.
+    pub(crate) lanes: usize,
+    /// Both peers: which of the three, where each of their ranks but the first listens, and their fingerprint.
     peers: Vec<(Id, Vec<String>, Fingerprint)>,
 }
 
-/// The lanes, while a session has them.
-pub(crate) struct Held<'a> {
-    lanes: Shared,
-    _taken: MutexGuard<'a, ()>,
+impl Meeting {
+    /// Of as many lanes as the smallest party has ranks; `theirs` is what both peers have [offered].
+    ///
+    /// # Errors
+    /// A peer says something that is no address.
+    pub(crate) fn of(
+        server: &Server,
+        session: &str,
+        me: Id,
+        addresses: &[Address; 3],
+        theirs: Vec<(Id, Vec<String>)>,
+    ) -> Result<Meeting> {
+        for (id, offered) in &theirs {
+            if offered.len() >= MOST || offered.iter().any(|address| address.is_empty() || address.len() > LONGEST) {
+                let n = offered.len();
+                let what = format!("{id} sent {n} addresses of ranks, expected fewer than {MOST} of at most {LONGEST} bytes");
+                return Err(Error::Handshake(what));
+            }
+        }
+        let lanes = theirs.iter().map(|(_, offered)| offered.len() + 1).chain([ranks(server)]).min().unwrap_or(1);
+        let peers = theirs.into_iter().map(|(id, offered)| (id, offered, addresses[id.index()].fingerprint)).collect();
+        Ok(Meeting { session: session.to_owned(), me, lanes, peers })
+    }
+}
+
+/// What another rank is told of a training.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    meeting: Meeting,
+    job: JobHash,
+    training: Training,
+    suite: Chosen,
+}
+
+/// The lanes of a session.
+pub(crate) struct Held {
+    lanes: Arc<Mutex<Lanes>>,
     over: bool,
 }
 
-impl Held<'_> {
+impl Held {
     /// The party as lane 0.
     pub(crate) fn lead(&self, party: Party) -> Party {
         party.with_lanes(self.lanes.clone())
@@ -105,108 +136,196 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         if !self.over {
-            lock(&self.lanes).fail("the session is over");
+            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).fail("the session is over");
         }
     }
 }
 
-/// Rank 0: has the other ranks begin a session, where each party has some: as many lanes as the smallest party has ranks. `theirs` is what both peers
-/// have [offered].
+/// Rank 0: has the other ranks begin a session, where each party has some. `theirs` is what both peers have [offered].
 ///
 /// # Errors
-/// A peer says something that is no address; the training cannot be split so; another job has the lanes; a rank is gone.
-pub(crate) fn begin<'a>(
-    at: &'a Session<'_>,
-    trainer: &Trainer,
-    session: &str,
-    theirs: Vec<(Id, Vec<String>)>,
-) -> Result<Option<Held<'a>>> {
-    for (id, offered) in &theirs {
-        if offered.len() >= MOST || offered.iter().any(|address| address.is_empty() || address.len() > LONGEST) {
-            let what =
-                format!("{id} sent {} addresses of ranks, expected fewer than {MOST} of at most {LONGEST} bytes", offered.len());
-            return Err(Error::Handshake(what));
-        }
-    }
-    let lanes = theirs.iter().map(|(_, offered)| offered.len() + 1).chain([ranks(at.here)]).min().unwrap_or(1);
-    let Some(cluster) = at.here.cluster.as_ref().filter(|_| lanes > 1) else { return Ok(None) };
-    trainer.fits_lanes(lanes)?;
-    let addresses = at.job.addresses();
-    let peers = theirs.into_iter().map(|(id, offered)| (id, offered, addresses[id.index()].fingerprint)).collect();
-    let taken = cluster.taken.try_lock().map_err(|_| {
-        Error::Protocol(trefoil_mpc::Error::Lane { rank: 0, why: "another job has the lanes of this party".into() })
-    })?;
-    let told = Told {
-        session: session.to_owned(),
-        job: at.here.hash,
-        me: at.me,
-        training: at.training.clone(),
-        suite: at.job.chosen(),
-        peers,
-    };
-    let held = Held { lanes: cluster.lanes.clone(), _taken: taken, over: false };
+/// A peer says something that is no address; the training cannot be split so; a rank is gone.
+pub(crate) fn begin(at: &Session<'_>, trainer: &Trainer, session: &str, theirs: Vec<(Id, Vec<String>)>) -> Result<Option<Held>> {
+    let meeting = Meeting::of(at.here, session, at.me, &at.job.addresses(), theirs)?;
+    let n = meeting.lanes;
+    let Some(ranks) = at.here.ranks.as_ref().filter(|_| n > 1) else { return Ok(None) };
+    trainer.fits_lanes(n)?;
+    let told = Told { meeting, job: at.here.hash, training: at.training.clone(), suite: at.job.chosen() };
     let told = serde_json::to_vec(&told)
         .map_err(|e| Error::Handshake(format!("a session cannot be told to this party's other ranks: {e}")))?;
-    lock(&held.lanes).begin(&told, lanes)?;
-    tracing::info!(job = %at.here.hash, "{lanes} lanes");
+    let channel = ranks.open();
+    (1..n).try_for_each(|rank| say(&channel, rank, &[TRAIN]))?;
+    let held = Held { lanes: Arc::new(Mutex::new(Lanes::new(channel))), over: false };
+    held.lanes.lock().unwrap_or_else(PoisonError::into_inner).begin(&told, n)?;
+    tracing::info!(job = %at.here.hash, "{n} lanes");
     Ok(Some(held))
+}
+
+/// Says words to a rank of this party.
+///
+/// # Errors
+/// It is gone.
+pub(crate) fn say(channel: &Channel, rank: usize, words: &[u64]) -> Result<()> {
+    channel.say(rank, words).map_err(|why| Error::Protocol(trefoil_mpc::Error::Lane { rank, why }))
+}
+
+/// The next words of this party's rank `rank`.
+///
+/// # Errors
+/// It is gone.
+pub(crate) fn hear(channel: &Channel, rank: usize) -> Result<Vec<u64>> {
+    channel.hear_of(rank).map_err(|why| Error::Protocol(trefoil_mpc::Error::Lane { rank, why }))
+}
+
+/// Rank 0: whoever calls another rank is answered as if it had called here, from a thread of its own.
+///
+/// # Errors
+/// There is no thread for it.
+pub(crate) fn take_calls(server: &Arc<Server>) -> Result<()> {
+    let Some(ranks) = server.ranks.clone() else { return Ok(()) };
+    let own = status::this_machine(server.listener.local_addr());
+    let run = move || {
+        while let Ok(channel) = ranks.accept(None) {
+            let Some(channel) = channel else { continue };
+            let carry = move || match channel.hear() {
+                Ok((rank, words)) if words == [relay::CALL] => {
+                    let carried = TcpStream::connect(own).and_then(|tcp| relay::carry(&tcp, &channel, rank));
+                    carried.unwrap_or_else(|e| tracing::warn!("a call of rank {rank}: {e}"));
+                }
+                _ => {}
+            };
+            if let Err(e) = thread::Builder::new().name("relay".into()).spawn(carry) {
+                tracing::error!("no thread for a call of another rank: {e}");
+            }
+        }
+    };
+    let none = |e| Error::config("threads", e, "one that waits for other ranks' calls");
+    thread::Builder::new().name("calls".into()).spawn(run).map(drop).map_err(none)
+}
+
+/// Rank 0: no other rank need wait for anything any more.
+pub fn leave(ranks: &Arc<Switch>) {
+    let channel = ranks.open();
+    for rank in 1..ranks.size() {
+        // One that does not hear it is gone.
+        let _ = channel.say(rank, &[LEAVE]);
+    }
+}
+
+/// Another rank than 0, as its sessions see it.
+pub(crate) struct Rank {
+    pub(crate) config: Config,
+    door: Door,
+    number: usize,
+    /// Of the lanes of all services.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 /// Runs another rank than 0 until rank 0 stops.
 ///
 /// # Errors
 /// The configuration or the port cannot be used; rank 0 is gone.
-pub fn follow(config: &Config, identity: &Identity, lanes: &Shared) -> Result<()> {
-    let rank = lock(lanes).lane().rank;
+pub fn follow(config: Config, identity: Identity, ranks: &Arc<Switch>) -> Result<()> {
+    let number = ranks.rank();
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
-    let address = config.lane_listens(rank)?;
-    // Whether it can is better known now. Between sessions nobody listens: a peer that is early tries again, and none is left over from an earlier session.
-    drop(Listener::bind(&address, identity, &[])?);
-    tracing::info!(rank, %address, "waiting for rank 0");
+    let address = config.lane_listens(number)?;
+    let door = Door::open(&address, identity, ranks.clone())?;
+    tracing::info!(rank = number, %address, "waiting for rank 0");
+    let budget = config.serve_threads.map(|threads| Arc::new(Budget::new(threads)));
+    let own = Arc::new(Rank { config, door, number, budget });
     loop {
-        let Some(told) = lock(lanes).begun()? else { return Ok(()) };
-        if let Err(e) = take_part(config, identity, lanes, &address, &told) {
-            tracing::warn!(rank, "{e}");
-            lock(lanes).fail(&e.to_string());
+        let gone = |why| Error::Protocol(trefoil_mpc::Error::Lane { rank: 0, why });
+        let Some(channel) = ranks.accept(None).map_err(gone)? else { continue };
+        let words = hear(&channel, 0)?;
+        if words == [LEAVE] {
+            return Ok(());
+        }
+        let own = own.clone();
+        let run = move || {
+            let _whole = Whole;
+            match words[..] {
+                [TRAIN] => own.train(channel),
+                [SERVE] => service::serve_lane(&own, &channel),
+                _ => tracing::warn!(rank = number, "rank 0 wants something that is not known here"),
+            }
+        };
+        thread::Builder::new().name("session".into()).spawn(run).map_err(|e| gone(format!("no thread: {e}")))?;
+    }
+}
+
+/// A rank that has come to an internal error ends, and MPI its party with it: what others wait for would never come.
+struct Whole;
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::exit(1);
         }
     }
 }
 
-fn take_part(config: &Config, identity: &Identity, lanes: &Shared, address: &str, told: &[u8]) -> Result<()> {
-    let lane = lock(lanes).lane();
-    let told: Told = serde_json::from_slice(told).map_err(|e| Error::Handshake(format!("rank 0 sent no session: {e}")))?;
-    let (me, timeout) = (told.me, config.timeout());
-    let missing = || Error::Handshake(format!("rank 0 sent no address for rank {} of both peers", lane.rank));
-    let peer = |(id, addresses, fingerprint): &(Id, Vec<String>, Fingerprint)| {
-        Some((*id, addresses.get(lane.rank - 1)?.clone(), *fingerprint))
-    };
-    let peers: Vec<_> = told.peers.iter().filter_map(peer).collect();
-    let peers = <[_; 2]>::try_from(peers).map_err(|_| missing())?;
-    let listener = Listener::bind(address, identity, &peers.each_ref().map(|(_, _, fingerprint)| *fingerprint))?;
-    let queue_bytes = config.queue_megabytes << 20;
-    let options = Options { timeout, gather: timeout, queue_bytes, ..Options::default() };
-    let mut net: Box<dyn Net> = Box::new(mesh(me, &listener, identity, peers, options)?);
-    drop(listener);
-    let until = Instant::now() + timeout * 10;
-    let mut equal = hello(&told.training);
-    equal.extend(hello(told.suite));
-    for (name, value) in
-        [("session", told.session.clone()), ("job", told.job.to_string()), ("lane", format!("{} of {}", lane.rank, lane.of))]
-    {
-        equal.insert(name.into(), value.into());
+impl Rank {
+    /// Which one it is.
+    pub(crate) fn number(&self) -> usize {
+        self.number
     }
-    compare(&mut *net, &me.others(), "lane.hello", &equal, until)?;
-    let (mut net, seen) = Witness::new(config.shaped(net)?);
-    let seeds = match config.insecure.mask_seed {
-        Some(seed) => Seeds::insecure(me, seed),
-        None => keys(&mut net, me, until)?,
-    };
-    let trainer = told.training.clone().trainer()?;
-    let spent = move |p: &Party| serde_json::to_vec(&OfRank::of(p, &witness::so_far(&seen))).unwrap_or_default();
-    told.suite.with(Follow { trainer: &trainer, party: Party::new(me, net, seeds).with_lanes(lanes.clone()).answering(spent) })
+
+    /// The same rank of both peers is found, and all three mean the same: `about` is the session's own.
+    ///
+    /// # Errors
+    /// They do not come, or mean something else.
+    pub(crate) fn meet(&self, meeting: &Meeting, about: impl Serialize) -> Result<Box<dyn Net>> {
+        let (me, timeout, lane) = (meeting.me, self.config.timeout(), self.number);
+        let missing = || Error::Handshake(format!("rank 0 sent no address for rank {lane} of both peers"));
+        let peer = |(id, addresses, fingerprint): &(Id, Vec<String>, Fingerprint)| {
+            Some((*id, addresses.get(lane - 1)?.clone(), *fingerprint))
+        };
+        let peers: Vec<_> = meeting.peers.iter().filter_map(peer).collect();
+        let peers = <[_; 2]>::try_from(peers).map_err(|_| missing())?;
+        let queue_bytes = self.config.queue_megabytes << 20;
+        let options = Options { timeout, gather: timeout, queue_bytes, ..Options::default() };
+        let mut net: Box<dyn Net> = Box::new(self.door.meet(me, Name::of(&meeting.session, lane), &peers, options)?);
+        let mut equal = hello(about);
+        equal.insert("session".into(), meeting.session.clone().into());
+        equal.insert("lane".into(), format!("{lane} of {}", meeting.lanes).into());
+        compare(&mut *net, &me.others(), "lane.hello", &equal, self.until())?;
+        self.config.shaped(net)
+    }
+
+    /// How long peers may take for what comes before a session.
+    pub(crate) fn until(&self) -> Instant {
+        Instant::now() + self.config.timeout() * 10
+    }
+
+    /// This rank's part of a training.
+    fn train(&self, channel: Channel) {
+        let lanes = Arc::new(Mutex::new(Lanes::new(channel)));
+        if let Err(e) = self.take_part(&lanes) {
+            tracing::warn!(rank = self.number, "{e}");
+            lanes.lock().unwrap_or_else(PoisonError::into_inner).fail(&e.to_string());
+        }
+    }
+
+    fn take_part(&self, lanes: &Arc<Mutex<Lanes>>) -> Result<()> {
+        let told = lanes.lock().unwrap_or_else(PoisonError::into_inner).begun()?;
+        let Told { meeting, job, training, suite } =
+            serde_json::from_slice(&told).map_err(|e| Error::Handshake(format!("rank 0 sent no session: {e}")))?;
+        let mut about = hello(&training);
+        about.extend(hello(suite));
+        about.insert("job".into(), job.to_string().into());
+        let (mut net, seen) = Witness::new(self.meet(&meeting, about)?);
+        let seeds = match self.config.insecure.mask_seed {
+            Some(seed) => Seeds::insecure(meeting.me, seed),
+            None => keys(&mut net, meeting.me, self.until())?,
+        };
+        let trainer = training.trainer()?;
+        let spent = move |p: &Party| serde_json::to_vec(&OfRank::of(p, &witness::so_far(&seen))).unwrap_or_default();
+        let party = Party::new(meeting.me, net, seeds).with_lanes(lanes.clone()).answering(spent);
+        suite.with(Follow { trainer: &trainer, party })
+    }
 }
 
 /// Another lane's part of a training, with whichever engine.
@@ -264,10 +383,6 @@ fn beside(port: u16, rank: usize, of: &str) -> Result<u16> {
     free.ok_or_else(|| {
         Error::config("lanes", format!("rank {rank} beside {of}"), "a port of at most 65535, or addresses in `lanes`")
     })
-}
-
-fn lock(lanes: &Shared) -> MutexGuard<'_, Lanes> {
-    lanes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_job::{Job, JobHash};
+use trefoil_mpc::Switch;
 use trefoil_net::Error as NetError;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::{Listener, Stream};
@@ -32,7 +33,7 @@ pub struct Start {
     /// A job that its operator has approved with the command.
     pub approve: Option<Job>,
     /// What the ranks of a party on several machines say to one another.
-    pub ranks: Option<lanes::Shared>,
+    pub ranks: Option<Arc<Switch>>,
     /// Set when the party is to stop.
     pub stop: &'static AtomicBool,
     /// Told what happens.
@@ -78,7 +79,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
         services: Mutex::new(services),
         quotas: Mutex::new(quotas),
         budget: config.serve_threads.map(|threads| Arc::new(service::Budget::new(threads))),
-        cluster: ranks.map(lanes::Cluster::new),
+        ranks,
         stop,
         emit: Mutex::new(emit),
         clients: Mutex::default(),
@@ -109,6 +110,7 @@ pub fn run(config: Config, start: Start) -> Result<()> {
     waiting.into_iter().for_each(|hash| runner::ensure(&Here::at(&server, hash)));
     let services: Vec<_> = server.services().values().cloned().collect();
     services.into_iter().for_each(|serving| service::ensure(&ServiceHere { server: server.clone(), serving }));
+    lanes::take_calls(&server)?;
     server.say(Event::Listening { address });
     if server.config.status.is_some() || shown {
         page::keep(&server, shown);

@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::entry::Entry;
-use crate::lanes::Cluster;
 use crate::page::Page;
 use crate::record::{Record, State};
 use crate::service::{Budget, Quotas, Services};
@@ -16,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_client::peers::Peers;
 use trefoil_job::JobHash;
+use trefoil_mpc::Switch;
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::Listener;
 use trefoil_store::{Database, Folder, StorageKey, audit};
@@ -40,8 +40,8 @@ pub struct Server {
     pub quotas: Mutex<Quotas>,
     /// Of the lanes of all services.
     pub budget: Option<Arc<Budget>>,
-    /// The other ranks, where there are any.
-    pub cluster: Option<Cluster>,
+    /// What the ranks say to one another, where there are several.
+    pub ranks: Option<Arc<Switch>>,
     pub stop: &'static AtomicBool,
     pub emit: Mutex<Box<dyn FnMut(Event) + Send>>,
     /// Connections by caller.

@@ -12,11 +12,15 @@
 //! | `quota` | how much may still be asked, also after a restart |
 //! | `runner` | a thread for each lane: sessions, one after the other |
 //! | `session` | from two links to what passes need |
-//! | `passes` | which questions are next, and their pass, as each of the three sees it |
+//! | `passes` | one pass after the other, as each of the three sees it |
+//! | `desk` | which questions are next and taken, and who gets which rows: decided at rank 0 |
+//! | `crew` | passes at the other ranks of a party on several machines |
 
 mod ask;
 mod budget;
 mod clients;
+mod crew;
+mod desk;
 mod entry;
 mod lane;
 mod model;
@@ -29,6 +33,7 @@ mod session;
 pub use ask::converse;
 pub use budget::Budget;
 pub use clients::{give, take};
+pub(crate) use crew::serve_lane;
 pub use entry::{ServiceHere, ServiceStatus, Services, load};
 pub use model::take as take_model;
 pub use quota::Quotas;

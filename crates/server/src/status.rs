@@ -108,12 +108,17 @@ fn gather(server: &Server) -> std::result::Result<Registry, prometheus::Error> {
     let questions =
         gauge("trefoil_service_questions", "Questions answered since the start, and those that wait", &["service", "which"])?;
     let refusals = gauge("trefoil_service_refused", "Questions refused since the start, by reason", &["service", "reason"])?;
+    let passes =
+        gauge("trefoil_service_passes", "Passes since the start, by lane of a party of several ranks", &["service", "lane"])?;
     let asked = gauge("trefoil_service_records", "Records asked about in all, and how many may be", &["service", "which"])?;
     for serving in server.services().values() {
         let (now, hash) = (serving.now(), serving.hash.short());
         services.with_label_values(&[hash.as_str()]).set(now.open().into());
         for (which, value) in [("answered", now.answered), ("waiting", now.questions.len() as u64)] {
             questions.with_label_values(&[hash.as_str(), which]).set(value as i64);
+        }
+        for (rank, value) in now.passes().into_iter().enumerate() {
+            passes.with_label_values(&[hash.as_str(), &rank.to_string()]).set(value as i64);
         }
         for (reason, value) in &now.refused {
             refusals.with_label_values(&[hash.as_str(), reason]).set(*value as i64);

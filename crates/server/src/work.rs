@@ -118,7 +118,7 @@ impl Session<'_> {
         approvals::exchange(self, &mut net, until)?;
         let (mut net, seen) = Witness::new(session::decorated(here, me, net)?);
         let mut own = Standing::of(self.here)?;
-        own.lanes = lanes::offered(self)?;
+        own.lanes = lanes::offered(here, &self.job.addresses()[me.index()])?;
         let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(here.hash, &theirs)?;
         let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);

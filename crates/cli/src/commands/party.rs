@@ -6,6 +6,7 @@ use crate::ranks;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,7 @@ use trefoil_client::keys::KeySource;
 use trefoil_client::peers::Peers;
 use trefoil_job::Job;
 use trefoil_lab::{bench, launch};
+use trefoil_mpc::Switch;
 use trefoil_net::identity::Identity;
 use trefoil_server::config::{Config, LogFormat};
 use trefoil_server::{self as server};
@@ -65,11 +67,10 @@ impl Party {
         let key: KeySource = config.key.parse().map_err(trefoil_client::Error::from)?;
         let identity = key.load(&self.passphrase.source(), config.insecure.plain_key)?;
         let cluster = ranks::start(&config)?;
-        let lanes = cluster.as_ref().map(|cluster| cluster.lanes.clone());
-        let result = match lanes.as_ref().filter(|_| cluster.as_ref().is_some_and(ranks::Cluster::follows)) {
+        let result = match cluster.as_ref().filter(|cluster| cluster.follows()) {
             // Rank 0 ends a party in good order; another rank that is told to stop waits for that.
-            Some(lanes) => super::stop_flag().and_then(|_| server::lanes::follow(&config, &identity, lanes)),
-            None => self.lead(config, identity, lanes),
+            Some(cluster) => super::stop_flag().and_then(|_| server::lanes::follow(config, identity, &cluster.ranks)),
+            None => self.lead(config, identity, cluster.as_ref().map(|cluster| cluster.ranks.clone())),
         };
         if let Some(cluster) = cluster {
             cluster.end(&result);
@@ -78,7 +79,7 @@ impl Party {
     }
 
     /// The party, or its rank 0.
-    fn lead(&self, config: Config, identity: Identity, ranks: Option<server::lanes::Shared>) -> Result<()> {
+    fn lead(&self, config: Config, identity: Identity, ranks: Option<Arc<Switch>>) -> Result<()> {
         let approve = self.approve.as_ref().map(|job| Job::load(job, &Peers::load(&config.peers)?)).transpose()?;
         let stop = super::stop_flag()?;
         let mut emit: Box<dyn FnMut(Event) + Send> = Box::new(drop);

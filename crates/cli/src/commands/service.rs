@@ -145,9 +145,12 @@ fn status(args: &ServiceWithKey, as_json: bool) -> Result<()> {
         let list = s
             .clients
             .map_or_else(String::new, |(version, clients)| format!("; list of clients: version {version}, {clients} in it"));
+        let each = |(rank, passes): (usize, &u64)| format!("{passes} in lane {rank}");
+        let lanes: Vec<String> = s.passes.iter().enumerate().map(each).collect();
+        let lanes = if lanes.len() > 1 { format!("; passes: {}", lanes.join(", ")) } else { String::new() };
         let waits = s.waiting_for.map_or_else(String::new, |why| format!(" ({why})"));
         print(format_args!(
-            "{id}: {}{waits}, approved by {}; {} questions answered, {} refused, {} waiting; {} of {} records used{list}\n",
+            "{id}: {}{waits}, approved by {}; {} questions answered, {} refused, {} waiting; {} of {} records used{lanes}{list}\n",
             s.state,
             approved.join(", "),
             s.answered,

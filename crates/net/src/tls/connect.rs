@@ -1,6 +1,6 @@
 //! Calling another process.
 
-use super::{handshake, stream::Stream};
+use super::{handshake, stream::Stream, verify::Pinned};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};
 use std::io::{self, ErrorKind};
@@ -40,6 +40,14 @@ pub fn connect_over(
     patience: Duration,
 ) -> Result<Stream> {
     handshake::client(tcp, address, handshake::client_config(identity, expect)?, expect, patience)
+}
+
+/// The other side of that: takes a connection that stands already from one of those who are `allowed`, and says who it is.
+///
+/// # Errors
+/// It is from somebody else, or says nothing.
+pub fn accept_over(tcp: TcpStream, from: &str, identity: &Identity, allowed: &[Fingerprint]) -> Result<(Stream, Fingerprint)> {
+    handshake::server(tcp, from, handshake::server_config(identity, Pinned::new(allowed.iter().copied()))?)
 }
 
 fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {

@@ -77,6 +77,13 @@ impl Now {
         untold.since.elapsed() > HOUR
     }
 
+    /// Passes since the party was started, by rank.
+    pub fn passes(&self) -> Vec<u64> {
+        let ranks = self.lanes.iter().map(|lane| lane.ranks.len()).max().unwrap_or(0);
+        let of = |rank: usize| self.lanes.iter().filter_map(|lane| lane.ranks.get(rank)).map(|(_, passes)| passes).sum();
+        (0..ranks).map(of).collect()
+    }
+
     /// Whether questions are taken.
     pub fn open(&self) -> bool {
         self.lanes.iter().any(|lane| lane.open)
@@ -284,6 +291,9 @@ pub struct ServiceStatus {
     pub refused: u64,
     /// See above.
     pub waiting: usize,
+    /// Passes since the party was started, by rank of a party of several processes.
+    #[serde(default)]
+    pub passes: Vec<u64>,
     /// Records that were asked about in all, those that filled up passes included; after a restart up to a 64th of the limit more.
     pub records: u64,
     /// The version of the list of clients that is held here, and how many are in it; of a service that names them itself nothing.

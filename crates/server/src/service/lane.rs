@@ -83,11 +83,31 @@ pub struct Lane {
     pub meeting: Meeting,
     /// What a pass takes here, in seconds: of those before, the later the more. 0 before the first.
     pub pass: f64,
+    /// By rank: whether it works on passes of this size now, and how many it has done since the party was started.
+    pub ranks: Vec<(bool, u64)>,
 }
 
 impl Lane {
-    /// A pass has taken so long.
-    pub fn took(&mut self, seconds: f64) {
+    /// A rank works on passes from now on.
+    pub fn joined(&mut self, rank: usize) {
+        self.rank(rank).0 = true;
+    }
+
+    /// A rank works on none any more.
+    pub fn left(&mut self, rank: usize) {
+        self.rank(rank).0 = false;
+    }
+
+    fn rank(&mut self, rank: usize) -> &mut (bool, u64) {
+        if self.ranks.len() <= rank {
+            self.ranks.resize(rank + 1, (false, 0));
+        }
+        &mut self.ranks[rank]
+    }
+
+    /// A rank's pass has taken so long.
+    pub fn took(&mut self, rank: usize, seconds: f64) {
+        self.rank(rank).1 += 1;
         self.pass = if self.pass == 0.0 { seconds } else { 0.9 * self.pass + 0.1 * seconds };
     }
 }
@@ -97,7 +117,8 @@ impl Now {
     pub fn busy_for(&self) -> u64 {
         let rows: usize = self.questions.iter().map(|question| question.rows).sum();
         let largest = PASSES.iter().zip(&self.lanes).rfind(|(_, lane)| lane.open);
-        let seconds = largest.map_or(0.0, |(size, lane)| rows.div_ceil(*size) as f64 * lane.pass);
+        let at_a_time = |lane: &Lane| lane.ranks.iter().filter(|(works, _)| *works).count().max(1);
+        let seconds = largest.map_or(0.0, |(size, lane)| rows.div_ceil(*size).div_ceil(at_a_time(lane)) as f64 * lane.pass);
         (seconds.ceil() as u64).clamp(1, MOST_PAUSE)
     }
 
@@ -246,14 +267,20 @@ mod tests {
     fn who_is_busy_says_for_how_long() {
         let busy = |open: &[usize], rows: &[usize], seconds: f64| {
             let mut now = waiting(open, rows);
-            now.lanes.iter_mut().for_each(|lane| lane.took(seconds));
+            now.lanes.iter_mut().for_each(|lane| lane.took(0, seconds));
             now.busy_for()
         };
         assert_eq!([0.0, 0.004, 1.6, 1e9].map(|seconds| busy(&PASSES, &[128; 2], seconds)), [1, 1, 4, MOST_PAUSE]);
         assert_eq!((busy(&[8], &[1; 20], 1.0), busy(&[], &[1], 5.0)), (3, 1));
         let mut lane = Lane::default();
-        [1.0, 2.0].into_iter().for_each(|seconds| lane.took(seconds));
+        [1.0, 2.0].into_iter().for_each(|seconds| lane.took(1, seconds));
         assert!((lane.pass - 1.1).abs() < 1e-12, "{}", lane.pass);
+        assert_eq!(lane.ranks, [(false, 0), (false, 2)]);
+        // Two ranks are done with what waits in half the time.
+        let mut now = waiting(&PASSES, &[128; 4]);
+        (0..2).for_each(|rank| now.lanes[3].joined(rank));
+        now.lanes[3].took(0, 2.0);
+        assert_eq!(now.busy_for(), 4);
     }
 
     #[test]

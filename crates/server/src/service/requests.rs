@@ -143,6 +143,7 @@ fn status(here: &ServiceHere) -> ServiceStatus {
         answered: now.answered,
         refused: now.refused.values().sum(),
         waiting: now.questions.len(),
+        passes: now.passes(),
         records,
         clients: here
             .service

@@ -42,6 +42,7 @@ impl Drop for Place {
 fn close(lane: &LaneHere, why: &str) {
     let waiting = lane.change(|now| {
         now.lanes[lane.lane].open = false;
+        now.lanes[lane.lane].left(0);
         if now.open() { Default::default() } else { std::mem::take(&mut now.questions) }
     });
     waiting.into_iter().for_each(|question| question.refuse("lost", format!("{why}{AGAIN}")));

@@ -2,12 +2,14 @@
 
 use super::budget::{Budgeted, Turn};
 use super::clients;
+use super::crew::{self, Crew};
+use super::desk::OwnDesk;
 use super::lane::LaneHere;
 use super::model::Model;
 use super::passes::Passes;
 use crate::handshake::{compare, exchange, hello, keys};
 use crate::lap::Clock;
-use crate::{Error, Result, links, session};
+use crate::{Error, Event, Result, links, matrices, session};
 use serde_json::json;
 use std::time::Instant;
 use trefoil_client::approval::{Approval, Role};
@@ -55,6 +57,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         compare(&mut net, &me.others(), "service.hello", &agreed, until)?;
         approved(lane, me, &mut net, until)?;
         clients::exchange(lane, me, &mut net, until)?;
+        let meeting = crew::exchange_ranks(lane, me, &mut net, until)?;
         let mut net = session::decorated(&lane.server, me, net)?;
         let turn = lane.server.budget.clone().map(Turn::of);
         if let Some(turn) = turn.clone() {
@@ -62,8 +65,10 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         }
         let seeds = keys(&mut net, me, until)?;
         let mut e = engine(Party::new(me, net, seeds));
+        let shares = model.load(lane, &mut e)?;
+        let kept = (meeting.lanes > 1).then(|| matrices::keep(&mut e, &shares)).transpose()?;
         let mut params = vec![];
-        for param in model.load(lane, &mut e)? {
+        for param in shares {
             // What every pass uses is paid for once.
             params.push(e.prepare(&param)?);
         }
@@ -72,11 +77,21 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
         let event = json!({ "what": "service session", "service": lane.hash, "pass": lane.size(), "model": model.name });
         lane.server.note(event)?;
         tracing::info!(service = %lane.hash, pass = lane.size(), "serving");
+        let crew = Crew::call(lane, &meeting, model, kept)?;
         lane.change(|now| {
             let own = &mut now.lanes[lane.lane];
             (own.open, own.meeting.waiting_for) = (true, None);
+            own.joined(0);
         });
-        Passes { lane, known: &model.known, params, begun: 0, clock: Clock::start(), turn }.run(&mut e)
+        let (mut clock, size) = (Clock::start(), lane.size());
+        let after = &mut |p: &Party, seconds: f64| {
+            lane.server.say(Event::Pass { records: size, lap: clock.lap(p, seconds) });
+        };
+        crew.beside(lane, me, &model.known, |broken| {
+            let desk = &mut OwnDesk::of(lane, me, &model.known, 0, broken);
+            let (prediction, reveal) = (&model.known.prediction, lane.service.reveal);
+            Passes { size, prediction, reveal, params, begun: 0, turn, desk, after }.run(&mut e)
+        })
     }
 }
 
