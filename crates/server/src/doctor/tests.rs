@@ -247,6 +247,7 @@ fn answering(state: Option<&str>) -> Vec<Finding> {
         answered: 3,
         refused: 0,
         waiting: 0,
+        passes: vec![],
         records: 96,
         clients: None,
     };

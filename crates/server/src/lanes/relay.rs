@@ -149,7 +149,7 @@ mod tests {
             (client, listener.accept().unwrap().0)
         };
         let ((mut client, called), (calling, mut server)) = (sockets(), sockets());
-        let sent: Vec<u8> = (0..3 * WINDOW * PIECE + 5).map(|i| (i * i >> 7) as u8).collect();
+        let sent: Vec<u8> = (0..3 * WINDOW * PIECE + 5).map(|i| ((i * i) >> 7) as u8).collect();
         thread::scope(|scope| {
             scope.spawn(|| {
                 let channel = near.open();
