@@ -32,7 +32,7 @@ impl Ring for Words {
 pub trait Vector<E>: Default {
     /// The sum of rows of so many words, each times its weight.
     fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<E>;
-    /// The weighed sum of products of rows of both sides, at all points: see [`stage`]. Of some rows the words of x are [small](super::Claim::small) numbers, shifted.
+    /// The weighed sum of products of rows of both sides, at all points (`stage.rs`). Of some rows the words of x are [small](super::Claim::small) numbers, shifted.
     fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32, small: &[(Range<usize>, u8)]) -> Vec<E>;
     /// Rows more, each the sum of its words times `eq`, times its weight if there are weights.
     fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]);
