@@ -79,12 +79,9 @@ pub fn product_into<'a>(out: &mut Tensor, x: impl Into<Factor<'a>>, tx: bool, y:
 /// Panics if the shapes do not fit: the caller has checked them.
 pub fn products_into(out: &mut Tensor, terms: &[[Factor<'_>; 2]], tx: bool, ty: bool) {
     // What is to be transposed is made: nothing that is large needs it.
-    let made = |factor: &Factor<'_>, transposed: bool| transposed.then(|| factor.to_tensor().into_owned());
-    let made: Vec<[Option<Tensor>; 2]> = terms.iter().map(|[x, y]| [made(x, tx), made(y, ty)]).collect();
-    let terms = terms
-        .iter()
-        .zip(&made)
-        .map(|([x, y], [x_made, y_made])| [Source::of(*x, x_made.as_ref()), Source::of(*y, y_made.as_ref())]);
+    let made: Vec<_> = terms.iter().map(|[x, y]| [tx.then(|| x.to_tensor()), ty.then(|| y.to_tensor())]).collect();
+    let terms = terms.iter().zip(&made);
+    let terms = terms.map(|([x, y], [x_made, y_made])| [Source::of(*x, x_made.as_deref()), Source::of(*y, y_made.as_deref())]);
     accumulate(Kernel::best(), out, &terms.collect::<Vec<_>>());
 }
 
@@ -116,15 +113,15 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, terms: &[[Source<'_>; 2]]) {
     MULTIPLIED.fetch_add(work as u64, Ordering::Relaxed);
     MULTIPLIED_HERE.set(MULTIPLIED_HERE.get() + work as u64);
     let parallel = threads > 1 && work > WORTH_THREADS;
-    if rows <= FEW && terms.iter().all(|term| matches!(term, [Source::Array(_), Source::Array(_)])) {
-        for [x, y] in terms {
-            if let (Source::Array(x), Source::Array(y)) = (x, y) {
-                out.chunks_exact_mut(columns).zip(x.rows()).for_each(|(out, x)| kernel.run_row(out, &x.to_vec(), *y));
+    let mut slices: Vec<Slice<'_>> = vec![];
+    for (x, y) in terms.iter().map(|[x, y]| (*x, *y)) {
+        match y {
+            Source::Array(y) if rows <= FEW => {
+                out.chunks_exact_mut(columns).enumerate().for_each(|(i, out)| kernel.run_row(out, &x.row(i), y));
             }
+            _ => slices.extend(slices_of(x, y)),
         }
-        return;
     }
-    let slices: Vec<Slice<'_>> = terms.iter().flat_map(|[x, y]| slices(*x, *y)).collect();
     let share = if parallel { rows.div_ceil(threads) } else { rows };
     let share = share.min(ROWS).next_multiple_of(kernel.layout().rows);
 
@@ -165,7 +162,7 @@ fn accumulate(kernel: Kernel, out: &mut Tensor, terms: &[[Source<'_>; 2]]) {
 }
 
 /// As equal as can be: a last one of a few would cost as much as any to end.
-fn slices<'a>(x: Source<'a>, y: Source<'a>) -> impl Iterator<Item = Slice<'a>> {
+fn slices_of<'a>(x: Source<'a>, y: Source<'a>) -> impl Iterator<Item = Slice<'a>> {
     let [_, inner] = x.shape();
     let slice = inner.div_ceil(inner.div_ceil(DEPTH).max(1)).max(1);
     (0..inner).step_by(slice).map(move |from| Slice { x, y, depth: from..inner.min(from + slice) })

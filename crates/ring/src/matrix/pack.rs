@@ -23,6 +23,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// A row's elements.
+    pub(super) fn row(&self, i: usize) -> Vec<u64> {
+        match self {
+            Source::Array(x) => x.row(i).to_vec(),
+            Source::Gathered(x) => x.row(i, 0..x.columns).collect(),
+        }
+    }
+
     /// Rows and columns.
     pub(super) fn shape(&self) -> [usize; 2] {
         match self {
