@@ -2,7 +2,7 @@
 //!
 //! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing. Where a session begins, rank 0
 //! exchanges with both peers where their ranks listen, and tells its own ranks what the session is about. Rank i then finds rank i of both peers, makes
-//! keys of its own with them, and follows rank 0 from step to step, or from pass to pass ([`crate::service`]).
+//! keys of its own with them, and follows rank 0 from step to step, or from pass to pass (`service`).
 //!
 //! Each session is a conversation of its own between the ranks, so several jobs and services are in the lanes at a time. A rank whose part of a session fails tells all others of its party,
 //! and rank 0 begins the next session as after any fault. Whoever calls another rank than 0, an owner say, is carried to rank 0.
