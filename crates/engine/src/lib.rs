@@ -70,20 +70,26 @@ pub struct Product<'a, N> {
     pub plus: Option<&'a N>,
     /// Fraction bits and range of the result; at most as many fraction bits as x and y have together.
     pub out: Format,
+    /// Whether what follows is what [`Engine::narrow`] promises.
+    pub narrow: bool,
 }
 
 impl<'a, N> Product<'a, N> {
     /// A matrix product without an addend.
     pub fn matmul(x: &'a N, tx: bool, y: &'a N, ty: bool, out: Format) -> Self {
-        Product { kind: Kind::MatMul { tx, ty }, x, y, scatter: None, plus: None, out }
+        Product { kind: Kind::MatMul { tx, ty }, x, y, scatter: None, plus: None, out, narrow: false }
     }
     /// An elementwise product without an addend.
     pub fn mul(x: &'a N, y: &'a N, out: Format) -> Self {
-        Product { kind: Kind::Mul, x, y, scatter: None, plus: None, out }
+        Product { kind: Kind::Mul, x, y, scatter: None, plus: None, out, narrow: false }
     }
     /// The same with an addend.
     pub fn plus(self, plus: &'a N) -> Self {
         Product { plus: Some(plus), ..self }
+    }
+    /// The same, whose result is as [`Engine::narrow`] gives it back, if `narrow`.
+    pub fn narrow(self, narrow: bool) -> Self {
+        Product { narrow, ..self }
     }
 }
 
@@ -185,6 +191,14 @@ pub trait Engine: Sized {
     fn settle(&mut self, x: &[&Self::Num]) -> Result<()> {
         let _ = x;
         Ok(())
+    }
+    /// The same matrix, which will be compared, selected, gathered, added and subtracted before anything else happens to it. An engine that can work on
+    /// the lower bits of numbers alone does that, as long as their range allows it, and leaves the upper ones for later.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn narrow(&mut self, x: &Self::Num) -> Result<Self::Num> {
+        Ok(x.clone())
     }
     /// N independent products.
     ///

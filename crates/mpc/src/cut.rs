@@ -40,6 +40,13 @@ impl<const K: u8> Cut<K> {
         ((c >> self.f).wrapping_sub(1 << (K - 2 - self.f)), 1 - (c >> (K - 1)))
     }
 
+    /// Of a value, -2^(K-2-f) <= x < 2^(K-2-f), whose m is known but for its top f bits: what `joined` gives, m' less its top bits and w.
+    #[inline]
+    pub const fn narrow(self, m: u64) -> (u64, u64) {
+        let c = low(m.wrapping_add(1 << (K - 2 - self.f)), K - self.f);
+        (c.wrapping_sub(1 << (K - 2 - self.f)), 1 - (c >> (K - 1 - self.f)))
+    }
+
     /// q = msb(r).
     #[inline]
     pub const fn top(r: u64) -> u64 {

@@ -8,7 +8,10 @@ pub use protocols::{Factors, Host, Protocols, Shares};
 use trefoil_engine::{
     Engine, Error, Format, Index, Lane, Opened, Product, Result as EngineResult, Scatter, Sum, Told, Took, fits, fixed, functions,
 };
-use trefoil_ring::{Tensor, words};
+use trefoil_ring::{Tensor, matrix, words};
+
+/// Bits that a narrow number has beside those of its value at least: two for its lift, and one more since it is for differences.
+const BESIDE: u8 = 3;
 
 /// A truncation alone takes values below 2^62: nothing is added up on its way.
 const TRUNCATED: u8 = 62;
@@ -32,6 +35,32 @@ impl<S> Num<S> {
     /// A share under a format.
     pub fn new(share: S, format: Format) -> Num<S> {
         Num { share, format }
+    }
+}
+
+/// What of these is to be made whole may be: of a narrow share only the lower k bits are known, which says what its value is below 2^(k-2).
+fn in_range<'a, P: Protocols + 'a>(x: impl IntoIterator<Item = &'a Num<P::Share>>) -> EngineResult<()> {
+    for x in x {
+        let (bits, k) = (x.format.bits, P::narrow_bits(&x.share));
+        if let Some(k) = k.filter(|k| bits > k - 2) {
+            return Err(Error::Range {
+                what: "a number of which the lower bits are known",
+                found: format!("2^{bits}"),
+                bits: k - 2,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// How many lower bits of a narrow product are to be known that is cut by `f`: as few less as make it sooner had; 64 if it cannot be narrow.
+fn narrow_bits<P: Protocols>(f: u8, bits: u8) -> u8 {
+    let most = P::NARROW.min(64 - f);
+    let least = bits.saturating_add(BESIDE);
+    match most.min(matrix::LOWER.saturating_sub(f)) {
+        _ if f == 0 || most < least => 64,
+        sooner if sooner >= least => sooner,
+        _ => most,
     }
 }
 
@@ -121,11 +150,23 @@ impl<P: Protocols> Engine for Secure<P> {
     }
 
     fn prepare(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        in_range::<P>([x])?;
         self.suite.prepare(&mut self.party, &x.share)?;
         Ok(x.clone())
     }
     fn settle(&mut self, x: &[&Self::Num]) -> EngineResult<()> {
+        in_range::<P>(x.iter().copied())?;
         Ok(self.suite.settle(&mut self.party, &x.iter().map(|x| &x.share).collect::<Vec<_>>())?)
+    }
+    fn narrow(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        if P::narrow_bits(&x.share).is_some() {
+            return Ok(x.clone());
+        }
+        if x.format.bits.saturating_add(BESIDE) > P::NARROW {
+            self.settle(&[x])?;
+            return Ok(x.clone());
+        }
+        Ok(Num::new(self.suite.narrow(&mut self.party, &x.share)?, x.format))
     }
 
     fn lane(&self) -> Lane {
@@ -177,6 +218,7 @@ impl<P: Protocols> Engine for Secure<P> {
         let mut factors = Vec::with_capacity(N);
         for p in &ps {
             let (shape, before) = p.check(|n| (n.share.shape(), n.format))?;
+            in_range::<P>([p.x, p.y].into_iter().chain(p.plus))?;
             let f = before.frac - p.out.frac;
             if f > P::MOST_SHIFT {
                 return Err(Error::Range { what: "truncated bits", found: f.to_string(), bits: P::MOST_SHIFT });
@@ -185,7 +227,8 @@ impl<P: Protocols> Engine for Secure<P> {
                 0 => plus.share.clone(),
                 shift => plus.share.linear(plus.share.shape(), |x| words::shl(x, shift)),
             });
-            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f });
+            let known = if p.narrow { narrow_bits::<P>(f, p.out.bits) } else { 64 };
+            factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f, known });
         }
         let out = self.suite.products_over(&mut self.party, &factors, &of_batch)?;
         Ok(array(out.into_iter().zip(&ps).map(|(z, p)| Num::new(z, p.out)).collect()))
@@ -202,12 +245,15 @@ impl<P: Protocols> Engine for Secure<P> {
                 }),
             }
         };
+        in_range::<P>(x.iter().map(|(x, _)| *x))?;
         let shifts = x.iter().map(down).collect::<EngineResult<Vec<u8>>>()?;
         let down: Vec<_> = x.iter().zip(shifts).map(|((x, _), f)| (&x.share, f)).collect();
         let out = self.suite.truncate(&mut self.party, &down)?;
         Ok(array(out.into_iter().zip(x).map(|(z, (_, out))| Num::new(z, out)).collect()))
     }
     fn drelu<const N: usize>(&mut self, x: [&Self::Num; N]) -> EngineResult<[P::Bit; N]> {
+        let wide = |x: &&&Self::Num| P::narrow_bits(&x.share).is_some_and(|k| x.format.bits >= k);
+        in_range::<P>(x.iter().filter(wide).copied())?;
         let x = x.map(|x| (&x.share, (x.format.bits + 1).clamp(2, 64)));
         Ok(array(self.suite.drelu(&mut self.party, &x)?))
     }
@@ -226,6 +272,7 @@ impl<P: Protocols> Engine for Secure<P> {
         Ok(self.suite.all(&mut self.party, bits)?)
     }
     fn open(&mut self, x: &Self::Num) -> EngineResult<Opened> {
+        in_range::<P>([x])?;
         let opened = self.suite.open(&mut self.party, &x.share)?;
         Ok(opened.map(|v| fixed::decode(&v, x.format)))
     }
@@ -233,6 +280,7 @@ impl<P: Protocols> Engine for Secure<P> {
         if !P::PAIRS {
             return functions::row_max(self, x);
         }
+        in_range::<P>([x])?;
         self.suite.ride(&x.share);
         functions::row_max_of_pairs(self, x)
     }

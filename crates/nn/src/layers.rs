@@ -98,6 +98,8 @@ pub struct Place<'a, N> {
     pub node: usize,
     /// What the pass is for.
     pub mode: Mode,
+    /// Whether all that uses its output does what [`Engine::narrow`] promises.
+    pub narrow: bool,
 }
 
 /// A product that is to be computed.
@@ -151,7 +153,7 @@ pub struct Gradients<N> {
 /// // Weights 2 and -1, bias 0.5; two records.
 /// let (mut e, format) = (Float, Format::new(16, 8));
 /// let params = [array![[2.0, -1.0]], array![[0.5]]].map(|p| e.public(&p, format).unwrap());
-/// let at = Place { input, params: &params, formats: Formats { out: format, widen: 0 }, node: 0, mode: Mode::Evaluate };
+/// let at = Place { input, params: &params, formats: Formats { out: format, widen: 0 }, node: 0, mode: Mode::Evaluate, narrow: false };
 /// let x = e.public(&array![[1.0, 1.0], [0.0, 3.0]], format).unwrap();
 /// assert_eq!(layer.forward(&mut e, &at, &x).unwrap().0.value, array![[1.5], [-2.5]]);
 /// ```

@@ -17,6 +17,8 @@ pub struct Network {
     sources: Vec<Vec<Option<usize>>>,
     /// How often each node's output is used.
     uses: Vec<usize>,
+    /// Whether a node's output goes to max-pooling and nowhere else.
+    narrow: Vec<bool>,
     inputs: Vec<Shape>,
     params: Vec<Param>,
     /// The place of each node's first parameter, and behind it the number of all.
@@ -61,7 +63,12 @@ impl Network {
         let mut uses = vec![0; names.len()];
         sources.iter().flatten().flatten().for_each(|source| uses[*source] += 1);
         let outputs = graph.outputs()?;
-        Ok(Network { trained, uses, graph, names, sources, inputs, params, first, outputs })
+        let to_pool = |i: usize| {
+            let mut to = graph.nodes.iter().zip(&sources).filter(|(_, sources)| sources.contains(&Some(i)));
+            uses[i] == 1 && to.all(|(node, _)| matches!(node.op, Kind::MaxPool2d(_)))
+        };
+        let narrow = (0..names.len()).map(to_pool).collect();
+        Ok(Network { trained, uses, narrow, graph, names, sources, inputs, params, first, outputs })
     }
 
     /// The network as data.
@@ -135,7 +142,7 @@ impl Network {
         }
         for (i, node) in self.graph.nodes.iter().enumerate() {
             let params = &params[self.first[i]..self.first[i + 1]];
-            let at = Place { input: self.inputs[i], params, formats: formats[i], node: i, mode };
+            let at = Place { input: self.inputs[i], params, formats: formats[i], node: i, mode, narrow: self.narrow[i] };
             // Whoever uses an output last takes it.
             let mut given = Vec::new();
             for source in &self.sources[i] {
@@ -292,7 +299,7 @@ struct Work<N> {
 impl<N> Work<N> {
     fn product(&self) -> Product<'_, N> {
         let Factors { kind, x, y, scatter } = &self.factors;
-        Product { kind: *kind, x, y, scatter: scatter.as_ref(), plus: self.join.as_ref(), out: self.format }
+        Product { kind: *kind, x, y, scatter: scatter.as_ref(), plus: self.join.as_ref(), out: self.format, narrow: false }
     }
 }
 

@@ -51,7 +51,19 @@ fn both(bencher: Bencher, shape: &str) {
     let terms = [[Factor::from(&x), Factor::from(&y)]; 2];
     bencher.counter(ItemsCount::new(2 * work)).bench_local(|| {
         let mut out = Tensor::zeros((if tx { x.ncols() } else { x.nrows() }, if ty { y.nrows() } else { y.ncols() }));
-        products_into(&mut out, &terms, tx, ty);
+        products_into(&mut out, &terms, tx, ty, 64);
+        out
+    });
+}
+
+/// The same, of which the lower 52 bits are wanted.
+#[divan::bench(args = SHAPES.map(|s| s.0))]
+fn lower(bencher: Bencher, shape: &str) {
+    let (x, tx, y, ty, work) = factors(shape);
+    let terms = [[Factor::from(&x), Factor::from(&y)]; 2];
+    bencher.counter(ItemsCount::new(2 * work)).bench_local(|| {
+        let mut out = Tensor::zeros((if tx { x.ncols() } else { x.nrows() }, if ty { y.nrows() } else { y.ncols() }));
+        products_into(&mut out, &terms, tx, ty, 52);
         out
     });
 }

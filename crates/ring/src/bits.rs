@@ -24,6 +24,13 @@ pub fn append(bytes: &mut Vec<u8>, values: impl ExactSizeIterator<Item = u64>, b
     let length = bytes.len() + (values.len() * bits).div_ceil(8);
     // Whole words are written, so up to seven bytes too many before the end is cut.
     bytes.reserve(length + 8 - bytes.len());
+    if bits == 32 {
+        let from = bytes.len();
+        bytes.resize(length, 0);
+        let (halves, _) = bytes[from..].as_chunks_mut::<4>();
+        halves.iter_mut().zip(values).for_each(|(half, value)| *half = (value as u32).to_le_bytes());
+        return;
+    }
     let (mut word, mut filled) = (0u64, 0);
     for value in values {
         let value = value & mask;
@@ -69,6 +76,11 @@ pub fn read(bytes: &[u8], bits: u8, at: usize, out: &mut [u64]) {
     let bits = usize::from(bits);
     assert!(at.is_multiple_of(8), "packed values are read from a multiple of eight on, not from {at}");
     let bytes = &bytes[at / 8 * bits..];
+    if bits == 32 {
+        let halves = &bytes.as_chunks::<4>().0[..out.len()];
+        out.iter_mut().zip(halves).for_each(|(out, half)| *out = u32::from_le_bytes(*half).into());
+        return;
+    }
     // Eight values take as many bytes as one has bits, and begin where the last eight did. Where they have at most 57 bits, the word that
     // begins at a value's first byte has all of it; near the end there is no whole word.
     let starts: [(usize, u32); 8] = std::array::from_fn(|i| (i * bits / 8, (i * bits % 8) as u32));

@@ -45,6 +45,8 @@ const COLUMNS: usize = 512;
 const PANELS: usize = 1 << 11;
 /// Rows of `op(x)` up to which nothing is packed: it would cost more than it saves.
 const FEW: usize = 3;
+/// So many lower bits of a product can be had sooner than all 64.
+pub const LOWER: u8 = 52;
 /// Multiply-accumulates below which threads cost more than they save.
 const WORTH_THREADS: usize = 1 << 20;
 
@@ -71,18 +73,19 @@ pub fn product(x: &Tensor, tx: bool, y: &Tensor, ty: bool) -> Tensor {
 ///
 /// Panics if the shapes do not fit: the caller has checked them.
 pub fn product_into<'a>(out: &mut Tensor, x: impl Into<Factor<'a>>, tx: bool, y: impl Into<Factor<'a>>, ty: bool) {
-    products_into(out, &[[x.into(), y.into()]], tx, ty);
+    products_into(out, &[[x.into(), y.into()]], tx, ty, 64);
 }
 
-/// `out += op(x) op(y)` for each `[x, y]`, as [`product`].
+/// `out += op(x) op(y)` for each `[x, y]`, as [`product`], of which the `bits` lower bits are wanted: above them may be anything. Up to [`LOWER`] of them
+/// can be had sooner than all 64.
 ///
 /// Panics if the shapes do not fit: the caller has checked them.
-pub fn products_into(out: &mut Tensor, terms: &[[Factor<'_>; 2]], tx: bool, ty: bool) {
+pub fn products_into(out: &mut Tensor, terms: &[[Factor<'_>; 2]], tx: bool, ty: bool, bits: u8) {
     // What is to be transposed is made: nothing that is large needs it.
     let made: Vec<_> = terms.iter().map(|[x, y]| [tx.then(|| x.to_tensor()), ty.then(|| y.to_tensor())]).collect();
     let terms = terms.iter().zip(&made);
     let terms = terms.map(|([x, y], [x_made, y_made])| [Source::of(*x, x_made.as_deref()), Source::of(*y, y_made.as_deref())]);
-    accumulate(Kernel::best(), out, &terms.collect::<Vec<_>>());
+    accumulate(Kernel::best(bits), out, &terms.collect::<Vec<_>>());
 }
 
 /// A part of a term's inner dimension.
@@ -201,7 +204,7 @@ mod tests {
         assert_eq!(product(&xt, true, &yt, true), expected);
         let start = words(rows, columns, seed ^ 1);
         let sum = crate::words::add(&start, &expected);
-        for kernel in Kernel::available() {
+        for kernel in Kernel::available(64) {
             for (x, y) in [(x.view(), y.view()), (xt.t(), yt.t()), (x.view(), yt.t()), (xt.t(), y.view())] {
                 let mut out = start.clone();
                 accumulate(kernel, &mut out, &[[Source::Array(x), Source::Array(y)]]);
@@ -245,12 +248,30 @@ mod tests {
                 inner.iter().map(|n| [words(rows, *n, *n as u64), words(*n, columns, !*n as u64)]).collect();
             let start = words(rows, columns, 5);
             let expected = factors.iter().fold(start.clone(), |sum, [x, y]| crate::words::add(&sum, &naive(x.view(), y.view())));
-            for kernel in Kernel::available() {
+            for kernel in Kernel::available(64) {
                 let terms: Vec<_> = factors.iter().map(|[x, y]| [Source::Array(x.view()), Source::Array(y.view())]).collect();
                 let mut out = start.clone();
                 accumulate(kernel, &mut out, &terms);
                 assert!(out == expected, "{kernel:?} on {rows} x {inner:?} x {columns}");
             }
+        }
+    }
+
+    /// Of the kernels for lower bits these are right, whatever the upper ones of the factors are, and in the place where the sum begins.
+    #[test]
+    fn lower_bits() {
+        let lower = |x: Tensor| x.mapv(|x| x & ((1 << 52) - 1));
+        for (rows, inner, columns) in [(1, 3, 5), (8, 160, 16), (9, 161, 17), (131, 25, 20), (7, 400, 530)] {
+            let (x, y, start) = (words(rows, inner, 3), words(inner, columns, 4), words(rows, columns, 5));
+            let expected = lower(crate::words::add(&start, &naive(x.view(), y.view())));
+            for kernel in Kernel::available(52) {
+                let mut out = start.clone();
+                accumulate(kernel, &mut out, &[[Source::Array(x.view()), Source::Array(y.view())]]);
+                assert!(lower(out) == expected, "{kernel:?} on {rows} x {inner} x {columns}");
+            }
+            let mut out = start.clone();
+            products_into(&mut out, &[[Factor::from(&x), Factor::from(&y)]], false, false, 52);
+            assert!(lower(out) == expected);
         }
     }
 
@@ -286,7 +307,7 @@ mod tests {
         let rows = made.nrows();
         for (width, seed) in [(1, 2), (30, 3), (530, 4)] {
             let (y, x) = (words(columns, width, seed), words(width, rows, !seed));
-            for kernel in Kernel::available() {
+            for kernel in Kernel::available(64) {
                 let mut out = [Tensor::zeros((rows, width)), Tensor::zeros((width, columns))];
                 accumulate(kernel, &mut out[0], &[[Source::Gathered(gathered), Source::Array(y.view())]]);
                 accumulate(kernel, &mut out[1], &[[Source::Array(x.view()), Source::Gathered(gathered)]]);

@@ -3,7 +3,7 @@
 //! The servers hold no share of l_b; where a protocol needs one, P2 deals it. Bits are packed, 64 elements a word.
 
 use crate::{Id, Party};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use trefoil_engine::Index;
 use trefoil_ring::{Tensor, planes};
 
@@ -14,8 +14,15 @@ pub struct Bit {
     pub shape: [usize; 2],
     /// m_b at P0 and P1, l_b at P2: a plane.
     pub plane: Vec<u64>,
-    /// A_j, additive shares of l_b, where a Select has had them dealt; the next one uses them again.
-    pub(crate) a: Arc<OnceLock<Vec<u64>>>,
+    /// A_j, where a Select has had them dealt; the next one uses them again.
+    a: Arc<Mutex<Dealt>>,
+}
+
+/// Additive shares of l_b modulo 2^k, and that k: 0 before any have been dealt. P2 keeps none of them, but knows that it has dealt them.
+#[derive(Clone, Default)]
+pub(super) struct Dealt {
+    pub k: u8,
+    pub shares: Arc<Vec<u64>>,
 }
 
 impl Bit {
@@ -32,6 +39,17 @@ impl Bit {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What has been dealt of l_b; `None` if that is modulo less than 2^k.
+    pub(super) fn dealt(&self, k: u8) -> Option<Dealt> {
+        let dealt = self.a.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (dealt.k >= k).then_some(dealt)
+    }
+
+    /// Keeps for the next Select what has been dealt.
+    pub(super) fn keep(&self, dealt: Dealt) {
+        *self.a.lock().unwrap_or_else(PoisonError::into_inner) = dealt;
     }
 
     /// The bits as words of 0 and 1.

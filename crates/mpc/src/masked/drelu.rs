@@ -14,7 +14,7 @@
 //! Wider chunks are fewer, and all of them can be joined in one round: two rounds in all, for more that is dealt; and where one chunk has all bits,
 //! its G is the borrow, after one round. `Layout` is the choice, made by what the rounds and the bytes [weigh](Price::weight).
 //!
-//! Round 1 also carries the lift of x, where it waits for one and b <= 64 - f: the bits that are open are not looked at.
+//! Round 1 also carries the lift of x, where it waits for one and b <= 64 - f: the bits that are open are not looked at. A narrow x stays narrow, if that leaves b bits.
 //!
 //! |        | rounds         | bits an element ahead of time | bits an element in the rounds |
 //! |--------|----------------|-------------------------------|-------------------------------|
@@ -27,7 +27,7 @@
 use super::Bit;
 use super::and::{Formula, Vars, evaluate, masks};
 use super::deal::{Deal, Of};
-use super::lift::{finish, lift, send, waiting};
+use super::lift::{finish, lift, ready, send};
 use super::matrix::elements;
 use super::share::Share;
 use crate::round::Beside;
@@ -163,8 +163,8 @@ pub(crate) fn borrow(
     riders: &[Share],
     beside: &mut impl Beside,
 ) -> Result<Vec<Vars>> {
+    let lifts = ready(p, xs.iter().map(|(x, _)| *x).filter(|x| x.narrow_bits().is_none()).chain(riders))?;
     let op = p.op();
-    let lifts = waiting(xs.iter().map(|(x, _)| *x).chain(riders));
     let xs: Vec<Compared<'_>> =
         xs.iter().zip(layouts).map(|((x, low), layout)| Compared { x, low: *low, chunks: layout.chunks(*low) }).collect();
     let onehot = deal_onehot(p, op, &xs)?;

@@ -16,11 +16,15 @@ pub(super) const BEFORE_STEP: usize = 5;
 /// And before what lane 0 alone has made.
 pub(super) const PLACE: usize = 2;
 
+/// Among the bits that say which parts there are: that the share is narrow.
+const NARROW: u64 = 1 << 4;
+
 /// A matrix with its format as words: what it is, then m, both masks and e, as far as this party has them.
 fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
     let lift = share.pending();
     let parts = [share.m(), share.mask(0), share.mask(1), share.own()];
-    let present = parts.iter().enumerate().fold(0, |bits, (i, part)| bits | u64::from(part.is_some()) << i);
+    let narrow = if share.narrow_bits().is_some() { NARROW } else { 0 };
+    let present = parts.iter().enumerate().fold(narrow, |bits, (i, part)| bits | u64::from(part.is_some()) << i);
     let [rows, columns] = share.shape.map(|n| n as u64);
     out.extend([rows, columns, format.frac.into(), format.bits.into(), present, lift.map_or(0, |lift| lift.f.into())]);
     parts.into_iter().flatten().for_each(|part| out.extend(elements(Some(part))));
@@ -44,7 +48,11 @@ fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
     };
     let (m, l, own) = (part(0)?, [part(1)?, part(2)?], part(3)?);
     let share = Share::new(shape, m, l);
-    let share = if f > 0 { share.with_lift(f as u8, own) } else { share };
+    let share = match f as u8 {
+        0 => share,
+        f if present & NARROW > 0 => share.narrow(64 - f.min(63)),
+        f => share.with_lift(f, own),
+    };
     Ok(Num::new(share, Format { frac: frac as u8, bits: bits as u8 }))
 }
 

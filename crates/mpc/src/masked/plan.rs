@@ -38,6 +38,8 @@ const SHARE: Held = [16, 16, 16];
 const DEALT: Held = [8, 8, 0];
 /// Of e_j, and of m made whole. Bits are too small to count.
 const LIFT: Held = [8, 8, 0];
+/// Of what a narrow share waits for: it is dealt later.
+const NOTHING: Held = [0; 3];
 
 /// A masked matrix of which only the shape is known, and whether it waits for its lift.
 #[derive(Clone)]
@@ -53,23 +55,34 @@ pub struct Planned {
 /// As in share.rs: how many bits are open, and whether m has been made whole; clones of a share have it in common.
 struct Lift {
     f: u8,
+    narrow: bool,
     whole: Cell<bool>,
     held: RefCell<Vec<Bytes>>,
 }
 
-/// A matrix of bits, and whether shares of their masks have been dealt.
+/// A matrix of bits, and modulo which power of two shares of their masks have been dealt.
 #[derive(Clone)]
 pub struct PlannedBit {
     shape: [usize; 2],
-    dealt: Rc<Cell<bool>>,
+    dealt: Rc<Cell<u8>>,
 }
 
 impl Planned {
     fn new(shape: [usize; 2], f: Option<u8>) -> Planned {
+        Planned::with(shape, f, false)
+    }
+    fn with(shape: [usize; 2], f: Option<u8>, narrow: bool) -> Planned {
         let elements = shape[0] * shape[1];
-        let held = || RefCell::new(vec![Bytes::of(elements, LIFT)]);
-        let lift = f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, whole: Cell::new(false), held: held() }));
+        let held = || RefCell::new(vec![Bytes::of(elements, if narrow { NOTHING } else { LIFT })]);
+        let lift = f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, narrow, whole: Cell::new(false), held: held() }));
         Planned { shape, lift, turned: false, _held: Rc::new(Bytes::of(elements, SHARE)) }
+    }
+    fn is_narrow(&self) -> bool {
+        self.pending().is_some_and(|lift| lift.narrow)
+    }
+    /// The lift of one that is made of these.
+    fn of(shape: [usize; 2], xs: &[&Planned]) -> Planned {
+        Planned::with(shape, xs.iter().filter_map(|x| x.open()).max(), xs.iter().any(|x| x.is_narrow()))
     }
     fn pending(&self) -> Option<&Rc<Lift>> {
         self.lift.as_ref().filter(|lift| !lift.whole.get())
@@ -80,7 +93,7 @@ impl Planned {
     }
     /// Words of it that a server gives another rank: m, its mask, and e where there is a lift.
     fn words(&self) -> usize {
-        self.count() * (2 + usize::from(self.pending().is_some()))
+        self.count() * (2 + usize::from(self.pending().is_some_and(|lift| !lift.narrow)))
     }
 }
 
@@ -104,19 +117,19 @@ impl Shares for Planned {
         self.shape
     }
     fn linear(&self, shape: [usize; 2], _: impl Fn(&Tensor) -> Tensor) -> Planned {
-        Planned::new(shape, self.open())
+        Planned::of(shape, &[self])
     }
     fn zip(&self, y: &Planned, _: impl Fn(u64, u64) -> u64 + Copy) -> Planned {
-        Planned::new(self.shape, self.open().max(y.open()))
+        Planned::of(self.shape, &[self, y])
     }
     fn gather(&self, index: Index<'_>) -> Planned {
-        let out = Planned::new(index.shape(self.shape), self.open());
+        let out = Planned::of(index.shape(self.shape), &[self]);
         // As many elements have the lift in common.
         let same = matches!(index, Index::Blocks { .. }) && out.count() == self.count() && !self.turned;
         if same && self.pending().is_some() { Planned { lift: self.lift.clone(), turned: true, ..out } } else { out }
     }
     fn beside(x: &[&Planned]) -> Option<Planned> {
-        Some(Planned::new(Planned::joined(x)?, x.iter().filter_map(|x| x.open()).max()))
+        Some(Planned::of(Planned::joined(x)?, x))
     }
 }
 
@@ -126,7 +139,7 @@ fn lifts<'a>(shares: impl IntoIterator<Item = &'a Planned>) -> Price {
         let lift = x.pending()?;
         lift.whole.set(true);
         lift.held.borrow_mut().push(Bytes::of(x.count(), LIFT));
-        Some(lift::cost(x.count(), lift.f))
+        Some(if lift.narrow { lift::narrow_cost(x.count(), lift.f) } else { lift::cost(x.count(), lift.f) })
     }))
 }
 
@@ -141,6 +154,7 @@ impl Protocols for Riders {
     type Bit = PlannedBit;
     const MOST_SHIFT: u8 = Suite::MOST_SHIFT;
     const PAIRS: bool = Suite::PAIRS;
+    const NARROW: u8 = Suite::NARROW;
 
     fn public(_: &Books, x: &Tensor) -> Planned {
         Planned::blank([x.nrows(), x.ncols()])
@@ -166,6 +180,13 @@ impl Protocols for Riders {
     fn ride(&mut self, x: &Planned) {
         self.0.push(x.clone());
     }
+    fn narrow(&mut self, books: &mut Books, x: &Planned) -> Result<Planned> {
+        whole(books, Some(x).filter(|x| x.open().is_some_and(|f| 64 - f < Suite::NARROW)));
+        Ok(Planned::with(x.shape, Some(64 - Suite::NARROW), true))
+    }
+    fn narrow_bits(x: &Planned) -> Option<u8> {
+        x.open().filter(|_| x.is_narrow()).map(|f| 64 - f)
+    }
     fn products(&mut self, books: &mut Books, z: &[Factors<'_, Planned>]) -> Result<Vec<Planned>> {
         self.products_over(books, z, &[])
     }
@@ -175,13 +196,20 @@ impl Protocols for Riders {
         let elements = |z: &Factors<'_, Planned>| z.shape[0] * z.shape[1];
         let words: usize = z.iter().enumerate().filter(|(i, _)| summed(*i)).map(|(_, z)| elements(z)).sum();
         let here = |(i, z): (usize, _)| (books.lane().leads() || !summed(i)).then_some(z);
-        let cost = |z: &Factors<'_, Planned>| product::cost(elements(z), z.f);
+        let cost = |z: &Factors<'_, Planned>| match z.known {
+            64 => product::cost(elements(z), z.f),
+            k => product::narrow_cost(elements(z), z.f, k),
+        };
         let price = Price::at_once(z.iter().enumerate().filter_map(here).map(cost));
         books.book("masked.product", price);
         if words > 0 {
             books.inside.summed += Said::once(words);
         }
-        Ok(z.iter().map(|z| Planned::new(z.shape, Some(z.f))).collect())
+        let made = |z: &Factors<'_, Planned>| match z.known {
+            64 => Planned::new(z.shape, Some(z.f)),
+            k => Planned::with(z.shape, Some(64 - k), true),
+        };
+        Ok(z.iter().map(made).collect())
     }
     fn truncate(&mut self, books: &mut Books, x: &[(&Planned, u8)]) -> Result<Vec<Planned>> {
         whole(books, x.iter().filter(|(_, f)| *f > 0).map(|(x, _)| *x));
@@ -192,16 +220,21 @@ impl Protocols for Riders {
         let riders = std::mem::take(&mut self.0);
         // Open bits that are looked at must be there before; all others come along.
         whole(books, x.iter().filter(|(x, b)| x.open().is_some_and(|f| *b > 64 - f)).map(|(x, _)| *x));
-        let riding = lifts(x.iter().map(|(x, _)| *x).chain(&riders));
+        let riding = lifts(x.iter().map(|(x, _)| *x).filter(|x| !x.is_narrow()).chain(&riders));
         books.book("masked.lift", Price { rounds: 0, ..riding });
         books.book("masked.drelu", drelu::costs(&x.iter().map(|(x, b)| (x.count(), b - 1)).collect::<Vec<_>>()));
         Ok(x.iter().map(|(x, _)| PlannedBit::new(x.shape)).collect())
     }
     fn select(&mut self, books: &mut Books, x: &[(&PlannedBit, &Planned)]) -> Result<Vec<Planned>> {
-        whole(books, x.iter().map(|(_, x)| *x));
-        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(true));
+        whole(books, x.iter().map(|(_, x)| *x).filter(|x| !x.is_narrow()));
+        let known = |x: &Planned| x.open().map_or(64, |f| 64 - f);
+        let cost = |(bit, x): &(&PlannedBit, &Planned)| {
+            let again = bit.dealt.get() >= known(x);
+            bit.dealt.set(bit.dealt.get().max(known(x)));
+            select::narrow_cost(x.count(), known(x), again)
+        };
         books.book("masked.select", Price::at_once(x.iter().map(cost)));
-        Ok(x.iter().map(|(_, x)| Planned::blank(x.shape)).collect())
+        Ok(x.iter().map(|(_, x)| Planned::with(x.shape, x.open(), x.is_narrow())).collect())
     }
     fn all(&mut self, books: &mut Books, bits: &[&PlannedBit]) -> Result<PlannedBit> {
         let [first, _, ..] = bits else {

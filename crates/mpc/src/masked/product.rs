@@ -28,13 +28,16 @@
 //! | f = 0   | 1                            | 64 ahead, 128                                      |
 //! | f > 0   | 1, and 1 for the lift        | 64 + 2f ahead, 128 - 2f, and 2f for the lift       |
 //!
+//! Of a result of which only the k lower bits of m' are wanted, k <= 64 - f, only the bits f to f + k of c are made and sent: C modulo 2^k gives m' modulo 2^k. v is dealt
+//! modulo 2^(k+f), and there is no a and no q: the result is *narrow*, and should it ever be needed whole, lift.rs deals them then. k + f bits ahead, 2 k in the round.
+//!
 //! It is usual to open all of c and to deal a new mask, for 128 + f bits ahead and 128 + 2f. Here the new mask comes first, so that it
 //! needs no word of its own; and what c has below 2^f stays with the servers.
 
 use super::deal::{Deal, Kind, Numbers, Of, PIECE};
 use super::matrix::{elements, tensor};
 use super::share::Share;
-use crate::cut::Cut;
+use crate::cut::{Cut, low};
 use crate::{Id, Op, Pair, Part, Party, Prg, Price, Result};
 use trefoil_engine::Lane;
 use trefoil_net::Ring;
@@ -49,6 +52,11 @@ pub const fn cost(n: usize, f: u8) -> Price {
         0 => Price::of(1, [0, 8 * n as u64], 16 * n as u64),
         _ => Price::of(1, [2 * packed(n, f), 8 * n as u64], 2 * packed(n, 64 - f)),
     }
+}
+
+/// The same of narrow results, of which k bits are known.
+pub const fn narrow_cost(n: usize, f: u8, k: u8) -> Price {
+    Price::of(1, [0, packed(n, k + f)], 2 * packed(n, k))
 }
 
 /// Several independent products in one round (and one more before it, if a factor waits for its lift).
@@ -133,7 +141,7 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Re
         let (n, f) = (z.shape[0] * z.shape[1], z.f);
         if made == Made::Elsewhere {
             [&mut l_0, &mut l_1].into_iter().for_each(|l| l.skip(n));
-            skip(&mut deal, n, f);
+            skip(&mut deal, n, z);
             out.extend(elsewhere.take());
             continue;
         }
@@ -147,10 +155,12 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Re
         let l = |at: usize| l_0[at..].iter().zip(&l_1[at..]).map(|(a, b)| a.wrapping_add(*b));
         // r = 2^f l': c / 2^f is masked by l' but for its top bits, which the lift sees to.
         let r = |l: u64| if f == 0 { l } else { cut.mask(l) };
-        deal.give_pieces(V, n, Of::Words, |at, v| {
-            v.iter_mut().zip(&gamma[at..]).zip(l(at)).for_each(|((v, g), l)| *v = g.wrapping_add(r(l)).wrapping_sub(*v));
+        let dealt = dealt_bits(z);
+        deal.give_pieces(V, n, dealt, |at, v| {
+            let v = v.iter_mut().zip(&gamma[at..]).zip(l(at));
+            v.for_each(|((v, g), l)| *v = low(g.wrapping_add(r(l)).wrapping_sub(*v), dealt.bits()));
         });
-        if f > 0 {
+        if f > 0 && z.known == 64 {
             deal.give_pieces(A, n, Of::Bits(f), |at, a| {
                 a.iter_mut().zip(l(at)).for_each(|(a, l)| *a = cut.other(cut.parts(l).0, *a))
             });
@@ -160,15 +170,24 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Re
         }
         let share = Share::new(z.shape, None, [Some(tensor(z.shape, l_0)), Some(tensor(z.shape, l_1))]);
         // P2's lift is empty, but it knows that there is one: all three count operations alike.
-        out.push(if f == 0 { share } else { share.with_lift(f, None) });
+        out.push(match z.known {
+            64 if f == 0 => share,
+            64 => share.with_lift(f, None),
+            k => share.narrow(k),
+        });
     }
     deal.done()?;
     Ok(out)
 }
 
 /// Leaves out what another lane deals and takes.
-fn skip(deal: &mut Deal<'_>, n: usize, f: u8) {
-    [V, A, Q].into_iter().filter(|kind| *kind == V || f > 0).for_each(|kind| deal.skip(kind, n));
+fn skip(deal: &mut Deal<'_>, n: usize, z: &Factors<'_>) {
+    [V, A, Q].into_iter().filter(|kind| *kind == V || z.f > 0 && z.known == 64).for_each(|kind| deal.skip(kind, n));
+}
+
+/// What v is dealt as.
+fn dealt_bits(z: &Factors<'_>) -> Of {
+    if z.known + z.f < 64 { Of::Bits(z.known + z.f) } else { Of::Words }
 }
 
 /// Bytes of `n` integers of `k` bits.
@@ -190,21 +209,22 @@ fn dealt(p: &mut Party, op: Op, factors: &[Factors<'_>], made: &[Made]) -> Resul
     let lane = p.drawing();
     let mut l = p.draw(op, Pair::of(p.id, Id::P2), if p.id == Id::P0 { L_0 } else { L_1 })?;
     let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
-    let mut one = |n: usize, f: u8, made: Made| {
+    let mut one = |z: &Factors<'_>, made: Made| {
+        let n = z.shape[0] * z.shape[1];
         if made == Made::Elsewhere {
             l.skip(n);
-            skip(&mut deal, n, f);
+            skip(&mut deal, n, z);
             return Ok(None);
         }
         let lane = if made == Made::Whole { Lane::ALONE } else { lane };
         l.set_lane(lane);
         deal.set_lane(lane);
-        let v = deal.take_later(V, n, Of::Words)?;
-        let mut bits = |kind| deal.take_later(kind, n, Of::Bits(f));
-        let top = if f > 0 { Some([bits(A)?, bits(Q)?]) } else { None };
+        let v = deal.take_later(V, n, dealt_bits(z))?;
+        let mut bits = |kind| deal.take_later(kind, n, Of::Bits(z.f));
+        let top = if z.f > 0 && z.known == 64 { Some([bits(A)?, bits(Q)?]) } else { None };
         Ok(Some(Dealt { v, l: l.ahead(n), top }))
     };
-    factors.iter().zip(made).map(|(z, made)| one(z.shape[0] * z.shape[1], z.f, *made)).collect()
+    factors.iter().zip(made).map(|(z, made)| one(z, *made)).collect()
 }
 
 fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) -> Result<Vec<Share>> {
@@ -217,11 +237,11 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
     let (mut piece, mut parts) = ([0; PIECE], vec![]);
     for ((z, c), dealt) in factors.iter().zip(&mut own).zip(&mut dealt).filter_map(|(at, dealt)| Some(at).zip(dealt.as_mut())) {
         let (offset, cut) = (if first || z.f == 0 { 0 } else { Cut::<64>::OFFSET }, Cut::<64>::by(z.f));
-        let mut part = Part::with_room(opened(z.f), c.len());
+        let mut part = Part::with_room(opened(z), c.len());
         for c in pieces(c) {
             let v = &mut piece[..c.len()];
             dealt.v.fill(v);
-            c.iter_mut().zip(v).for_each(|(c, v)| *c = cut.half(v.wrapping_add(offset).wrapping_sub(*c)));
+            c.iter_mut().zip(v).for_each(|(c, v)| *c = low(cut.half(v.wrapping_add(offset).wrapping_sub(*c)), z.known));
             part.extend(c);
         }
         parts.push(part);
@@ -236,7 +256,7 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
             continue;
         };
         let (n, f) = (c.len(), z.f);
-        let mut theirs = Numbers::Sent(round.part(peer, opened(f), n)?, 0);
+        let mut theirs = Numbers::Sent(round.part(peer, opened(z), n)?, 0);
         let mut add = |c: &mut [u64]| {
             let theirs_now = &mut piece[..c.len()];
             theirs.fill(theirs_now);
@@ -245,6 +265,11 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
         let e = match top {
             None => {
                 pieces(&mut c).for_each(add);
+                if z.known < 64 {
+                    // m' modulo 2^k, and above it nothing that counts.
+                    let cut = Cut::<64>::by(f);
+                    c.iter_mut().for_each(|c| *c = cut.joined(*c).0);
+                }
                 None
             }
             Some([mut a, mut q]) => {
@@ -263,14 +288,18 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>], of_batch: &[bool]) ->
             }
         };
         let share = share(first, z.shape, c, tensor(z.shape, l.words(n)));
-        out.push(if e.is_some() { share.with_lift(f, e) } else { share });
+        out.push(match e {
+            Some(e) => share.with_lift(f, Some(e)),
+            None if z.known < 64 => share.narrow(z.known),
+            None => share,
+        });
     }
     Ok(out)
 }
 
 /// What c_j is sent as.
-fn opened(f: u8) -> Ring {
-    if f == 0 { Ring::Word } else { Ring::Bits(64 - f) }
+fn opened(z: &Factors<'_>) -> Ring {
+    if z.f == 0 { Ring::Word } else { Ring::Bits(z.known.min(64 - z.f)) }
 }
 
 /// The elements, row by row, some at a time.

@@ -4,6 +4,8 @@
 //!
 //! After a truncation the top bits of m are not known at once: m = low + e_0 + e_1 with e_j at P_j (`Lift`). Linear operations act
 //! on e_j as well, so that the round which makes m whole (lift.rs) can wait until a whole m is needed, or ride on another.
+//!
+//! Of a *narrow* share only some lower bits of m are looked at, and of the rest there is not even e_j: it is dealt when m is to be made whole, if it ever is.
 
 use super::matrix::{Matrix, Origin, View, elements, places, side_by_side, tensor};
 use crate::rows::Rows;
@@ -35,10 +37,19 @@ pub(crate) struct Lift {
     pub f: u8,
     /// m without it; `None` at P2.
     low: Option<Arc<Matrix>>,
-    /// e_j; `None` at P2.
-    own: Option<Tensor>,
+    own: Own,
     /// m made whole; `None` inside at P2, which only knows that it has been.
     whole: OnceLock<Option<Arc<Matrix>>>,
+}
+
+/// e_j; `None` at P2.
+enum Own {
+    Made(Option<Tensor>),
+    /// Of a narrow share: when it has been dealt. It is made of the masks, which P2 has whole.
+    Later {
+        masks: [Option<Arc<Matrix>>; 2],
+        made: OnceLock<Tensor>,
+    },
 }
 
 /// The elements of each block of `of`, as [`Index::Blocks`] has them.
@@ -52,7 +63,34 @@ struct Turned {
 impl Lift {
     /// The elements of m, as far as they are known, and of e_j; none at P2.
     pub fn parts(&self) -> [&[u64]; 2] {
-        [elements(self.low.as_ref().map(|m| m.get())), elements(self.own.as_ref())]
+        [elements(self.low.as_ref().map(|m| m.get())), elements(self.own())]
+    }
+
+    fn own(&self) -> Option<&Tensor> {
+        match &self.own {
+            Own::Made(own) => own.as_ref(),
+            Own::Later { made, .. } => made.get(),
+        }
+    }
+
+    /// Whether it is that of a narrow share.
+    pub fn is_narrow(&self) -> bool {
+        matches!(self.own, Own::Later { .. })
+    }
+
+    /// l_0 and l_1 of a narrow share, row by row; a server has one of them.
+    pub fn masks(&self) -> [&[u64]; 2] {
+        match &self.own {
+            Own::Made(_) => [&[]; 2],
+            Own::Later { masks, .. } => masks.each_ref().map(|l| elements(l.as_ref().map(|l| l.get()))),
+        }
+    }
+
+    /// A server: e_j of a narrow share, which has been dealt now.
+    pub fn is_dealt(&self, own: Vec<u64>) {
+        if let (Own::Later { made, .. }, Some(low)) = (&self.own, &self.low) {
+            let _ = made.set(tensor(low.shape(), own));
+        }
     }
 
     /// The elements of m are these; at P2 it is nothing. It is said once.
@@ -76,12 +114,35 @@ impl Share {
     }
 
     fn from_parts(shape: [usize; 2], m: Option<Matrix>, l: [Option<Matrix>; 2]) -> Share {
-        Share { shape, m: m.map(Arc::new), l: l.map(|l| l.map(Arc::new)), lift: None, turned: None }
+        Share::from_arcs(shape, m.map(Arc::new), l.map(|l| l.map(Arc::new)))
+    }
+
+    fn from_arcs(shape: [usize; 2], m: Option<Arc<Matrix>>, l: [Option<Arc<Matrix>>; 2]) -> Share {
+        Share { shape, m, l, lift: None, turned: None }
     }
 
     pub(crate) fn with_lift(self, f: u8, own: Option<Tensor>) -> Share {
+        self.with(f, Own::Made(own))
+    }
+
+    fn with(self, f: u8, own: Own) -> Share {
         let lift = Lift { f, low: self.m.clone(), own, whole: OnceLock::new() };
         Share { lift: Some(Arc::new(lift)), turned: None, ..self }
+    }
+
+    /// The same value, of which only the lower `k` bits of m count from now on: no more of them are known, or are to be. 3 <= k < 64.
+    pub fn narrow(&self, k: u8) -> Share {
+        Share::from_arcs(self.shape, self.m_matrix().cloned(), self.l.clone()).narrowed(64 - k)
+    }
+
+    fn narrowed(self, f: u8) -> Share {
+        let own = Own::Later { masks: self.l.clone(), made: OnceLock::new() };
+        self.with(f, own)
+    }
+
+    /// How many lower bits of m count, where it is narrow and has not been made whole.
+    pub fn narrow_bits(&self) -> Option<u8> {
+        self.pending().filter(|lift| lift.is_narrow()).map(|lift| 64 - lift.f)
     }
 
     /// A public value: its mask is zero.
@@ -125,7 +186,7 @@ impl Share {
 
     /// e_j, where m waits for its lift; `None` at P2.
     pub(super) fn own(&self) -> Option<&Tensor> {
-        let own = self.pending()?.own.as_ref();
+        let own = self.pending()?.own();
         let Some(Turned { of, at, own: turned, .. }) = self.turned.as_deref() else { return own };
         let gathered =
             |x: &Tensor| tensor(self.shape, Gathered { x: elements(Some(x)), of: *of, at, columns: self.shape[1] }.to_words());
@@ -163,8 +224,9 @@ impl Share {
     pub fn linear(&self, shape: [usize; 2], f: impl Fn(&Tensor) -> Tensor) -> Share {
         let out = Share::new(shape, self.m().map(&f), [self.mask(0).map(&f), self.mask(1).map(&f)]);
         match self.pending() {
-            Some(lift) => out.with_lift(lift.f, self.own().map(&f)),
             None => out,
+            Some(lift) if lift.is_narrow() => out.narrowed(lift.f),
+            Some(lift) => out.with_lift(lift.f, self.own().map(&f)),
         }
     }
 
@@ -175,6 +237,9 @@ impl Share {
         let out = Share::from_parts(self.shape, both(self.m_matrix(), y.m_matrix()), l);
         let bits = [self, y].into_iter().filter_map(Share::pending).map(|lift| lift.f).max();
         let Some(bits) = bits else { return out };
+        if [self, y].iter().any(|x| x.narrow_bits().is_some()) {
+            return out.narrowed(bits);
+        }
         let own = [self, y].map(Share::own);
         let own = match own {
             [Some(a), Some(b)] => Some(words::zip(a, b, f)),
@@ -199,6 +264,7 @@ impl Share {
                 let turned = Turned { of, at: places(at), own: OnceLock::new(), whole: OnceLock::new() };
                 Share { lift: Some(lift.clone()), turned: Some(Arc::new(turned)), ..out }
             }
+            (Some(lift), _) if lift.is_narrow() => out.narrowed(lift.f),
             (Some(lift), _) => out.with_lift(lift.f, self.own().map(|own| index.of(own))),
         }
     }
@@ -218,6 +284,7 @@ impl Share {
         let f = xs.iter().filter_map(|x| x.pending()).map(|lift| lift.f).max();
         Some(match f {
             None => out,
+            Some(f) if xs.iter().any(|x| x.narrow_bits().is_some()) => out.narrowed(f),
             Some(f) if out.m.is_none() => out.with_lift(f, None),
             Some(f) => {
                 let zeros: Vec<Tensor> = xs.iter().map(|x| Tensor::zeros((x.shape[0], x.shape[1]))).collect();

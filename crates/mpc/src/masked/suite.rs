@@ -52,6 +52,8 @@ impl Protocols for Riders {
     const MOST_SHIFT: u8 = 58;
     // A comparison of all pairs is wider than a tournament, and a quarter as deep.
     const PAIRS: bool = true;
+    // Half a word: numbers between layers have some 22 bits.
+    const NARROW: u8 = 32;
 
     fn public(p: &Party, x: &Tensor) -> Share {
         Share::public(p, x)
@@ -74,6 +76,15 @@ impl Protocols for Riders {
     }
     fn ride(&mut self, x: &Share) {
         self.0.push(x.clone());
+    }
+    fn narrow(&mut self, p: &mut Party, x: &Share) -> Result<Share> {
+        if x.pending().is_some_and(|lift| 64 - lift.f < Self::NARROW) {
+            lift(p, &[x])?;
+        }
+        Ok(x.narrow(Self::NARROW))
+    }
+    fn narrow_bits(x: &Share) -> Option<u8> {
+        x.narrow_bits()
     }
     fn products(&mut self, p: &mut Party, z: &[Factors<'_, Share>]) -> Result<Vec<Share>> {
         products(p, z)

@@ -46,10 +46,12 @@ pub struct Factors<'a, S> {
     pub shape: [usize; 2],
     /// Bits to truncate.
     pub f: u8,
+    /// How many lower bits of the result are wanted: 64, or fewer of one that is narrow, where anything is truncated.
+    pub known: u8,
 }
 
 impl<S: Shares> Factors<'_, S> {
-    /// X Y of these, which are linear functions of X and Y, added up; and of `plus` like this one's, a matrix or one row.
+    /// X Y of these, which are linear functions of X and Y, added up, in as many lower bits as are wanted; and of `plus` like this one's, a matrix or one row.
     pub(crate) fn sum<'t, T: Into<Factor<'t>>>(&self, terms: impl IntoIterator<Item = [T; 2]>, plus: Option<&Tensor>) -> Tensor {
         let ([x, k], [l, y]) = (self.x.shape(), self.y.shape());
         let shape = match self.kind {
@@ -63,7 +65,7 @@ impl<S: Shares> Factors<'_, S> {
         };
         let terms: Vec<[Factor<'_>; 2]> = terms.into_iter().map(|term| term.map(Into::into)).collect();
         match self.kind {
-            Kind::MatMul { tx, ty } => matrix::products_into(&mut z, &terms, tx, ty),
+            Kind::MatMul { tx, ty } => matrix::products_into(&mut z, &terms, tx, ty, (self.known + self.f).min(64)),
             Kind::Mul => terms.iter().map(|term| term.map(|factor| factor.to_tensor())).for_each(|[x, y]| {
                 ndarray::Zip::from(&mut z).and(&*x).and(&*y).for_each(|z, x, y| *z = z.wrapping_add(x.wrapping_mul(*y)));
             }),
@@ -104,6 +106,8 @@ pub trait Protocols {
     const MOST_SHIFT: u8;
     /// Whether the maximum of a row comes from all pairs at once rather than from a tournament.
     const PAIRS: bool;
+    /// How many lower bits of a narrow share count; 0 where a suite knows no such shares.
+    const NARROW: u8 = 0;
 
     fn public(p: &Self::Host, x: &Tensor) -> Self::Share;
     fn gather_bits(x: &Self::Bit, index: Index<'_>) -> Self::Bit;
@@ -114,6 +118,15 @@ pub trait Protocols {
     fn settle(&mut self, p: &mut Self::Host, x: &[&Self::Share]) -> Result<()>;
     /// `x` will be needed whole after the next comparison.
     fn ride(&mut self, x: &Self::Share);
+    /// `x`, of which [`NARROW`](Protocols::NARROW) lower bits are looked at until it is needed whole.
+    fn narrow(&mut self, p: &mut Self::Host, x: &Self::Share) -> Result<Self::Share> {
+        self.settle(p, &[x])?;
+        Ok(x.clone())
+    }
+    /// How many lower bits count of a share that is narrow.
+    fn narrow_bits(_: &Self::Share) -> Option<u8> {
+        None
+    }
     fn products(&mut self, p: &mut Self::Host, z: &[Factors<'_, Self::Share>]) -> Result<Vec<Self::Share>>;
     fn truncate(&mut self, p: &mut Self::Host, x: &[(&Self::Share, u8)]) -> Result<Vec<Self::Share>>;
     /// \[x >= 0\] for -2^(b-1) <= x < 2^(b-1), of each (x, b).

@@ -105,7 +105,7 @@ type Sums<'a> = crate::secure::Factors<'a, Share>;
 pub fn matmul(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let mut sums = Vec::with_capacity(factors.len());
     for &(kind, x, y, shape) in factors {
-        sums.push(Sums { kind, x, y, scatter: None, plus: None, shape, f: 0 });
+        sums.push(Sums { kind, x, y, scatter: None, known: 64, plus: None, shape, f: 0 });
     }
     matmul_sums(p, &sums)
 }

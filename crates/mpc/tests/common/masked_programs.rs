@@ -36,13 +36,14 @@ impl Input {
 }
 
 /// All of them.
-pub const PROGRAMS: [Program; 9] = [
+pub const PROGRAMS: [Program; 10] = [
     Program { dealt: Some(Id::P1), ..Program::of("product", products) },
     Program::of("truncate", truncations),
     Program::of("drelu", comparisons),
     Program { dealt: Some(Id::P1), ..Program::of("select", selects) },
     Program { given: Some((Id::P0, "masked.and.mu_1", "masked.and.masks")), ..Program::of("and of bits", ands) },
     Program { dealt: Some(Id::P1), ..Program::of("relu", relu) },
+    Program::of("narrow", narrow),
     Program::of("range", ranges),
     Program::of("question", questions),
     Program { dealt: Some(Id::P0), ..Program::of("powers", powers) },
@@ -78,7 +79,7 @@ fn seen_bit(p: &Party, b: &Bit) -> End {
 }
 
 fn factors<'a>(x: &'a Share, y: &'a Share, f: u8) -> product::Factors<'a> {
-    product::Factors { kind: Kind::Mul, x, y, scatter: None, plus: None, shape: x.shape, f }
+    product::Factors { kind: Kind::Mul, x, y, scatter: None, known: 64, plus: None, shape: x.shape, f }
 }
 
 /// Products with and without truncation, one with an addend, of values that meet in two of them.
@@ -142,6 +143,19 @@ fn relu(p: &mut Party, x: Input) -> Result<End> {
     let bit = drelu::drelu(p, &[(&z[0], 29)], &z[1..])?.swap_remove(0);
     let y = select::select(p, &[(&bit, &z[0]), (&bit, &z[1])])?;
     Ok(open.into_iter().chain(z.iter().flat_map(lifted)).chain(y.iter().flat_map(seen)).chain(seen_bit(p, &bit)).collect())
+}
+
+/// A layer of which half the bits are opened: a product, its comparison and selection, and a sum with another narrow number; only then what is left is made whole.
+fn narrow(p: &mut Party, x: Input) -> Result<End> {
+    let one = Input { secret: 1, ..x };
+    let (a, b) = (x.masked(p, 44, 1), one.masked(p, 1, 2));
+    let z = product::products(p, &[product::Factors { known: 32, ..factors(&a, &b, 16) }])?.swap_remove(0);
+    let bit = drelu::drelu(p, &[(&z, 29)], &[])?.swap_remove(0);
+    let y = select::select(p, &[(&bit, &z)])?.swap_remove(0);
+    let open = [cut(&z, 32), cut(&y, 32)].concat();
+    let sum = z.zip(&y, u64::wrapping_add);
+    lift::lift(p, &[&y, &sum])?;
+    Ok([a, b].iter().flat_map(given).chain(open).chain([y, sum].iter().flat_map(lifted)).chain(seen_bit(p, &bit)).collect())
 }
 
 /// Squares in a wide ring and in an ordinary one, and a product of one that goes on in flight with another value, which lands. Softmax is more of these.

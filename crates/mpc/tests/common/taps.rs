@@ -22,6 +22,7 @@ pub fn layout(label: &str) -> Layout {
     match label {
         "securenn.private_compare.bits" | "securenn.private_compare.s" | "securenn.private_compare.z" => Layout::Residues,
         "masked.truncate.a_0" | "masked.truncate.a_1" | "masked.truncate.q_1" | "securenn.truncate.q_0" => Layout::Narrow,
+        "masked.lift.a_1" | "masked.lift.q_0" => Layout::Narrow,
         "securenn.compute_msb.beta" | "securenn.share_convert.eta''" | "securenn.private_compare.pi" => Layout::Narrow,
         _ if label.starts_with("masked.and.") || label.starts_with("masked.drelu.") => Layout::Planes,
         _ => Layout::Words,

@@ -126,6 +126,110 @@ fn what_waits_is_what_it_opens_to() {
     }
 }
 
+/// What is done to a number of which the lower bits are known: everything before its comparisons, and what is needed whole after them.
+fn narrow_chain<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num, whole: &E::Num) -> Result<Values<E::Num>> {
+    let z = e.narrow(z)?;
+    let (less, more) = (e.sub(&z, y)?, e.add(whole, &z)?);
+    let reverse: Vec<usize> = (0..SHAPE[0] * SHAPE[1]).rev().collect();
+    let turned = e.gather(&less, Index::Flat([SHAPE[1], SHAPE[0]], &reverse));
+    let blocks = e.gather(&z, Index::Blocks { of: SHAPE[1], cols: SHAPE[1], at: &[5, 4, 3, 2, 1, 0] });
+    let [positive, of_blocks] = e.drelu([&less, &blocks])?;
+    // By the same bits: of few lower bits, of all of them, and of few again.
+    let [picked] = e.select([(&positive, &less)])?;
+    let narrowed = e.narrow(whole)?;
+    let [wide, of_blocks] = e.select([(&positive, &narrowed), (&of_blocks, &blocks)])?;
+    let [words] = e.select([(&positive, whole)])?;
+    let [again] = e.select([(&positive, &more)])?;
+    let larger = e.claim(&e.add(y, &picked)?, 27);
+    let both = e.beside(&[&larger, whole, &z])?;
+    let rows = e.sum(&e.gather(&both, Index::Cols(&[0, 7, 13])), Sum::Cols);
+    let [square] = e.products([Product::mul(&larger, &z, Format { frac: 2 * F, bits: 54 })])?;
+    let [down] = e.truncate([(&more, Format { frac: F - 4, bits: 26 })])?;
+    Ok(vec![
+        ("difference", 0, less),
+        ("sum", 0, more),
+        ("rearranged", 0, turned),
+        ("blocks", 0, blocks),
+        ("selected", 0, picked),
+        ("selected of a whole one", 0, wide),
+        ("selected of blocks", 0, of_blocks),
+        ("selected of words", 0, words),
+        ("selected again", 0, again),
+        ("the larger one", 0, larger),
+        ("beside", 0, both),
+        ("sum of columns", 0, rows),
+        ("exact product", 0, square),
+        ("cut", 1, down),
+        ("the value itself", 0, z),
+    ])
+}
+
+fn run_narrow<S: Tested>() {
+    let format = Format { frac: F, bits: 27 };
+    let [p0, _, _] = simulate(1, |p| {
+        with_engine::<S, _>(p, |e| {
+            let x = secret(e, &input(0, 20), Format { frac: F, bits: 20 }, 1);
+            let w = secret(e, &input(7, 21), Format { frac: F, bits: 21 }, 2);
+            let v = secret(e, &input(3, 27), format, 3);
+            let [z, y] = e.products([Product::mul(&x, &w, format).narrow(true), Product::mul(&w, &w, format)])?;
+            let values = narrow_chain(e, &z, &y, &v)?;
+            let values: Vec<_> = values.into_iter().map(|(_, _, v)| e.words(&v)).collect();
+            Ok((values, e.words(&z), e.words(&y)))
+        })
+    });
+    let (values, z, y) = p0.unwrap().0;
+    let (z, y) = (z.unwrap(), y.unwrap());
+    for (z, (x, w)) in z.iter().zip(input(0, 20).iter().zip(&input(7, 21))) {
+        let floor = (*x as i64 * *w as i64) >> F;
+        assert!([floor, floor + 1].contains(&(*z as i64)));
+    }
+    let fixed = &mut Fixed::default();
+    let [z, y, v] = [z, y, input(3, 27)].map(|x| FixedNum::new(x, format));
+    let want = narrow_chain(fixed, &z, &y, &v).unwrap();
+    for ((name, ulp, want), got) in want.iter().zip(values) {
+        let got = got.unwrap();
+        assert_eq!(want.value.dim(), got.dim(), "{name}");
+        let far = want.value.iter().zip(&got).find(|(want, got)| got.wrapping_sub(**want) > *ulp);
+        assert!(far.is_none(), "{}, {name}: (Fixed, found) = {far:?}", S::NAME);
+    }
+}
+
+#[test]
+fn what_is_narrow_is_what_it_opens_to() {
+    run_narrow::<Masked>();
+    run_narrow::<SecureNn>();
+}
+
+/// What its lower bits do not say is refused before anything is sent, and what is large from the beginning is not made narrow.
+#[test]
+fn a_narrow_number_stays_in_its_range() {
+    let [p0, p1, p2] = simulate(1, |p| {
+        with_engine::<Masked, _>(p, |e| {
+            let x = secret(e, &input(0, 20), Format { frac: F, bits: 20 }, 1);
+            let narrow = e.narrow(&x)?;
+            let large = e.times(&narrow, 3000.0, 0)?;
+            let before = e.party.cost.clone();
+            let refused = [
+                e.products([Product::mul(&large, &x, Format { frac: F, bits: 40 })]).map(drop),
+                e.truncate([(&large, Format { frac: 2, bits: 20 })]).map(drop),
+                e.settle(&[&large]),
+                e.open(&large).map(drop),
+                e.drelu([&large]).map(drop),
+                e.row_max(&large).map(drop),
+            ];
+            assert!((&e.party.cost - &before).sent == [0; 3]);
+            let wide = e.narrow(&e.claim(&x, 30))?;
+            let [product] = e.products([Product::mul(&e.times(&wide, 100.0, 0)?, &x, Format { frac: F, bits: 56 })])?;
+            e.settle(&[&product])?;
+            Ok(refused.map(|r| r.map_err(|e| e.to_string())))
+        })
+    });
+    for refused in [p0, p1, p2].map(|p| p.unwrap().0).into_iter().flatten() {
+        let line = refused.unwrap_err();
+        assert!(line.contains("a number of which the lower bits are known") && line.contains("2^32"), "{line}");
+    }
+}
+
 /// Products of products of products, never opened in between: the error stays within a unit a product.
 #[test]
 fn errors_do_not_grow_where_nothing_is_opened() {

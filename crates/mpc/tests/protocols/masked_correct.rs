@@ -19,7 +19,7 @@ fn products_are_exact_in_all_forms() {
         let shape = if tx { [7, 7] } else { [5, 5] };
         let kind = Kind::MatMul { tx, ty };
         let z = on_masked(&x, |p, s| {
-            Ok(product::products(p, &[product::Factors { kind, x: s, y: s, scatter: None, plus: None, shape, f: 0 }])?
+            Ok(product::products(p, &[product::Factors { kind, x: s, y: s, scatter: None, known: 64, plus: None, shape, f: 0 }])?
                 .swap_remove(0))
         });
         assert_eq!(z, matrix::product(&x, tx, &x, ty));
@@ -32,8 +32,11 @@ fn truncating_products_are_floor_or_ceiling() {
     for f in [1, 16, 30, 58] {
         let z = on_masked(&x, |p, s| {
             let plus = Some(s.clone());
-            Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x: s, y: s, scatter: None, plus, shape: s.shape, f }])?
-                .swap_remove(0))
+            Ok(product::products(
+                p,
+                &[product::Factors { kind: Kind::Mul, x: s, y: s, scatter: None, known: 64, plus, shape: s.shape, f }],
+            )?
+            .swap_remove(0))
         });
         for (x, z) in x.iter().zip(&z) {
             let (x, z) = (*x as i64, *z as i64);
@@ -82,8 +85,11 @@ fn a_comparison_starts_before_the_lift() {
     for f in [8, 16, 24] {
         let y = on_masked(&x, |p, s| {
             let kind = Kind::Mul;
-            let z = product::products(p, &[product::Factors { kind, x: s, y: s, scatter: None, plus: None, shape: s.shape, f }])?
-                .swap_remove(0);
+            let z = product::products(
+                p,
+                &[product::Factors { kind, x: s, y: s, scatter: None, known: 64, plus: None, shape: s.shape, f }],
+            )?
+            .swap_remove(0);
             let z = z.zip(s, u64::wrapping_sub);
             let before = p.depth();
             let bit = drelu::drelu(p, &[(&z, 40)], &[])?.swap_remove(0);

@@ -49,10 +49,55 @@ fn check(name: &str, ours: impl Fn(usize) -> Price, f: impl Fn(&mut Party, &Shar
     }
 }
 
+/// x 5 / 2^f, of which k bits are known.
+fn narrow(p: &mut Party, x: &Share, f: u8, k: u8) -> Result<Share> {
+    let z = product::Factors { kind: Kind::Mul, x, y: x, scatter: None, known: k, plus: None, shape: x.shape, f };
+    Ok(product::products(p, &[z])?.swap_remove(0))
+}
+
+#[test]
+fn narrow_numbers_cost_what_they_state() {
+    for (f, k) in [(16, 32), (1, 32), (32, 32), (5, 20), (3, 61)] {
+        check(&format!("{k} bits of a product"), |n| product::narrow_cost(n, f, k), |p, x| narrow(p, x, f, k).map(drop));
+        for n in [1, 64, 1000] {
+            let made = |p: &mut Party, x: &Share| {
+                let z = narrow(p, x, f, k)?;
+                let bit = drelu::drelu(p, &[(&z, 10)], &[])?.swap_remove(0);
+                Ok((z, bit))
+            };
+            assert!(
+                measured([1, n], |p, x| narrow(p, x, f, k), |p, _, z| drelu::drelu(p, &[(&z, 10)], &[]).map(drop))
+                    == drelu::cost(n, 10)
+            );
+            assert_eq!(measured([1, n], made, |p, _, (z, _)| lift::lift(p, &[&z, &z.clone()])), lift::narrow_cost(n, 64 - k));
+            let once = measured([1, n], made, |p, _, (z, bit)| select::select(p, &[(&bit, &z)]).map(drop));
+            assert_eq!(once, select::narrow_cost(n, k, false));
+            // What has been dealt serves for as many bits and for fewer, and not for more.
+            let [few, more] = [false, true].map(|words_first| {
+                let both = |p: &mut Party, x: &Share, (z, bit): (Share, _)| {
+                    let order = if words_first { [x, &z] } else { [&z, x] };
+                    order.into_iter().try_for_each(|x| select::select(p, &[(&bit, x)]).map(drop))
+                };
+                measured([1, n], made, both)
+            });
+            assert_eq!(few, sum(&[select::narrow_cost(n, k, false), select::cost(n, false)]));
+            assert_eq!(more, sum(&[select::cost(n, false), select::narrow_cost(n, k, true)]));
+            let riding = measured([1, n], made, |p, x, (z, _)| drelu::drelu(p, &[(x, 10)], &[z]).map(drop));
+            assert_eq!(
+                riding,
+                Price { rounds: drelu::cost(n, 10).rounds, ..sum(&[drelu::cost(n, 10), lift::narrow_cost(n, 64 - k)]) }
+            );
+        }
+    }
+}
+
 /// x 5 / 2^f, which waits for its lift.
 fn pending(p: &mut Party, x: &Share, f: u8) -> Result<Share> {
-    Ok(product::products(p, &[product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f }])?
-        .swap_remove(0))
+    Ok(product::products(
+        p,
+        &[product::Factors { kind: Kind::Mul, x, y: x, scatter: None, known: 64, plus: None, shape: x.shape, f }],
+    )?
+    .swap_remove(0))
 }
 
 #[test]
@@ -63,7 +108,8 @@ fn what_is_proven_costs_what_it_states() {
             &name,
             |n| verified::product::cost(n, f),
             |p, x| {
-                let factors = product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f };
+                let factors =
+                    product::Factors { kind: Kind::Mul, x, y: x, scatter: None, known: 64, plus: None, shape: x.shape, f };
                 verified::product::products(p, &[factors]).map(drop)
             },
         );
@@ -98,8 +144,11 @@ fn products_cost_what_they_state() {
                 |p, _| Ok(dealt(p, &Tensor::ones((v, n)), 2)),
                 |p, x, y| {
                     let kind = Kind::MatMul { tx: false, ty: true };
-                    product::products(p, &[product::Factors { kind, x, y: &y, scatter: None, plus: None, shape: [m, v], f }])
-                        .map(drop)
+                    product::products(
+                        p,
+                        &[product::Factors { kind, x, y: &y, scatter: None, known: 64, plus: None, shape: [m, v], f }],
+                    )
+                    .map(drop)
                 },
             );
             assert_eq!(found, product::cost(m * v, f));
@@ -113,7 +162,8 @@ fn sums_of_a_products_elements_cost_what_the_sums_cost() {
     for f in [0, 16] {
         let scatter = trefoil_engine::Scatter::new([1, 10], (0..80).map(|i| i / 8).collect());
         let sums = |p: &mut Party, x: &Share| {
-            let z = product::Factors { kind: Kind::Mul, x, y: x, scatter: Some(&scatter), plus: None, shape: [1, 10], f };
+            let z =
+                product::Factors { kind: Kind::Mul, x, y: x, scatter: Some(&scatter), known: 64, plus: None, shape: [1, 10], f };
             product::products(p, &[z]).map(drop)
         };
         assert_eq!(measured([8, 10], |_, _| Ok(()), |p, x, ()| sums(p, x)), product::cost(10, f));
@@ -123,7 +173,7 @@ fn sums_of_a_products_elements_cost_what_the_sums_cost() {
 #[test]
 fn several_products_share_their_round() {
     let two = |p: &mut Party, x: &Share| {
-        let z = |f| product::Factors { kind: Kind::Mul, x, y: x, scatter: None, plus: None, shape: x.shape, f };
+        let z = |f| product::Factors { kind: Kind::Mul, x, y: x, scatter: None, known: 64, plus: None, shape: x.shape, f };
         product::products(p, &[z(0), z(16)]).map(drop)
     };
     check("two products", |n| at_once(1, &[product::cost(n, 0), product::cost(n, 16)]), two);

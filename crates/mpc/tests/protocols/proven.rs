@@ -11,7 +11,7 @@ use trefoil_mpc::{Error, Id, Party, Result, simulate};
 use trefoil_ring::{Tensor, matrix, planes, words};
 
 fn factors<'a>(kind: Kind, [x, y]: [&'a Share; 2], plus: Option<&Share>, shape: [usize; 2], f: u8) -> Factors<'a> {
-    Factors { kind, x, y, scatter: None, plus: plus.cloned(), shape, f }
+    Factors { kind, x, y, scatter: None, known: 64, plus: plus.cloned(), shape, f }
 }
 
 fn numbers(shape: [usize; 2], seed: u64) -> Tensor {

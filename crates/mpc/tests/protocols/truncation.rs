@@ -73,7 +73,16 @@ fn the_masked_suite_is_unbiased_and_never_wrong() {
             let row = Tensor::from_shape_fn((1, v.len()), |(_, j)| v[j]);
             let by_one = |p: &mut Party, x: &masked::Share| {
                 let one = masked_programs::dealt(p, &Tensor::ones((1, x.len())), 4);
-                let z = masked::product::Factors { kind: Kind::Mul, x, y: &one, scatter: None, plus: None, shape: x.shape, f };
+                let z = masked::product::Factors {
+                    kind: Kind::Mul,
+                    x,
+                    y: &one,
+                    scatter: None,
+                    known: 64,
+                    plus: None,
+                    shape: x.shape,
+                    f,
+                };
                 Ok(masked::product::products(p, &[z])?.swap_remove(0))
             };
             product.add(&v, on_masked(&row, by_one));

@@ -198,6 +198,56 @@ fn a_truncation_shows_no_server_anything() {
     }
 }
 
+/// A narrow number, |x| < 2^(K-2-f), of which m is known but for its top f bits, whatever stands there: made whole it is x under its mask.
+fn made_whole<const K: u8>(f: u8) {
+    let cut = Cut::<K>::by(f);
+    for x in -(1i64 << (K - 2 - f))..1 << (K - 2 - f) {
+        for l in ring::<K>() {
+            let whole = low((x as u64).wrapping_add(l), K);
+            for above in [0, 1, (1 << f) - 1] {
+                let (m, w) = cut.narrow(low(whole, K - f) | above << (K - f));
+                let (a, q) = cut.parts(l);
+                assert_eq!(low(m.wrapping_add(cut.lift(a, w, q)), K), whole, "{x} under {l}, f = {f}");
+            }
+        }
+    }
+}
+
+#[test]
+fn narrow_numbers_are_made_whole_without_fail() {
+    made_whole::<8>(1);
+    made_whole::<8>(4);
+    made_whole::<10>(8);
+}
+
+/// The lift of a narrow number: the lower bits of m are known. P0 knows l_0 and q_0, is dealt a_0 and sees e_1; it lacks a_1 and the top bits of l_1. P1 knows
+/// l_1 and a_1, is dealt q_1 and sees e_0; it lacks q_0 and the top bits of l_0.
+#[test]
+fn a_narrow_lift_shows_no_server_anything() {
+    const K: u8 = 7;
+    let f = 3;
+    let cut = Cut::<K>::by(f);
+    for x in -(1i64 << (K - 2 - f))..1 << (K - 2 - f) {
+        for (m, own) in (0..1u64 << (K - f)).flat_map(|m| ring::<K>().map(move |own| (m, own))) {
+            // What x is decides the lower bits of the other half of the mask.
+            let other = low(m.wrapping_sub(x as u64).wrapping_sub(own), K - f);
+            let (_, w) = cut.narrow(m);
+            for known in 0..1 << f {
+                let mut counts = [vec![0; 1 << (2 * f)], vec![0; 1 << (2 * f)]];
+                for (top, drawn) in pairs(f) {
+                    let (a, q) = cut.parts(low(own + (other | top << (K - f)), K));
+                    // At P0 `known` is q_0 and `drawn` is a_1, at P1 they are a_1 and q_0.
+                    let e_1 = cut.lift(drawn, w, cut.other(q, known)) >> (K - f);
+                    counts[0][joined(&[(cut.other(a, drawn), f), (e_1, f)])] += 1;
+                    let e_0 = cut.lift(cut.other(a, known), w, drawn) >> (K - f);
+                    counts[1][joined(&[(cut.other(q, drawn), f), (e_0, f)])] += 1;
+                }
+                assert!(counts.iter().all(|counts| uniform(counts)), "x = {x}, m = {m}, own mask {own}");
+            }
+        }
+    }
+}
+
 /// The product with numbers in docs/masked.md: 12 x 18 in a ring of 2^12, by 2^3.
 #[test]
 fn the_example_of_the_page() {

@@ -153,7 +153,7 @@ mod of_masked {
         let x: Share = dealt(p, &Tensor::from_elem((1, N), 5), 1);
         let z = product::products(
             p,
-            &[product::Factors { kind: Kind::Mul, x: &x, y: &x, scatter: None, plus: None, shape: x.shape, f: 16 }],
+            &[product::Factors { kind: Kind::Mul, x: &x, y: &x, scatter: None, known: 64, plus: None, shape: x.shape, f: 16 }],
         )?;
         let bit = drelu::drelu(p, &[(&z[0], 20)], &[])?;
         let y = select::select(p, &[(&bit[0], &z[0])])?;

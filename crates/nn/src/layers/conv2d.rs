@@ -72,7 +72,7 @@ impl Layer for Conv2d {
         // What a product would pay for each element is paid before there are more of them. What is around the image is zero.
         let x = e.prepare(x)?;
         let columns = e.gather(&x, windows.index(&windows.of_image(false), false));
-        let [z] = e.products([Product::matmul(&columns, false, w, true, at.formats.out).plus(b)])?;
+        let [z] = e.products([Product::matmul(&columns, false, w, true, at.formats.out).plus(b).narrow(at.narrow)])?;
         let [places, width] = e.shape(&columns);
         let kept = (places.saturating_mul(width) <= MOST_KEPT).then_some(columns);
         Ok((self.turned(e, &z, windows.count(), true), (x, kept)))

@@ -56,9 +56,8 @@ impl Through for MaxPool2d {
     fn forward<E: Engine>(&self, e: &mut E, at: &Place<'_, E::Num>, x: &E::Num) -> Result<(E::Num, Vec<E::Bit>)> {
         let windows = self.windows(at.input).map_err(unfit)?;
         let (bits, width) = (e.format(x).bits, windows.count() * windows.channels());
-        // What waits to be finished is finished before there are more of it.
-        e.settle(&[x])?;
-        let (mut x, mut at, mut kept) = (x.clone(), self.elements(&windows), Vec::new());
+        // Only comparisons and selections follow: a few bits will do.
+        let (mut x, mut at, mut kept) = (e.narrow(x)?, self.elements(&windows), Vec::new());
         while at.len() > width {
             let (n, of) = (at.len() / width, e.shape(&x)[1]);
             let some = |e: &E, which: &mut dyn Iterator<Item = usize>| {

@@ -195,6 +195,7 @@ fn the_first_of_equals_gets_the_gradient() {
             formats: Formats { out: ACTIVATION, widen: 0 },
             node: 0,
             mode: TRAIN,
+            narrow: false,
         };
         let x = public(e, [1, side * side], x, ACTIVATION);
         let (y, kept) = layer.forward(e, &at, &x).unwrap();
@@ -227,7 +228,14 @@ fn dropout_drops_in_training_alone() {
     let run = |seed, step, node, p, mode: Option<Mode>| {
         let layer = Dropout { p: Constant(p) };
         let mode = mode.unwrap_or(Mode::Train { seed, step });
-        let at = Place { input: Shape::Flat(100), params: &[], formats: Formats { out: ACTIVATION, widen: 0 }, node, mode };
+        let at = Place {
+            input: Shape::Flat(100),
+            params: &[],
+            formats: Formats { out: ACTIVATION, widen: 0 },
+            node,
+            mode,
+            narrow: false,
+        };
         let e = &mut Fixed::default();
         let x = e.public(&Array2::ones((100, 100)), ACTIVATION).unwrap();
         let (y, ()) = layer.forward(e, &at, &x).unwrap();

@@ -31,7 +31,9 @@ fn public<E: Engine>(e: &E, rows: usize, values: &[f64], format: Format) -> E::N
 }
 
 fn product<E: Engine>(e: &mut E, f: &Factors<E::Num>, out: Format) -> E::Num {
-    let [z] = e.products([Product { kind: f.kind, x: &f.x, y: &f.y, scatter: f.scatter.as_ref(), plus: None, out }]).unwrap();
+    let [z] = e
+        .products([Product { kind: f.kind, x: &f.x, y: &f.y, scatter: f.scatter.as_ref(), plus: None, out, narrow: false }])
+        .unwrap();
     z
 }
 
@@ -50,7 +52,14 @@ fn is_pytorch<E: Engine, L: Layer>(e: &mut E, layer: &L, case: &Case, within: f6
     let params: Vec<_> = params.iter().zip(&case.params).map(|(p, v)| public(e, p.shape()[0], v, WEIGHT)).collect();
     let rows = case.x.len() / case.input.len();
     let mode = if case.evaluate { Mode::Evaluate } else { Mode::Train { seed: 1, step: 1 } };
-    let at = Place { input: case.input, params: &params, formats: Formats { out: ACTIVATION, widen: 0 }, node: 0, mode };
+    let at = Place {
+        input: case.input,
+        params: &params,
+        formats: Formats { out: ACTIVATION, widen: 0 },
+        node: 0,
+        mode,
+        narrow: false,
+    };
     let x = public(e, rows, &case.x, ACTIVATION);
     let (y, kept) = layer.forward(e, &at, &x).unwrap();
     close(e, &y, &case.y, within, &name("output"));

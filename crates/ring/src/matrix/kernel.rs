@@ -2,11 +2,13 @@
 //!
 //! A tile of the result, `M` rows by `N` lanes, stays in registers while the inner dimension runs.
 //! The compiler vectorises the body; AVX-512DQ has a 64-bit multiply (`vpmullq`), the others make
-//! one from three 32-bit multiplies; ifma.rs does with two 52-bit ones and half of a 16-bit one. Which one runs is decided
-//! at run time.
+//! one from three 32-bit multiplies; ifma.rs does with two 52-bit ones and half of a 16-bit one, and low.rs with one where only
+//! lower bits are wanted. Which one runs is decided at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod ifma;
+#[cfg(target_arch = "x86_64")]
+mod low;
 
 use super::pack::{LANE, Lane, Layout};
 use ndarray::ArrayView2;
@@ -27,6 +29,8 @@ enum Set {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Ifma,
+    #[cfg(target_arch = "x86_64")]
+    Low,
 }
 
 /// Rows and lanes of a tile: its sums, a row of the panel and a factor fit in the registers, 16 of
@@ -52,9 +56,11 @@ pub(super) struct Block<'a> {
 }
 
 impl Kernel {
-    /// Those that this machine can run, the fastest first. Never empty.
-    pub(super) fn available() -> impl Iterator<Item = Self> {
+    /// Those that this machine can run, the fastest first, and of a result `bits` lower bits at least are right. Never empty.
+    pub(super) fn available(bits: u8) -> impl Iterator<Item = Self> {
         let sets = [
+            #[cfg(target_arch = "x86_64")]
+            (bits <= super::LOWER && low::detected()).then_some(Set::Low),
             #[cfg(target_arch = "x86_64")]
             ifma::detected().then_some(Set::Ifma),
             #[cfg(target_arch = "x86_64")]
@@ -68,10 +74,11 @@ impl Kernel {
     }
 
     /// The fastest that this machine can run.
-    pub(super) fn best() -> Self {
+    pub(super) fn best(bits: u8) -> Self {
         // Found once: on a virtual machine the question who made the processor goes to the machine around it, and takes microseconds.
-        static BEST: OnceLock<Kernel> = OnceLock::new();
-        *BEST.get_or_init(|| Self::available().next().unwrap_or(Self(Set::Portable)))
+        static BEST: OnceLock<[Kernel; 2]> = OnceLock::new();
+        let of = |bits| Self::available(bits).next().unwrap_or(Self(Set::Portable));
+        BEST.get_or_init(|| [of(64), of(0)])[usize::from(bits <= super::LOWER)]
     }
 
     /// How the factors are to be packed.
@@ -84,6 +91,8 @@ impl Kernel {
             Set::Avx512 => AVX512,
             #[cfg(target_arch = "x86_64")]
             Set::Ifma => ifma::LAYOUT,
+            #[cfg(target_arch = "x86_64")]
+            Set::Low => low::LAYOUT,
         }
     }
 
@@ -112,9 +121,9 @@ impl Kernel {
             // SAFETY: `available` made this value, so the machine has the instructions.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { row_avx2(out, x, y) },
-            // SAFETY: as above; `ifma::detected` asks for these, too.
+            // SAFETY: as above; `detected` of the two asks for these, too.
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 | Set::Ifma => unsafe { row_avx512(out, x, y) },
+            Set::Avx512 | Set::Ifma | Set::Low => unsafe { row_avx512(out, x, y) },
         }
     }
 
@@ -131,6 +140,9 @@ impl Kernel {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Set::Ifma => unsafe { ifma::run(block) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Low => unsafe { low::run(block) },
         }
     }
 }

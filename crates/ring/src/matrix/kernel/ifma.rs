@@ -110,14 +110,14 @@ pub(super) fn cross_sliver(sliver: &mut [u64]) {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(words: &[u64; LANE]) -> __m512i {
+pub(super) fn load(words: &[u64; LANE]) -> __m512i {
     // SAFETY: these are the eight words that are read.
     unsafe { _mm512_loadu_epi64(words.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store(to: &mut [u64; LANE], words: __m512i) {
+pub(super) fn store(to: &mut [u64; LANE], words: __m512i) {
     // SAFETY: these are the eight words that are written.
     unsafe { _mm512_storeu_epi64(to.as_mut_ptr().cast(), words) };
 }
