@@ -42,6 +42,27 @@ impl Lane {
         let each = batch / self.of;
         self.rank * each..(self.rank + 1) * each
     }
+
+    /// The rows of a matrix that this lane holds: neighbours, and of every lane as many, or one more.
+    ///
+    /// ```
+    /// use trefoil_engine::Lane;
+    /// let blocks = [0, 1, 2].map(|rank| Lane { rank, of: 3 }.block(10));
+    /// assert_eq!(blocks, [0..3, 3..6, 6..10]);
+    /// assert_eq!([2, 3, 6].map(|place| Lane::ALONE.holder(10, place)), [0; 3]);
+    /// assert_eq!([2, 3, 6].map(|place| Lane { rank: 0, of: 3 }.holder(10, place)), [0, 1, 2]);
+    /// ```
+    pub const fn block(self, rows: usize) -> std::ops::Range<usize> {
+        self.rank * rows / self.of..(self.rank + 1) * rows / self.of
+    }
+
+    /// Which lane holds the row at this place of a matrix of so many.
+    pub const fn holder(self, rows: usize, place: usize) -> usize {
+        match ((place + 1) * self.of - 1).checked_div(rows) {
+            Some(rank) => rank,
+            None => 0,
+        }
+    }
 }
 
 /// What lane 0 has told another lane to do: a step, on what all lanes have in common and on rows of its own.
@@ -52,4 +73,21 @@ pub struct Told<N> {
     pub common: Vec<N>,
     /// This lane's rows of each.
     pub rows: Vec<N>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_row_has_it_in_its_block() {
+        for of in 1..9 {
+            for rows in 0..40 {
+                let lane = |rank| Lane { rank, of };
+                let all: Vec<usize> = (0..of).flat_map(|rank| lane(rank).block(rows)).collect();
+                assert_eq!(all, (0..rows).collect::<Vec<_>>());
+                assert!((0..rows).all(|place| lane(lane(0).holder(rows, place)).block(rows).contains(&place)), "{rows} in {of}");
+            }
+        }
+    }
 }

@@ -325,6 +325,26 @@ pub trait Engine: Sized {
     fn follow(&mut self) -> Result<Option<Told<Self::Num>>> {
         Ok(None)
     }
+    /// Every lane: `own` are this lane's [rows](Lane::block) of a matrix of `rows` rows. What lane 0 is given stands for the matrix: rows of it can be taken, and [led](Engine::lead) with,
+    /// which brings each to the lane that works on it; for anything else it must be brought [here](Engine::here). All lanes do this in the same order.
+    fn held(&mut self, own: Self::Num, rows: usize) -> Self::Num {
+        let _ = rows;
+        own
+    }
+    /// Lane 0: gives each other lane its rows of a matrix to hold, and keeps its own alone. What stands for it is as of [`Engine::held`].
+    ///
+    /// # Errors
+    /// Another lane is gone; those of the protocol.
+    fn spread(&mut self, x: &Self::Num) -> Result<Self::Num> {
+        Ok(x.clone())
+    }
+    /// Lane 0: the matrix itself, whichever lanes hold its rows.
+    ///
+    /// # Errors
+    /// Another lane is gone.
+    fn here(&mut self, x: &Self::Num) -> Result<Self::Num> {
+        Ok(x.clone())
+    }
     /// The rows of this lane are done with; what follows is of whole matrices.
     fn whole_batch(&mut self) {}
     /// The same as [`Engine::products`]; but those with `of_batch` sum over the rows of a batch. Of these lane 0 alone is given the results, and the others zeros

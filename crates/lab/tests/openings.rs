@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trefoil_client::Patience;
 use trefoil_client::request::{self, Request};
-use trefoil_data::{Source, schema};
-use trefoil_job::{Checkpoint, Member, Opened, Owner, Start};
+use trefoil_data::Source;
+use trefoil_job::{Checkpoint, Member};
 use trefoil_job::{Job, JobHash, SuiteName, fetching, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_net::Id;
@@ -24,6 +24,9 @@ use trefoil_server as server;
 use trefoil_server::Event;
 use trefoil_server::config::Config;
 use trefoil_server::record::{State, Status};
+
+#[path = "common/job.rs"]
+mod job;
 
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(30) };
 const STEPS: u64 = 3;
@@ -128,49 +131,18 @@ impl Drop for Party {
 }
 
 fn job(suite: SuiteName, train: TrainSpec, keys: &Keys, addresses: &[String; 3]) -> Job {
-    let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
-    let party =
-        |id: Id| Member { address: Some(addresses[id.index()].clone()), ..member(&id.to_string(), &keys.parties[id.index()]) };
-    let columns = ["a", "b"].map(|name| schema::Column::number(name, 3.0, 2.0));
-    let owner = |key: &Identity| Owner {
-        name: "owner".into(),
-        fingerprint: key.fingerprint(),
-        address: None,
-        columns: vec![],
-        label: false,
+    let party = |id: Id| Member {
+        address: Some(addresses[id.index()].clone()),
+        ..job::member(&id.to_string(), &keys.parties[id.index()])
     };
+    let of = job::of("openings", keys, Id::ALL.map(party));
     Job {
-        name: "openings".into(),
-        insecure_masks: false,
-        insecure_accept_wraps: false,
         suite,
-        start: Start::Ready,
-        party: Id::ALL.map(party),
-        owner: keys.owners.iter().map(owner).collect(),
-        model_owner: Some(member("model-owner", &keys.model_owner)),
-        data: schema::Schema {
-            task: schema::Task::Classification,
-            partition: schema::Partition::Horizontal,
-            label: "class".into(),
-            classes: vec!["0".into(), "1".into()],
-            target: None,
-            id: None,
-            join: schema::Join::default(),
-            pad: None,
-            doubles: Default::default(),
-            holdout: 5,
-            seed: 0,
-            clipped: 1.0,
-            columns: columns.into(),
-        },
-        truncation: trefoil_mpc::securenn::Truncation::default(),
-        train: TrainSpec { hidden: vec![4], batch: 8, ..train.clone() },
-        // There are 30 records.
-        open: Opened { least_records: 1, ..Opened::default() },
         // Every second epoch ends in one, so that epochs are done again whose figures are known, too.
         // Where the best epoch is followed a session must go on from it.
         checkpoint: if train.follows_best() { Checkpoint { steps: STEPS } } else { Checkpoint::default() },
-        serve: None,
+        train: TrainSpec { hidden: of.train.hidden.clone(), batch: of.train.batch, ..train },
+        ..of
     }
 }
 

@@ -1,4 +1,4 @@
-//! Parties of two ranks each, as threads of this process: several jobs are in the lanes at a time, an owner may talk to any rank, and questions are spread over the lanes, of which
+//! Parties of several ranks each, as threads of this process: each rank holds a part of the records, several jobs are in the lanes at a time, an owner may talk to any rank, and questions are spread over the lanes, of which
 //! one loses its links meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -15,22 +15,33 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trefoil_client::Patience;
 use trefoil_client::request::{self, Request};
-use trefoil_data::{Source, schema};
-use trefoil_job::service::{Asking, Clients, Limits, Origin};
-use trefoil_job::{Checkpoint, Job, JobHash, Member, Opened, Owner, Serve, Service, Start, SuiteName, sharing};
+use trefoil_client::share::Chunk;
+use trefoil_data::Source;
+use trefoil_data::schema::{Column, Scale};
+use trefoil_job::service::{Asking, Clients, Limits, Origin, Shared};
+use trefoil_job::{Job, JobHash, Member, Serve, Service, SuiteName, fetching, sharing};
 use trefoil_lab::demo::job::Keys;
 use trefoil_mpc::Switch;
 use trefoil_mpc::lanes::Threads;
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
-use trefoil_nn::{Reveal, TrainSpec};
+use trefoil_nn::model::{Column as Prepared, Input};
+use trefoil_nn::{ClassWeighting, Graph, Model, Reveal, TrainSpec};
+use trefoil_ring::Tensor;
 use trefoil_server::config::Config;
 use trefoil_server::record::{State, Status};
 use trefoil_server::{self as server, Event, ServiceStatus, lanes};
 
+#[path = "common/job.rs"]
+mod job;
+
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(20), answer: Duration::from_secs(60) };
+/// Lanes do not divide those of them that are not held out.
+const RECORDS: u64 = 43;
 const LONG: Duration = Duration::from_secs(180);
-const RANKS: usize = 2;
+
+/// Ranks of P0, P1 and P2.
+const TWO: [usize; 3] = [2; 3];
 
 /// A port that nobody uses at any of these hosts, below those that the system gives to callers.
 fn free_port(hosts: &[&str]) -> u16 {
@@ -52,20 +63,21 @@ struct Party {
 }
 
 impl Party {
-    /// Rank 0 listens at the first port, rank 1 at the second, where peers reach it at another host's.
-    fn start(folder: &Path, key: &Identity, ports: [u16; 2], host: &str) -> Party {
+    /// Each rank listens at a port of its own; peers reach all but rank 0 at this host's. `more` is of the configuration.
+    fn start(folder: &Path, key: &Identity, ports: &[u16], host: &str, more: &str) -> Party {
         std::fs::create_dir(folder).unwrap();
         std::fs::write(folder.join("peers.toml"), "").unwrap();
-        let [listen, lane] = ports;
+        let lanes: Vec<String> = ports[1..].iter().map(|port| format!("{host}:{port}")).collect();
         let at = |file: &str| folder.join(file).display().to_string();
         let text = format!(
-            "listen = \"127.0.0.1:{listen}\"\nlanes = [\"{host}:{lane}\"]\nkey = \"none\"\ndata = {:?}\npeers = {:?}\ntimeout = 20\n",
+            "listen = \"127.0.0.1:{}\"\nlanes = {lanes:?}\nkey = \"none\"\ndata = {:?}\npeers = {:?}\ntimeout = 20\n{more}",
+            ports[0],
             at("data"),
             at("peers.toml")
         );
         let config = Config::parse(&text, "party.toml").unwrap();
         let stop: &'static AtomicBool = Box::leak(Box::default());
-        let switches: Vec<_> = Threads::new(RANKS).into_iter().map(|wire| Arc::new(Switch::new(wire))).collect();
+        let switches: Vec<_> = Threads::new(ports.len()).into_iter().map(|wire| Arc::new(Switch::new(wire))).collect();
         let by_lane = Arc::<Mutex<Vec<usize>>>::default();
         let mut ranks = vec![];
         for switch in switches {
@@ -136,23 +148,27 @@ impl Cable {
 struct Three {
     parties: [Party; 3],
     keys: Keys,
-    ports: [[u16; 2]; 3],
-    /// In the way of P1's rank 1.
-    cable: Cable,
+    ports: [Vec<u16>; 3],
+    /// In the way of P1's ranks, but for the first.
+    cables: Vec<Cable>,
     dir: TempDir,
 }
 
 impl Three {
     fn start() -> Three {
+        Three::of(TWO, "")
+    }
+
+    fn of(ranks: [usize; 3], more: &str) -> Three {
         let (dir, keys) = (tempfile::tempdir().unwrap(), Keys::generate(1).unwrap());
-        let ports = Id::ALL.map(|_| [free_port(&["127.0.0.1"]), free_port(&["127.0.0.1", "127.0.0.2"])]);
-        let far = ports[1][1];
-        let cable = Cable::between(format!("127.0.0.2:{far}"), format!("127.0.0.1:{far}"));
+        let ports = ranks.map(|n| (0..n).map(|_| free_port(&["127.0.0.1", "127.0.0.2"])).collect::<Vec<u16>>());
+        let far = |port: &u16| Cable::between(format!("127.0.0.2:{port}"), format!("127.0.0.1:{port}"));
+        let cables = ports[1][1..].iter().map(far).collect();
         let parties = Id::ALL.map(|id| {
             let host = if id == Id::P1 { "127.0.0.2" } else { "127.0.0.1" };
-            Party::start(&dir.path().join(id.to_string()), &keys.parties[id.index()], ports[id.index()], host)
+            Party::start(&dir.path().join(id.to_string()), &keys.parties[id.index()], &ports[id.index()], host, more)
         });
-        let three = Three { parties, keys, ports, cable, dir };
+        let three = Three { parties, keys, ports, cables, dir };
         three.write_records();
         three
     }
@@ -167,48 +183,20 @@ impl Three {
 
     fn write_records(&self) {
         let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, ((i % 7 + i % 5) / 5).min(1));
-        let text = "a,b,class\n".to_owned() + &(0..40).map(row).collect::<String>();
+        let text = "a,b,class\n".to_owned() + &(0..RECORDS).map(row).collect::<String>();
         std::fs::write(self.dir.path().join("records.csv"), text).unwrap();
     }
 
     /// A job as seen by somebody who knows this rank of each party.
     fn job(&self, name: &str, rank: usize, client: &Identity) -> Job {
-        let member = |name: &str, key: &Identity| Member { name: name.into(), fingerprint: key.fingerprint(), address: None };
-        let (name_of_owner, fingerprint) = ("owner".to_owned(), self.keys.owners[0].fingerprint());
-        let owner = Owner { name: name_of_owner, fingerprint, address: None, columns: vec![], label: false };
         Job {
-            name: name.into(),
-            insecure_masks: false,
-            insecure_accept_wraps: false,
-            suite: SuiteName::Masked,
-            start: Start::Ready,
-            party: self.members(rank),
-            owner: vec![owner],
-            model_owner: Some(member("model-owner", &self.keys.model_owner)),
-            data: schema::Schema {
-                task: schema::Task::Classification,
-                partition: schema::Partition::Horizontal,
-                label: "class".into(),
-                classes: vec!["0".into(), "1".into()],
-                target: None,
-                id: None,
-                join: schema::Join::default(),
-                pad: None,
-                doubles: Default::default(),
-                holdout: 5,
-                seed: 0,
-                clipped: 1.0,
-                columns: ["a", "b"].map(|name| schema::Column::number(name, 3.0, 2.0)).into(),
-            },
-            truncation: trefoil_mpc::securenn::Truncation::default(),
             train: TrainSpec { hidden: vec![4], batch: 8, epochs: 3, ..TrainSpec::default() },
-            open: Opened { least_records: 1, ..Opened::default() },
-            checkpoint: Checkpoint::default(),
             serve: Some(Serve {
                 reveal: Reveal::Probabilities,
-                client: Clients::Fixed(vec![member("client", client)]),
+                client: Clients::Fixed(vec![job::member("client", client)]),
                 records: 1_000_000,
             }),
+            ..job::of(name, &self.keys, self.members(rank))
         }
     }
 
@@ -245,6 +233,58 @@ impl Three {
         }
     }
 
+    /// Why it has failed, at each party.
+    fn failed(&self, job: &Job) -> [String; 3] {
+        let until = Instant::now() + LONG;
+        Id::ALL.map(|id| {
+            loop {
+                let all: Vec<Status> = self.call(job, id, &Request::Status { job: Some(job.hash().to_string()) });
+                if let State::Failed { why } = &all[0].state {
+                    return why.clone();
+                }
+                assert!(Instant::now() < until, "{all:?}");
+                thread::sleep(Duration::from_millis(50));
+            }
+        })
+    }
+
+    fn service(&self, job: &Job, rank: usize, model: Origin) -> Service {
+        Service {
+            name: job.name.clone(),
+            model,
+            party: self.members(rank),
+            client: job.serve.clone().unwrap().client,
+            reveal: Reveal::Probabilities,
+            limits: Limits { records_a_question: 8, records_an_hour: 1_000_000, records: 1_000_000 },
+            until: "9999-12-31".into(),
+        }
+    }
+
+    fn approve_service(&self, service: &Service) {
+        self.keys.parties.iter().for_each(|key| drop(service.approve(key, PATIENCE).unwrap()));
+    }
+
+    /// Asks from several connections until another lane has answered, too; how many passes each lane of P0 has done then.
+    fn asked_in_two_lanes(&self, service: &Service, client: &Identity, expected: impl Fn(&Array2<f64>) + Sync) -> Vec<u64> {
+        let (until, over) = (Instant::now() + LONG, AtomicBool::new(false));
+        let x = Array2::from_shape_fn((1, 2), |(_, j)| 0.5 - j as f64);
+        let ask = || {
+            while !over.load(Ordering::Relaxed) {
+                assert!(Instant::now() < until, "one lane alone has answered: {:?}", self.passes(service, Id::P0).passes);
+                match Asking::open(service, client, PATIENCE) {
+                    Ok(mut asking) => (0..8).for_each(|_| expected(&asking.answers(&x).unwrap())),
+                    // The parties have not met yet.
+                    Err(_) => thread::sleep(Duration::from_millis(50)),
+                }
+                if self.passes(service, Id::P0).passes.get(1).is_some_and(|n| *n > 0) {
+                    over.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(ask))));
+        self.passes(service, Id::P0).passes
+    }
+
     fn passes(&self, service: &Service, id: Id) -> ServiceStatus {
         let request = Request::Services { service: Some(service.hash().to_string()) };
         let (address, key) = (&service.addresses()[id.index()], &self.keys.parties[id.index()]);
@@ -270,7 +310,7 @@ fn two_jobs_at_once_and_an_owner_at_another_rank() {
         while party.by_lane.lock().unwrap().len() < 2 && Instant::now() < until {
             thread::sleep(Duration::from_millis(20));
         }
-        assert_eq!(*party.by_lane.lock().unwrap(), [RANKS; 2]);
+        assert_eq!(*party.by_lane.lock().unwrap(), [2; 2]);
     }
     three.parties.into_iter().for_each(Party::stop);
 }
@@ -282,16 +322,7 @@ fn a_suite_without_lanes() {
     let job = Job { suite: SuiteName::Securenn, ..three.job("another suite", 0, &client) };
     three.approve(&job);
     three.share(&job);
-    let until = Instant::now() + LONG;
-    for id in Id::ALL {
-        let why = loop {
-            let all: Vec<Status> = three.call(&job, id, &Request::Status { job: Some(job.hash().to_string()) });
-            if let State::Failed { why } = &all[0].state {
-                break why.clone();
-            }
-            assert!(Instant::now() < until, "{all:?}");
-            thread::sleep(Duration::from_millis(50));
-        };
+    for why in three.failed(&job) {
         assert_eq!(why, "lanes: found 2 with the suite securenn, expected one, or the suite masked");
     }
     three.parties.into_iter().for_each(Party::stop);
@@ -305,17 +336,8 @@ fn questions_are_spread_over_lanes() {
     three.approve(&job);
     three.share(&job);
     three.trained(&[&job]);
-    let service = |rank: usize| Service {
-        name: job.name.clone(),
-        model: Origin::Job(job.hash()),
-        party: three.members(rank),
-        client: job.serve.clone().unwrap().client,
-        reveal: Reveal::Probabilities,
-        limits: Limits { records_a_question: 8, records_an_hour: 1_000_000, records: 1_000_000 },
-        until: "9999-12-31".into(),
-    };
-    let [service, at_rank_1] = [0, 1].map(service);
-    three.keys.parties.iter().for_each(|key| drop(service.approve(key, PATIENCE).unwrap()));
+    let [service, at_rank_1] = [0, 1].map(|rank| three.service(&job, rank, Origin::Job(job.hash())));
+    three.approve_service(&service);
     let x = Array2::from_shape_fn((96, 2), |(i, j)| ((i * 37 + j * 101) % 128) as f64 / 64.0 - 1.0);
     let until = Instant::now() + LONG;
     let mut first = loop {
@@ -344,7 +366,7 @@ fn questions_are_spread_over_lanes() {
                 break;
             }
             if i == 0 && spread() {
-                assert!(three.cable.cut() > 0);
+                assert!(three.cables[0].cut() > 0);
                 cut.store(true, Ordering::Relaxed);
             }
         }
@@ -376,5 +398,129 @@ fn questions_are_spread_over_lanes() {
     assert_eq!(all[2].records, 0);
     println!("{} questions; passes by lane at P0: {:?}", done.load(Ordering::Relaxed), all[0].passes);
     drop(first);
+    three.parties.into_iter().for_each(Party::stop);
+}
+
+/// Each rank holds rows of its own of the records, and the model is the one that one rank trains, bit for bit, also where columns are standardised and classes weighed by
+/// all of them.
+#[test]
+fn the_same_model_whoever_holds_the_records() {
+    let model = |ranks: [usize; 3], secure: bool| {
+        let (three, client) = (Three::of(ranks, "[insecure]\nmask_seed = 5\n"), Identity::generate("client").unwrap());
+        let mut job = Job { insecure_masks: true, ..three.job("held", 0, &client) };
+        if secure {
+            job.data.columns = ["a", "b"].map(|name| Column::secure(name, Scale::Secure, [0.0, 8.0])).into();
+            job.train.class_weights = ClassWeighting::Balanced;
+        }
+        three.approve(&job);
+        let source = Source::of(three.dir.path().join("records.csv"));
+        sharing::share(&job, &three.keys.owners[0], &source, PATIENCE, Some([7; 32]), &mut |_| (), &mut |_| Ok(())).unwrap();
+        three.trained(&[&job]);
+        let params = fetching::fetch_parameters(&job, &three.keys.model_owner, PATIENCE).unwrap();
+        three.parties.into_iter().for_each(Party::stop);
+        params
+    };
+    for secure in [false, true] {
+        let one = model([1; 3], secure);
+        assert!(one.iter().any(|param| param.iter().any(|w| *w != 0.0)));
+        for ranks in [TWO, [4, 5, 4]] {
+            assert!(model(ranks, secure) == one, "{ranks:?} ranks, standardised on shares: {secure}");
+        }
+    }
+}
+
+/// A row that breaks its promise is found by the lane that holds it, and its owner refused by name.
+#[test]
+fn records_are_checked_where_they_are_held() {
+    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let job = three.job("checked", 0, &client);
+    three.approve(&job);
+    // Two features and two classes; the last row's feature is far beyond what the job promises.
+    let row = |i: usize| [if i == 19 { 1 << 40 } else { i as u64 }, 3, (i as u64 + 1) % 2, i as u64 % 2];
+    let x = Tensor::from_shape_vec((20, 4), (0..20).flat_map(row).collect()).unwrap();
+    let mut chunks = Once(
+        [(true, x.clone()), (false, x)]
+            .map(|(test, x)| Chunk { test, x: if test { x.slice_move(s![..4, ..]) } else { x } })
+            .into(),
+    );
+    sharing::send(&job, &three.keys.owners[0], &mut chunks, 4, PATIENCE, None, &|_, _| ()).unwrap();
+    for why in three.failed(&job) {
+        assert!(
+            why.starts_with("the records of owner are refused: values outside of the range")
+                && why.contains("of 128 random sums"),
+            "{why}"
+        );
+    }
+    three.parties.into_iter().for_each(Party::stop);
+}
+
+/// The answer to a question that is asked again and again.
+#[derive(Default)]
+struct Alike(Mutex<Option<Array2<f64>>>);
+
+impl Alike {
+    fn take(&self, answer: &Array2<f64>) {
+        let mut first = self.0.lock().unwrap();
+        let first = first.get_or_insert_with(|| answer.clone());
+        assert!((answer - &*first).iter().all(|d| d.abs() < 2e-3), "{answer} after {first}");
+    }
+}
+
+struct Once(Vec<Chunk>);
+
+impl trefoil_client::share::Source for Once {
+    fn next(&mut self) -> Result<Option<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.pop())
+    }
+}
+
+/// Parties need not have as many ranks as one another: passes go to as many lanes as the smallest of them has.
+#[test]
+fn questions_where_parties_have_other_numbers_of_ranks() {
+    let (three, client) = (Three::of([3, 2, 4], ""), Identity::generate("client").unwrap());
+    let job = three.job("unequal", 0, &client);
+    three.approve(&job);
+    three.share(&job);
+    three.trained(&[&job]);
+    let service = three.service(&job, 0, Origin::Job(job.hash()));
+    three.approve_service(&service);
+    let alike = Alike::default();
+    let passes = three.asked_in_two_lanes(&service, &client, |answer| alike.take(answer));
+    assert!(passes.len() == 2 && passes.iter().all(|n| *n > 0), "{passes:?}");
+    three.parties.into_iter().for_each(Party::stop);
+}
+
+/// A model that its owner shares is answered from in all lanes, with either suite: a pass is one lane's, so nothing is asked of a suite that does not train in lanes.
+#[test]
+fn a_shared_model_in_lanes_with_either_suite() {
+    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let graph = Graph::perceptron(&[2, 4, 2]);
+    let params: Vec<_> =
+        graph.params().unwrap().iter().map(|p| Array2::from_shape_fn(p.shape(), |(i, j)| (i as f64 - j as f64) / 2.0)).collect();
+    let columns = ["a", "b"].map(|name| Prepared::Numbers {
+        name: name.into(),
+        count: 1,
+        subtract: 0.0,
+        divide: 1.0,
+        clip: Some([-8.0, 8.0]),
+        log: false,
+    });
+    let model = Model::new(&graph, &params, "by hand").unwrap().with_classes(&["no".into(), "yes".into()]).unwrap();
+    let model =
+        model.with_input(Input { columns: columns.into(), named: true, missing: vec![], dates: vec![], target: None }).unwrap();
+    let mut answers: Vec<Array2<f64>> = vec![];
+    for suite in [SuiteName::Masked, SuiteName::Securenn] {
+        let owner = job::member("owner of a model", &three.keys.model_owner);
+        let (shared, _) = Shared::of(&model, owner, suite, 3).unwrap();
+        let job = three.job(&format!("shared-{suite}"), 0, &client);
+        let service = three.service(&job, 0, Origin::Shared(Box::new(shared)));
+        three.approve_service(&service);
+        service.share_model(&model, &three.keys.model_owner, PATIENCE).unwrap();
+        let alike = Alike::default();
+        let passes = three.asked_in_two_lanes(&service, &client, |answer| alike.take(answer));
+        assert!(passes.len() == 2 && passes.iter().all(|n| *n > 0), "{suite}: {passes:?}");
+        answers.extend(alike.0.into_inner().unwrap());
+    }
+    assert!((&answers[0] - &answers[1]).iter().all(|d| d.abs() < 5e-3), "{answers:?}");
     three.parties.into_iter().for_each(Party::stop);
 }

@@ -20,6 +20,11 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
+    /// Whether it is of a matrix of so many elements.
+    pub fn has(&self, elements: usize) -> bool {
+        self.0.iter().all(|rows| rows.is_empty() || rows.len() == elements)
+    }
+
     /// These words.
     pub fn new(words: [Vec<u64>; 2]) -> Kept {
         Kept(words.map(Rows::words))
@@ -63,6 +68,23 @@ impl Kept {
             all.0.iter_mut().zip(part.0).for_each(|(rows, more)| rows.extend(more));
         }
         all
+    }
+
+    /// As words for another machine of this party.
+    pub fn pack(&self) -> Vec<u64> {
+        let mut words = vec![];
+        self.0.iter().for_each(|rows| rows.pack(&mut words));
+        words
+    }
+
+    /// The same there. Nothing is shared with what it was packed from.
+    ///
+    /// # Errors
+    /// A text that says what was found and expected.
+    pub fn unpack(mut words: &[u64]) -> Result<Kept, String> {
+        let n = words.len();
+        let kept = Rows::unpack(&mut words).zip(Rows::unpack(&mut words)).filter(|_| words.is_empty());
+        kept.map(|(a, b)| Kept([a, b])).ok_or_else(|| format!("{n} words, expected two matrices"))
     }
 
     /// For the disk: the words of each matrix, eight bytes each, the lowest first.

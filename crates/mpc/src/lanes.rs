@@ -2,7 +2,7 @@
 //!
 //! Rank i of P0, of P1 and of P2 form lane i, a session of three parties with links and keys of its own. The ranks of one party hold the same
 //! party's shares, so what they say to one another is no message between parties: it needs no protocol, and must not leave the party. Rank 0 holds what all
-//! have in common. It gives each rank its rows of a batch; what is summed over a batch comes back to it.
+//! have in common. Each rank holds rows of the records, and gives others those of a batch that are theirs to work on; what is summed over a batch comes back to rank 0.
 //!
 //! [`Ranks`] is what the machines of a cluster have to offer for that. [`Lanes`] makes of it what a training needs, and of a rank that has failed an error
 //! at all others, so that none waits for ever: messages belong to a session, and those of an earlier one are dropped.
@@ -51,6 +51,8 @@ const FAILED: u64 = 2;
 pub(crate) const DISMISS: u64 = 0;
 pub(crate) const STEP: u64 = 1;
 pub(crate) const ANSWER: u64 = 2;
+pub(crate) const HOLD: u64 = 3;
+pub(crate) const BRING: u64 = 4;
 
 /// What the ranks of a party say to one another, session by session.
 pub struct Lanes {

@@ -12,6 +12,7 @@ pub mod and;
 pub mod bit;
 mod deal;
 pub mod drelu;
+mod held;
 mod input;
 pub mod land;
 pub mod lanes;

@@ -173,13 +173,22 @@ impl<P: Protocols> Engine for Secure<P> {
         P::lane(&self.party)
     }
     fn lead(&mut self, step: u64, common: &[&Self::Num], rows: &[&Self::Num]) -> EngineResult<Vec<Self::Num>> {
-        Ok(P::lead(&mut self.party, step, common, rows)?)
+        Ok(self.suite.lead(&mut self.party, step, common, rows)?)
     }
     fn follow(&mut self) -> EngineResult<Option<Told<Self::Num>>> {
-        Ok(P::follow(&mut self.party)?)
+        Ok(self.suite.follow(&mut self.party)?)
     }
     fn below(&mut self, x: Vec<Self::Num>) -> EngineResult<Vec<Self::Num>> {
         Ok(P::below(&mut self.party, x)?)
+    }
+    fn held(&mut self, own: Self::Num, rows: usize) -> Self::Num {
+        self.suite.held(&self.party, own, rows)
+    }
+    fn spread(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        Ok(self.suite.spread(&mut self.party, x)?)
+    }
+    fn here(&mut self, x: &Self::Num) -> EngineResult<Self::Num> {
+        Ok(self.suite.here(&mut self.party, x)?)
     }
     fn whole_batch(&mut self) {
         P::set_apart(&mut self.party, false);

@@ -151,7 +151,9 @@ pub(crate) fn each_chunk<E: Engine, T>(
 ) -> EngineResult<Vec<T>> {
     let (rows, of): (Vec<usize>, _) = ((0..e.shape(&data.x)[0]).collect(), e.lane().of);
     let part = |rows: &[usize]| {
-        let part = data.select(e, rows);
+        let mut part = data.select(e, rows);
+        // Figures are made at lane 0.
+        part.y = e.here(&part.y)?;
         f(e, &part, rows)
     };
     let chunk = (chunk / of).max(1) * of;

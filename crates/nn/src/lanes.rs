@@ -1,7 +1,7 @@
 //! A training in lanes: each batch is split between several engines by rows.
 //!
-//! Lane 0 runs the training as if it were alone: the data, the state, checkpoints and all that is opened are its affair. In each step it gives the other lanes
-//! the parameters, and their rows of the batch. All lanes go forward and back through their rows; what is a sum over the batch, the gradients by parameters, comes
+//! Lane 0 runs the training as if it were alone: the state, checkpoints and all that is opened are its affair. Each lane holds rows of its own of the records; what lane 0 has stands
+//! for all of them. In each step it gives the other lanes the parameters, and says which rows of the batch are whose; lanes that hold others' rows pass them on. All lanes go forward and back through their rows; what is a sum over the batch, the gradients by parameters, comes
 //! together in lane 0 before it is truncated, so it is rounded once. The optimiser works in lane 0 alone.
 //!
 //! Where figures are computed, each lane goes forward through its rows of the records, and lane 0 has all outputs again. What is made of them, and opened, is
@@ -64,7 +64,8 @@ impl Trainer {
     ) -> EngineResult<(E::Num, Vec<E::Num>)> {
         let lane = e.lane();
         if !lane.has_others() || !e.shape(x)[0].is_multiple_of(lane.of) {
-            return self.outputs_here(e, state, x, watched);
+            let x = e.here(x)?;
+            return self.outputs_here(e, state, &x, watched);
         }
         let common: Vec<&E::Num> = state.params.iter().collect();
         let rows = e.lead(if watched { WATCHED } else { OUTPUTS }, &common, &[x])?;
@@ -72,6 +73,15 @@ impl Trainer {
             [x] => self.outputs_of_own_rows(e, state, x, watched),
             _ => Err(EngineError::Shape { what: "rows of a lane", left: [rows.len(), 1], right: [1, 1] }),
         }
+    }
+
+    /// The records at lane 0, where lanes hold them and their columns are to be standardised.
+    pub(crate) fn brought_here<E: Engine>(&self, e: &mut E, data: [&Data<E::Num>; 2]) -> EngineResult<Option<[Data<E::Num>; 2]>> {
+        if self.training().secure.is_empty() || !e.lane().has_others() {
+            return Ok(None);
+        }
+        let mut here = |data: &Data<E::Num>| Ok::<_, EngineError>(Data { x: e.here(&data.x)?, y: data.y.clone() });
+        Ok(Some([here(data[0])?, here(data[1])?]))
     }
 
     fn outputs_here<E: Engine>(

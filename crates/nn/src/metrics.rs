@@ -148,7 +148,8 @@ impl Trainer {
         if asked(&[Metric::R2])
             && let Some(squares) = found.parts.get(&Part::Squares).cloned()
         {
-            found.parts.insert(Part::OverSpread, over_spread(e, &squares, &data.y)?);
+            let y = e.here(&data.y)?;
+            found.parts.insert(Part::OverSpread, over_spread(e, &squares, &y)?);
             if !asked(&[Metric::SquaredError, Metric::Rmse]) {
                 found.parts.remove(&Part::Squares);
             }

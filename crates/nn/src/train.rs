@@ -188,7 +188,10 @@ impl Trainer {
 
     /// The weights of these records, where classes count by the number of theirs.
     pub(crate) fn record_weights<E: Engine>(&self, e: &mut E, data: &Data<E::Num>) -> EngineResult<Option<E::Num>> {
-        let of = |e: &mut E| balanced::of_records(e, &data.y);
+        let of = |e: &mut E| {
+            let labels = e.here(&data.y)?;
+            balanced::of_records(e, &labels)
+        };
         if self.is_balanced() { e.within("class weights", of).map(Some) } else { Ok(None) }
     }
 
@@ -262,7 +265,14 @@ impl Trainer {
     ) -> std::result::Result<State<E::Num>, X> {
         self.fits(e, data, Some(self.training.records.train_rows), "training data")?;
         self.fits(e, test, None, "test data")?;
-        let prepare = |e: &mut E, d: &Data<E::Num>| Ok(Data { x: e.prepare(&d.x)?, y: d.y.clone() });
+        // From here on each lane holds rows of its own.
+        let prepare = |e: &mut E, d: &Data<E::Num>| {
+            let x = e.prepare(&d.x)?;
+            Ok(Data { x: e.spread(&x)?, y: e.spread(&d.y)? })
+        };
+        // Statistics of columns are of all rows, and so are the columns that are standardised by them.
+        let here = self.brought_here(e, [data, test]).map_err(Error::Engine)?;
+        let [data, test] = here.as_ref().map_or([data, test], |both| both.each_ref());
         let computed = self.compute_statistics(e, &mut state, data).map_err(Error::Engine)?;
         let opens = self.training.open;
         let standardised = self.standardise_all(e, &state, [data, test], computed && opens.clipped).map_err(Error::Engine)?;
@@ -282,7 +292,7 @@ impl Trainer {
             Some(_) if e.shape(&test.x)[0] > 0 => Some(e.within("data", |e| prepare(e, test)).map_err(Error::Engine)?),
             _ => None,
         };
-        drop(standardised);
+        drop((standardised, here));
         let weights = self.record_weights(e, &data).map_err(Error::Engine)?;
         let of = |e: &E, rows: &[usize]| weights.as_ref().map(|weights| e.gather(weights, Index::Rows(rows)));
         let Training { spec, records, open, .. } = &self.training;

@@ -5,6 +5,7 @@
 //! the owner has shared again. A party that dies before it has written that down hears it from its peers when they meet again.
 
 use crate::handshake::exchange;
+use crate::lanes::Held;
 use crate::record::Withdrawn;
 use crate::records::Records;
 use crate::server::Here;
@@ -31,8 +32,9 @@ struct Hello {
     common: Vec<Option<String>>,
 }
 
-/// What is still to be checked.
-pub struct Unchecked {
+/// What is still to be checked. Each lane checks the rows that it holds.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Unchecked {
     /// The owners' places in the job.
     owners: Vec<usize>,
     coin: [u8; 32],
@@ -42,7 +44,7 @@ pub struct Unchecked {
 ///
 /// # Errors
 /// Parties of a pair were dealt different things; those of the network.
-pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
+pub(crate) fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
     let record = session.here.record()?;
     let own: BTreeSet<(Fingerprint, String)> =
         record.uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();
@@ -76,17 +78,37 @@ pub fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, unti
 }
 
 impl Unchecked {
-    /// Checks them on shares.
+    /// In one lane: for each of the owners, how many of 64 random sums over its words are not zero.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub(crate) fn violations<S: Suite>(&self, e: &mut S, records: &Records, job: &Job) -> Result<Vec<u64>> {
+        Ok(range::violations(e, &self.coin, self.owners.len(), &records.promised(&self.owners, job)?)?)
+    }
+
+    /// Checks them on shares; other ranks of this party add what their lanes have found.
     ///
     /// # Errors
     /// [`Error::Refused`] naming the owners whose words are not what the job promises; those of the network.
-    pub fn run<S: Suite>(&self, session: &Session<'_>, e: &mut S, records: &Records) -> Result<()> {
+    pub(crate) fn run<S: Suite>(&self, session: &Session<'_>, e: &mut S, records: &Records, lanes: Option<&Held>) -> Result<()> {
         let started = Instant::now();
-        let counts = range::violations(e, &self.coin, self.owners.len(), &records.promised(&self.owners, session)?)?;
+        let mut counts = self.violations(e, records, &session.job)?;
+        let of = lanes.map_or(1, |lanes| lanes.lane().of);
+        for rank in 1..of {
+            let theirs = lanes.map_or(Ok(vec![]), |lanes| lanes.hear(rank))?;
+            if theirs.len() != counts.len() {
+                let why = format!("sent {} counts of violations, expected {}", theirs.len(), counts.len());
+                return Err(Error::Protocol(trefoil_mpc::Error::Lane { rank, why }));
+            }
+            counts.iter_mut().zip(theirs).for_each(|(count, theirs)| *count = count.saturating_add(theirs));
+        }
         let bad = self.owners.iter().zip(&counts).filter(|(_, count)| **count > 0);
         let bad: Vec<(usize, String)> = bad
             .map(|(owner, count)| {
-                (*owner, format!("values outside of the range that the job promises: {count} of 64 random sums are not zero"))
+                (
+                    *owner,
+                    format!("values outside of the range that the job promises: {count} of {} random sums are not zero", 64 * of),
+                )
             })
             .collect();
         if !bad.is_empty() {

@@ -1,6 +1,6 @@
 //! A party on several machines: its ranks, and a session in as many lanes.
 //!
-//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing. Where a session begins, rank 0
+//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing on a disk; in a session each holds its rows of the records. Where a session begins, rank 0
 //! exchanges with both peers where their ranks listen, and tells its own ranks what the session is about. Rank i then finds rank i of both peers, makes
 //! keys of its own with them, and follows rank 0 from step to step, or from pass to pass (`service`).
 //!
@@ -9,30 +9,28 @@
 
 mod door;
 mod relay;
+mod training;
+
+pub(crate) use training::{Held, begin};
 
 use crate::config::Config;
-use crate::handshake::{compare, hello, keys};
-use crate::report::OfRank;
+use crate::handshake::{compare, hello};
 use crate::server::Server;
 use crate::service::{self, Budget};
-use crate::session::Session;
-use crate::witness::{self, Witness};
 use crate::{Error, Result, status};
 use door::{Door, Name};
 use serde::{Deserialize, Serialize};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 use trefoil_client::Address;
-use trefoil_job::compiled::Compiled;
-use trefoil_job::suites::{Chosen, SuiteName, WithSuite};
-use trefoil_job::{Job, JobHash};
-use trefoil_mpc::{Channel, Lanes, Party, Seeds, Switch};
+use trefoil_job::Job;
+use trefoil_job::suites::SuiteName;
+use trefoil_mpc::{Channel, Switch};
 use trefoil_net::identity::{Fingerprint, Identity};
 use trefoil_net::tls::Options;
 use trefoil_net::{Id, Net};
-use trefoil_nn::{Trainer, Training};
 
 /// More ranks are no cluster's.
 pub const MOST: usize = 256;
@@ -57,13 +55,12 @@ pub(crate) fn offered(server: &Server, own: &Address) -> Result<Vec<String>> {
     server.config.lanes_of(&own.address, ranks(server))
 }
 
-/// Whether a job can be trained in this party's lanes.
+/// Whether a job can be trained in this party's lanes, however many of them a session has: that is known once the peers have said how many ranks they have.
 ///
 /// # Errors
 /// What cannot, in one line.
-pub(crate) fn fits(server: &Server, job: &Job, trainer: &Trainer) -> Result<()> {
-    knows_lanes(job.chosen().suite, ranks(server))?;
-    Ok(trainer.fits_lanes(ranks(server))?)
+pub(crate) fn fits(server: &Server, job: &Job) -> Result<()> {
+    knows_lanes(job.chosen().suite, ranks(server))
 }
 
 fn knows_lanes(suite: SuiteName, lanes: usize) -> Result<()> {
@@ -107,61 +104,6 @@ impl Meeting {
         let peers = theirs.into_iter().map(|(id, offered)| (id, offered, addresses[id.index()].fingerprint)).collect();
         Ok(Meeting { session: session.to_owned(), me, lanes, peers })
     }
-}
-
-/// What another rank is told of a training.
-#[derive(Serialize, Deserialize)]
-struct Told {
-    meeting: Meeting,
-    job: JobHash,
-    training: Training,
-    suite: Chosen,
-}
-
-/// The lanes of a session.
-pub(crate) struct Held {
-    lanes: Arc<Mutex<Lanes>>,
-    over: bool,
-}
-
-impl Held {
-    /// The party as lane 0.
-    pub(crate) fn lead(&self, party: Party) -> Party {
-        party.with_lanes(self.lanes.clone())
-    }
-
-    /// The other ranks have taken part in all that there was.
-    pub(crate) fn over(mut self) {
-        self.over = true;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if !self.over {
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).fail("the session is over");
-        }
-    }
-}
-
-/// Rank 0: has the other ranks begin a session, where each party has some. `theirs` is what both peers have [offered].
-///
-/// # Errors
-/// A peer says something that is no address; the training cannot be split so; a rank is gone.
-pub(crate) fn begin(at: &Session<'_>, trainer: &Trainer, session: &str, theirs: Vec<(Id, Vec<String>)>) -> Result<Option<Held>> {
-    let meeting = Meeting::of(at.here, session, at.me, &at.job.addresses(), theirs)?;
-    let n = meeting.lanes;
-    let Some(ranks) = at.here.ranks.as_ref().filter(|_| n > 1) else { return Ok(None) };
-    trainer.fits_lanes(n)?;
-    let told = Told { meeting, job: at.here.hash, training: at.training.clone(), suite: at.job.chosen() };
-    let told = serde_json::to_vec(&told)
-        .map_err(|e| Error::Handshake(format!("a session cannot be told to this party's other ranks: {e}")))?;
-    let channel = ranks.open();
-    (1..n).try_for_each(|rank| say(&channel, rank, &[TRAIN]))?;
-    let held = Held { lanes: Arc::new(Mutex::new(Lanes::new(channel))), over: false };
-    held.lanes.lock().unwrap_or_else(PoisonError::into_inner).begin(&told, n)?;
-    tracing::info!(job = %at.here.hash, "{n} lanes");
-    Ok(Some(held))
 }
 
 /// Says words to a rank of this party.
@@ -298,47 +240,6 @@ impl Rank {
     /// How long peers may take for what comes before a session.
     pub(crate) fn until(&self) -> Instant {
         Instant::now() + self.config.timeout() * 10
-    }
-
-    /// This rank's part of a training.
-    fn train(&self, channel: Channel) {
-        let lanes = Arc::new(Mutex::new(Lanes::new(channel)));
-        if let Err(e) = self.take_part(&lanes) {
-            tracing::warn!(rank = self.number, "{e}");
-            lanes.lock().unwrap_or_else(PoisonError::into_inner).fail(&e.to_string());
-        }
-    }
-
-    fn take_part(&self, lanes: &Arc<Mutex<Lanes>>) -> Result<()> {
-        let told = lanes.lock().unwrap_or_else(PoisonError::into_inner).begun()?;
-        let Told { meeting, job, training, suite } =
-            serde_json::from_slice(&told).map_err(|e| Error::Handshake(format!("rank 0 sent no session: {e}")))?;
-        let mut about = hello(&training);
-        about.extend(hello(suite));
-        about.insert("job".into(), job.to_string().into());
-        let (mut net, seen) = Witness::new(self.meet(&meeting, about)?);
-        let seeds = match self.config.insecure.mask_seed {
-            Some(seed) => Seeds::insecure(meeting.me, seed),
-            None => keys(&mut net, meeting.me, self.until())?,
-        };
-        let trainer = training.trainer()?;
-        let spent = move |p: &Party| serde_json::to_vec(&OfRank::of(p, &witness::so_far(&seen))).unwrap_or_default();
-        let party = Party::new(meeting.me, net, seeds).with_lanes(lanes.clone()).answering(spent);
-        suite.with(Follow { trainer: &trainer, party })
-    }
-}
-
-/// Another lane's part of a training, with whichever engine.
-struct Follow<'a> {
-    trainer: &'a Trainer,
-    party: Party,
-}
-
-impl WithSuite for Follow<'_> {
-    type Out = Result<()>;
-
-    fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
-        Ok(Compiled::follow(&mut engine(self.party), self.trainer)?)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The records of all owners, from the disk into the engine: rows one after the other where each owner has whole records, columns side
 //! by side where owners have columns of the same ones.
+//!
+//! Where the party has several ranks, each holds its block of all rows: rank 0 reads a chunk, passes on what is others', and keeps its own. It never has more than a chunk of what is theirs.
 
+use crate::lanes::Held;
 use crate::record::Record;
 use crate::session::Session;
 use crate::uploads::{ROWS, SUMMARY, path};
@@ -9,7 +12,8 @@ use sha2::{Digest, Sha256};
 use std::time::Instant;
 use trefoil_client::request::{Announcement, Summary};
 use trefoil_data::schema::{Column, Partition, Schema, Task};
-use trefoil_engine::{Format, Index};
+use trefoil_engine::{Format, Index, Lane};
+use trefoil_job::Job;
 use trefoil_mpc::range::{Block, Range};
 use trefoil_mpc::{Kept, Suite};
 use trefoil_net::{Id, wire};
@@ -65,72 +69,165 @@ struct Part {
     rows: [usize; 2],
 }
 
-/// Reads the owners' uploads.
-pub fn load<S: Suite>(session: &Session<'_>) -> Result<Records> {
+/// Reads the owners' uploads, and gives the other ranks of the session's lanes their rows.
+pub fn load<S: Suite>(session: &Session<'_>, lanes: Option<&Held>) -> Result<Records> {
+    let record = session.here.record()?;
+    let (train, test) = rows(&record)?;
+    let mut reading = Reading { session, lanes, all: [train, test], from: [0; 2] };
     let mut records = Records { owners: vec![], common: vec![], bytes: 0, started: Instant::now() };
     for owner in 0..session.job.owner.len() {
-        let part = read::<S>(session, owner, &mut records)?;
+        if session.job.data.partition == Partition::Vertical {
+            reading.from = [0; 2];
+        }
+        let part = reading.read::<S>(owner, &mut records)?;
         records.owners.push(part);
     }
+    lanes.map_or(Ok(()), |lanes| lanes.tell_all(&[]))?;
     Ok(records)
 }
 
-fn read<S: Suite>(session: &Session<'_>, owner: usize, records: &mut Records) -> Result<Part> {
-    let (here, job) = (session.here, &session.job);
-    let path = path(here, job.owner[owner].fingerprint);
-    let (features, labels) = job.widths(owner);
-    let width = features + labels;
-    let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
-    let committed = here.record()?.uploads.get(&job.owner[owner].fingerprint).cloned();
-    let committed = committed.ok_or_else(|| bad("none".into()))?;
-    let (mut part, mut digest) = (Part::default(), Sha256::new());
-    let mut common: [Option<Sha256>; 3] = Default::default();
-    let mut reader = sealed::Reader::open(&path, &here.key)?;
-    let named = |a: Announcement| a.job == here.hash && a.upload == committed.upload;
-    if !serde_json::from_slice(reader.about()).is_ok_and(named) {
-        return Err(bad("another upload".into()));
-    }
-    while let Some(record) = reader.next()? {
-        let frame = match record.split_first() {
-            Some((&ROWS, frame)) => {
-                digest.update(frame);
-                wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?
+/// Reading, of one owner after the other.
+struct Reading<'a> {
+    session: &'a Session<'a>,
+    lanes: Option<&'a Held>,
+    /// Records to train on and held out, of all owners together.
+    all: [usize; 2],
+    /// Where the next ones are among them.
+    from: [usize; 2],
+}
+
+impl Reading<'_> {
+    fn read<S: Suite>(&mut self, owner: usize, records: &mut Records) -> Result<Part> {
+        let Session { here, job, me, .. } = self.session;
+        let path = path(here, job.owner[owner].fingerprint);
+        let (features, labels) = job.widths(owner);
+        let width = features + labels;
+        let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
+        let committed = here.record()?.uploads.get(&job.owner[owner].fingerprint).cloned();
+        let committed = committed.ok_or_else(|| bad("none".into()))?;
+        let (mut part, mut digest) = (Part::default(), Sha256::new());
+        let mut common: [Option<Sha256>; 3] = Default::default();
+        let mut reader = sealed::Reader::open(&path, &here.key)?;
+        let named = |a: Announcement| a.job == here.hash && a.upload == committed.upload;
+        if !serde_json::from_slice(reader.about()).is_ok_and(named) {
+            return Err(bad("another upload".into()));
+        }
+        while let Some(record) = reader.next()? {
+            let frame = match record.split_first() {
+                Some((&ROWS, frame)) => {
+                    digest.update(frame);
+                    wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?
+                }
+                Some((&SUMMARY, _)) => continue,
+                _ => return Err(bad("an unknown record".into())),
+            };
+            records.bytes += frame.payload() as u64;
+            let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
+            let kept = S::accept(*me, rows * width, &frame.parts).map_err(bad)?;
+            // A seed says nothing of how many rows it is expanded for: chunks that were cut differently would be other masks from the same seeds.
+            let cut = [kind as u64, rows as u64].map(u64::to_le_bytes).concat();
+            for (all, hash) in common.iter_mut().zip(S::common(*me, &frame.parts)) {
+                if let Some(hash) = hash {
+                    let all = all.get_or_insert_default();
+                    all.update(&cut);
+                    all.update(hash);
+                }
             }
-            Some((&SUMMARY, _)) => continue,
-            _ => return Err(bad("an unknown record".into())),
+            self.place(owner, kind, rows, kept, (features, width), &mut part)?;
+        }
+        if hex::encode(digest.finalize()) != committed.sha256 {
+            return Err(bad("other chunks".into()));
+        }
+        records.common.push(common.map(|hash| hash.map(|h| hex::encode(h.finalize()))));
+        Ok(part)
+    }
+
+    /// A chunk goes to the ranks that hold its rows.
+    fn place(
+        &mut self,
+        owner: usize,
+        kind: usize,
+        rows: usize,
+        kept: Kept,
+        widths: (usize, usize),
+        part: &mut Part,
+    ) -> Result<()> {
+        let first = self.from[kind];
+        self.from[kind] += rows;
+        let Some(lanes) = self.lanes else {
+            part.take(kind, rows, &kept, widths);
+            return Ok(());
         };
-        records.bytes += frame.payload() as u64;
-        let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
-        let kept = S::accept(session.me, rows * width, &frame.parts).map_err(bad)?;
-        // A seed says nothing of how many rows it is expanded for: chunks that were cut differently would be other masks from the same seeds.
-        let cut = [kind as u64, rows as u64].map(u64::to_le_bytes).concat();
-        for (all, hash) in common.iter_mut().zip(S::common(session.me, &frame.parts)) {
-            if let Some(hash) = hash {
-                let all = all.get_or_insert_default();
-                all.update(&cut);
-                all.update(hash);
+        let of = lanes.lane().of;
+        for rank in 0..of {
+            let block = Lane { rank, of }.block(self.all[kind]);
+            let (start, end) = (block.start.max(first), block.end.min(first + rows));
+            if start >= end {
+                continue;
+            }
+            let packed = kept.rows(widths.1, start - first..end - first).pack();
+            match rank {
+                // A copy: the chunk does not stay for a few rows of it.
+                0 => part.take(kind, end - start, &unpacked(0, &packed)?, widths),
+                _ => {
+                    let head = [owner, kind, end - start].map(|n| n as u64);
+                    lanes.tell(rank, [&head[..], &packed].concat())?;
+                }
             }
         }
-        part.rows[kind] += rows;
-        part.x[kind].extend_columns(&kept, width, 0..features);
-        part.y[kind].extend_columns(&kept, width, features..width);
+        Ok(())
     }
-    if hex::encode(digest.finalize()) != committed.sha256 {
-        return Err(bad("other chunks".into()));
+}
+
+/// Another rank: the rows that it holds, as rank 0 passes them on.
+pub(crate) fn passed_on(job: &Job, mut next: impl FnMut() -> Result<Vec<u64>>) -> Result<Records> {
+    let mut owners: Vec<Part> = job.owner.iter().map(|_| Part::default()).collect();
+    loop {
+        let words = next()?;
+        if words.is_empty() {
+            return Ok(Records { owners, common: vec![], bytes: 0, started: Instant::now() });
+        }
+        let (owner, kind, rows, packed) = match &words[..] {
+            [owner, kind @ 0..=1, rows, packed @ ..] => (*owner as usize, *kind as usize, *rows as usize, packed),
+            _ => return Err(not_records(0)),
+        };
+        let part = owners.get_mut(owner).ok_or_else(|| not_records(0))?;
+        let (features, labels) = job.widths(owner);
+        let kept = unpacked(0, packed)?;
+        let most = rows.checked_mul(features + labels).ok_or_else(|| not_records(0))?;
+        if !kept.has(most) {
+            return Err(not_records(0));
+        }
+        part.take(kind, rows, &kept, (features, features + labels));
     }
-    records.common.push(common.map(|hash| hash.map(|h| hex::encode(h.finalize()))));
-    Ok(part)
+}
+
+fn unpacked(rank: usize, words: &[u64]) -> Result<Kept> {
+    Kept::unpack(words).map_err(|_| not_records(rank))
+}
+
+fn not_records(rank: usize) -> Error {
+    Error::Protocol(trefoil_mpc::Error::Lane { rank, why: "sent something else than records".into() })
+}
+
+impl Part {
+    /// These rows, of features and all columns in a row.
+    fn take(&mut self, kind: usize, rows: usize, kept: &Kept, (features, width): (usize, usize)) {
+        self.rows[kind] += rows;
+        self.x[kind].extend_columns(kept, width, 0..features);
+        self.y[kind].extend_columns(kept, width, features..width);
+    }
 }
 
 impl Records {
     /// The matrices of these owners, with what the job promises of them: of features that promise alike together. Owners are told by their place.
-    pub fn promised(&self, owners: &[usize], session: &Session<'_>) -> Result<Vec<Block>> {
-        let schema = &session.job.data;
+    pub fn promised(&self, owners: &[usize], job: &Job) -> Result<Vec<Block>> {
+        let schema = &job.data;
         let of_classes = schema.task == Task::Classification;
         let mut all = vec![];
         for (owner, place) in owners.iter().enumerate() {
-            let (part, (features, labels)) = (&self.owners[*place], session.job.widths(*place));
-            let (alike, gaps) = alike(schema, &session.job.holding(*place).0)?;
+            let (part, (features, labels)) = (&self.owners[*place], job.widths(*place));
+            let (alike, gaps) = alike(schema, &job.holding(*place).0)?;
             for kind in [0, 1] {
                 let mut add = |columns, range, one_hot, kept| {
                     all.push(Block { owner, shape: [part.rows[kind], columns], range, one_hot, kept });
@@ -150,35 +247,37 @@ impl Records {
         Ok(all)
     }
 
-    /// Records to train on and held out, as the engine has them.
-    pub fn join<S: Suite>(&mut self, e: &S, session: &Session<'_>) -> Result<[Data<S::Num>; 2]> {
+    /// Records to train on and held out, as the engine has them; there are so many at all ranks together.
+    pub fn join<S: Suite>(&mut self, e: &mut S, job: &Job, rows: [usize; 2]) -> Result<[Data<S::Num>; 2]> {
         let mut of = |kind: usize| -> Result<Data<S::Num>> {
-            match session.job.data.partition {
-                Partition::Horizontal => Ok(self.below(e, session, kind)),
-                Partition::Vertical => self.beside(e, session, kind),
+            match job.data.partition {
+                Partition::Horizontal => Ok(self.below(e, job, kind)),
+                Partition::Vertical => self.beside(e, job, kind),
             }
         };
         let mut data = [of(0)?, of(1)?];
         // Owners hand in a column for each class; a network with one output learns one of them.
-        if let Some(class) = session.job.outputs().column() {
+        if let Some(class) = job.outputs().column() {
             data.iter_mut().for_each(|part| part.y = e.gather(&part.y, Index::Cols(&[class])));
         }
-        Ok(data)
+        let [train, test] = data;
+        let mut held = |Data { x, y }: Data<S::Num>, rows| Data { x: e.held(x, rows), y: e.held(y, rows) };
+        Ok([held(train, rows[0]), held(test, rows[1])])
     }
 
-    fn below<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Data<S::Num> {
+    fn below<S: Suite>(&mut self, e: &S, job: &Job, kind: usize) -> Data<S::Num> {
         let rows = self.owners.iter().map(|p| p.rows[kind]).sum();
         let mut all = |pick: fn(&mut Part) -> &mut [Kept; 2], cols: usize, format: Format| {
             let parts = self.owners.iter_mut().map(|part| std::mem::take(&mut pick(part)[kind]));
             e.input([rows, cols], format, Kept::below(parts))
         };
-        let (x, y) = formats(session);
-        let data = &session.job.data;
+        let (x, y) = formats(job);
+        let data = &job.data;
         Data { x: all(|p| &mut p.x, data.handed_in(), x), y: all(|p| &mut p.y, data.outputs(), y) }
     }
 
-    fn beside<S: Suite>(&mut self, e: &S, session: &Session<'_>, kind: usize) -> Result<Data<S::Num>> {
-        let (job, (fx, fy)) = (&session.job, formats(session));
+    fn beside<S: Suite>(&mut self, e: &S, job: &Job, kind: usize) -> Result<Data<S::Num>> {
+        let (fx, fy) = formats(job);
         let (mut xs, mut y, mut places) = (vec![], None, vec![]);
         for (owner, part) in self.owners.iter_mut().enumerate() {
             let (features, labels) = job.widths(owner);
@@ -234,7 +333,7 @@ fn alike(schema: &Schema, columns: &[String]) -> Result<Alike> {
 }
 
 /// Of features and of labels.
-fn formats(session: &Session<'_>) -> (Format, Format) {
+fn formats(job: &Job) -> (Format, Format) {
     let format = |(frac, bits)| Format { frac, bits };
-    (format(session.job.data.shared()), format(session.job.data.label_format()))
+    (format(job.data.shared()), format(job.data.label_format()))
 }

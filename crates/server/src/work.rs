@@ -37,7 +37,7 @@ pub fn run(here: &Here) -> Result<()> {
         tracing::warn!(job = %here.hash, "{line}");
     }
     let trainer = start_model::begin(here, &job, training.trainer()?)?;
-    lanes::fits(here, &job, &trainer)?;
+    lanes::fits(here, &job)?;
     here.update(|r| r.steps = trainer.total_steps())?;
     let net = match links::gather(here, &job.addresses(), me)? {
         links::Gathered::Net(net) => *net,
@@ -124,13 +124,18 @@ impl Session<'_> {
         let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
         heads::note(self, &start.session, "start", told.collect())?;
         let closed = self.agree_on_openings(&own, &theirs, trainer.training().spec.epochs)?;
-        let mut data = records::load::<S>(self)?;
+        // Before the records: each lane holds rows of its own.
+        let offered = theirs.into_iter().map(|(id, standing)| (id, standing.lanes)).collect();
+        let lanes = lanes::begin(self, trainer, &start.session, offered)?;
+        let mut data = records::load::<S>(self, lanes.as_ref())?;
         let mut net: Box<dyn Net> = Box::new(net);
-        if let Some(unchecked) = checks::prepare(self, &mut net, &data, until)? {
+        let unchecked = checks::prepare(self, &mut net, &data, until)?;
+        lanes.as_ref().map_or(Ok(()), |lanes| lanes.tell_unchecked(unchecked.as_ref()))?;
+        if let Some(unchecked) = unchecked {
             // Keys of its own, so that what is drawn for the training does not depend on whether there was a check.
             let seeds = self.seeds(&mut net, |seed| !seed, until)?;
             let mut e = engine(Party::new(me, net, seeds));
-            unchecked.run(self, &mut e, &data)?;
+            unchecked.run(self, &mut e, &data, lanes.as_ref())?;
             net = e.into_party().into_net();
         }
         let seeds = self.seeds(&mut net, |seed| seed, until)?;
@@ -145,14 +150,13 @@ impl Session<'_> {
         tracing::info!(job = %self.here.hash, "session {} from step {}", &start.session[..12], start.step);
         here.say(Event::Connected);
         let from_owners = data.bytes;
-        let lanes =
-            lanes::begin(self, trainer, session, theirs.into_iter().map(|(id, standing)| (id, standing.lanes)).collect())?;
         let party = Party::new(me, net, seeds);
         let mut e = engine(match &lanes {
             Some(lanes) => lanes.lead(party),
             None => party,
         });
-        let [train, test] = data.join(&e, self)?;
+        let rows = &self.training.records;
+        let [train, test] = data.join(&mut e, &self.job, [rows.train_rows, rows.test_rows])?;
         here.say(Event::Shared { rows: self.training.records.train_rows, seconds: data.started.elapsed().as_secs_f64() });
         let (state, checked) = checkpoint::load(self, &e, trainer, &start)?;
         let name = start.session.clone();

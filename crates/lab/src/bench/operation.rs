@@ -253,7 +253,8 @@ fn train<E: Compiled>(e: &mut E, training: &Training, each: Each<'_, E>) -> Resu
     let (inputs, classes) = (trainer.network().width(), trainer.network().outputs());
     let labels = Array2::from_shape_fn((rows, classes), |(i, j)| f64::from(u8::from(i % classes == j)));
     let x = secret(e, &images(rows, inputs), Format::new(8, 0))?;
-    let data = Data { x: e.prepare(&x)?, y: secret(e, &labels, LABEL)? };
+    let (x, y) = (e.prepare(&x)?, secret(e, &labels, LABEL)?);
+    let data = Data { x: e.spread(&x)?, y: e.spread(&y)? };
     let mut state = e.initial(&trainer)?;
     laps(e, each, |e, i| e.step(&trainer, &mut state, &data, i - 1))
 }

@@ -67,7 +67,7 @@ pub struct Scaled {
     pub other_lanes: Option<Spent>,
     /// Payload of all lanes, on all links between parties.
     pub bytes_total: u64,
-    /// What rank 0 sends inside its party: along the tree to each of at most two ranks, and to each other rank its rows.
+    /// What rank 0 sends inside its party: along the tree to each of at most two ranks, and rows that it holds to those that work on them.
     pub bytes_inside_down: u64,
     /// What each rank sends up the tree.
     pub bytes_inside_up: u64,
@@ -106,7 +106,7 @@ fn step(trainer: &Trainer, suite: Chosen, of: usize, wires: Wires, work: Work) -
         bytes_total: lane_0.bytes_total + others,
         lane_0,
         other_lanes: other,
-        bytes_inside_down: 8 * (spread.words * (of as u64 - 1).min(2) + rows.words * (of as u64 - 1)),
+        bytes_inside_down: 8 * (spread.words * (of as u64 - 1).min(2) + rows.words),
         bytes_inside_up: 8 * summed.words,
     })
 }

@@ -3,16 +3,17 @@
 //! No protocol: a rank gives another what its own party holds. Linear operations act on each part of a share alike, so the sum over ranks of a matrix's shares is the
 //! shares of the sum.
 
+use super::held::{Asked, pass};
 use super::matrix::{elements, tensor};
 use super::share::Share;
-use crate::lanes::{ANSWER, DISMISS, STEP, of_another_length};
+use crate::lanes::{ANSWER, BRING, DISMISS, HOLD, STEP, of_another_length};
 use crate::secure::Num;
 use crate::{Error, Party, Result};
 use trefoil_engine::{Format, Index, Lane, Told};
 
 /// Numbers that say what the words behind them are: before each matrix, and before a step.
 pub(super) const HEAD: usize = 6;
-pub(super) const BEFORE_STEP: usize = 5;
+pub(super) const BEFORE_STEP: usize = 6;
 /// And before what lane 0 alone has made.
 pub(super) const PLACE: usize = 2;
 
@@ -20,7 +21,7 @@ pub(super) const PLACE: usize = 2;
 const NARROW: u64 = 1 << 4;
 
 /// A matrix with its format as words: what it is, then m, both masks and e, as far as this party has them.
-fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
+pub(super) fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
     let lift = share.pending();
     let parts = [share.m(), share.mask(0), share.mask(1), share.own()];
     let narrow = if share.narrow_bits().is_some() { NARROW } else { 0 };
@@ -31,7 +32,7 @@ fn pack(Num { share, format }: &Num<Share>, out: &mut Vec<u64>) {
 }
 
 /// The first matrix of `words`, which go on behind it.
-fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
+pub(super) fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
     let short = |found: usize, expected: usize| of_another_length(0, found, expected);
     let (head, rest) = words.split_first_chunk::<HEAD>().ok_or_else(|| short(words.len(), HEAD))?;
     let [rows, columns, frac, bits, present, f] = *head;
@@ -56,54 +57,83 @@ fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
     Ok(Num::new(share, Format { frac: frac as u8, bits: bits as u8 }))
 }
 
-/// Lane 0: sends each other lane all of `common` and its rows of `rows`; its own rows.
+/// Lane 0: sends each other lane all of `common` and its rows of `rows`; its own rows. Rows that ranks [hold](super::held) go from the one to the other.
 ///
 /// # Errors
 /// A rank is gone.
-pub fn lead(p: &mut Party, step: u64, common: &[&Num<Share>], rows: &[&Num<Share>]) -> Result<Vec<Num<Share>>> {
+pub fn lead(
+    p: &mut Party,
+    held: &[Num<Share>],
+    step: u64,
+    common: &[&Num<Share>],
+    rows: &[&Num<Share>],
+) -> Result<Vec<Num<Share>>> {
     let lane = p.lane();
     let place = p.place();
     let part = |x: &Num<Share>, rank: usize| {
         let rows: Vec<usize> = Lane { rank, ..lane }.rows(x.share.shape[0]).collect();
         Num::new(x.share.gather(Index::Rows(&rows)), x.format)
     };
+    let asked: Vec<Option<Asked>> = rows.iter().map(|x| x.share.is_elsewhere().map(Asked::of)).collect();
+    let mut passed = vec![];
     if let Some(mut lanes) = p.lanes() {
-        let mut all = vec![STEP, step, place[0], place[1], common.len() as u64];
+        let mut all = vec![STEP, step, place[0], place[1], common.len() as u64, rows.len() as u64];
+        asked.iter().for_each(|asked| Asked::pack(asked.as_ref(), &mut all));
         common.iter().for_each(|x| pack(x, &mut all));
         lanes.spread(all)?;
+        let kept: Vec<&Num<Share>> = rows.iter().zip(&asked).filter(|(_, asked)| asked.is_none()).map(|(x, _)| *x).collect();
         for rank in 1..lane.of {
             let mut own = vec![];
-            rows.iter().for_each(|x| pack(&part(x, rank), &mut own));
-            lanes.give(rank, own)?;
+            kept.iter().for_each(|x| pack(&part(x, rank), &mut own));
+            if !kept.is_empty() {
+                lanes.give(rank, own)?;
+            }
         }
+        passed = pass(&mut lanes, p.id, held, &asked.iter().flatten().collect::<Vec<_>>(), lane.of)?;
     }
     p.set_apart(true);
-    Ok(rows.iter().map(|x| part(x, 0)).collect())
+    let mut passed = passed.into_iter();
+    Ok(rows.iter().zip(asked).map(|(x, asked)| asked.and_then(|_| passed.next()).unwrap_or_else(|| part(x, 0))).collect())
 }
 
-/// Another lane: what lane 0 has it do.
+/// Another lane: what lane 0 has it do. What is only to be held or brought to lane 0 is done at once.
 ///
 /// # Errors
 /// A rank is gone, or says something else.
-pub fn follow(p: &mut Party) -> Result<Option<Told<Num<Share>>>> {
+pub fn follow(p: &mut Party, held: &mut Vec<Num<Share>>) -> Result<Option<Told<Num<Share>>>> {
     let Some(mut lanes) = p.lanes() else { return Ok(None) };
-    let mut all = lanes.spread(vec![])?;
-    while all[..] == [ANSWER] {
-        lanes.answer(&p.answer())?;
-        all = lanes.spread(vec![])?;
-    }
-    let (step, place, number, mut words) = match &all[..] {
-        [STEP, step, a, b, n, words @ ..] => (*step, [*a, *b], *n, words),
+    let of = lanes.lane().of;
+    let all = loop {
+        let all = lanes.spread(vec![])?;
+        match &all[..] {
+            [ANSWER] => lanes.answer(&p.answer())?,
+            [HOLD] => held.push(unpack(&mut &lanes.take(0)?[..])?),
+            [BRING, words @ ..] => {
+                let asked = Asked::unpack(&mut &words[..], held)?;
+                pass(&mut lanes, p.id, held, &asked.iter().collect::<Vec<_>>(), 1)?;
+            }
+            _ => break all,
+        }
+    };
+    let (step, place, [common, rows], mut words) = match &all[..] {
+        [STEP, step, a, b, common, rows, words @ ..] => (*step, [*a, *b], [*common, *rows], words),
         [DISMISS] => return Ok(None),
         _ => return Err(Error::Lane { rank: 0, why: "sent something else than a step".into() }),
     };
-    let common = (0..number).map(|_| unpack(&mut words)).collect::<Result<Vec<_>>>()?;
-    let own = lanes.take(0)?;
-    let (mut words, mut rows) = (&own[..], vec![]);
-    while !words.is_empty() {
-        rows.push(unpack(&mut words)?);
+    let asked = (0..rows).map(|_| Asked::unpack(&mut words, held)).collect::<Result<Vec<_>>>()?;
+    let common = (0..common).map(|_| unpack(&mut words)).collect::<Result<Vec<_>>>()?;
+    let mut given = vec![];
+    if asked.iter().any(Option::is_none) {
+        let own = lanes.take(0)?;
+        let mut words = &own[..];
+        while !words.is_empty() {
+            given.push(unpack(&mut words)?);
+        }
     }
+    let passed = pass(&mut lanes, p.id, held, &asked.iter().flatten().collect::<Vec<_>>(), of)?;
     drop(lanes);
+    let (mut given, mut passed) = (given.into_iter(), passed.into_iter());
+    let rows = asked.iter().filter_map(|asked| if asked.is_some() { passed.next() } else { given.next() }).collect();
     p.go_to(place);
     p.set_apart(true);
     Ok(Some(Told { step, common, rows }))

@@ -1,6 +1,7 @@
 //! What the protocols of this suite take, without values ([`crate::plan`]). It reads as suite.rs does: where that calls a protocol, this books
 //! the protocol's `cost`. What is kept of a share is what decides whether something is paid: its lift, and whether a bit's mask was dealt.
 
+use super::held::Asked;
 use super::suite::Riders as Suite;
 use super::{and, drelu, lanes, lift, product, select, share, softmax, truncate};
 use crate::plan::held::{Bytes, Held};
@@ -9,6 +10,7 @@ use crate::secure::{Factors, Num, Protocols, Secure, Shares};
 use crate::{Price, Result};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use trefoil_engine::{Format, Index, Lane, Result as EngineResult};
 use trefoil_ring::Tensor;
 
@@ -48,8 +50,23 @@ pub struct Planned {
     lift: Option<Rc<Lift>>,
     /// Whether the lift is that of a share with the same elements in other places.
     turned: bool,
+    /// Where ranks of a party hold its rows.
+    elsewhere: Option<Elsewhere>,
     /// Clones have it in common.
     _held: Rc<Bytes>,
+}
+
+/// As in share.rs: how many rows there are, and which of them, or all.
+#[derive(Clone)]
+struct Elsewhere {
+    of: usize,
+    rows: Option<Arc<[usize]>>,
+}
+
+impl Elsewhere {
+    fn asked(&self) -> Asked {
+        Asked::of(&share::Elsewhere { number: 0, of: self.of, rows: self.rows.clone() })
+    }
 }
 
 /// As in share.rs: how many bits are open, and whether m has been made whole; clones of a share have it in common.
@@ -75,7 +92,11 @@ impl Planned {
         let elements = shape[0] * shape[1];
         let held = || RefCell::new(vec![Bytes::of(elements, if narrow { NOTHING } else { LIFT })]);
         let lift = f.filter(|f| *f > 0).map(|f| Rc::new(Lift { f, narrow, whole: Cell::new(false), held: held() }));
-        Planned { shape, lift, turned: false, _held: Rc::new(Bytes::of(elements, SHARE)) }
+        Planned { shape, lift, turned: false, elsewhere: None, _held: Rc::new(Bytes::of(elements, SHARE)) }
+    }
+    /// With nothing of it here.
+    fn unheld(shape: [usize; 2]) -> Planned {
+        Planned { shape, lift: None, turned: false, elsewhere: None, _held: Rc::new(Bytes::of(0, SHARE)) }
     }
     fn is_narrow(&self) -> bool {
         self.pending().is_some_and(|lift| lift.narrow)
@@ -108,7 +129,7 @@ impl Blank for Planned {
         Planned::new(shape, None)
     }
     fn dealt(shape: [usize; 2]) -> Planned {
-        Planned { shape, lift: None, turned: false, _held: Rc::new(Bytes::of(shape[0] * shape[1], DEALT)) }
+        Planned { shape, lift: None, turned: false, elsewhere: None, _held: Rc::new(Bytes::of(shape[0] * shape[1], DEALT)) }
     }
 }
 
@@ -123,6 +144,11 @@ impl Shares for Planned {
         Planned::of(self.shape, &[self, y])
     }
     fn gather(&self, index: Index<'_>) -> Planned {
+        if let (Some(Elsewhere { of, rows }), Index::Rows(places)) = (&self.elsewhere, index) {
+            let place = |row: &usize| rows.as_ref().map_or(*row, |rows| rows[*row]);
+            let rows = Some(places.iter().map(place).collect());
+            return Planned { elsewhere: Some(Elsewhere { of: *of, rows }), ..Planned::unheld(index.shape(self.shape)) };
+        }
         let out = Planned::of(index.shape(self.shape), &[self]);
         // As many elements have the lift in common.
         let same = matches!(index, Index::Blocks { .. }) && out.count() == self.count() && !self.turned;
@@ -257,16 +283,60 @@ impl Protocols for Riders {
     fn lane(books: &Books) -> Lane {
         books.lane()
     }
-    fn lead(books: &mut Books, _: u64, common: &[&Num<Planned>], rows: &[&Num<Planned>]) -> Result<Vec<Num<Planned>>> {
-        let lane = books.lane();
-        let own =
-            |x: &&Num<Planned>| Num::new(x.share.gather(Index::Rows(&lane.rows(x.share.shape[0]).collect::<Vec<_>>())), x.format);
-        let rows: Vec<Num<Planned>> = rows.iter().map(own).collect();
+    /// What a rank sends to single others: rows that are theirs to work on.
+    fn lead(&mut self, books: &mut Books, _: u64, common: &[&Num<Planned>], rows: &[&Num<Planned>]) -> Result<Vec<Num<Planned>>> {
+        let Lane { rank, of } = books.lane();
         let words = |x: &Num<Planned>| lanes::HEAD + x.share.words();
-        books.inside.spread += Said::once(lanes::BEFORE_STEP + common.iter().map(|x| words(x)).sum::<usize>());
-        books.inside.rows += Said::once(rows.iter().map(words).sum());
+        let asked: Vec<_> = rows.iter().map(|x| x.share.elsewhere.as_ref().map(|rows| (rows.asked(), x.share.shape))).collect();
+        let told: usize = asked.iter().map(|asked| Asked::words(asked.as_ref().map(|(_, [rows, _])| *rows))).sum();
+        books.inside.spread += Said::once(lanes::BEFORE_STEP + told + common.iter().map(|x| words(x)).sum::<usize>());
+        let own = |(x, asked): (&&Num<Planned>, &Option<_>)| {
+            let rows: Vec<usize> = books.lane().rows(x.share.shape[0]).collect();
+            let share = match asked {
+                Some(_) => Planned::blank([rows.len(), x.share.shape[1]]),
+                None => x.share.gather(Index::Rows(&rows)),
+            };
+            Num::new(share, x.format)
+        };
+        let own: Vec<Num<Planned>> = rows.iter().zip(&asked).map(own).collect();
+        let given: usize = own.iter().zip(&asked).filter(|(_, asked)| asked.is_none()).map(|(x, _)| words(x)).sum();
+        for to in (0..of).filter(|to| *to != rank) {
+            if rank == 0 && given > 0 {
+                books.inside.rows += Said::once(given);
+            }
+            let passed = asked.iter().flatten().map(|(asked, [_, columns])| asked.passed(of, of, rank, to) * columns);
+            if let passed @ 1.. = passed.sum::<usize>() {
+                books.inside.rows += Said::once(lanes::HEAD * asked.iter().flatten().count() + 2 * passed);
+            }
+        }
         books.set_apart(true);
-        Ok(rows)
+        Ok(own)
+    }
+    fn held(&mut self, _: &Books, own: Num<Planned>, rows: usize) -> Num<Planned> {
+        let shape = [rows, own.share.shape[1]];
+        let share = Planned { elsewhere: Some(Elsewhere { of: rows, rows: None }), ..Planned::unheld(shape) };
+        Num::new(Planned { _held: own.share._held, ..share }, own.format)
+    }
+    /// It is dealt in blocks, and stays so.
+    fn spread(&mut self, books: &mut Books, x: &Num<Planned>) -> Result<Num<Planned>> {
+        if !books.lane().has_others() || x.share.elsewhere.is_some() {
+            return Ok(x.clone());
+        }
+        let [rows, columns] = x.share.shape;
+        let own = Planned::dealt([books.lane().block(rows).len(), columns]);
+        Ok(self.held(books, Num::new(own, x.format), rows))
+    }
+    fn here(&mut self, books: &mut Books, x: &Num<Planned>) -> Result<Num<Planned>> {
+        let Some(elsewhere) = &x.share.elsewhere else { return Ok(x.clone()) };
+        let (Lane { rank, of }, columns) = (books.lane(), x.share.shape[1]);
+        for asked in elsewhere.asked().at_once(columns) {
+            books.inside.spread += Said::once(1 + Asked::words(Some(asked.len())));
+            match asked.passed(of, 1, rank, 0) * columns {
+                passed @ 1.. if rank > 0 => books.inside.rows += Said::once(lanes::HEAD + 2 * passed),
+                _ => {}
+            }
+        }
+        Ok(Num::new(Planned::blank(x.share.shape), x.format))
     }
     /// A plan of any lane goes on as lane 0 does.
     fn below(books: &mut Books, x: Vec<Num<Planned>>) -> Result<Vec<Num<Planned>>> {

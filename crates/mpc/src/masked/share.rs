@@ -28,6 +28,18 @@ pub struct Share {
     lift: Option<Arc<Lift>>,
     /// Where the lift is that of a share with the same elements in other places: where they stand here.
     turned: Option<Arc<Turned>>,
+    /// Where ranks of this party hold the rows, and none of them is here.
+    elsewhere: Option<Elsewhere>,
+}
+
+/// Rows that ranks of one party hold, each its own: of which of the matrices that they hold, and which ones.
+#[derive(Clone)]
+pub(super) struct Elsewhere {
+    pub number: usize,
+    /// How many rows the matrix has.
+    pub of: usize,
+    /// These, or all.
+    pub rows: Option<Arc<[usize]>>,
 }
 
 /// The part of m that the servers still hold in shares: multiples of 2^(64-f). Shares that have the same elements, in one order or another, have
@@ -118,7 +130,17 @@ impl Share {
     }
 
     fn from_arcs(shape: [usize; 2], m: Option<Arc<Matrix>>, l: [Option<Arc<Matrix>>; 2]) -> Share {
-        Share { shape, m, l, lift: None, turned: None }
+        Share { shape, m, l, lift: None, turned: None, elsewhere: None }
+    }
+
+    /// What stands for rows that ranks hold. Of them it has the number alone: whatever else is asked of it has no elements, which no other party takes for any.
+    pub(super) fn elsewhere(shape: [usize; 2], elsewhere: Elsewhere) -> Share {
+        Share { elsewhere: Some(elsewhere), ..Share::from_parts(shape, None, [None, None]) }
+    }
+
+    /// Where the rows are, if not here.
+    pub(super) fn is_elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_ref()
     }
 
     pub(crate) fn with_lift(self, f: u8, own: Option<Tensor>) -> Share {
@@ -254,6 +276,10 @@ impl Share {
     /// with one of as many elements that is gathered from it.
     pub fn gather(&self, index: Index<'_>) -> Share {
         let shape = index.shape(self.shape);
+        if let (Some(elsewhere), Index::Rows(rows)) = (&self.elsewhere, index) {
+            let place = |row: &usize| elsewhere.rows.as_ref().map_or(*row, |rows| rows[*row]);
+            return Share::elsewhere(shape, Elsewhere { rows: Some(rows.iter().map(place).collect()), ..elsewhere.clone() });
+        }
         let of = |x: Option<&Arc<Matrix>>| x.map(|x| x.gather(index));
         let out = Share::from_parts(shape, of(self.m_matrix()), self.l.each_ref().map(|l| of(l.as_ref())));
         match (self.pending(), index) {

@@ -3,7 +3,7 @@
 use super::and::all;
 use super::product::{products, products_over};
 use super::share::reconstruct;
-use super::{Bit, Share, drelu::drelu, lanes, lift::lift, select::select, softmax, truncate::truncate};
+use super::{Bit, Share, drelu::drelu, held, lanes, lift::lift, select::select, softmax, truncate::truncate};
 use crate::secure::{self, Factors, Protocols, Secure, Shares};
 use crate::{Party, Price, Result};
 use trefoil_engine::{Format, Index, Lane, Result as EngineResult, Told};
@@ -15,9 +15,14 @@ pub type Masked = Secure<Riders>;
 /// A masked matrix with its format.
 pub type Num = secure::Num<Share>;
 
-/// Values whose lift travels with the next comparison.
+/// What waits.
 #[derive(Default)]
-pub struct Riders(Vec<Share>);
+pub struct Riders {
+    /// Values whose lift travels with the next comparison.
+    riding: Vec<Share>,
+    /// This rank's rows of matrices that the ranks of its party hold together.
+    held: Vec<Num>,
+}
 
 impl Masked {
     /// An engine for `party`.
@@ -75,7 +80,7 @@ impl Protocols for Riders {
         lift(p, x)
     }
     fn ride(&mut self, x: &Share) {
-        self.0.push(x.clone());
+        self.riding.push(x.clone());
     }
     fn narrow(&mut self, p: &mut Party, x: &Share) -> Result<Share> {
         if x.pending().is_some_and(|lift| 64 - lift.f < Self::NARROW) {
@@ -93,7 +98,7 @@ impl Protocols for Riders {
         truncate(p, x)
     }
     fn drelu(&mut self, p: &mut Party, x: &[(&Share, u8)]) -> Result<Vec<Bit>> {
-        drelu(p, x, &std::mem::take(&mut self.0))
+        drelu(p, x, &std::mem::take(&mut self.riding))
     }
     fn select(&mut self, p: &mut Party, x: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
         select(p, x)
@@ -111,11 +116,20 @@ impl Protocols for Riders {
     fn lane(p: &Party) -> Lane {
         p.lane()
     }
-    fn lead(p: &mut Party, step: u64, common: &[&Num], rows: &[&Num]) -> Result<Vec<Num>> {
-        lanes::lead(p, step, common, rows)
+    fn lead(&mut self, p: &mut Party, step: u64, common: &[&Num], rows: &[&Num]) -> Result<Vec<Num>> {
+        lanes::lead(p, &self.held, step, common, rows)
     }
-    fn follow(p: &mut Party) -> Result<Option<Told<Num>>> {
-        lanes::follow(p)
+    fn held(&mut self, p: &Party, own: Num, rows: usize) -> Num {
+        if p.lane().has_others() { held::hold(&mut self.held, own, rows) } else { own }
+    }
+    fn spread(&mut self, p: &mut Party, x: &Num) -> Result<Num> {
+        held::spread(p, &mut self.held, x)
+    }
+    fn here(&mut self, p: &mut Party, x: &Num) -> Result<Num> {
+        held::here(p, &self.held, x)
+    }
+    fn follow(&mut self, p: &mut Party) -> Result<Option<Told<Num>>> {
+        lanes::follow(p, &mut self.held)
     }
     fn below(p: &mut Party, x: Vec<Num>) -> Result<Vec<Num>> {
         lanes::below(p, x)

@@ -8,7 +8,7 @@ use std::ops::{AddAssign, Sub};
 pub struct Inside {
     /// From rank 0 to all, along the tree: on each of its edges.
     pub spread: Said,
-    /// From rank 0 to each other rank, what is for that one alone.
+    /// From this rank to single others: rows that it holds and that are theirs to work on.
     pub rows: Said,
     /// Sums, from all ranks to rank 0: on each edge of the tree.
     pub summed: Said,
@@ -41,10 +41,10 @@ impl Inside {
         for rank in 1..lanes {
             at[rank] = at[parent(rank)] + down.0 + down.1 * if rank % 2 == 1 { 1.0 } else { 2.0 };
         }
-        let (latency, each) = time(self.rows);
-        // Rank 0 has sent the tree's messages before those for single ranks.
-        let begun = |rank: usize| f64::max(at[rank], down.1 * 2.0f64.min(lanes as f64 - 1.0) + latency + each * rank as f64);
-        let begins = (1..lanes).map(begun).fold(0.0, f64::max);
+        let begins = at.iter().copied().fold(0.0, f64::max);
+        // Every rank gives each other one its rows, all at the same time, once it knows which.
+        let rows = if self.rows.messages > 0 && lanes > 1 { latency + self.rows.words as f64 * word } else { 0.0 };
+        let begins = begins + rows;
         let mut has = vec![0.0f64; lanes];
         for rank in (1..lanes).rev() {
             let parent = parent(rank);
@@ -84,9 +84,9 @@ mod tests {
         let (none, one) = (Said::default(), Said { messages: 1, words: 100 });
         // A lane alone says nothing.
         assert_eq!(inside(one, one, one).seconds(1, 1.0, 1.0), 0.0);
-        // To one rank, then its rows; and back.
+        // To one rank, then rows both ways; and back.
         assert_eq!(inside(one, none, none).seconds(2, 1.0, 0.01), 2.0);
-        assert_eq!(inside(one, one, none).seconds(2, 1.0, 0.01), 3.0);
+        assert_eq!(inside(one, one, none).seconds(2, 1.0, 0.01), 4.0);
         assert_eq!(inside(none, none, one).seconds(2, 1.0, 0.01), 2.0);
         // The second of two children waits for the first, on both ways; four ranks are a level more.
         assert_eq!(inside(one, none, none).seconds(3, 1.0, 0.01), 3.0);

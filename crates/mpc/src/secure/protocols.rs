@@ -140,10 +140,25 @@ pub trait Protocols {
     fn lane(_: &Self::Host) -> Lane {
         Lane::ALONE
     }
-    fn lead(_: &mut Self::Host, _: u64, _: &[&Num<Self::Share>], rows: &[&Num<Self::Share>]) -> Result<Vec<Num<Self::Share>>> {
+    fn lead(
+        &mut self,
+        _: &mut Self::Host,
+        _: u64,
+        _: &[&Num<Self::Share>],
+        rows: &[&Num<Self::Share>],
+    ) -> Result<Vec<Num<Self::Share>>> {
         Ok(rows.iter().map(|x| (*x).clone()).collect())
     }
-    fn follow(_: &mut Self::Host) -> Result<Option<Told<Num<Self::Share>>>> {
+    fn held(&mut self, _: &Self::Host, own: Num<Self::Share>, _: usize) -> Num<Self::Share> {
+        own
+    }
+    fn spread(&mut self, _: &mut Self::Host, x: &Num<Self::Share>) -> Result<Num<Self::Share>> {
+        Ok(x.clone())
+    }
+    fn here(&mut self, _: &mut Self::Host, x: &Num<Self::Share>) -> Result<Num<Self::Share>> {
+        Ok(x.clone())
+    }
+    fn follow(&mut self, _: &mut Self::Host) -> Result<Option<Told<Num<Self::Share>>>> {
         Ok(None)
     }
     fn below(_: &mut Self::Host, x: Vec<Num<Self::Share>>) -> Result<Vec<Num<Self::Share>>> {

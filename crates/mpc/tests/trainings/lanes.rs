@@ -91,7 +91,8 @@ fn rank(
     }
     let (x, y) = blobs(ROWS, 3);
     let mut data = |x, format, seed| secret(&mut e, &trefoil_engine::fixed::encode(x, format).unwrap(), format, seed);
-    let all = Data { x: data(&x, INPUT, 1), y: data(&y, t.label_format(), 2) };
+    let (x, y) = (data(&x, INPUT, 1), data(&y, t.label_format(), 2));
+    let all = Data { x: e.spread(&x).unwrap(), y: e.spread(&y).unwrap() };
     let start = from.unwrap_or_else(|| t.initial(&e).unwrap());
     let state = e.drive(start, steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
     let ended = ended(&e.party, &said);
@@ -148,8 +149,10 @@ fn planned(lane: Lane, training: &Training) -> (u64, [[u64; 3]; 3], Inside) {
     let (t, mut e) = (Trainer::new(training.clone()).unwrap(), MaskedPlan::of_lane(lane));
     let (mut state, data) = {
         let of = |shape, format| e.secret(shape, format);
-        (t.state_of(of), t.data_of(ROWS, of))
+        let data = t.data_of(ROWS, of);
+        (t.state_of(of), data)
     };
+    let data = Data { x: e.spread(&data.x).unwrap(), y: e.spread(&data.y).unwrap() };
     let mut before = e.books().clone();
     for step in 0..3 {
         before = e.books().clone();
@@ -172,11 +175,11 @@ fn takes_what_is_planned(training: &Training) {
                 assert_eq!(sent[i], counted, "bytes that rank {rank} of {lanes} of P{i} sends");
             }
             let said = Said { messages: since(|end| end.said.messages, 0), words: since(|end| end.said.words, 0) };
-            let [children, others] =
-                [(2 * rank + 1..2 * rank + 3).filter(|rank| *rank < lanes).count(), lanes - 1].map(|n| n as u64);
+            let children = (2 * rank + 1..2 * rank + 3).filter(|rank| *rank < lanes).count() as u64;
             let times = |said: Said, n: u64| Said { messages: n * said.messages, words: n * said.words };
             let mut expected = times(inside.spread, children);
-            expected += if rank == 0 { times(inside.rows, others) } else { inside.summed };
+            expected += inside.rows;
+            expected += if rank == 0 { Said::default() } else { inside.summed };
             assert_eq!(said, expected, "rank {rank} of {lanes}");
         }
     }

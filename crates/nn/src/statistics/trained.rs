@@ -133,6 +133,8 @@ impl Trainer {
     pub fn exports<E: Engine>(&self, e: &mut E, state: &State<E::Num>) -> Result<Vec<E::Num>> {
         let (places, mut params) = (self.training().places(), state.params.clone());
         let Some(statistics) = state.statistics.as_ref().filter(|_| !places.is_empty()) else { return Ok(params) };
+        // Whatever was evaluated before, and in how many lanes: what is rounded here is rounded alike.
+        e.begin_step(self.total_steps());
         let network = self.network();
         for (node, sources) in network.sources().iter().enumerate().filter(|(_, sources)| sources.contains(&None)) {
             let range = network.params_of(node);
