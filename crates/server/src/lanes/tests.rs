@@ -26,8 +26,11 @@ fn where_ranks_listen() {
     assert!(named.lanes_of("bank.example.org:7100", 4).err().unwrap().to_string().contains("found 1 addresses, expected 3"));
 }
 
-/// What P0, P1 and P2 draw at the first address from the keys of a lane, in each pair that they are of.
-fn drawn(insecure: &str) -> Vec<[Vec<(Pair, Vec<u64>)>; 3]> {
+/// What a party draws in each pair that it is of.
+type Drawn = Vec<(Pair, Vec<u64>)>;
+
+/// What P0, P1 and P2 draw at the first address from the keys of each of three lanes.
+fn drawn(insecure: &str) -> Vec<[Drawn; 3]> {
     let lane = |number: usize| {
         let parties = Id::ALL.into_iter().zip(local::network(std::time::Duration::from_secs(20))).map(|(id, net)| {
             let (config, identity) = (config(insecure), Identity::generate("a rank").unwrap());
