@@ -13,6 +13,15 @@ pub struct Op(pub(crate) u32);
 /// What a rank says of itself, from what it has spent.
 type Answers = Box<dyn Fn(&Party) -> Vec<u8> + Send>;
 
+/// Claims that wait for their proof, by prover.
+#[derive(Default)]
+pub(crate) struct Claims {
+    pub words: [Vec<Claim>; 3],
+    pub bits: [Vec<Claim>; 3],
+    /// How much of them there is: the same number at all three.
+    pub size: usize,
+}
+
 /// One of the three: who it is, how it reaches the others, what it shares with them, and what it has spent.
 ///
 /// A protocol is one function that all three call with their own `Party`; where they differ it says `match p.id`.
@@ -38,7 +47,7 @@ pub struct Party {
     /// Keys and draws.
     pub seeds: Seeds,
     /// What each of the three has still to prove, P0 first, as far as this party knows it.
-    pub claims: [Vec<Claim>; 3],
+    pub(crate) claims: Claims,
     pub(crate) net: Box<dyn Net>,
     pub(crate) depth: u32,
     pub(crate) fault: Option<crate::Error>,
@@ -60,7 +69,7 @@ impl Party {
             id,
             cost: Cost::default(),
             seeds,
-            claims: Default::default(),
+            claims: Claims::default(),
             net: Box::new(net),
             depth: 0,
             fault: None,
@@ -94,9 +103,16 @@ impl Party {
         }
     }
 
-    /// Notes this party's part of a claim of `prover`.
+    /// Notes this party's part of a claim of `prover` about words.
     pub fn claim(&mut self, prover: Id, claim: Claim) {
-        self.claims[prover.index()].push(claim);
+        self.claims.size += claim.size();
+        self.claims.words[prover.index()].push(claim);
+    }
+
+    /// The same about bits, 64 in a word: every word of it is that of 64 claims.
+    pub fn claim_bits(&mut self, prover: Id, claim: Claim) {
+        self.claims.size += claim.size();
+        self.claims.bits[prover.index()].push(claim);
     }
 
     /// The stream of (pair, step, operation, label).

@@ -26,12 +26,14 @@
 //!
 //! Rounds: 2 folds + 9, less 2 if v = 0, for any number of claims. Bytes of a proof of words: 376 for each of 3^v - 1 + 2 folds + 4 elements.
 
+mod bits;
 mod claim;
 mod galois;
 mod messages;
 mod stage;
 mod vector;
 
+pub use bits::{Bits, Field};
 pub use claim::{Claim, Factor, First, Sign};
 pub use galois::{Element, Galois, OfBits, OfWords};
 pub use vector::{Ring, Vector, Words};
@@ -97,9 +99,9 @@ pub fn prove<R: Ring>(p: &mut Party, claims: &Each<Vec<Claim>>, variables: u32) 
 fn begin<'a, R: Ring>(p: &mut Party, claims: &'a Each<Vec<Claim>>, variables: u32) -> Result<Each<Proof<'a, R>>> {
     let [a, b, c] = claims;
     Ok([
-        begun(p, Roles::ALL[0], Grouped::new(a, variables))?,
-        begun(p, Roles::ALL[1], Grouped::new(b, variables))?,
-        begun(p, Roles::ALL[2], Grouped::new(c, variables))?,
+        begun(p, Roles::ALL[0], Grouped::new::<R>(a, variables))?,
+        begun(p, Roles::ALL[1], Grouped::new::<R>(b, variables))?,
+        begun(p, Roles::ALL[2], Grouped::new::<R>(c, variables))?,
     ])
 }
 

@@ -13,9 +13,6 @@ use trefoil_ring::{Tensor, matrix, words};
 /// Bits that a narrow number has beside those of its value at least: two for its lift, and one more since it is for differences.
 const BESIDE: u8 = 3;
 
-/// A truncation alone takes values below 2^62: nothing is added up on its way.
-const TRUNCATED: u8 = 62;
-
 /// The engine: a party and its suite.
 pub struct Secure<P: Protocols> {
     /// This party, or the books of a plan.
@@ -232,6 +229,9 @@ impl<P: Protocols> Engine for Secure<P> {
             if f > P::MOST_SHIFT {
                 return Err(Error::Range { what: "truncated bits", found: f.to_string(), bits: P::MOST_SHIFT });
             }
+            if before.bits > P::most_bits(f) {
+                return Err(Error::Range { what: "product", found: format!("2^{}", before.bits), bits: P::most_bits(f) });
+            }
             let plus = p.plus.map(|plus| match before.frac - plus.format.frac {
                 0 => plus.share.clone(),
                 shift => plus.share.linear(plus.share.shape(), |x| words::shl(x, shift)),
@@ -246,11 +246,11 @@ impl<P: Protocols> Engine for Secure<P> {
         let down = |(x, out): &(&'_ Self::Num, Format)| {
             let (frac, bits) = (x.format.frac, x.format.bits);
             match frac.checked_sub(out.frac) {
-                Some(f) if f <= P::MOST_SHIFT && bits <= TRUNCATED => Ok(f),
+                Some(f) if f <= P::MOST_SHIFT && bits <= P::TRUNCATED => Ok(f),
                 _ => Err(Error::Range {
                     what: "truncation",
                     found: format!("2^{bits} from {frac} to {} bits", out.frac),
-                    bits: TRUNCATED,
+                    bits: P::TRUNCATED,
                 }),
             }
         };

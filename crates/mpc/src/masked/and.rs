@@ -32,9 +32,9 @@ pub struct Vars {
 /// XORs of products.
 pub struct Formula {
     /// For each result its terms, for each term the variables in it, in ascending order.
-    results: Vec<Vec<Vec<usize>>>,
+    pub(super) results: Vec<Vec<Vec<usize>>>,
     /// The distinct products of two or more mu that it needs, in order.
-    monomials: Vec<Vec<usize>>,
+    pub(super) monomials: Vec<Vec<usize>>,
 }
 
 impl Formula {
@@ -54,7 +54,7 @@ impl Formula {
     }
 }
 
-fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+pub(super) fn subsets(term: &[usize]) -> impl Iterator<Item = Vec<usize>> {
     (0..1u32 << term.len()).map(|mask| (0..term.len()).filter(|i| mask >> i & 1 == 1).map(|i| term[i]).collect())
 }
 
@@ -125,7 +125,7 @@ fn dealt(p: &mut Party, op: Op, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<
 }
 
 /// A server's share of every result, under its new mask.
-fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &[u64]) -> Vec<u64> {
+pub(super) fn xor(id: Id, (vars, formula, n): &(Vars, &Formula, usize), mono: &[u64], mu: &[u64]) -> Vec<u64> {
     let width = planes::words(*n);
     let mut out = mu.to_vec();
     for (terms, out) in formula.results.iter().zip(out.chunks_mut(width.max(1))) {
@@ -189,7 +189,7 @@ fn cost_by(count: usize, most: usize, n: usize) -> Price {
 }
 
 /// How many bits to a group weigh least. More than ten are thousands of products.
-fn best(count: usize, n: usize) -> usize {
+pub(super) fn best(count: usize, n: usize) -> usize {
     (4..=10).min_by_key(|most| cost_by(count, *most, n).weight()).unwrap_or(4)
 }
 
@@ -202,7 +202,7 @@ const fn group(left: usize, most: usize) -> usize {
 type Levels = HashMap<[usize; 2], Arc<Vec<Formula>>>;
 
 /// The levels of such an AND: made once, since there are many subsets of many bits.
-fn levels(count: usize, most: usize) -> Arc<Vec<Formula>> {
+pub(super) fn levels(count: usize, most: usize) -> Arc<Vec<Formula>> {
     static MADE: LazyLock<Mutex<Levels>> = LazyLock::new(Mutex::default);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let levels = made.entry([count, most]).or_insert_with(|| {

@@ -68,12 +68,12 @@ impl Layout {
     }
 
     /// How many bits each chunk has, from the lowest.
-    fn chunks(self, low: u8) -> Vec<u8> {
+    pub(super) fn chunks(self, low: u8) -> Vec<u8> {
         (0..low.div_ceil(self.chunk)).map(|i| (low - self.chunk * i).min(self.chunk)).collect()
     }
 
     /// What the rounds after the first evaluate.
-    fn levels(self, low: u8) -> Vec<&'static Formula> {
+    pub(super) fn levels(self, low: u8) -> Vec<&'static Formula> {
         let chunks = usize::from(low.div_ceil(self.chunk));
         match self.rounds {
             1 => vec![],
@@ -200,20 +200,20 @@ pub(crate) fn borrow(
 }
 
 /// A number whose `low` lower bits are compared, in chunks.
-struct Compared<'a> {
-    x: &'a Share,
-    low: u8,
-    chunks: Vec<u8>,
+pub(super) struct Compared<'a> {
+    pub x: &'a Share,
+    pub low: u8,
+    pub chunks: Vec<u8>,
 }
 
 impl Compared<'_> {
     /// Words of a plane.
-    fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         planes::words(self.x.len())
     }
 
     /// How many planes are opened: G of each chunk, then P of each but the lowest.
-    fn opened(&self) -> usize {
+    pub fn opened(&self) -> usize {
         2 * self.chunks.len() - 1
     }
 }
@@ -275,7 +275,7 @@ fn deal_onehot(p: &mut Party, op: Op, xs: &[Compared<'_>]) -> Result<Vec<Vec<u64
 }
 
 /// XORs the one-hot planes of a chunk's value, one of at most `N`, into `out`.
-fn xor_onehot<const N: usize>(out: &mut [u64], bits: &[u64], chunk: u8, width: usize) {
+pub(super) fn xor_onehot<const N: usize>(out: &mut [u64], bits: &[u64], chunk: u8, width: usize) {
     for k in 0..width {
         let mut hot = [u64::MAX; N];
         for i in 0..usize::from(chunk) {
@@ -292,7 +292,7 @@ fn xor_onehot<const N: usize>(out: &mut [u64], bits: &[u64], chunk: u8, width: u
 }
 
 /// A server's shares of G of each chunk, then of P of each but the lowest, under their masks.
-fn compare_chunks(x: &Compared<'_>, onehot: &[u64], mu: &[u64]) -> Vec<u64> {
+pub(super) fn compare_chunks(x: &Compared<'_>, onehot: &[u64], mu: &[u64]) -> Vec<u64> {
     let width = x.width();
     let bits = planes::split(elements(x.x.m()), usize::from(x.low));
     let mut out = mu.to_vec();

@@ -32,6 +32,37 @@ fn bytes(x: &[u8; 32]) -> Part {
     Part::bits(&x.map(u64::from), 8)
 }
 
+/// A share from what was kept of it.
+pub(super) fn dealt(id: Id, shape: [usize; 2], kept: Kept) -> Share {
+    let [a, b] = kept.0.map(Some);
+    match id {
+        Id::P0 => Share::dealt(shape, a, [b, None]),
+        Id::P1 => Share::dealt(shape, a, [None, b]),
+        Id::P2 => Share::dealt(shape, None, [a, b]),
+    }
+}
+
+/// What is kept of a whole share.
+pub(super) fn kept(id: Id, x: &Share) -> Kept {
+    let (m, l_0, l_1) = (x.m(), x.mask(0), x.mask(1));
+    let kept = match id {
+        Id::P0 => [m, l_0],
+        Id::P1 => [m, l_1],
+        Id::P2 => [l_0, l_1],
+    };
+    Kept::new(kept.map(|x| elements(x).to_vec()))
+}
+
+/// A party's messages to the model owner of a whole share.
+pub(super) fn exported(id: Id, x: &Share) -> Vec<Part> {
+    let (m, l_0, l_1) = (elements(x.m()), elements(x.mask(0)), elements(x.mask(1)));
+    match id {
+        Id::P0 => vec![Part::words(m), bytes(&hash(l_0))],
+        Id::P1 => vec![Part::words(l_1), bytes(&hash(m))],
+        Id::P2 => vec![Part::words(l_0), bytes(&hash(l_1))],
+    }
+}
+
 impl Suite for Masked {
     const NAME: &'static str = "masked";
 
@@ -84,36 +115,17 @@ impl Suite for Masked {
     }
 
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Num {
-        let [a, b] = kept.0.map(Some);
-        let share = match self.party.id {
-            Id::P0 => Share::dealt(shape, a, [b, None]),
-            Id::P1 => Share::dealt(shape, a, [None, b]),
-            Id::P2 => Share::dealt(shape, None, [a, b]),
-        };
-        Num::new(share, format)
+        Num::new(dealt(self.party.id, shape, kept), format)
     }
 
     fn keep(&mut self, x: &Num) -> crate::Result<Kept> {
         super::lift::lift(&mut self.party, &[&x.share])?;
-        let x = &x.share;
-        let (m, l_0, l_1) = (x.m(), x.mask(0), x.mask(1));
-        let kept = match self.party.id {
-            Id::P0 => [m, l_0],
-            Id::P1 => [m, l_1],
-            Id::P2 => [l_0, l_1],
-        };
-        Ok(Kept::new(kept.map(|x| elements(x).to_vec())))
+        Ok(kept(self.party.id, &x.share))
     }
 
     fn export(&mut self, x: &Num) -> crate::Result<Vec<Part>> {
         super::lift::lift(&mut self.party, &[&x.share])?;
-        let x = &x.share;
-        let (m, l_0, l_1) = (elements(x.m()), elements(x.mask(0)), elements(x.mask(1)));
-        Ok(match self.party.id {
-            Id::P0 => vec![Part::words(m), bytes(&hash(l_0))],
-            Id::P1 => vec![Part::words(l_1), bytes(&hash(m))],
-            Id::P2 => vec![Part::words(l_0), bytes(&hash(l_1))],
-        })
+        Ok(exported(self.party.id, &x.share))
     }
 
     fn reconstruct(n: usize, parts: &[Vec<Part>; 3]) -> Result<Vec<u64>, String> {

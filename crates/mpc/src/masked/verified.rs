@@ -4,17 +4,31 @@
 //! Each notes its claims at the [`Party`] as it goes. A claim is about what both verifiers know anyway: a message as its receiver has it, keys, and values that earlier claims are about.
 //! All is dealt to P1, since a proof has one receiver.
 
+pub mod and;
+pub mod bit;
+pub mod drelu;
+pub mod open;
 pub mod product;
 pub mod select;
+mod suite;
 
-use crate::proof::prove;
+pub use bit::Bit;
+pub use suite::{Claimed, Verified};
+
+use crate::proof::{Bits, Words, prove};
 use crate::{Party, Result};
 
-/// Everything that was claimed since the last time is proven by all three, in rows of 2^5 claims.
+/// Everything that was claimed since the last time is proven by all three: words in rows of 2^5 claims, bits in rows of 2^6 words.
 ///
 /// # Errors
 /// [`Error::Rejected`](crate::Error::Rejected) if a party has lied; those of [`prove`].
 pub fn prove_claims(p: &mut Party) -> Result<()> {
     let claims = std::mem::take(&mut p.claims);
-    prove::<crate::proof::Words>(p, &claims, 5)
+    if claims.words.iter().any(|claims| !claims.is_empty()) {
+        prove::<Words>(p, &claims.words, 5)?;
+    }
+    if claims.bits.iter().any(|claims| !claims.is_empty()) {
+        prove::<Bits>(p, &claims.bits, 6)?;
+    }
+    Ok(())
 }

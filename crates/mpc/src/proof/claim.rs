@@ -123,6 +123,16 @@ impl Claim {
         self
     }
 
+    /// How many words its terms have, as all three know it.
+    pub(crate) fn size(&self) -> usize {
+        match &self.terms {
+            Terms::Words { .. } => self.words().iter().product(),
+            Terms::Matrices { shape: [rows, columns], terms, .. } => {
+                rows * columns + terms.iter().map(|term| term.inner() * (rows + columns)).sum::<usize>()
+            }
+        }
+    }
+
     /// How many terms of words it has, and how long they are; none if it is one of matrices.
     fn words(&self) -> [usize; 2] {
         match &self.terms {
@@ -140,6 +150,8 @@ impl Claim {
 pub(super) struct Grouped<'a> {
     claims: &'a [Claim],
     slots: usize,
+    /// [`Ring::CLAIMS`].
+    in_word: usize,
 }
 
 /// One of both vectors, or all that is known to one of both verifiers.
@@ -150,8 +162,8 @@ pub(super) enum Side {
 }
 
 impl<'a> Grouped<'a> {
-    pub(super) fn new(claims: &'a [Claim], variables: u32) -> Self {
-        Grouped { claims, slots: 1 << variables }
+    pub(super) fn new<R: Ring>(claims: &'a [Claim], variables: u32) -> Self {
+        Grouped { claims, slots: 1 << variables, in_word: R::CLAIMS }
     }
 
     fn groups(&self, claim: &Claim) -> usize {
@@ -161,7 +173,7 @@ impl<'a> Grouped<'a> {
     /// How many elements each of both vectors has after the first stage.
     pub(super) fn len(&self) -> usize {
         let of = |claim: &Claim| match &claim.terms {
-            Terms::Words { .. } => self.groups(claim) * claim.words()[0],
+            Terms::Words { .. } => self.groups(claim) * claim.words()[0] * self.in_word,
             Terms::Matrices { terms, .. } => terms.iter().map(Term::inner).sum(),
         };
         self.claims.iter().map(of).sum()

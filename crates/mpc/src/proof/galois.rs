@@ -17,6 +17,8 @@ pub trait Element: Copy + PartialEq + Add<Output = Self> + Sub<Output = Self> + 
     const BITS: u32;
     /// Coefficients, at most 64.
     const DEGREE: usize;
+    /// Bits of a weight or challenge.
+    const CHALLENGE: u32 = Self::DEGREE as u32;
     /// 0.
     const ZERO: Self;
 

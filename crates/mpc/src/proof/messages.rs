@@ -126,7 +126,7 @@ pub(super) fn challenge<R: Ring>(
     n: usize,
     not_zero: bool,
 ) -> Result<Each<Vec<R::Element>>> {
-    let bits = u64::MAX >> (64 - R::Element::DEGREE);
+    let bits = u64::MAX >> (64 - R::Element::CHALLENGE);
     let right = |words: &[u64]| words.iter().all(|word| *word <= bits && (*word != 0 || !not_zero));
     let words = released(p, proofs, "proof.challenge", n, |drawn| drawn & bits, &right)?;
     Ok(words.map(|words| words.into_iter().map(R::Element::challenge).collect()))

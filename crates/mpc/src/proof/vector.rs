@@ -12,6 +12,8 @@ pub trait Ring {
     type Element: Element;
     /// Many of them.
     type Vector: Vector<Self::Element>;
+    /// How many claims stand side by side in a word, each with an element of its own once rows are folded.
+    const CLAIMS: usize = 1;
 }
 
 /// As it is read.

@@ -3,6 +3,7 @@
 
 use super::{Num, Secure};
 use crate::{Party, Price, Result};
+use trefoil_engine::MAX_BITS;
 use trefoil_engine::{Format, Index, Kind, Lane, Result as EngineResult, Scatter, Sum, Told, fixed, functions};
 use trefoil_ring::matrix::{self, Factor};
 use trefoil_ring::{Tensor, words};
@@ -104,11 +105,17 @@ pub trait Protocols {
     type Bit: Clone;
     /// More bits than this cannot be truncated at once.
     const MOST_SHIFT: u8;
+    /// A truncation alone takes values below 2 to this: nothing is added up on its way.
+    const TRUNCATED: u8 = 62;
     /// Whether the maximum of a row comes from all pairs at once rather than from a tournament.
     const PAIRS: bool;
     /// How many lower bits of a narrow share count; 0 where a suite knows no such shares.
     const NARROW: u8 = 0;
 
+    /// The sums of products that can be truncated by f bits are below 2 to this.
+    fn most_bits(_f: u8) -> u8 {
+        MAX_BITS
+    }
     fn public(p: &Self::Host, x: &Tensor) -> Self::Share;
     fn gather_bits(x: &Self::Bit, index: Index<'_>) -> Self::Bit;
     fn flip(p: &Self::Host, x: &Self::Bit, flip: &[bool]) -> Self::Bit;

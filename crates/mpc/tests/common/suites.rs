@@ -4,6 +4,7 @@ use super::masked_programs;
 use super::programs::{self, End, Program};
 use std::time::Duration;
 use trefoil_engine::Format;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::masked::{self, Masked};
 use trefoil_mpc::securenn::{self, SecureNn, Truncation};
 use trefoil_mpc::{Party, Result, Seeds, Suite};
@@ -39,6 +40,24 @@ impl Tested for SecureNn {
     }
     fn training(p: &mut Party, secret: u64) -> Result<End> {
         programs::training(p, secret)
+    }
+}
+
+/// Its protocols are tested where they are proven, and none of them by how a view looks.
+impl Tested for Verified {
+    const PROGRAMS: &'static [Program] = &[];
+
+    fn engine(party: Party) -> Self {
+        Verified::new(party)
+    }
+    fn words(&mut self, x: &masked::Num) -> Option<Tensor> {
+        masked::verified::open::open(&mut self.party, &x.share).unwrap()
+    }
+    fn bit_shape(&self, x: &Self::Bit) -> [usize; 2] {
+        x.shape
+    }
+    fn training(_: &mut Party, _: u64) -> Result<End> {
+        Ok(vec![])
     }
 }
 

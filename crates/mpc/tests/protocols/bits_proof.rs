@@ -47,7 +47,11 @@ fn bit_of_numbers(j: usize, k: usize) -> u64 {
 }
 
 /// Runs `program`, in which `party` does not know `draws`; all that it receives, for all their values.
-fn every_view_once(party: Id, draws: &[(&'static str, u32, usize)], program: impl Fn(&mut Party, usize) -> Result<()> + Sync) {
+pub fn every_view_once(
+    party: Id,
+    draws: &[(&'static str, u32, usize)],
+    program: impl Fn(&mut Party, usize) -> Result<()> + Sync,
+) {
     let bits: usize = draws.iter().map(|(_, _, planes)| planes).sum();
     // Where there are less than 64 values, they fill a word several times over.
     let n = 1usize << bits.max(6);

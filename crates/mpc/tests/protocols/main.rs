@@ -16,6 +16,7 @@ mod masked_cost;
 mod masked_privacy;
 mod proof;
 mod proven;
+mod proven_bits;
 mod proven_select;
 mod proven_truncation;
 mod question;

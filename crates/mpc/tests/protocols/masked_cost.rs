@@ -114,11 +114,18 @@ fn what_is_proven_costs_what_it_states() {
             },
         );
     }
+    for b in [2, 8, 29, 40, 64] {
+        let cost = |n| verified::drelu::costs(&[(n, b)]).then(verified::and::all_cost(5, n));
+        check(&format!("proven comparison of {b} bits, and five of them"), cost, |p, x| {
+            let bit = verified::drelu::drelu(p, &[(x, b)])?.swap_remove(0);
+            verified::and::all(p, &[&bit; 5]).map(drop)
+        });
+    }
     let twice = |n| verified::select::cost(n, false).then(verified::select::cost(n, true));
     check("proven select, twice by one bit", twice, |p, x| {
         let zeros = || Some(vec![0; x.len().div_ceil(64)]);
         let l = [if p.id == Id::P1 { None } else { zeros() }, if p.id == Id::P0 { None } else { zeros() }];
-        let bit = verified::select::Bit::new(x.shape, if p.id == Id::P2 { None } else { zeros() }, l);
+        let bit = verified::Bit::new(x.shape, if p.id == Id::P2 { None } else { zeros() }, l);
         verified::select::select(p, &[(&bit, x)])?;
         verified::select::select(p, &[(&bit, x)]).map(drop)
     });

@@ -3,10 +3,11 @@
 use crate::common::masked_programs::dealt;
 use crate::common::proofs::{Change, Tampered, tampered};
 use proptest::prelude::*;
-use trefoil_engine::Kind;
+use trefoil_engine::{Index, Kind};
 use trefoil_mpc::masked::product::Factors;
-use trefoil_mpc::masked::verified::select::Bit;
-use trefoil_mpc::masked::{Share, verified};
+
+use trefoil_mpc::masked::Share;
+use trefoil_mpc::masked::verified::{self, Bit};
 use trefoil_mpc::{Error, Id, Party, Result, simulate};
 use trefoil_ring::{Tensor, matrix, planes, words};
 
@@ -52,6 +53,28 @@ fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) ->
     Ok(z.into_iter().chain([y, last, selected, again]).collect())
 }
 
+/// Comparisons at some widths, side by side; where both say yes, as bits of elements in other places and negated; and numbers of these. What each party has.
+fn signs(p: &mut Party, seed: u64, n: usize, widths: [u8; 2]) -> Result<Vec<Share>> {
+    let x = [0, 1].map(|i| dealt(p, &small(n, seed + i, widths[i as usize]), i as u8));
+    let bits = verified::drelu::drelu(p, &[(&x[0], widths[0]), (&x[1], widths[1])])?;
+    let back: Vec<usize> = (0..n).rev().collect();
+    let negated = bits[1].gather(Index::Cols(&back)).flip(&vec![true; n]);
+    let both = verified::and::all(p, &[&bits[0], &bits[1]])?;
+    let one = Share::public(p, &Tensor::ones((1, n)));
+    let out = verified::select::select(p, &[(&bits[0], &one), (&negated, &one), (&both, &x[0])])?;
+    verified::prove_claims(p)?;
+    Ok(out)
+}
+
+/// Numbers of so many bits, the sign among them.
+fn small(n: usize, seed: u64, bits: u8) -> Tensor {
+    let edges = [0, u64::MAX, 1 << (bits - 1), (1 << (bits - 1)) - 1];
+    let of =
+        |j: usize| if j < 4 { edges[j] } else { numbers([1, n], seed)[[0, j]].wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ j as u64) };
+    let signed = |word: u64| ((word << (64 - bits)) as i64 >> (64 - bits)) as u64;
+    Tensor::from_shape_fn((1, n), |(_, j)| signed(of(j)))
+}
+
 /// x = m - l_0 - l_1, from what P0 and P2 have; P1 has the same.
 fn opened(ends: [Vec<Share>; 3]) -> Vec<Tensor> {
     let [p0, p1, p2] = ends;
@@ -86,9 +109,39 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn honest_comparisons_are_right_and_accepted(seed in 0u64..1 << 40, n in 5usize..200, widths in [2u8..=64, 2u8..=64]) {
+        let ends = simulate(seed, |p| signs(p, seed, n, widths)).map(|end| end.unwrap().0);
+        let z = opened(ends);
+        let x = [0, 1].map(|i| small(n, seed + i, widths[i as usize]));
+        let sign = |i: usize, j: usize| u64::from(x[i][[0, j]] as i64 >= 0);
+        for j in 0..n {
+            prop_assert_eq!(z[0][[0, j]], sign(0, j));
+            prop_assert_eq!(z[1][[0, j]], 1 - sign(1, n - 1 - j));
+            prop_assert_eq!(z[2][[0, j]], x[0][[0, j]] * sign(0, j) * sign(1, j));
+        }
+    }
+}
+
+#[test]
+fn every_change_of_a_comparison_is_rejected() {
+    // In three rounds, in two and in one.
+    let tried: usize = [[64, 20], [29, 29], [5, 8]].map(|widths| changes(|p| signs(p, 5, 3, widths).map(drop))).iter().sum();
+    assert!(tried > 300, "{tried} changes");
+}
+
 /// Every number that is sent, changed in four ways, by a party that goes on with what it should have sent and by one that goes on with what it has sent.
 #[test]
 fn every_change_of_a_message_is_rejected() {
+    let tried = changes(|p| chain(p, 5, [2, 3, 2], 5).map(drop));
+    // P2: v of four products, e and q of two, A once and B twice. A server: c of four, two lifts, and z of two.
+    assert!(tried > 180, "{tried} changes");
+}
+
+/// All changes of a program's messages, each of which both others reject; how many there are.
+fn changes(program: impl Fn(&mut Party) -> Result<()> + Sync) -> usize {
     let mut tried = 0;
     for liar in Id::ALL {
         for which in 0.. {
@@ -96,7 +149,7 @@ fn every_change_of_a_message_is_rejected() {
             for change in [Change::PlusOne, Change::TopBit, Change::AnyBit, Change::Swap] {
                 for goes_on in [false, true] {
                     let lie = Tampered { liar, which, change, goes_on };
-                    let Some(ends) = tampered(&lie, |p| chain(p, 5, [2, 3, 2], 5).map(drop)) else { continue };
+                    let Some(ends) = tampered(&lie, &program) else { continue };
                     there = true;
                     tried += 1;
                     for id in liar.others() {
@@ -111,8 +164,7 @@ fn every_change_of_a_message_is_rejected() {
             }
         }
     }
-    // P2: v of four products, e and q of two, A once and B twice. A server: c of four, two lifts, and z of two.
-    assert!(tried > 180, "{tried} changes");
+    tried
 }
 
 #[test]

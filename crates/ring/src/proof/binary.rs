@@ -59,6 +59,20 @@ pub fn inner(x: &[u64], y: &[u64]) -> u64 {
     reduce(wide::inner_carryless(x, y))
 }
 
+/// The sum of rows of so many words, each times its weight.
+pub fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<u64> {
+    let mut sums = vec![0; columns];
+    weights.iter().zip(rows.chunks(columns.max(1))).for_each(|(weight, row)| wide::add_carryless(&mut sums, *weight, row));
+    sums.into_iter().map(reduce).collect()
+}
+
+/// a times each.
+pub fn scale(a: u64, b: &mut [u64]) {
+    let mut products = vec![0; b.len()];
+    wide::add_carryless(&mut products, a, b);
+    b.iter_mut().zip(products).for_each(|(b, product)| *b = reduce(product));
+}
+
 /// X^64 = X^4 + X^3 + X + 1, twice: the first leaves four bits above.
 fn reduce(product: u128) -> u64 {
     let once = |high: u64| {
@@ -114,6 +128,10 @@ mod tests {
             prop_assert_eq!(multiply(a, b), slow(a, b));
             prop_assert_eq!(wide::carryless(a, b), wide::inner_carryless(&[a], &[b]));
             prop_assert_eq!(inner(&[a, b, 3], &[b, b, a]), slow(a, b) ^ slow(b, b) ^ slow(3, a));
+            prop_assert_eq!(weighed(&[a, 5], &[1, b, a, 7], 2), [a ^ slow(5, a), slow(a, b) ^ slow(5, 7)]);
+            let mut scaled = [1, b, a];
+            scale(a, &mut scaled);
+            prop_assert_eq!(scaled, [a, slow(a, b), slow(a, a)]);
         }
 
         /// At a corner of {0, 1}^6 stands the weighted AND of a slot.

@@ -21,10 +21,9 @@ use super::super::deal::{Deal, Kind, Of};
 use super::super::matrix::{elements, tensor};
 use super::super::product::share;
 use super::super::share::Share;
+use super::Bit;
 use crate::proof::Claim;
 use crate::{Error, Id, Pair, Part, Party, Price, Result};
-use std::sync::{Arc, OnceLock};
-use trefoil_ring::planes;
 
 const DEAL: &str = "verified.select.deal";
 const OPEN: &str = "verified.select.open";
@@ -36,29 +35,6 @@ const B: usize = 1;
 pub const fn cost(n: usize, again: bool) -> Price {
     let n = n as u64;
     Price::of(1, [0, if again { 8 * n } else { 16 * n }], 16 * n)
-}
-
-/// One party's view of a matrix of masked bits whose masks are shared, as planes. It has no `Debug`: it is secret.
-#[derive(Clone)]
-pub struct Bit {
-    shape: [usize; 2],
-    /// At P0 and P1.
-    m: Option<Vec<u64>>,
-    /// l_b0 at P0 and P2, l_b1 at P1 and P2.
-    l: [Option<Vec<u64>>; 2],
-    /// A_0 and A_1, of which a server has its own, once they have been dealt.
-    a: Arc<OnceLock<[Vec<u64>; 2]>>,
-}
-
-impl Bit {
-    /// From what this party knows, as planes.
-    pub fn new(shape: [usize; 2], m: Option<Vec<u64>>, l: [Option<Vec<u64>>; 2]) -> Bit {
-        Bit { shape, m, l, a: Arc::default() }
-    }
-
-    fn words(&self, plane: Option<&Vec<u64>>) -> Vec<u64> {
-        plane.map_or_else(Vec::new, |plane| planes::spread(plane, self.shape[0] * self.shape[1]))
-    }
 }
 
 /// z_j of one element, for a bit m_b of 0 or 1.
