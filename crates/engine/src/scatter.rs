@@ -79,6 +79,28 @@ impl Scatter {
         out
     }
 
+    /// The same as matrices of the result's shape that add up to it, element by element: of the elements that meet in a place each of them has one, or 0. At least one matrix.
+    pub fn apart(&self, x: &Array2<u64>) -> Vec<Array2<u64>> {
+        let mut out = vec![Array2::zeros(self.shape); self.most.max(1)];
+        let (x, width) = (x.as_standard_layout(), (self.shape[0] * self.shape[1] / self.blocks.max(1)).max(1));
+        let mut met = vec![0; width];
+        for (i, x) in x.iter().enumerate() {
+            let (block, i) = (i / self.to.len().max(1), i % self.to.len().max(1));
+            if i == 0 {
+                met.fill(0);
+            }
+            let at = self.to[i];
+            if let Some(met) = met.get_mut(at) {
+                let place = block * width + at;
+                if let Some(out) = out[*met].as_slice_mut() {
+                    out[place] = *x;
+                }
+                *met += 1;
+            }
+        }
+        out
+    }
+
     /// The same over the ring.
     pub fn words(&self, x: &Array2<u64>) -> Array2<u64> {
         self.of(x, 0, u64::wrapping_add)

@@ -1,7 +1,7 @@
-//! What owners promise of their words, and the check of it on shares. The protocol is in masked/range.rs, for both suites.
+//! What owners promise of their words, and the check of it on shares. The protocol is in masked/range.rs for `masked` and `securenn`, and in masked/verified/range.rs.
 
-use crate::masked::range::Sums;
-use crate::{Kept, Result, Suite};
+use crate::masked::range::{Piece, Sums};
+use crate::{Kept, Party, Result, Suite};
 
 /// Elements that are checked in the same rounds, about.
 const BATCH: usize = 1 << 20;
@@ -40,10 +40,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// The same in pieces of whole rows, none of much more than [`BATCH`] elements.
-    fn split(&self) -> impl Iterator<Item = Block> {
+    /// The same in pieces of whole rows, none of much more than `most` elements.
+    pub(crate) fn split(&self, most: usize) -> impl Iterator<Item = Block> {
         let [rows, columns] = self.shape;
-        let most = (BATCH / columns.max(1)).max(1);
+        let most = (most / columns.max(1)).max(1);
         (0..rows).step_by(most).map(move |first| {
             let rows = most.min(rows - first);
             Block { shape: [rows, columns], kept: self.kept.rows(columns, first..first + rows), ..*self }
@@ -51,25 +51,35 @@ impl Block {
     }
 }
 
-/// For each of `owners` a count of violations, opened to all three parties: 0 if all of its words keep their promise, and otherwise how many of 64
-/// random sums over its words are not zero. A violation goes unnoticed with a chance below 2^-63.
+/// For each of `owners` a count of violations, opened to all three parties: 0 if all of its words keep their promise. What else is counted is the suite's.
 ///
 /// The three parties have the same `coin`, and no owner knew it when it sent its words.
 ///
 /// # Errors
 /// Those of the network.
 pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, blocks: &[Block]) -> Result<Vec<u64>> {
+    suite.violations(coin, owners, blocks)
+}
+
+/// Counts how many of 64 random sums over an owner's words are not zero. A violation goes unnoticed with a chance below 2^-63.
+pub(crate) fn by_sums(
+    p: &mut Party,
+    coin: &[u8; 32],
+    owners: usize,
+    blocks: &[Block],
+    made: impl Fn(&mut Party, &[Block]) -> Result<Vec<Piece>>,
+) -> Result<Vec<u64>> {
     let mut sums = Sums::new(coin, owners);
     let (mut batch, mut size) = (vec![], 0);
-    let mut pieces = blocks.iter().flat_map(Block::split).peekable();
+    let mut pieces = blocks.iter().flat_map(|block| block.split(BATCH)).peekable();
     while let Some(block) = pieces.next() {
         size += block.shape[0] * block.shape[1];
         batch.push(block);
         if size >= BATCH || batch.len() == MATRICES || pieces.peek().is_none() {
-            let pieces = suite.pieces(&std::mem::take(&mut batch))?;
-            sums.add(suite.party(), &pieces)?;
+            let pieces = made(p, &std::mem::take(&mut batch))?;
+            sums.add(p, &pieces)?;
             size = 0;
         }
     }
-    sums.violations(suite.party())
+    sums.violations(p)
 }

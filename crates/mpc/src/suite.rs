@@ -1,6 +1,5 @@
 //! What a suite offers beside its engine: how an owner splits a record, how a party takes it, how the model is opened.
 
-use crate::masked::range::Piece;
 use crate::range::Block;
 use crate::{Id, Kept, Part, Party, Prg, Question};
 use trefoil_engine::{Engine, Format};
@@ -52,11 +51,11 @@ pub trait Suite: Engine + Question {
     /// `parts` are what [`Suite::accept`] has taken.
     fn common(id: Id, parts: &[Part]) -> [Option<[u8; 32]>; 3];
 
-    /// Party: what the [range check](crate::range) looks at of matrices as they were kept, in at most one round.
+    /// Party: the [range check](crate::range::violations).
     ///
     /// # Errors
     /// Those of the network.
-    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>>;
+    fn violations(&mut self, coin: &[u8; 32], owners: usize, blocks: &[Block]) -> crate::Result<Vec<u64>>;
 
     /// Party: the matrix from what [`Suite::accept`] kept, chunks of rows one after the other.
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Self::Num;

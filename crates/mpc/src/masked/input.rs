@@ -10,7 +10,7 @@ use super::matrix::{elements, tensor};
 use super::range::Piece;
 use super::share::Share;
 use super::{Masked, Num};
-use crate::range::Block;
+use crate::range::{Block, by_sums};
 use crate::rows::Rows;
 use crate::{Id, Kept, Key, Part, Party, Prg, Suite};
 use sha2::{Digest, Sha256};
@@ -30,6 +30,27 @@ fn hash(x: &[u64]) -> [u8; 32] {
 
 fn bytes(x: &[u8; 32]) -> Part {
     Part::bits(&x.map(u64::from), 8)
+}
+
+/// What the range check looks at of matrices as they were kept.
+fn pieces(id: Id, blocks: &[Block]) -> Vec<Piece> {
+    let piece = |block: &Block| {
+        let (shape, o) = (block.shape, block.range.offset());
+        let [mut a, b] = block.kept.words();
+        let matrix = |x: Vec<u64>| Some(tensor(shape, x));
+        if id == Id::P2 {
+            let low = Share::new(shape, None, [matrix(a), matrix(b)]);
+            return Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole: vec![] };
+        }
+        a.iter_mut().for_each(|m| *m = m.wrapping_add(o));
+        let (whole, l) = match id {
+            Id::P0 => (a.iter().zip(&b).map(|(m, l_0)| m.wrapping_sub(*l_0)).collect(), [matrix(b), None]),
+            _ => (b.iter().map(|l_1| l_1.wrapping_neg()).collect(), [None, matrix(b)]),
+        };
+        let low = Share::new(shape, matrix(a), l);
+        Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole }
+    };
+    blocks.iter().map(piece).collect()
 }
 
 /// A share from what was kept of it.
@@ -93,25 +114,8 @@ impl Suite for Masked {
         }
     }
 
-    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>> {
-        let id = self.party.id;
-        let piece = |block: &Block| {
-            let (shape, o) = (block.shape, block.range.offset());
-            let [mut a, b] = block.kept.words();
-            let matrix = |x: Vec<u64>| Some(tensor(shape, x));
-            if id == Id::P2 {
-                let low = Share::new(shape, None, [matrix(a), matrix(b)]);
-                return Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole: vec![] };
-            }
-            a.iter_mut().for_each(|m| *m = m.wrapping_add(o));
-            let (whole, l) = match id {
-                Id::P0 => (a.iter().zip(&b).map(|(m, l_0)| m.wrapping_sub(*l_0)).collect(), [matrix(b), None]),
-                _ => (b.iter().map(|l_1| l_1.wrapping_neg()).collect(), [None, matrix(b)]),
-            };
-            let low = Share::new(shape, matrix(a), l);
-            Piece { owner: block.owner, range: block.range, one_hot: block.one_hot, low, whole }
-        };
-        Ok(blocks.iter().map(piece).collect())
+    fn violations(&mut self, coin: &[u8; 32], owners: usize, blocks: &[Block]) -> crate::Result<Vec<u64>> {
+        by_sums(&mut self.party, coin, owners, blocks, |p, blocks| Ok(pieces(p.id, blocks)))
     }
 
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Num {

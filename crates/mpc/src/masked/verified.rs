@@ -8,11 +8,14 @@ pub mod and;
 pub mod bit;
 pub mod drelu;
 pub mod open;
+mod plan;
 pub mod product;
+mod range;
 pub mod select;
 mod suite;
 
 pub use bit::Bit;
+pub use plan::VerifiedPlan;
 pub use suite::{Claimed, Verified};
 
 use crate::proof::{Bits, Words, prove};

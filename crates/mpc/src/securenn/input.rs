@@ -4,8 +4,7 @@
 //! bytes to P0. Opening to the model owner: P0 and P1 send their shares; the owner adds them up.
 
 use super::{Num, SecureNn, Share};
-use crate::masked::range::Piece;
-use crate::range::Block;
+use crate::range::{Block, by_sums};
 use crate::rows::Rows;
 use crate::{Id, Kept, Key, Part, Party, Prg, Suite};
 use trefoil_engine::Format;
@@ -37,8 +36,8 @@ impl Suite for SecureNn {
         [None; 3]
     }
 
-    fn pieces(&mut self, blocks: &[Block]) -> crate::Result<Vec<Piece>> {
-        super::range::mask(&mut self.party, blocks)
+    fn violations(&mut self, coin: &[u8; 32], owners: usize, blocks: &[Block]) -> crate::Result<Vec<u64>> {
+        by_sums(&mut self.party, coin, owners, blocks, super::range::mask)
     }
 
     fn input(&self, shape: [usize; 2], format: Format, Kept([kept, _]): Kept) -> Num {

@@ -94,7 +94,16 @@ pub fn with_this_engine<S: Suite, T>(
     let mut engine = engine(std::mem::replace(p, idle));
     let result = f(&mut engine);
     *p = std::mem::replace(engine.party(), last);
-    Ok(result.unwrap())
+    result.map_err(|e| protocol(e).unwrap_or_else(|e| panic!("{e:?}")))
+}
+
+/// The error of a protocol that an engine has met; any other is given back.
+fn protocol(e: trefoil_engine::Error) -> std::result::Result<trefoil_mpc::Error, trefoil_engine::Error> {
+    match e {
+        trefoil_engine::Error::Within { source, .. } => protocol(*source),
+        trefoil_engine::Error::Protocol(e) => e.downcast().map(|e| *e).map_err(trefoil_engine::Error::Protocol),
+        e => Err(e),
+    }
 }
 
 /// A matrix as an owner hands it in, under masks from `seed`. Two different matrices need two seeds.

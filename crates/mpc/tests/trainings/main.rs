@@ -14,3 +14,4 @@ mod plan;
 mod range;
 mod ranges;
 mod training;
+mod verified;

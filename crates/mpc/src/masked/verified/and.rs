@@ -204,18 +204,30 @@ fn claim_results(p: &mut Party, (vars, formula, n): &(Vars, &Formula, usize), de
 /// # Errors
 /// Those of the network.
 pub fn all(p: &mut Party, bits: &[&Bit]) -> Result<Bit> {
-    let [first, _, ..] = bits else {
-        return Ok(bits.first().map_or_else(|| Bit::new([0, 0], None, [None, None]), |only| (*only).clone()));
-    };
-    let (shape, n) = (first.shape, first.len());
-    let planes_of =
-        |of: fn(&Bit) -> Option<&Vec<u64>>| bits.iter().filter_map(|bit| of(bit)).flatten().copied().collect::<Vec<_>>();
-    let mu = [planes_of(|bit| bit.l[0].as_ref()), planes_of(|bit| bit.l[1].as_ref())];
-    let mut vars = Vars { open: planes_of(|bit| bit.m.as_ref()), mu };
-    for level in plain::levels(bits.len(), plain::best(bits.len(), n)).iter() {
-        vars = evaluate(p, &[(vars, level, n)])?.swap_remove(0);
+    let all = alls(p, &[bits.iter().map(|bit| (*bit).clone()).collect()])?;
+    Ok(all.into_iter().next().unwrap_or_else(|| Bit::new([0, 0], None, [None, None])))
+}
+
+/// The same of several, of as many bits each, in the same rounds.
+///
+/// # Errors
+/// Those of the network.
+pub(super) fn alls(p: &mut Party, jobs: &[Vec<Bit>]) -> Result<Vec<Bit>> {
+    let count = jobs.first().map_or(0, Vec::len);
+    if count < 2 {
+        return Ok(jobs.iter().filter_map(|bits| bits.first().cloned()).collect());
     }
-    Ok(Bit::of(p, shape, vars.open, vars.mu))
+    let planes_of =
+        |bits: &[Bit], of: fn(&Bit) -> Option<&Vec<u64>>| bits.iter().filter_map(of).flatten().copied().collect::<Vec<_>>();
+    let mu = |bits: &[Bit]| [planes_of(bits, |bit| bit.l[0].as_ref()), planes_of(bits, |bit| bit.l[1].as_ref())];
+    let mut vars: Vec<Vars> =
+        jobs.iter().map(|bits| Vars { open: planes_of(bits, |bit| bit.m.as_ref()), mu: mu(bits) }).collect();
+    let sizes: Vec<([usize; 2], usize)> = jobs.iter().map(|bits| (bits[0].shape, bits[0].len())).collect();
+    for level in plain::levels(count, plain::best(count, sizes.iter().map(|(_, n)| n).sum())).iter() {
+        let work: Vec<_> = vars.into_iter().zip(&sizes).map(|(vars, (_, n))| (vars, level, *n)).collect();
+        vars = evaluate(p, &work)?;
+    }
+    Ok(vars.into_iter().zip(&sizes).map(|(vars, (shape, _))| Bit::of(p, *shape, vars.open, vars.mu)).collect())
 }
 
 /// Of the AND of `count` bits for `n` elements.

@@ -40,6 +40,7 @@ use super::super::share::Share;
 use crate::cut::Open;
 use crate::{Error, Id, Op, Pair, Part, Party, Prg, Price, Result};
 use claims::{claim_at_p2, claim_at_server, claim_lift};
+use trefoil_engine::Kind as Form;
 use trefoil_ring::Tensor;
 
 const DEAL: &str = "verified.product.deal";
@@ -65,7 +66,7 @@ pub const fn cost(n: usize, f: u8) -> Price {
 /// Several independent products, whole, with their claims.
 ///
 /// # Errors
-/// Those of the network; [`Error::Unproven`] if a factor waits for a lift of which nothing is claimed, or elements are to be added up in other places.
+/// Those of the network; [`Error::Unproven`] if a factor waits for a lift of which nothing is claimed, or elements of a product of matrices are to be added up in other places.
 pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
     let op = p.op();
     let waits = |x: &Share| x.pending().is_some();
@@ -74,8 +75,8 @@ pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         if [z.x, z.y].into_iter().chain(&z.plus).any(waits) {
             return Err(unproven("a product of numbers that wait for a lift"));
         }
-        if z.scatter.is_some() {
-            return Err(unproven("a product whose elements are added up in other places"));
+        if z.scatter.is_some() && z.kind != Form::Mul {
+            return Err(unproven("a product of matrices whose elements are added up in other places"));
         }
     }
     let parts = match p.id {

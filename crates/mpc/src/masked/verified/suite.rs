@@ -5,7 +5,6 @@ use super::super::suite::Num;
 use super::super::{Masked, product};
 use super::open::gate;
 use super::{Bit, and, drelu, open, prove_claims, select};
-use crate::masked::range::Piece;
 use crate::question::{Question, Told};
 use crate::range::Block;
 use crate::secure::{Factors, Protocols, Secure};
@@ -31,7 +30,7 @@ impl Verified {
 }
 
 /// Called before each operation: all three know how much waits, and prove it together.
-fn prove_some(p: &mut Party) -> Result<()> {
+pub(super) fn prove_some(p: &mut Party) -> Result<()> {
     if p.claims.size > MOST_WAITING { prove_claims(p) } else { Ok(()) }
 }
 
@@ -124,9 +123,8 @@ impl Suite for Verified {
         Masked::common(id, parts)
     }
 
-    /// Nothing that this suite's [check of ranges](super::range) asks for.
-    fn pieces(&mut self, _: &[Block]) -> Result<Vec<Piece>> {
-        Err(self.unproven("the other suites' check of ranges"))
+    fn violations(&mut self, _: &[u8; 32], owners: usize, blocks: &[Block]) -> Result<Vec<u64>> {
+        super::range::violations(&mut self.party, owners, blocks)
     }
 
     fn input(&self, shape: [usize; 2], format: Format, kept: Kept) -> Num {

@@ -9,7 +9,7 @@ use crate::proof::{Claim, Factor, First, Sign};
 use crate::{Id, Party};
 use std::sync::Arc;
 use trefoil_engine::Kind as Form;
-use trefoil_ring::Tensor;
+use trefoil_ring::{Tensor, words};
 
 /// What a party knows of both factors: both m, or both of somebody's masks.
 type Both = [Arc<Tensor>; 2];
@@ -21,7 +21,7 @@ fn both(z: &Factors<'_>, of: impl Fn(&Share) -> Option<&Tensor>) -> Option<Both>
 
 /// The sum of X Y' and X' Y, where the first verifier knows X and Y and the second X' and Y', and what is linear; of all that what this party knows.
 fn cross(z: &Factors<'_>, linear: Vec<u64>, first: Option<&Both>, second: Option<&Both>, own: Option<(Sign, &Both)>) -> Claim {
-    let Form::MatMul { tx, ty } = z.kind else { return cross_elements(linear, first, second, own) };
+    let Form::MatMul { tx, ty } = z.kind else { return cross_elements(z, linear, first, second, own) };
     let left = |both: Option<&Both>| both.map(|both| Factor { x: both[0].clone(), transposed: tx });
     let right = |both: Option<&Both>| both.map(|both| Factor { x: both[1].clone(), transposed: ty });
     let claim = Claim::of_matrices(z.shape, linear);
@@ -32,17 +32,27 @@ fn cross(z: &Factors<'_>, linear: Vec<u64>, first: Option<&Both>, second: Option
     }
 }
 
-/// The same element by element.
-fn cross_elements(mut linear: Vec<u64>, first: Option<&Both>, second: Option<&Both>, own: Option<(Sign, &Both)>) -> Claim {
+/// The same element by element. Where elements are added up in other places, each that meets others there has terms of its own.
+fn cross_elements(
+    z: &Factors<'_>,
+    mut linear: Vec<u64>,
+    first: Option<&Both>,
+    second: Option<&Both>,
+    own: Option<(Sign, &Both)>,
+) -> Claim {
     if let Some((sign, [x, y])) = own {
-        for (linear, (x, y)) in linear.iter_mut().zip(x.iter().zip(y.iter())) {
-            let product = x.wrapping_mul(*y);
-            *linear = if sign == Sign::Plus { linear.wrapping_add(product) } else { linear.wrapping_sub(product) };
+        let product = words::mul(x, y);
+        let product = z.scatter.map_or(product.clone(), |scatter| scatter.words(&product));
+        for (linear, product) in linear.iter_mut().zip(&product) {
+            *linear = if sign == Sign::Plus { linear.wrapping_add(*product) } else { linear.wrapping_sub(*product) };
         }
     }
-    let words = |x: &Arc<Tensor>| elements(Some(x)).to_vec();
-    let x = first.map(|[x, y]| vec![words(x), words(y)]);
-    let y = second.map(|[x, y]| vec![words(y), words(x)]);
+    let words = |x: &Arc<Tensor>| match z.scatter {
+        None => vec![elements(Some(x)).to_vec()],
+        Some(scatter) => scatter.apart(x).into_iter().map(|x| x.into_raw_vec_and_offset().0).collect(),
+    };
+    let x = first.map(|[x, y]| [words(x), words(y)].concat());
+    let y = second.map(|[x, y]| [words(y), words(x)].concat());
     match (x, y) {
         (Some(x), Some(y)) => Claim::at_prover(x, y),
         (Some(x), None) => Claim::at_first(x, linear),
