@@ -57,6 +57,7 @@ impl Add for Field {
 
 impl Sub for Field {
     type Output = Self;
+    #[allow(clippy::suspicious_arithmetic_impl)] // as above
     fn sub(self, other: Self) -> Self {
         self + other
     }

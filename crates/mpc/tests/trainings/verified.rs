@@ -65,7 +65,7 @@ fn none_is_opened(program: impl Fn(&mut Party) -> Result<()> + Sync, every: usiz
         for which in (0..).step_by(every) {
             let lie = |change, goes_on| Tampered { liar, which, change, goes_on };
             let changes = [Change::PlusOne, Change::TopBit, Change::AnyBit];
-            let honest = lie(changes[which / every % 3], which / every % 2 == 0);
+            let honest = lie(changes[which / every % 3], (which / every).is_multiple_of(2));
             // What is said is counted over fewer messages than what is sent.
             let Some(ends) = tampered(&honest, &program) else {
                 if honest.goes_on && tampered(&lie(Change::PlusOne, false), &program).is_some() {

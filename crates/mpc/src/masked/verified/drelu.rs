@@ -97,7 +97,6 @@ fn each(known: &Shared, of: impl Fn(usize) -> Vec<u64>) -> Shared {
 
 /// Carries, products of the bits of each chunk, and the claims that they are such.
 fn deal(p: &mut Party, op: Op, all: &[Compared<'_>]) -> Result<Vec<Dealt>> {
-    let id = p.id;
     let mut deal = Deal::open(p, op, DEAL, &KINDS)?;
     let mut dealt = vec![];
     for x in all {
@@ -143,9 +142,7 @@ fn deal(p: &mut Party, op: Op, all: &[Compared<'_>]) -> Result<Vec<Dealt>> {
         let onehot = each(&lambda, |j| onehot(x, j, |first, s| at(j, (first, s))));
         Dealt { lambda, onehot }
     });
-    let dealt = claimed.collect();
-    debug_assert_eq!(p.id, id);
-    Ok(dealt)
+    Ok(claimed.collect())
 }
 
 /// Sets of two or more bits of each chunk: the chunk's first bit, and a bit for each member.
@@ -168,7 +165,7 @@ fn onehot<'a>(x: &Compared<'_>, j: usize, product: impl Fn(usize, usize) -> &'a 
         (1..1 << chunk).for_each(|s| out.extend_from_slice(product(first, s)));
         let words = &mut out[from..];
         for bit in 0..chunk {
-            for pair in words.chunks_exact_mut(2 * width << bit) {
+            for pair in words.chunks_exact_mut((2 * width) << bit) {
                 let (without, with) = pair.split_at_mut(width << bit);
                 without.iter_mut().zip(with).for_each(|(without, with)| *without ^= *with);
             }
