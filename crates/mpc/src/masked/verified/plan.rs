@@ -67,7 +67,7 @@ impl Protocols for Claimed {
         Ok(x.iter().map(|(x, _)| PlannedBit::new(x.shape())).collect())
     }
     fn select(&mut self, books: &mut Books, x: &[(&PlannedBit, &Planned)]) -> Result<Vec<Planned>> {
-        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(true));
+        let cost = |(bit, x): &(&PlannedBit, &Planned)| select::cost(x.count(), bit.dealt.replace(64) > 0);
         books.book("verified.select", Price::at_once(x.iter().map(cost)));
         Ok(x.iter().map(|(_, x)| Planned::blank(x.shape())).collect())
     }

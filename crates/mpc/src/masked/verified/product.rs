@@ -75,6 +75,9 @@ pub fn products(p: &mut Party, factors: &[Factors<'_>]) -> Result<Vec<Share>> {
         if [z.x, z.y].into_iter().chain(&z.plus).any(waits) {
             return Err(unproven("a product of numbers that wait for a lift"));
         }
+        if z.known < 64 {
+            return Err(unproven("a product of which only lower bits are known"));
+        }
         if z.scatter.is_some() && z.kind != Form::Mul {
             return Err(unproven("a product of matrices whose elements are added up in other places"));
         }

@@ -81,7 +81,7 @@ impl Protocols for Claimed {
             .iter()
             .zip(&ones)
             .filter(|((_, f), _)| *f > 0)
-            .map(|((x, f), y)| Factors { kind: Kind::Mul, x: *x, y, scatter, plus: None, shape: x.shape, f: *f })
+            .map(|((x, f), y)| Factors { kind: Kind::Mul, x: *x, y, scatter, plus: None, shape: x.shape, f: *f, known: 64 })
             .collect();
         let mut cut = if factors.is_empty() { vec![] } else { self.products(p, &factors)? }.into_iter();
         Ok(x.iter().map(|(x, f)| if *f > 0 { cut.next() } else { None }.unwrap_or_else(|| (*x).clone())).collect())
