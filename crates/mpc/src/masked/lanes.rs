@@ -57,7 +57,7 @@ pub(super) fn unpack(words: &mut &[u64]) -> Result<Num<Share>> {
     Ok(Num::new(share, Format { frac: frac as u8, bits: bits as u8 }))
 }
 
-/// Lane 0: sends each other lane all of `common` and its rows of `rows`; its own rows. Rows that ranks [hold](super::held) go from the one to the other.
+/// Lane 0: sends each other lane all of `common` and its rows of `rows`; its own rows. Rows that ranks hold (held.rs) go from the one to the other.
 ///
 /// # Errors
 /// A rank is gone.
