@@ -17,7 +17,8 @@
 //! nodes, on the loss sample, with the weights at the end of an epoch. Other layers give no more than they are given.
 //!
 //! Sums of squares are exact for blocks whose norm is below 2^31 units: weights of 2^7 with 24 fraction bits, activations of 2^15 with 16. Beyond
-//! that they wrap, and a block is found with a chance of about one half; a network that is so far astray has more than one.
+//! that they wrap, and a block is found with a chance of about one half; a network that is so far astray has more than one. Of a convolution whose output goes
+//! to max-pooling the masked suite knows 30 to 32 bits ([`Engine::narrow`]): there that holds for activations beyond 2^14 with 14 fraction bits, or 2^12 with 16.
 
 use crate::bound::within;
 use crate::evaluate::{Hidden, LOSS_ROWS, each_chunk};

@@ -23,14 +23,19 @@ pub fn network() -> Graph {
 
 /// Weights with which the sum is this, whatever the record is. None is above 4.
 pub fn giving<E: Engine>(e: &E, t: &Trainer, sum: [f64; 4]) -> State<E::Num> {
+    with_weights(e, t, |name, i| match name {
+        "fc1.bias" => 4.0,
+        "fc2.weight" | "fc3.weight" | "fc4.weight" => sum[i] / 192.0,
+        "fc5.weight" => (-8f64).exp2(),
+        _ => 0.0,
+    })
+}
+
+/// All weights in a row of a parameter by its name and the row's number.
+pub fn with_weights<E: Engine>(e: &E, t: &Trainer, weight: impl Fn(&str, usize) -> f64) -> State<E::Num> {
     let mut state = t.initial(e).unwrap();
     for (param, value) in t.network().params().iter().zip(&mut state.params) {
-        let of = |i: usize| match param.name.as_str() {
-            "fc1.bias" => 4.0,
-            "fc2.weight" | "fc3.weight" | "fc4.weight" => sum[i] / 192.0,
-            "fc5.weight" => (-8f64).exp2(),
-            _ => 0.0,
-        };
+        let of = |i: usize| weight(&param.name, i);
         let [rows, columns] = e.shape(value);
         let format = e.format(value);
         *value = e.public(&Array2::from_shape_fn((rows, columns), |(i, _)| of(i)), format).unwrap();
