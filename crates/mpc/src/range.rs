@@ -61,6 +61,20 @@ pub fn violations<S: Suite>(suite: &mut S, coin: &[u8; 32], owners: usize, block
     suite.violations(coin, owners, blocks)
 }
 
+/// Blocks that are checked in the same rounds: pieces of about `elements` in all, and of at most so many matrices.
+pub(crate) fn together(blocks: &[Block], elements: usize, matrices: usize) -> impl Iterator<Item = Vec<Block>> {
+    let mut pieces = blocks.iter().flat_map(move |block| block.split(elements));
+    std::iter::from_fn(move || {
+        let (mut batch, mut size) = (vec![], 0);
+        while size < elements && batch.len() < matrices {
+            let Some(block) = pieces.next() else { break };
+            size += block.shape[0] * block.shape[1];
+            batch.push(block);
+        }
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
 /// Counts how many of 64 random sums over an owner's words are not zero. A violation goes unnoticed with a chance below 2^-63.
 pub(crate) fn by_sums(
     p: &mut Party,
@@ -70,16 +84,9 @@ pub(crate) fn by_sums(
     made: impl Fn(&mut Party, &[Block]) -> Result<Vec<Piece>>,
 ) -> Result<Vec<u64>> {
     let mut sums = Sums::new(coin, owners);
-    let (mut batch, mut size) = (vec![], 0);
-    let mut pieces = blocks.iter().flat_map(|block| block.split(BATCH)).peekable();
-    while let Some(block) = pieces.next() {
-        size += block.shape[0] * block.shape[1];
-        batch.push(block);
-        if size >= BATCH || batch.len() == MATRICES || pieces.peek().is_none() {
-            let pieces = made(p, &std::mem::take(&mut batch))?;
-            sums.add(p, &pieces)?;
-            size = 0;
-        }
+    for blocks in together(blocks, BATCH, MATRICES) {
+        let pieces = made(p, &blocks)?;
+        sums.add(p, &pieces)?;
     }
     sums.violations(p)
 }

@@ -51,7 +51,7 @@ fn in_range<'a, P: Protocols + 'a>(x: impl IntoIterator<Item = &'a Num<P::Share>
 }
 
 /// How many lower bits of a narrow product are to be known that is cut by `f`: as few less as make it sooner had; 64 if it cannot be narrow.
-fn narrow_bits<P: Protocols>(f: u8, bits: u8) -> u8 {
+fn bits_to_open<P: Protocols>(f: u8, bits: u8) -> u8 {
     let most = P::NARROW.min(64 - f);
     let least = bits.saturating_add(BESIDE);
     match most.min(matrix::LOWER.saturating_sub(f)) {
@@ -236,7 +236,7 @@ impl<P: Protocols> Engine for Secure<P> {
                 0 => plus.share.clone(),
                 shift => plus.share.linear(plus.share.shape(), |x| words::shl(x, shift)),
             });
-            let known = if p.narrow { narrow_bits::<P>(f, p.out.bits) } else { 64 };
+            let known = if p.narrow { bits_to_open::<P>(f, p.out.bits) } else { 64 };
             factors.push(Factors { kind: p.kind, x: &p.x.share, y: &p.y.share, scatter: p.scatter, plus, shape, f, known });
         }
         let out = self.suite.products_over(&mut self.party, &factors, &of_batch)?;

@@ -6,7 +6,7 @@
 use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::{
     Tensor,
-    matrix::{Factor, product, products_into},
+    matrix::{Factor, LOWER, product, products_into},
 };
 
 fn main() {
@@ -44,28 +44,27 @@ fn packed(bencher: Bencher, shape: &str) {
     bencher.counter(ItemsCount::new(work)).bench_local(|| product(&x, tx, &y, ty));
 }
 
-/// Two products, added up: what a server of `masked` makes.
-#[divan::bench(args = SHAPES.map(|s| s.0))]
-fn both(bencher: Bencher, shape: &str) {
+/// Two products, added up, of which so many lower bits are wanted.
+fn twice(bencher: Bencher, shape: &str, bits: u8) {
     let (x, tx, y, ty, work) = factors(shape);
     let terms = [[Factor::from(&x), Factor::from(&y)]; 2];
     bencher.counter(ItemsCount::new(2 * work)).bench_local(|| {
         let mut out = Tensor::zeros((if tx { x.ncols() } else { x.nrows() }, if ty { y.nrows() } else { y.ncols() }));
-        products_into(&mut out, &terms, tx, ty, 64);
+        products_into(&mut out, &terms, tx, ty, bits);
         out
     });
 }
 
-/// The same, of which the lower 52 bits are wanted.
+/// What a server of `masked` makes.
+#[divan::bench(args = SHAPES.map(|s| s.0))]
+fn both(bencher: Bencher, shape: &str) {
+    twice(bencher, shape, 64);
+}
+
+/// The same where the result is narrow.
 #[divan::bench(args = SHAPES.map(|s| s.0))]
 fn lower(bencher: Bencher, shape: &str) {
-    let (x, tx, y, ty, work) = factors(shape);
-    let terms = [[Factor::from(&x), Factor::from(&y)]; 2];
-    bencher.counter(ItemsCount::new(2 * work)).bench_local(|| {
-        let mut out = Tensor::zeros((if tx { x.ncols() } else { x.nrows() }, if ty { y.nrows() } else { y.ncols() }));
-        products_into(&mut out, &terms, tx, ty, 52);
-        out
-    });
+    twice(bencher, shape, LOWER);
 }
 
 /// The plain triple loop in the order i, k, j.

@@ -77,8 +77,8 @@ impl Numbers {
 
 /// One operation's dealing, as one party sees it.
 pub(super) enum Deal<'p> {
-    /// A server: the streams of its own kinds, and what P2 sends it of the others.
-    Takes { streams: Vec<Option<Prg>>, from: Receive<'p> },
+    /// A server, P0 if `first`: the streams of its own kinds, and what P2 sends it of the others.
+    Takes { streams: Vec<Option<Prg>>, from: Receive<'p>, first: bool },
     /// P2: the streams, and for each server what it is sent.
     Deals { p: &'p mut Party, op: Op, label: &'static str, streams: Vec<(Prg, Id)>, parts: Vec<(Id, Part)> },
 }
@@ -97,7 +97,8 @@ impl<'p> Deal<'p> {
         let own = Pair::of(p.id, Id::P2);
         let stream = |(kind, pair): &Kind| if *pair == own { p.draw(op, own, kind).map(Some) } else { Ok(None) };
         let streams = kinds.iter().map(stream).collect::<Result<_>>()?;
-        Ok(Deal::Takes { streams, from: p.offline(op, label).then()? })
+        let first = p.id == Id::P0;
+        Ok(Deal::Takes { streams, from: p.offline(op, label).then()?, first })
     }
 
     /// P2: `n` numbers of the kind. `other` makes the share that is sent of the one that is drawn, in its place; it is given back.
@@ -115,7 +116,29 @@ impl<'p> Deal<'p> {
         shares
     }
 
-    /// P2: the same piece by piece, for who keeps nothing of it. `other` is given the place of a piece's first number.
+    /// Both shares of `n` numbers, the one from k02 first: P2 has both, and a server its own; the other one is empty. `other` as for [`Deal::give`].
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn both(&mut self, kind: usize, n: usize, of: Of, other: impl FnOnce(&mut [u64])) -> Result<[Vec<u64>; 2]> {
+        let by_place = |first: bool, own, others| if first { [own, others] } else { [others, own] };
+        match self {
+            Deal::Deals { streams, .. } => {
+                let (first, mut drawn) = (streams[kind].1 == Id::P1, vec![]);
+                let sent = self.give(kind, n, of, |shares| {
+                    drawn = shares.to_vec();
+                    other(shares);
+                });
+                Ok(by_place(first, drawn, sent))
+            }
+            Deal::Takes { first, .. } => {
+                let first = *first;
+                Ok(by_place(first, self.take(kind, n, of)?, vec![]))
+            }
+        }
+    }
+
+    /// P2: [`Deal::give`] piece by piece, for who keeps nothing of it. `other` is given the place of a piece's first number.
     pub fn give_pieces(&mut self, kind: usize, n: usize, of: Of, mut other: impl FnMut(usize, &mut [u64])) {
         let Deal::Deals { streams, parts, .. } = self else { return };
         let (stream, to) = &mut streams[kind];
@@ -151,7 +174,7 @@ impl<'p> Deal<'p> {
     /// Those of the network.
     pub fn take(&mut self, kind: usize, n: usize, of: Of) -> Result<Vec<u64>> {
         match self {
-            Deal::Takes { streams, from } => match (&mut streams[kind], of) {
+            Deal::Takes { streams, from, .. } => match (&mut streams[kind], of) {
                 (Some(stream), _) => Ok(of.draw(stream, n)),
                 (None, Of::Words) => from.words(Id::P2, n),
                 (None, Of::Bits(k)) => from.bits(Id::P2, n, k),
@@ -166,7 +189,7 @@ impl<'p> Deal<'p> {
     /// Those of the network.
     pub fn take_later(&mut self, kind: usize, n: usize, of: Of) -> Result<Numbers> {
         match self {
-            Deal::Takes { streams, from } => match &mut streams[kind] {
+            Deal::Takes { streams, from, .. } => match &mut streams[kind] {
                 Some(stream) => Ok(Numbers::Drawn(stream.ahead(n), of.bits())),
                 None => Ok(Numbers::Sent(from.part(Id::P2, of.ring(), n)?, 0)),
             },

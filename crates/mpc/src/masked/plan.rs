@@ -80,8 +80,8 @@ struct Lift {
 /// A matrix of bits, and modulo which power of two shares of their masks have been dealt.
 #[derive(Clone)]
 pub struct PlannedBit {
-    pub(super) shape: [usize; 2],
-    pub(super) dealt: Rc<Cell<u8>>,
+    shape: [usize; 2],
+    dealt: Rc<Cell<u8>>,
 }
 
 impl Planned {
@@ -119,7 +119,7 @@ impl Planned {
 }
 
 impl PlannedBit {
-    pub(super) fn new(shape: [usize; 2]) -> PlannedBit {
+    fn new(shape: [usize; 2]) -> PlannedBit {
         PlannedBit { shape, dealt: Rc::default() }
     }
 }

@@ -8,18 +8,16 @@ pub mod and;
 pub mod bit;
 pub mod drelu;
 pub mod open;
-mod plan;
 pub mod product;
 mod range;
 pub mod select;
 mod suite;
 
 pub use bit::Bit;
-pub use plan::VerifiedPlan;
 pub use suite::{Claimed, Verified};
 
 use crate::proof::{Bits, Words, prove};
-use crate::{Party, Result};
+use crate::{Op, Part, Party, Result};
 
 /// Everything that was claimed since the last time is proven by all three: words in rows of 2^5 claims, bits in rows of 2^6 words.
 ///
@@ -34,4 +32,12 @@ pub fn prove_claims(p: &mut Party) -> Result<()> {
         prove::<Bits>(p, &claims.bits, 6)?;
     }
     Ok(())
+}
+
+/// Sends the other server these words, and receives as many of each from it.
+fn exchanged(p: &mut Party, op: Op, label: &'static str, own: &mut [Vec<u64>]) -> Result<Vec<Vec<u64>>> {
+    own.iter_mut().for_each(|own| p.seeds.says(label, 64, own));
+    let peer = p.peer();
+    let mut round = own.iter().fold(p.round(op, label), |round, own| round.send(peer, Part::words(own))).then()?;
+    own.iter().map(|own| round.words(peer, own.len())).collect()
 }

@@ -93,6 +93,16 @@ impl Narrow {
     }
 }
 
+/// For all m and x of `b` bits.
+pub fn of_all(b: u8, f: impl Fn(u64, u64)) {
+    (0..1 << b).for_each(|m| (0..1 << b).for_each(|x| f(m, x)));
+}
+
+/// For some of five.
+pub fn of_some(f: impl Fn(u64, u64)) {
+    [(0, 0), (31, 16), (17, 5), (9, 30)].into_iter().for_each(|(m, x)| f(m, x));
+}
+
 #[test]
 fn every_view_of_a_narrow_comparison_occurs_once() {
     let layout = |chunk, rounds| Layout { chunk, rounds };
@@ -107,9 +117,7 @@ fn every_view_of_a_narrow_comparison_occurs_once() {
         Narrow { b: 4, layout: layout(1, 2), onehot: 6, rounds: &[(5, 0), (1, 5)] },
     ];
     for narrow in all {
-        for m in 0..1 << narrow.b {
-            (0..1 << narrow.b).for_each(|x| narrow.every_view_once(m, x));
-        }
+        of_all(narrow.b, |m, x| narrow.every_view_once(m, x));
     }
     // A full chunk.
     let full = [
@@ -117,7 +125,7 @@ fn every_view_of_a_narrow_comparison_occurs_once() {
         Narrow { b: 5, layout: layout(4, 1), onehot: 16, rounds: &[(1, 0)] },
     ];
     for narrow in full {
-        [(0, 0), (31, 16), (17, 5), (9, 30)].into_iter().for_each(|(m, x)| narrow.every_view_once(m, x));
+        of_some(|m, x| narrow.every_view_once(m, x));
     }
 }
 

@@ -88,6 +88,24 @@ fn chain<E: Engine>(e: &mut E, z: &E::Num, y: &E::Num, v: &E::Num, settled: Sett
 
 const PRODUCT_OF_TWO: Format = Format { frac: F, bits: 46 };
 
+/// Each value that was found lies above that of `Fixed` by as many units as it may.
+fn compare<S: Tested>(what: &str, want: &Values<FixedNum>, found: Vec<Option<Tensor>>) {
+    for ((name, ulp, want), found) in want.iter().zip(found) {
+        let found = found.unwrap();
+        assert_eq!(want.value.dim(), found.dim(), "{name}");
+        let far = want.value.iter().zip(&found).find(|(want, found)| found.wrapping_sub(**want) > *ulp);
+        assert!(far.is_none(), "{}, {what}, {name}: (Fixed, found) = {far:?}", S::NAME);
+    }
+}
+
+/// Each is the floor of the product of the inputs, or one more.
+fn are_products(z: &Tensor) {
+    for (z, (x, w)) in z.iter().zip(input(0, 20).iter().zip(&input(7, 21))) {
+        let floor = (*x as i64 * *w as i64) >> F;
+        assert!([floor, floor + 1].contains(&(*z as i64)));
+    }
+}
+
 fn run<S: Tested>(settled: Settled) {
     let [p0, _, _] = simulate(1, |p| {
         with_engine::<S, _>(p, |e| {
@@ -102,20 +120,11 @@ fn run<S: Tested>(settled: Settled) {
     });
     let (values, z, y) = p0.unwrap().0;
     let (z, y) = (z.unwrap(), y.unwrap());
-    let (x, w) = (input(0, 20), input(7, 21));
-    for (z, (x, w)) in z.iter().zip(x.iter().zip(&w)) {
-        let floor = (*x as i64 * *w as i64) >> F;
-        assert!([floor, floor + 1].contains(&(*z as i64)));
-    }
+    are_products(&z);
     let fixed = &mut Fixed::default();
     let (z, y) = (FixedNum::new(z, PRODUCT), FixedNum::new(y, Format { frac: F + 1, ..PRODUCT }));
     let want = chain(fixed, &z, &y, &FixedNum::new(input(3, 28), WHOLE), settled).unwrap();
-    for ((name, ulp, want), got) in want.iter().zip(values) {
-        let got = got.unwrap();
-        assert_eq!(want.value.dim(), got.dim(), "{name}");
-        let far = want.value.iter().zip(&got).find(|(want, got)| got.wrapping_sub(**want) > *ulp);
-        assert!(far.is_none(), "{}, settled {settled:?}, {name}: (Fixed, found) = {far:?}", S::NAME);
-    }
+    compare::<S>(&format!("settled {settled:?}"), &want, values);
 }
 
 #[test]
@@ -179,19 +188,11 @@ fn run_narrow<S: Tested>() {
     });
     let (values, z, y) = p0.unwrap().0;
     let (z, y) = (z.unwrap(), y.unwrap());
-    for (z, (x, w)) in z.iter().zip(input(0, 20).iter().zip(&input(7, 21))) {
-        let floor = (*x as i64 * *w as i64) >> F;
-        assert!([floor, floor + 1].contains(&(*z as i64)));
-    }
+    are_products(&z);
     let fixed = &mut Fixed::default();
     let [z, y, v] = [z, y, input(3, 27)].map(|x| FixedNum::new(x, format));
     let want = narrow_chain(fixed, &z, &y, &v).unwrap();
-    for ((name, ulp, want), got) in want.iter().zip(values) {
-        let got = got.unwrap();
-        assert_eq!(want.value.dim(), got.dim(), "{name}");
-        let far = want.value.iter().zip(&got).find(|(want, got)| got.wrapping_sub(**want) > *ulp);
-        assert!(far.is_none(), "{}, {name}: (Fixed, found) = {far:?}", S::NAME);
-    }
+    compare::<S>("narrow", &want, values);
 }
 
 #[test]

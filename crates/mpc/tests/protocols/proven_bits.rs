@@ -1,6 +1,6 @@
 //! The comparison of docs/verified.md and its ANDs, checked by counting on the protocols themselves: over all that a server lacks it sees every value exactly once, whatever the secrets are.
 
-use crate::bits_proof::every_view_once;
+use crate::bits_proof::{every_view_once, of_all, of_some};
 use crate::common::views::alike;
 use trefoil_mpc::masked::drelu::Layout;
 use trefoil_mpc::masked::verified::{Bit, and, drelu};
@@ -42,13 +42,11 @@ fn every_view_of_a_proven_comparison_occurs_once() {
         Narrow { b: 4, layout: layout(1, 2), products: 0, rounds: &[(5, 0), (1, 5)] },
     ];
     for narrow in all {
-        for m in 0..1 << narrow.b {
-            (0..1 << narrow.b).for_each(|x| narrow.every_view_once(m, x));
-        }
+        of_all(narrow.b, |m, x| narrow.every_view_once(m, x));
     }
     // A full chunk.
     let full = Narrow { b: 5, layout: layout(4, 1), products: 11, rounds: &[(1, 0)] };
-    [(0, 0), (31, 16), (17, 5), (9, 30)].into_iter().for_each(|(m, x)| full.every_view_once(m, x));
+    of_some(|m, x| full.every_view_once(m, x));
 }
 
 #[test]

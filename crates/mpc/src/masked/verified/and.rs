@@ -15,10 +15,10 @@
 
 use super::super::and::{self as plain, Formula, subsets};
 use super::super::deal::{Deal, Kind, Of};
-use super::Bit;
 use super::bit::Shared;
+use super::{Bit, exchanged};
 use crate::proof::Claim;
-use crate::{Id, Op, Pair, Part, Party, Price, Result};
+use crate::{Id, Op, Pair, Party, Price, Result};
 use std::collections::BTreeSet;
 use trefoil_ring::planes;
 
@@ -49,20 +49,13 @@ pub fn evaluate(p: &mut Party, jobs: &[(Vars, &Formula, usize)]) -> Result<Vec<V
         }
         return Ok(fresh.into_iter().map(|mu| Vars { open: vec![], mu }).collect());
     }
-    let (j, id, peer) = (p.id.index(), p.id, p.peer());
+    let (j, id) = (p.id.index(), p.id);
     let mut own = vec![];
     for (((vars, formula, n), dealt), fresh) in jobs.iter().zip(&dealt).zip(&fresh) {
         let vars = plain::Vars { open: vars.open.clone(), mu: vars.mu[j].clone() };
-        let mut z = plain::xor(id, &(vars, formula, *n), &dealt[j], &fresh[j]);
-        p.seeds.says(OPEN, 64, &mut z);
-        own.push(z);
+        own.push(plain::xor(id, &(vars, formula, *n), &dealt[j], &fresh[j]));
     }
-    let mut round = own.iter().fold(p.round(op, OPEN), |round, z| round.send(peer, Part::words(z))).then()?;
-    let mut theirs = vec![];
-    for z in &own {
-        theirs.push(round.words(peer, z.len())?);
-    }
-    drop(round);
+    let theirs = exchanged(p, op, OPEN, &mut own)?;
     let mut out = vec![];
     for ((((job, dealt), mu), own), theirs) in jobs.iter().zip(&dealt).zip(fresh).zip(own).zip(theirs) {
         claim_results(p, job, dealt, &mu, &theirs);
@@ -82,21 +75,7 @@ pub(super) fn masks(p: &mut Party, op: Op, lengths: impl Iterator<Item = [usize;
 
 /// Both shares of planes that P2 knows; a server's own.
 pub(super) fn give(deal: &mut Deal<'_>, kind: usize, n: usize, planes: impl Fn() -> Vec<u64>) -> Result<Shared> {
-    match deal {
-        Deal::Deals { .. } => {
-            let (mut drawn, planes) = (vec![], planes());
-            let sent = deal.give(kind, n, Of::Words, |shares| {
-                drawn = shares.to_vec();
-                shares.iter_mut().zip(&planes).for_each(|(share, plane)| *share ^= plane);
-            });
-            Ok([drawn, sent])
-        }
-        Deal::Takes { streams, .. } => {
-            let first = streams[kind].is_some();
-            let own = deal.take(kind, n, Of::Words)?;
-            Ok(if first { [own, vec![]] } else { [vec![], own] })
-        }
-    }
+    deal.both(kind, n, Of::Words, |shares| shares.iter_mut().zip(planes()).for_each(|(share, plane)| *share ^= plane))
 }
 
 /// Of every product of two or more masks both shares, with the claims that they are such.

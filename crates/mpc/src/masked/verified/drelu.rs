@@ -24,10 +24,10 @@ use super::super::deal::{Deal, Kind};
 use super::super::drelu::{Compared, Layout, compare_chunks, xor_onehot};
 use super::super::matrix::elements;
 use super::super::share::Share;
-use super::Bit;
 use super::and::{Vars, claim_ands, claim_opened, evaluate, exclusive, give, masks};
 use super::bit::Shared;
-use crate::{Error, Id, Op, Pair, Part, Party, Price, Result};
+use super::{Bit, exchanged};
+use crate::{Error, Id, Op, Pair, Party, Price, Result};
 use trefoil_ring::planes;
 
 const DEAL: &str = "verified.drelu.deal";
@@ -183,19 +183,11 @@ fn open(p: &mut Party, op: Op, all: &[Compared<'_>], dealt: &[Dealt], mu: Vec<Sh
         }
         return Ok(mu.into_iter().map(|mu| Vars { open: vec![], mu }).collect());
     }
-    let (j, peer) = (p.id.index(), p.peer());
-    let mut own = vec![];
+    let (j, mut own) = (p.id.index(), vec![]);
     for ((x, dealt), mu) in all.iter().zip(dealt).zip(&mu) {
-        let mut bits = compare_chunks(x, &dealt.onehot[j], &mu[j]);
-        p.seeds.says(OPEN, 64, &mut bits);
-        own.push(bits);
+        own.push(compare_chunks(x, &dealt.onehot[j], &mu[j]));
     }
-    let mut round = own.iter().fold(p.round(op, OPEN), |round, own| round.send(peer, Part::words(own))).then()?;
-    let mut theirs = vec![];
-    for own in &own {
-        theirs.push(round.words(peer, own.len())?);
-    }
-    drop(round);
+    let theirs = exchanged(p, op, OPEN, &mut own)?;
     let mut out = vec![];
     for ((((x, dealt), mu), own), theirs) in all.iter().zip(dealt).zip(mu).zip(own).zip(theirs) {
         claim_chunks(p, x, dealt, &mu, &theirs);

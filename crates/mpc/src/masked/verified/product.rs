@@ -37,7 +37,8 @@ use super::super::deal::{Deal, Kind, Of};
 use super::super::matrix::{elements, tensor};
 use super::super::product::{Factors, negative, packed, share};
 use super::super::share::Share;
-use crate::cut::Open;
+use super::exchanged;
+use crate::cut::{Open, low};
 use crate::{Error, Id, Op, Pair, Part, Party, Prg, Price, Result};
 use claims::{claim_at_p2, claim_at_server, claim_lift};
 use trefoil_engine::Kind as Form;
@@ -166,20 +167,15 @@ fn deal(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Made>> {
         let s = |i: usize| first.s.get(i).zip(second.s.get(i)).map_or(0, |(a, b)| a ^ b);
         let whole =
             |i: usize| elements(Some(&gamma))[i].wrapping_add(Open::<64>::mask(first.rho[i].wrapping_add(second.rho[i]), s(i)));
-        // The share that is drawn is noted before the other one takes its place.
         let mut give = |kind: usize, of: Of, number: &dyn Fn(usize) -> u64| {
-            let mut drawn = vec![];
-            let sent = deal.give(kind, n, of, |shares| {
-                drawn = shares.to_vec();
-                let low = u64::MAX >> (64 - of.bits());
-                shares.iter_mut().enumerate().for_each(|(i, share)| *share = number(i).wrapping_sub(*share) & low);
-            });
-            [drawn, sent]
+            deal.both(kind, n, of, |shares| {
+                shares.iter_mut().enumerate().for_each(|(i, share)| *share = low(number(i).wrapping_sub(*share), of.bits()));
+            })
         };
-        let v = give(V, Of::Words, &whole);
+        let v = give(V, Of::Words, &whole)?;
         let [e, q] = match f {
             0 => Default::default(),
-            _ => [give(E, Of::Bits(f + 2), &|i| s(i) & 1), give(Q, Of::Bits(f + 1), &|i| s(i) >> 1)],
+            _ => [give(E, Of::Bits(f + 2), &|i| s(i) & 1)?, give(Q, Of::Bits(f + 1), &|i| s(i) >> 1)?],
         };
         for (mask, [v, e, q]) in [&mut first, &mut second].into_iter().zip(by_share(v, e, q)) {
             (mask.v, mask.e, mask.q) = (v, e, q);
@@ -197,7 +193,7 @@ fn by_share([v_0, v_1]: [Vec<u64>; 2], [e_0, e_1]: [Vec<u64>; 2], [q_0, q_1]: [V
 
 /// The servers open c.
 fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Made>> {
-    let (j, peer) = (p.id.index(), p.peer());
+    let j = p.id.index();
     let mut streams = Streams::of(p, op, j)?;
     let mut kappa = p.draw(op, Pair::K01, "verified.product.kappa")?;
     let size = |z: &Factors<'_>| z.shape[0] * z.shape[1];
@@ -222,16 +218,9 @@ fn compute(p: &mut Party, op: Op, factors: &[Factors<'_>]) -> Result<Vec<Made>> 
         let more = |kappa: u64| if j == 1 { offset.wrapping_add(kappa) } else { 0 };
         let less = negative(p, z, true);
         let all = mask.v.iter().zip(elements(Some(&less))).zip(kappa);
-        let mut c: Vec<u64> = all.map(|((v, less), kappa)| v.wrapping_sub(*less).wrapping_add(more(*kappa))).collect();
-        p.seeds.says(OPEN, 64, &mut c);
-        own.push(c);
+        own.push(all.map(|((v, less), kappa)| v.wrapping_sub(*less).wrapping_add(more(*kappa))).collect());
     }
-    let mut round = own.iter().fold(p.round(op, OPEN), |round, c| round.send(peer, Part::words(c))).then()?;
-    let mut theirs = vec![];
-    for c in &own {
-        theirs.push(round.words(peer, c.len())?);
-    }
-    drop(round);
+    let theirs = exchanged(p, op, OPEN, &mut own)?;
     let mut all = vec![];
     for (((z, mask), (own, theirs)), kappa) in factors.iter().zip(masks).zip(own.into_iter().zip(theirs)).zip(kappas) {
         let c = own.iter().zip(&theirs).map(|(a, b)| a.wrapping_add(*b)).collect();

@@ -13,7 +13,7 @@ use super::drelu::drelu;
 use super::open::open;
 use super::select::select;
 use super::suite::prove_some;
-use crate::range::Block;
+use crate::range::{Block, together};
 use crate::secure::Shares;
 use crate::{Error, Id, Part, Party, Result};
 use trefoil_engine::{Index, Sum};
@@ -33,16 +33,9 @@ const TELL: &str = "verified.range.tell";
 /// [`Error::Rejected`] if a party has lied; those of the network.
 pub(super) fn violations(p: &mut Party, owners: usize, blocks: &[Block]) -> Result<Vec<u64>> {
     let mut good: Vec<Vec<Bit>> = vec![vec![]; owners];
-    let (mut batch, mut size) = (vec![], 0);
-    let mut pieces = blocks.iter().flat_map(|block| block.split(BATCH)).peekable();
-    while let Some(block) = pieces.next() {
-        size += block.shape[0] * block.shape[1];
-        batch.push(block);
-        if size >= BATCH || batch.len() == MATRICES || pieces.peek().is_none() {
-            for (owner, bit) in joined(p, &std::mem::take(&mut batch))? {
-                good[owner].push(bit);
-            }
-            size = 0;
+    for blocks in together(blocks, BATCH, MATRICES) {
+        for (owner, bit) in joined(p, &blocks)? {
+            good[owner].push(bit);
         }
     }
     // Who has nothing to check has broken no promise.

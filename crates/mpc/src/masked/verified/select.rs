@@ -21,9 +21,9 @@ use super::super::deal::{Deal, Kind, Of};
 use super::super::matrix::{elements, tensor};
 use super::super::product::share;
 use super::super::share::Share;
-use super::Bit;
+use super::{Bit, exchanged};
 use crate::proof::Claim;
-use crate::{Error, Id, Pair, Part, Party, Price, Result};
+use crate::{Error, Id, Pair, Party, Price, Result};
 
 const DEAL: &str = "verified.select.deal";
 const OPEN: &str = "verified.select.open";
@@ -83,21 +83,13 @@ pub fn select(p: &mut Party, work: &[(&Bit, &Share)]) -> Result<Vec<Share>> {
         });
         return Ok(claimed.collect());
     }
-    let (j, peer) = (p.id.index(), p.peer());
-    let mut own = vec![];
+    let (j, mut own) = (p.id.index(), vec![]);
     for ((bit, x), Dealt { a, b, r, .. }) in work.iter().zip(&dealt) {
         let (m_b, m_x, l_x) = (bit.words(bit.m.as_ref()), elements(x.m()), x.masks()[j]);
         let z = |i: usize| half(j == 0, [m_b[i], m_x[i]], l_x[i], [a[j][i], b[j][i], r[j][i]]);
-        let mut z: Vec<u64> = (0..x.len()).map(z).collect();
-        p.seeds.says(OPEN, 64, &mut z);
-        own.push(z);
+        own.push((0..x.len()).map(z).collect());
     }
-    let mut round = own.iter().fold(p.round(op, OPEN), |round, z| round.send(peer, Part::words(z))).then()?;
-    let mut theirs = vec![];
-    for z in &own {
-        theirs.push(round.words(peer, z.len())?);
-    }
-    drop(round);
+    let theirs = exchanged(p, op, OPEN, &mut own)?;
     let mut out = vec![];
     for (((bit, x), dealt), (own, theirs)) in work.iter().zip(dealt).zip(own.into_iter().zip(theirs)) {
         let m = own.iter().zip(&theirs).map(|(a, b)| a.wrapping_add(*b)).collect();
@@ -119,17 +111,9 @@ struct Dealt {
 
 /// Both shares of numbers that P2 knows; a server's own.
 fn two(deal: &mut Deal<'_>, kind: usize, n: usize, number: impl Fn(usize) -> u64) -> Result<[Vec<u64>; 2]> {
-    let first = matches!(deal, Deal::Takes { streams, .. } if streams[kind].is_some());
-    let mut drawn = vec![];
-    if let Deal::Deals { .. } = deal {
-        let sent = deal.give(kind, n, Of::Words, |shares| {
-            drawn = shares.to_vec();
-            shares.iter_mut().enumerate().for_each(|(i, share)| *share = number(i).wrapping_sub(*share));
-        });
-        return Ok([drawn, sent]);
-    }
-    let own = deal.take(kind, n, Of::Words)?;
-    Ok(if first { [own, vec![]] } else { [vec![], own] })
+    deal.both(kind, n, Of::Words, |shares| {
+        shares.iter_mut().enumerate().for_each(|(i, share)| *share = number(i).wrapping_sub(*share));
+    })
 }
 
 fn each(n: usize, word: impl Fn(usize) -> u64) -> Vec<u64> {
