@@ -262,7 +262,7 @@ def test_progress(points, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"suite": "plain"}, "suite: found plain, expected masked or securenn"),
+        ({"suite": "plain"}, "suite: found plain, expected masked, securenn or verified"),
         ({"engine": "clear"}, "engine: found 'clear', expected shares or float"),
         ({"epochs": 0}, "epochs: found 0"),
         ({"learning_rate": -1.0}, "learning rate: found -1"),

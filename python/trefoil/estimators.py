@@ -35,7 +35,7 @@ _PARAMETERS = """
         What each step goes along the gradient.
     momentum : float, default=0.9
         How much of a step stays in the next one, of "sgd" and "nesterov".
-    suite : {{"masked", "securenn"}}, default="masked"
+    suite : {{"masked", "securenn", "verified"}}, default="masked"
         The protocols of the three parties.
     engine : {{"shares", "float"}}, default="shares"
         Where the training runs: on secret shares; or in floating point, in the clear, from the same weights and batches.

@@ -1,12 +1,13 @@
 //! Training and prediction on shares, compiled once for each suite.
 //!
 //! What is written against an engine is compiled anew in every crate that calls it. A training is most of this workspace's code, and three crates
-//! train: this one, a party, and the benchmarks. So they call it here, where both suites' engines are named; [`suites`](crate::suites) hands
+//! train: this one, a party, and the benchmarks. So they call it here, where all suites' engines are named; [`suites`](crate::suites) hands
 //! them out as [`Compiled`] ones.
 
 use trefoil_engine::Result as EngineResult;
 use trefoil_mpc::Suite;
 use trefoil_mpc::masked::Masked;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_nn::{Data, Prediction, Report, Reveal, State, Trainer};
 
@@ -109,6 +110,7 @@ macro_rules! compiled {
 
 compiled!(Masked);
 compiled!(SecureNn);
+compiled!(Verified);
 
 /// [`Trainer::train`] from step `from`, on training and held-out records; what `report` fails with is what this fails with.
 ///

@@ -44,7 +44,7 @@ pub struct QueryPlan {
 /// What does not fit.
 pub fn training(trainer: &Trainer, suite: Chosen) -> Result<TrainingPlan> {
     let (plan, held) = held::most(|| suite.plan(OfTraining(trainer)));
-    Ok(TrainingPlan { held, ..plan? })
+    Ok(TrainingPlan { held, ..plan.ok_or_else(|| not_stated(suite))?? })
 }
 
 /// What this training takes in one of several lanes: a step's books have what the lane exchanges with the same lane of both other parties, and what the party's ranks say to one
@@ -71,7 +71,8 @@ pub fn lane(trainer: &Trainer, suite: Chosen, lane: Lane) -> Result<TrainingPlan
 /// What does not fit.
 pub fn whole(trainer: &Trainer, suite: Chosen) -> Result<Price> {
     let epochs = trainer.training().spec.epochs;
-    (0..=epochs).try_fold(Price::NONE, |sum, epoch| Ok(sum.then(suite.plan(OfEpoch(trainer, epoch))?)))
+    (0..=epochs)
+        .try_fold(Price::NONE, |sum, epoch| Ok(sum.then(suite.plan(OfEpoch(trainer, epoch)).ok_or_else(|| not_stated(suite))??)))
 }
 
 /// What queries of `rows` records each take on this suite.
@@ -79,7 +80,12 @@ pub fn whole(trainer: &Trainer, suite: Chosen) -> Result<Price> {
 /// # Errors
 /// What does not fit.
 pub fn query(trainer: &Trainer, suite: Chosen, rows: usize) -> Result<QueryPlan> {
-    suite.plan(OfQuery(trainer, rows))
+    suite.plan(OfQuery(trainer, rows)).ok_or_else(|| not_stated(suite))?
+}
+
+fn not_stated(suite: Chosen) -> Error {
+    let expected = "masked or securenn: what proofs take is not stated yet".into();
+    Error::Config { what: "plan", found: format!("the suite {}", suite.suite), expected }
 }
 
 struct OfTraining<'a>(&'a Trainer);

@@ -5,9 +5,12 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use trefoil_engine::Lane;
 use trefoil_mpc::Party;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::masked::{Masked, MaskedPlan};
 use trefoil_mpc::plan::Planner;
 use trefoil_mpc::securenn::{SecureNn, SecureNnPlan, Truncation};
+use trefoil_nn::Graph;
+use trefoil_nn::graph::{Kind, Node};
 
 /// The protocol suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,8 @@ pub enum SuiteName {
     Masked,
     /// Additive shares, and a helper in every comparison.
     Securenn,
+    /// Masked values, and proofs of every message before anything is opened: a party that lies is noticed.
+    Verified,
 }
 
 impl std::fmt::Display for SuiteName {
@@ -24,6 +29,7 @@ impl std::fmt::Display for SuiteName {
         match self {
             SuiteName::Masked => f.write_str("masked"),
             SuiteName::Securenn => f.write_str("securenn"),
+            SuiteName::Verified => f.write_str("verified"),
         }
     }
 }
@@ -34,7 +40,8 @@ impl std::str::FromStr for SuiteName {
         match text {
             "masked" => Ok(SuiteName::Masked),
             "securenn" => Ok(SuiteName::Securenn),
-            other => Err(Error::config("suite", other, "masked or securenn")),
+            "verified" => Ok(SuiteName::Verified),
+            other => Err(Error::config("suite", other, "masked, securenn or verified")),
         }
     }
 }
@@ -77,11 +84,37 @@ pub trait WithPlanner {
 }
 
 impl Chosen {
-    /// Plans something for this suite.
-    pub fn plan<W: WithPlanner>(self, work: W) -> W::Out {
+    /// Whether this suite trains such a network.
+    ///
+    /// # Errors
+    /// What it does not.
+    pub fn trains(self, graph: &Graph) -> Result<()> {
+        let convolution = |node: &Node| matches!(node.op, Kind::Conv2d(_));
+        if self.suite == SuiteName::Verified && graph.nodes.iter().any(convolution) {
+            let expected = "none: what is sent for its gradient cannot be proven yet, so masked or securenn";
+            return Err(Error::config("suite verified", "a convolution", expected));
+        }
+        Ok(())
+    }
+
+    /// Whether a model answers questions on this suite's shares; `what` is where they would be asked.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn answers(self, what: &str) -> Result<()> {
+        if self.suite == SuiteName::Verified {
+            let expected = "masked or securenn: questions and answers cannot be proven yet";
+            return Err(Error::config(what, "the suite verified", expected));
+        }
+        Ok(())
+    }
+
+    /// Plans something for this suite; `None` where what it takes is not stated.
+    pub fn plan<W: WithPlanner>(self, work: W) -> Option<W::Out> {
         match self.suite {
-            SuiteName::Masked => work.run(MaskedPlan::default()),
-            SuiteName::Securenn => work.run(SecureNnPlan::new(self.truncation)),
+            SuiteName::Masked => Some(work.run(MaskedPlan::default())),
+            SuiteName::Securenn => Some(work.run(SecureNnPlan::new(self.truncation))),
+            SuiteName::Verified => None,
         }
     }
 
@@ -89,7 +122,8 @@ impl Chosen {
     pub fn plan_lane<W: WithPlanner>(self, lane: Lane, work: W) -> Option<W::Out> {
         match self.suite {
             SuiteName::Masked => Some(work.run(MaskedPlan::of_lane(lane))),
-            SuiteName::Securenn => (!lane.has_others()).then(|| self.plan(work)),
+            SuiteName::Securenn | SuiteName::Verified if lane.has_others() => None,
+            SuiteName::Securenn | SuiteName::Verified => self.plan(work),
         }
     }
 
@@ -98,6 +132,7 @@ impl Chosen {
         match self.suite {
             SuiteName::Masked => work.run(Masked::new),
             SuiteName::Securenn => work.run(|party| SecureNn::new(party, self.truncation)),
+            SuiteName::Verified => work.run(Verified::new),
         }
     }
 }

@@ -88,6 +88,7 @@ pub fn on_shares(
     stop: &AtomicBool,
     say: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Array2<f64>>> {
+    chosen.trains(trainer.network().graph())?;
     let ends = Ends::of(chosen);
     let mut dealt = [const { Vec::new() }; 3];
     for samples in samples {

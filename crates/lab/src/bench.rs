@@ -52,6 +52,7 @@ pub fn measure(name: &str, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measu
 /// # Errors
 /// As for [`measure`].
 pub fn measure_operation(name: &str, operation: &Operation, bench: &Bench<'_>, stop: &AtomicBool) -> Result<Measurement> {
+    bench.has(operation)?;
     let rate = gemm::rate()?;
     let (pace, asked) = match bench.in_process {
         false => match operation {

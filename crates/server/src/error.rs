@@ -55,6 +55,18 @@ impl Error {
         move |source| Error::File { path, source }
     }
 
+    /// What has gone wrong in a protocol, if it was one.
+    pub fn of_protocol(&self) -> Option<&trefoil_mpc::Error> {
+        match self {
+            Error::Protocol(e) => Some(e),
+            Error::Training(trefoil_nn::Error::Engine(e)) => match e.root() {
+                trefoil_engine::Error::Protocol(e) => e.downcast_ref(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The process's exit code: 2 configuration, 3 data or files, 4 network, 5 handshake, 6 training, 7 model, 130 stopped.
     pub fn exit_code(&self) -> u8 {
         match self {

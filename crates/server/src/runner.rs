@@ -111,8 +111,10 @@ fn run(here: &Here) {
 
 /// Whether another session may end better.
 fn transient(e: &Error) -> bool {
-    use trefoil_mpc::Error::{NoKey, NoRandomness, Reused};
+    use trefoil_mpc::Error::{NoKey, NoRandomness, Rejected, Reused, Unproven};
     match e {
+        // A party has lied, which is for people to look at: whoever resumes the job goes on from what is proven.
+        e if e.of_protocol().is_some_and(|e| matches!(e, Rejected { .. } | Unproven { .. })) => false,
         Error::Protocol(Reused { .. } | NoRandomness(_) | NoKey { .. }) => false,
         // There may be room again; what was being written has gone, and what was there before is still there.
         e if full(e) => true,

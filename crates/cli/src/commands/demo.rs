@@ -84,12 +84,14 @@ impl Demo {
         let stop = super::stop_flag()?;
         let threads = super::threads(self.threads)?;
         let data = self.train.load(&self.data)?;
-        if self.suite == SuiteName::Masked && self.truncation == Truncation::Local {
-            return Err(Error::config("--truncation", "local", "dealer: the masked suite's own truncation is exact"));
+        if self.suite != SuiteName::Securenn && self.truncation == Truncation::Local {
+            let expected = format!("dealer: the truncation of the suite {} is its own and does not fail", self.suite);
+            return Err(Error::config("--truncation", "local", expected));
         }
         let start = self.train.start()?;
         let training = self.train.training(&data, &self.data, start.as_ref())?;
         let trainer = StartModel::trainer(start.as_ref(), &training, &data.schema)?;
+        Chosen { suite: self.suite, truncation: self.truncation }.trains(trainer.network().graph())?;
         self.check_wraps(wraps::expected(self.truncation, &trainer))?;
         note(format_args!(
             "{}: {} records of {} owners to train on, {} held out; {}, {} steps of {} records",
@@ -200,7 +202,7 @@ fn seen(outcome: &Outcome) -> Table {
     let mut table = Table::new(["what each party saw", "P0", "P1", "P2"]);
     let mut row = |name: &str, cells: [String; 3]| table.row([vec![name.to_owned()], cells.to_vec()].concat());
     let holds = match outcome.summary.suite.as_str() {
-        "masked" => ["masked values, half a mask", "masked values, half a mask", "masks, no value"],
+        "masked" | "verified" => ["masked values, half a mask", "masked values, half a mask", "masks, no value"],
         _ => ["one of two shares", "one of two shares", "masks it dealt, no share"],
     };
     row("holds", holds.map(str::to_owned));

@@ -15,7 +15,7 @@ use trefoil_client::peers::Peers;
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience};
 use trefoil_data::schema::Column;
-use trefoil_job::{Job, JobHash, StartModel, plan, sharing};
+use trefoil_job::{Job, JobHash, StartModel, SuiteName, plan, sharing};
 use trefoil_lab::units::bytes;
 use trefoil_net::identity::Identity;
 use trefoil_nn::{Bounded, Held, Metric, Quantity};
@@ -260,13 +260,17 @@ fn show(job: &Job) -> Result<()> {
         "activations are watched on a sample of the training records, unless it has fewer than {}",
         job.open.least_records
     ));
-    let step = plan::training(&job.trial().trainer()?, job.chosen())?.step.total();
-    note(format_args!(
-        "a step of {} records takes {} rounds and {} on all links; `trefoil plan` says what all of them take",
-        job.train.batch,
-        step.rounds,
-        bytes(step.bytes())
-    ));
+    if job.suite == SuiteName::Verified {
+        note(format_args!("what a step takes is not stated for the suite {}, whose proofs are beside it", job.suite));
+    } else {
+        let step = plan::training(&job.trial().trainer()?, job.chosen())?.step.total();
+        note(format_args!(
+            "a step of {} records takes {} rounds and {} on all links; `trefoil plan` says what all of them take",
+            job.train.batch,
+            step.rounds,
+            bytes(step.bytes())
+        ));
+    }
     if let Some(serve) = &job.serve {
         note(format_args!(
             "the model may answer from its shares: {}, who are told the {}, {} records in all",

@@ -11,7 +11,8 @@ use trefoil_data::{Dataset, guessed};
 use trefoil_engine::{Format, fixed};
 use trefoil_job::{Job, SuiteName, evaluate, fetching};
 use trefoil_lab::demo::job::{Rows, owner_seed};
-use trefoil_mpc::{Kept, Party, Seeds, Suite, masked::Masked, securenn::SecureNn, simulate};
+use trefoil_mpc::masked::{Masked, verified::Verified};
+use trefoil_mpc::{Kept, Party, Seeds, Suite, securenn::SecureNn, simulate};
 use trefoil_net::local;
 use trefoil_nn::{Data, Training};
 use trefoil_ring::Tensor;
@@ -177,13 +178,14 @@ fn the_same_masks_give_the_same_model() {
             Job::load(&folder.join("job.toml"), &Peers::default()).unwrap(),
         )
     };
-    for suite in ["securenn", "masked"] {
+    for suite in ["securenn", "masked", "verified"] {
         let (first, job) = model(&format!("{suite}-a"), suite);
         assert!(first == model(&format!("{suite}-b"), suite).0, "{suite}: two runs with the same masks differ");
         let training = job.training(data.train.rows(), data.test.rows());
         let params = match job.suite {
             SuiteName::Securenn => in_process(&job, &training, &data, 7, |p| SecureNn::new(p, job.truncation)),
             SuiteName::Masked => in_process(&job, &training, &data, 7, Masked::new),
+            SuiteName::Verified => in_process(&job, &training, &data, 7, Verified::new),
         };
         let file = dir.path().join(suite);
         evaluate::model(&data.schema, &job.network().unwrap(), &params).unwrap().save(&file).unwrap();

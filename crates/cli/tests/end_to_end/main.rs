@@ -20,3 +20,4 @@ mod predict;
 mod privacy;
 #[cfg(target_os = "linux")]
 mod signals;
+mod verified;

@@ -45,6 +45,7 @@ impl Job {
         }
         self.check_partition(file)?;
         if let Some(serve) = &self.serve {
+            self.chosen().answers(&format!("{file}: serve"))?;
             serve.check(crate::predict::task(&self.data), file)?;
         }
         // What the hash is of says all of the job: a number that is none would be lost.
@@ -53,6 +54,7 @@ impl Job {
             return refuse("numbers", "one that is not finite".into(), "finite numbers");
         }
         let trainer = self.trial().trainer()?;
+        self.chosen().trains(trainer.network().graph())?;
         if self.model_owner.is_some() {
             trainer.exported()?;
         }

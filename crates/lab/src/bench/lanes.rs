@@ -64,6 +64,9 @@ pub fn in_lanes(name: &str, lanes: &[usize], slower: f64, inside: Profile, bench
     let Operation::Train { network, batch, optimiser } = Operation::parse(name, bench.optimiser)? else {
         return Err(Error::config("lanes", name, "the name of a training: train-.."));
     };
+    if bench.suite != SuiteName::Masked {
+        return Err(Error::config("lanes", format!("the suite {}", bench.suite), "masked, which alone trains in lanes"));
+    }
     let of = |batch: usize| Operation::Train { network: network.clone(), batch, optimiser };
     let links = bench.links.parse().map_err(|e| Error::config("links", bench.links, e))?;
     let wires = Wires { links, inside };

@@ -1,5 +1,6 @@
 //! How something is measured, and what a measurement says.
 
+use super::Operation;
 use super::pace::Pace;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use trefoil_job::SuiteName;
 use trefoil_job::suites::Chosen;
 use trefoil_mpc::securenn::Truncation;
 use trefoil_nn::OptimiserKind;
+use trefoil_server::Result;
 
 /// One measurement: an object of the JSON list.
 #[derive(Clone, Debug, Serialize)]
@@ -85,6 +87,18 @@ pub struct Bench<'a> {
 impl Bench<'_> {
     pub(crate) fn chosen(&self) -> Chosen {
         Chosen { suite: self.suite, truncation: Truncation::Dealer }
+    }
+
+    /// Whether the suite can do this.
+    ///
+    /// # Errors
+    /// What it cannot.
+    pub(super) fn has(&self, operation: &Operation) -> Result<()> {
+        match operation {
+            Operation::Train { network, .. } => Ok(self.chosen().trains(network)?),
+            Operation::Infer { .. } => Ok(self.chosen().answers("benchmark of inference")?),
+            _ => Ok(()),
+        }
     }
 
     /// The links' profile, where they are not as they are.

@@ -142,7 +142,7 @@ fn record(suite: SuiteName, schema: &Schema, owner: &str, x: &Tensor, holds: &[V
         words.skip(row * x.ncols()).take(features).map(|word| format!("{:02x}", (word >> low) & 255)).collect()
     };
     let (names, says, why): ([&[&str]; 3], [&str; 3], &str) = match suite {
-        SuiteName::Masked => (
+        SuiteName::Masked | SuiteName::Verified => (
             [&["m", "l₀"], &["m", "l₁"], &["l₀", "l₁"]],
             [
                 "was sent m, and a seed that l₀ comes from",
@@ -163,11 +163,11 @@ fn record(suite: SuiteName, schema: &Schema, owner: &str, x: &Tensor, holds: &[V
         json!({ "id": id, "says": says[id.index()], "holds": pictures.collect::<Vec<_>>() })
     });
     let (by, how) = match suite {
-        SuiteName::Masked => ([Id::P0, Id::P2], "x = m − l₀ − l₁"),
+        SuiteName::Masked | SuiteName::Verified => ([Id::P0, Id::P2], "x = m − l₀ − l₁"),
         SuiteName::Securenn => ([Id::P0, Id::P1], "x = x₀ + x₁"),
     };
     let together: Vec<u64> = match (suite, holds) {
-        (SuiteName::Masked, [p0, _, p2]) => added(&p0[..1], &p2[..], |m, l| m.wrapping_sub(l)),
+        (SuiteName::Masked | SuiteName::Verified, [p0, _, p2]) => added(&p0[..1], &p2[..], |m, l| m.wrapping_sub(l)),
         (SuiteName::Securenn, [p0, p1, _]) => added(&p0[..1], &p1[..], |a, b| a.wrapping_add(b)),
     };
     let root = features.isqrt();

@@ -8,8 +8,8 @@ use trefoil_server::report::Report;
 
 /// Chi-square of uniform bytes, 255 degrees of freedom: what uniform bytes stay below but for one time in a million.
 const MOST_OF_NOISE: f64 = 374.0;
-/// The label under which values are put together in the clear, after its suite's name.
-const OPEN: &str = ".share.open";
+/// How the labels end under which values are put together in the clear, how many messages that takes, and how many bytes of them are hashes.
+const OPEN: [(&str, u64, u64); 2] = [(".share.open", 2, 0), ("verified.open", 4, 64)];
 
 /// The section.
 pub fn html(run: &Run) -> String {
@@ -39,7 +39,7 @@ fn alarms(run: &Run) -> String {
 
 /// By what is shared and computed.
 fn who(run: &Run) -> String {
-    let masked = run.summary.suite == "masked";
+    let masked = run.summary.suite != "securenn";
     let [servers, helper] = match masked {
         true => ["under a mask: noise", "the masks, drawn before any record: nothing of it"],
         false => ["one of two shares: noise", "nothing of it; masked values in comparisons: noise"],
@@ -94,11 +94,12 @@ fn opened(run: &Run) -> String {
         return String::new();
     }
     let mut figures: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
-    for line in run.cost.iter().filter(|line| line.label.ends_with(OPEN)) {
-        let sum = figures.entry(&line.layer).or_default();
+    for line in &run.cost {
+        let Some((_, messages, hashes)) = OPEN.iter().find(|(label, ..)| line.label.ends_with(label)) else { continue };
+        let (sum, times) = (figures.entry(&line.layer).or_default(), line.messages / messages);
         // P0 and P1 send one another a word of each value.
-        sum[0] += line.messages / 2;
-        sum[1] += line.payload_bytes / 16;
+        sum[0] += times;
+        sum[1] += line.payload_bytes.saturating_sub(times * hashes) / 16;
     }
     let rows = figures.into_iter().map(|(layer, [times, values])| {
         let what = match layer {
@@ -119,9 +120,14 @@ fn opened(run: &Run) -> String {
 
 /// What all of it rests on.
 fn terms(run: &Run) -> String {
+    let deviates = match run.summary.suite.as_str() {
+        "verified" => "A party that deviates is noticed before anything is opened, and the training stops.",
+        _ => "Nothing holds against a party that deviates.",
+    };
+    let if_honest = if run.summary.suite == "verified" { "" } else { ", if it follows the protocol" };
     format!(
         "<h3>What this rests on</h3><ul>\
-         <li>Any one of the three parties may be corrupted, if it follows the protocol. Any two together learn everything. Nothing holds against a party that deviates.</li>\
+         <li>Any one of the three parties may be corrupted{if_honest}. Any two together learn everything. {deviates}</li>\
          <li>Masks: {}. Truncation: {}; wrapped truncations expected: {}.</li>\
          <li>Links: TLS 1.3, both ends pinned by fingerprint.</li>\
          <li>The model and the opened figures say things about the training records.</li>\
