@@ -1,4 +1,4 @@
-//! A proof, to two verifiers, that claims about words or bits are true: what a suite rests on in which a party that lies is noticed. No command offers one yet (docs/verified.md).
+//! A proof, to two verifiers, that claims about words or bits are true: what a suite rests on in which a party that lies is noticed. It is worked out in docs/verified.md.
 //!
 //! Sources: Boneh, Boyle, Corrigan-Gibbs, Gilboa, Ishai, "Zero-Knowledge Proofs on Secret-Shared Data via Fully Linear PCPs" (CRYPTO 2019); Boyle, Gilboa, Ishai, Nof (CCS 2019, and ASIACRYPT 2020
 //! for rings). A [`Claim`] says that for every k the sum of x_t\[k\] y_t\[k\] plus what is linear is 0. The prover knows all of it; the first verifier knows x and a part

@@ -134,7 +134,7 @@ impl Seeds {
 
     /// What this party is about to send, and to go on with.
     pub(crate) fn says(&self, label: &'static str, bits: u8, words: &mut [u64]) {
-        self.taps.iter().for_each(|tap| tap.says(label, bits, words));
+        self.taps.iter().for_each(|tap| tap.says(self.step, label, bits, words));
     }
 
     /// The labels drawn so far.

@@ -33,6 +33,9 @@ pub trait Suite: Engine + Question {
     /// The name on the command line and in the handshake.
     const NAME: &'static str;
 
+    /// Whether every message is proven before anything is opened, kept or given away: then what is in a checkpoint is verified.
+    const PROVEN: bool = false;
+
     /// Owner: the messages that carry `x` to P0, P1 and P2. `seed` is fresh from the operating system for each call.
     fn deal(x: &Tensor, seed: [u8; 32]) -> [Vec<Part>; 3] {
         Self::deal_from(x, &mut Prg::from_seed(&seed))

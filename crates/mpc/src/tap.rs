@@ -4,6 +4,7 @@
 
 use crate::{Key, Pair};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use trefoil_net::At;
 
 /// Where a stream comes from. It holds a key, and has no `Debug`.
@@ -27,12 +28,34 @@ pub trait Tap: Send + Sync {
     fn stream(&self, _draw: &Draw, _seed: &mut [u8; 32]) {}
     /// Of the stream under `seed`, block number `index` of [`BLOCK`](crate::prg::BLOCK) bytes has been expanded.
     fn block(&self, _draw: &Draw, _seed: &[u8; 32], _index: u64, _bytes: &mut [u8]) {}
-    /// This party is about to send these numbers of so many bits, and goes on with what is left here. Asked by the protocols whose messages are proven.
-    fn says(&self, _label: &'static str, _bits: u8, _words: &mut [u64]) {}
+    /// In this step this party is about to send these numbers of so many bits, and goes on with what is left here. Asked by the protocols whose messages are proven.
+    fn says(&self, _step: u64, _label: &'static str, _bits: u8, _words: &mut [u64]) {}
 }
 
 /// All taps of a generator.
 pub type Taps = Vec<Arc<dyn Tap>>;
+
+/// A party that lies once, in a step: to the first number that it says it adds 1. For who wants to see the others notice.
+#[derive(Debug)]
+pub struct Lie {
+    step: u64,
+    told: AtomicBool,
+}
+
+impl Lie {
+    /// In this step.
+    pub fn in_step(step: u64) -> Lie {
+        Lie { step, told: AtomicBool::new(false) }
+    }
+}
+
+impl Tap for Lie {
+    fn says(&self, step: u64, _: &'static str, bits: u8, words: &mut [u64]) {
+        if let Some(word) = words.first_mut().filter(|_| step == self.step && !self.told.swap(true, Ordering::Relaxed)) {
+            *word = word.wrapping_add(1) & (u64::MAX >> (64 - bits));
+        }
+    }
+}
 
 /// Zeros in place of a label's draws.
 pub(crate) struct Zero(pub String);

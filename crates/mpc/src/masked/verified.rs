@@ -1,5 +1,5 @@
 //! Protocols of which every message is claimed, so that each party [proves](crate::proof) that it has sent what it had to: what a suite would rest on in which a party that lies is
-//! noticed (docs/verified.md). The engine [`Verified`] has these alone; no command offers it yet.
+//! noticed (docs/verified.md). The engine [`Verified`] has these alone.
 //!
 //! Each notes its claims at the [`Party`] as it goes. A claim is about what both verifiers know anyway: a message as its receiver has it, keys, and values that earlier claims are about.
 //! All is dealt to P1, since a proof has one receiver.

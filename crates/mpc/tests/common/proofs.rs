@@ -205,6 +205,10 @@ pub fn all_accept(ends: &[Result<(), String>; 3]) {
 pub trait Lie: Send {
     fn sends(&mut self, to: Id, frame: &mut Frame);
     fn receives(&mut self, _frame: &Frame) {}
+    /// Whether what was just asked about is not sent.
+    fn withholds(&self) -> bool {
+        false
+    }
 }
 
 struct Lying {
@@ -215,6 +219,9 @@ struct Lying {
 impl Net for Lying {
     fn send(&mut self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
         self.lie.iter_mut().for_each(|lie| lie.sends(to, &mut frame));
+        if self.lie.as_ref().is_some_and(|lie| lie.withholds()) {
+            return Ok(());
+        }
         self.net.send(to, frame)
     }
     fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
@@ -225,9 +232,13 @@ impl Net for Lying {
 }
 
 fn lying(liar: Id, lie: impl Lie + 'static) -> [Lying; 3] {
+    lying_within(Duration::from_secs(20), liar, lie)
+}
+
+fn lying_within(patience: Duration, liar: Id, lie: impl Lie + 'static) -> [Lying; 3] {
     let mut lie: Option<Box<dyn Lie>> = Some(Box::new(lie));
     let mut ids = Id::ALL.into_iter();
-    local::network(Duration::from_secs(20)).map(|net| {
+    local::network(patience).map(|net| {
         let lie = if ids.next() == Some(liar) { lie.take() } else { None };
         Lying { net: Box::new(net), lie }
     })
@@ -330,6 +341,8 @@ pub enum Change {
     PlusOne,
     TopBit,
     AnyBit,
+    /// This bit, or the highest there is.
+    Bit(u8),
     /// Two elements.
     Swap,
 }
@@ -343,6 +356,7 @@ impl Change {
             Change::PlusOne => *word = word.wrapping_add(1) & mask,
             Change::TopBit => *word ^= 1 << (bits - 1),
             Change::AnyBit => *word ^= 1 << ((11 * at + 5) % usize::from(bits)),
+            Change::Bit(bit) => *word ^= 1 << bit.min(bits - 1),
             Change::Swap => {
                 let Some(other) = (0..words.len()).find(|other| words[*other] != words[i]) else { return false };
                 words.swap(i, other);
@@ -379,7 +393,7 @@ impl Tampering {
 }
 
 impl Tap for Tampering {
-    fn says(&self, _: &'static str, bits: u8, words: &mut [u64]) {
+    fn says(&self, _: u64, _: &'static str, bits: u8, words: &mut [u64]) {
         self.change(bits, words);
     }
 }
@@ -403,6 +417,73 @@ impl Lie for Tampering {
             }
         }
     }
+}
+
+/// What becomes of a frame, proofs' and all others.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// It is sent in place of the next one to the same party.
+    Replayed,
+    /// Its last number is missing.
+    Truncated,
+    /// It is not sent.
+    Withheld,
+}
+
+struct Fated {
+    which: usize,
+    fate: Fate,
+    seen: usize,
+    kept: Option<(Id, Frame)>,
+    lied: Arc<AtomicBool>,
+}
+
+impl Lie for Fated {
+    fn sends(&mut self, to: Id, frame: &mut Frame) {
+        let mut lied = self.seen == self.which;
+        self.seen += 1;
+        match self.fate {
+            Fate::Replayed if lied => {
+                self.kept = Some((to, frame.clone()));
+                lied = false;
+            }
+            Fate::Replayed => {
+                if let Some((_, before)) = self.kept.take_if(|(kept, _)| *kept == to) {
+                    *frame = before;
+                    lied = true;
+                }
+            }
+            Fate::Truncated if lied => {
+                let Some(part) = frame.parts.last_mut() else { return };
+                let mut words = views::elements(part);
+                words.pop();
+                *part = match part.ring() {
+                    trefoil_net::Ring::Bits(k) => Part::bits(&words, k),
+                    _ => Part::words(&words),
+                };
+            }
+            Fate::Truncated | Fate::Withheld => {}
+        }
+        self.lied.fetch_or(lied, Ordering::Relaxed);
+    }
+
+    fn withholds(&self) -> bool {
+        matches!(self.fate, Fate::Withheld) && self.seen == self.which + 1
+    }
+}
+
+/// How each ends where a frame of a liar has another fate; `None` if it sends no such frame.
+pub fn fated(
+    liar: Id,
+    which: usize,
+    fate: Fate,
+    program: impl Fn(&mut Party) -> Result<(), Error> + Sync,
+) -> Option<[Result<(), Error>; 3]> {
+    let lied: Arc<AtomicBool> = Arc::default();
+    let lie = Fated { which, fate, seen: 0, kept: None, lied: lied.clone() };
+    let nets = lying_within(Duration::from_secs(2), liar, lie);
+    let ends = simulate_over(nets, |id| Seeds::insecure(id, 3), program);
+    lied.load(Ordering::Relaxed).then(|| ends.map(|end| end.map(|_| ())))
 }
 
 /// How each ends where one message is changed; `None` if there is no such message, or nothing in it to change.

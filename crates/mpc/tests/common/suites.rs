@@ -15,6 +15,14 @@ use trefoil_ring::Tensor;
 pub trait Tested: Suite {
     /// Its protocols, as programs whose views are tested.
     const PROGRAMS: &'static [Program];
+    /// By how many units a truncated value may lie below and above what is rounded down.
+    const ROUNDING: [u64; 2] = [0, 1];
+    /// All values of so many bits can be truncated alone.
+    const TRUNCATED: u8 = 62;
+    /// Whether elements of a product of matrices can be added up in other places.
+    const ADDS_UP: bool = true;
+    /// Rows on which functions are tried.
+    const ROWS: usize = 100_000;
 
     /// An engine for a party.
     fn engine(party: Party) -> Self;
@@ -46,6 +54,10 @@ impl Tested for SecureNn {
 /// Its protocols are tested where they are proven, and none of them by how a view looks.
 impl Tested for Verified {
     const PROGRAMS: &'static [Program] = &[];
+    const ROUNDING: [u64; 2] = [1, 2];
+    const TRUNCATED: u8 = 60;
+    const ADDS_UP: bool = false;
+    const ROWS: usize = 4_000;
 
     fn engine(party: Party) -> Self {
         Verified::new(party)

@@ -3,7 +3,7 @@
 use crate::common::masked_programs::dealt;
 use crate::common::proofs::{Change, Tampered, tampered};
 use proptest::prelude::*;
-use trefoil_engine::{Index, Kind};
+use trefoil_engine::{Index, Kind, Scatter};
 use trefoil_mpc::masked::product::Factors;
 
 use trefoil_mpc::masked::Share;
@@ -51,6 +51,21 @@ fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) ->
     let again = verified::select::select(p, &[(&bit, &y)])?.swap_remove(0);
     verified::prove_claims(p)?;
     Ok(z.into_iter().chain([y, last, selected, again]).collect())
+}
+
+/// Products element by element whose results are added up in other places, up to three in one and each fourth in none; with an addend and truncated, and neither.
+fn added_up(p: &mut Party, seed: u64, columns: usize, f: u8) -> Result<Vec<Share>> {
+    let [x, y, b] =
+        [0, 1, 2].map(|i| dealt(p, &numbers(if i < 2 { [4, columns] } else { [1, columns] }, seed + i as u64), i as u8));
+    let (scatter, b) = (places(columns), b.linear(b.shape, |b| words::shl(b, f)));
+    let added = |plus, f| Factors { scatter: Some(&scatter), ..factors(Kind::Mul, [&x, &y], plus, [1, columns], f) };
+    let z = verified::product::products(p, &[added(Some(&b), f), added(None, 0)])?;
+    verified::prove_claims(p)?;
+    Ok(z)
+}
+
+fn places(columns: usize) -> Scatter {
+    Scatter::new([1, columns], (0..4 * columns).map(|i| if i % 4 == 3 { usize::MAX } else { (i / 3) % columns }).collect())
 }
 
 /// Comparisons at some widths, side by side; where both say yes, as bits of elements in other places and negated; and numbers of these. What each party has.
@@ -112,6 +127,18 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
+    fn honest_products_that_are_added_up_are_right_and_accepted(seed in 0u64..1 << 40, columns in 1usize..9, f in 1u8..20) {
+        let z = opened(simulate(seed, |p| added_up(p, seed, columns, f)).map(|end| end.unwrap().0));
+        let [x, y, b] = [0, 1, 2].map(|i| numbers(if i < 2 { [4, columns] } else { [1, columns] }, seed + i as u64));
+        let sum = places(columns).words(&words::mul(&x, &y));
+        prop_assert!(near(&words::add(&sum, &words::shl(&b, f)), &z[0], f));
+        prop_assert_eq!(&z[1], &sum);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
     fn honest_comparisons_are_right_and_accepted(seed in 0u64..1 << 40, n in 5usize..200, widths in [2u8..=64, 2u8..=64]) {
         let ends = simulate(seed, |p| signs(p, seed, n, widths)).map(|end| end.unwrap().0);
         let z = opened(ends);
@@ -138,6 +165,37 @@ fn every_change_of_a_message_is_rejected() {
     let tried = changes(|p| chain(p, 5, [2, 3, 2], 5).map(drop));
     // P2: v of four products, e and q of two, A once and B twice. A server: c of four, two lifts, and z of two.
     assert!(tried > 180, "{tried} changes");
+}
+
+#[test]
+fn every_change_of_products_that_are_added_up_is_rejected() {
+    let tried = changes(|p| added_up(p, 5, 2, 5).map(drop));
+    // P2: v of two products, e and q of one. A server: c of two, and a lift.
+    assert!(tried > 60, "{tried} changes");
+}
+
+/// Of three numbers a plane has three bits that count: what fills up its word is claimed too, so that it cannot say anything.
+#[test]
+fn every_bit_that_fills_up_a_word_is_rejected() {
+    let tried: usize = Id::ALL
+        .into_iter()
+        .flat_map(|liar| {
+            (0..).step_by(2).map(move |which| (liar, which)).map_while(|(liar, which)| padded(liar, which)).collect::<Vec<_>>()
+        })
+        .sum();
+    assert!(tried > 25, "{tried} changes");
+}
+
+/// Bits 3 and 40 of a word that a liar sends; `None` where it sends no more.
+fn padded(liar: Id, which: usize) -> Option<usize> {
+    let mut tried = 0;
+    for bit in [3, 40] {
+        let lie = Tampered { liar, which, change: Change::Bit(bit), goes_on: false };
+        let ends = tampered(&lie, |p| signs(p, 5, 3, [20, 9]).map(drop))?;
+        tried += 1;
+        assert!(liar.others().iter().all(|id| matches!(ends[id.index()], Err(Error::Rejected { .. }))), "{lie:?}: {ends:?}");
+    }
+    Some(tried)
 }
 
 /// All changes of a program's messages, each of which both others reject; how many there are.

@@ -6,6 +6,7 @@ use crate::common::{Tested, blobs, secret, with_engine};
 use ndarray::Array2;
 use trefoil_engine::{Engine, Fixed, Float, Format};
 use trefoil_mpc::masked::Masked;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
 use trefoil_nn::graph::{Kind, Node, Shape};
@@ -40,7 +41,9 @@ fn parameters<E: Engine>(
     let all = Data { x: data(e, &x, INPUT), y: data(e, &y, LABEL) };
     let start = t.initial(e).unwrap();
     let state = e.drive(start, 0..steps, |e, state, step| t.step(e, state, &all, step)).unwrap();
-    state.params.iter().map(|w| e.open(w).unwrap()).collect()
+    // Whoever is shown nothing takes part in all of them.
+    let opened: Vec<_> = state.params.iter().map(|w| e.open(w).unwrap()).collect();
+    opened.into_iter().collect()
 }
 
 fn follows_fixed<S: Tested>(c: &Training, weighting: &ClassWeighting) {
@@ -65,9 +68,13 @@ fn follows_fixed<S: Tested>(c: &Training, weighting: &ClassWeighting) {
 #[test]
 fn parameters_are_those_of_fixed() {
     for network in networks() {
-        let c = config(network, 48, 8, 1);
+        let c = config(network.clone(), 48, 8, 1);
         follows_fixed::<Masked>(&c, &ClassWeighting::default());
         follows_fixed::<SecureNn>(&c, &ClassWeighting::default());
+        // Convolutions' gradients cannot be proven yet. Sums of batch normalisation are products whose elements are added up elsewhere.
+        if !network.nodes.iter().any(|node| matches!(node.op, Kind::Conv2d(_))) {
+            follows_fixed::<Verified>(&c, &ClassWeighting::default());
+        }
     }
 }
 
@@ -81,6 +88,7 @@ fn losses_and_weights_of_classes_are_those_of_fixed() {
     for (c, weighting) in [all(&one, &[]), all(&one, &[0.5, 3.0]), all(&three, &[0.5, 2.0, 1.0])].into_iter().chain(balanced) {
         follows_fixed::<Masked>(c, &weighting);
         follows_fixed::<SecureNn>(c, &weighting);
+        follows_fixed::<Verified>(c, &weighting);
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::common::{Tested, with_engine};
 use trefoil_engine::Format;
 use trefoil_mpc::masked::Masked;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::range::{Block, Range, violations};
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::simulate;
@@ -97,6 +98,7 @@ fn labels_beyond_a_bit<S: Tested>() {
 fn labels_beyond_a_bit_read_nothing_off_the_accuracy() {
     labels_beyond_a_bit::<SecureNn>();
     labels_beyond_a_bit::<Masked>();
+    labels_beyond_a_bit::<Verified>();
 }
 
 fn a_target_out_of_range<S: Tested>() {
@@ -119,4 +121,5 @@ fn a_target_out_of_range<S: Tested>() {
 fn a_target_out_of_range_reads_nothing_off_the_squared_error() {
     a_target_out_of_range::<SecureNn>();
     a_target_out_of_range::<Masked>();
+    a_target_out_of_range::<Verified>();
 }

@@ -4,6 +4,7 @@
 use crate::common::{Tested, with_engine};
 use trefoil_engine::{Engine, Format, Product};
 use trefoil_mpc::masked::Masked;
+use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::securenn::SecureNn;
 use trefoil_mpc::{Id, Part, Prg, Suite, simulate};
 use trefoil_ring::Tensor;
@@ -44,6 +45,7 @@ fn comes_back<S: Tested>() {
 fn what_is_dealt_comes_back() {
     comes_back::<SecureNn>();
     comes_back::<Masked>();
+    comes_back::<Verified>();
 }
 
 fn kept_and_taken_up<S: Tested>() {
@@ -66,6 +68,7 @@ fn kept_and_taken_up<S: Tested>() {
 fn what_a_checkpoint_keeps_is_the_matrix() {
     kept_and_taken_up::<SecureNn>();
     kept_and_taken_up::<Masked>();
+    kept_and_taken_up::<Verified>();
 }
 
 #[test]

@@ -258,6 +258,7 @@ fn opens_what_fixed_opens<S: Tested>() {
 fn what_is_opened_is_what_fixed_opens() {
     opens_what_fixed_opens::<SecureNn>();
     opens_what_fixed_opens::<Masked>();
+    opens_what_fixed_opens::<Verified>();
 }
 
 /// All that is computed of an epoch's figures is computed before the first of them is opened: from then on each server sends its part of a

@@ -1,8 +1,8 @@
 //! Whole trainings in which every message is claimed: honest ones are never rejected, and no change of a message is followed by an opening.
 
-use crate::common::proofs::{Change, Tampered, tampered};
+use crate::common::proofs::{Change, Fate, Tampered, fated, tampered};
 use crate::common::{secret, with_engine};
-use trefoil_engine::{Engine, Format, fixed};
+use trefoil_engine::{Engine, Format, Product, fixed};
 use trefoil_mpc::masked::verified::Verified;
 use trefoil_mpc::range::{Block, Range};
 use trefoil_mpc::{Error, Id, Party, Result, Suite, simulate};
@@ -49,12 +49,91 @@ fn check(p: &mut Party) -> Result<()> {
     })
 }
 
+/// `TREFOIL_STEPS=10000 cargo test --release -p trefoil-mpc --test trainings honest_steps` is the long run.
 #[test]
 fn honest_steps_are_never_rejected() {
-    for seed in 0..20 {
-        let ends = simulate(seed, |p| steps(p, 5));
-        let [a, b, c] = ends.map(|end| end.unwrap().0);
-        assert!(a.is_some() && a == b && c.is_none());
+    let steps: u64 = std::env::var("TREFOIL_STEPS").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
+    // Of so many each are proven together, and of few.
+    for (seed, each) in [(1, 5), (2, 20)] {
+        for seed in (0..steps.div_ceil(2 * each)).map(|i| 1000 * i + seed) {
+            let ends = simulate(seed, |p| self::steps(p, each));
+            let [a, b, c] = ends.map(|end| end.unwrap().0);
+            assert!(a.is_some() && a == b && c.is_none());
+        }
+    }
+}
+
+/// Whoever has received the rest of an opening, or knows that all has been proven, may go on where the liar is silent to the other one: what it goes on with is right.
+fn is_last(end: &Result<()>) -> bool {
+    const LAST: [&str; 3] = ["verified.open", "verified.range.tell", "verified.gate"];
+    matches!(end, Err(Error::Unexpected { label, .. } | Error::Net { label, .. }) if LAST.contains(label))
+}
+
+#[test]
+fn nothing_is_opened_where_a_frame_is_replayed_truncated_or_withheld() {
+    let mut tried = 0;
+    for liar in Id::ALL {
+        for (fate, every) in [(Fate::Replayed, 3), (Fate::Truncated, 3), (Fate::Withheld, 6)] {
+            for which in (0..).step_by(every) {
+                let Some(ends) = fated(liar, which, fate, |p| steps(p, 1).map(drop)) else { break };
+                tried += 1;
+                let noticed = liar.others().map(|id| ends[id.index()].is_err());
+                let last = liar.others().iter().any(|id| is_last(&ends[id.index()]));
+                assert!(noticed == [true; 2] || last && noticed.contains(&true), "{liar}, {fate:?} {which}: {ends:?}");
+            }
+        }
+    }
+    assert!(tried > 90, "{tried} frames");
+}
+
+/// A step, and what is kept of a weight, or given to its owner: all before is proven then.
+fn given_away(p: &mut Party, keeps: bool) -> Result<()> {
+    let t = trainer();
+    with_engine::<Verified, _>(p, |e| {
+        let all = data(e, &t);
+        let start = t.initial(e)?;
+        let state = e.drive(start, 0..1, |e, state, step| t.step(e, state, &all, step))?;
+        match keeps {
+            true => e.keep(&state.params[0]).map(drop)?,
+            false => e.export(&state.params[0]).map(drop)?,
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn nothing_is_kept_or_given_away_after_any_change() {
+    for keeps in [true, false] {
+        let tried = none_is_opened(|p| given_away(p, keeps), 3);
+        assert!(tried > 50, "{tried} changes");
+    }
+}
+
+/// Products of so many numbers that their claims are proven before the next operation, with no opening.
+fn large(p: &mut Party) -> Result<bool> {
+    const N: usize = 220_000;
+    with_engine::<Verified, _>(p, |e| {
+        let x = secret(e, &Tensor::from_elem((1, N), 3), Format::new(8, 8), 1);
+        let out = Format::new(8, 16);
+        let [y] = e.products([Product::mul(&x, &x, out)])?;
+        let before = e.party().cost.entries.keys().any(|(_, label)| label.starts_with("proof."));
+        e.products([Product::mul(&y, &x, Format::new(8, 24))])?;
+        let after = e.party().cost.entries.keys().any(|(_, label)| label.starts_with("proof."));
+        Ok(!before && after)
+    })
+}
+
+#[test]
+fn what_waits_is_proven_before_it_is_too_much() {
+    for end in simulate(1, large) {
+        assert!(end.unwrap().0);
+    }
+    for liar in Id::ALL {
+        let lie = Tampered { liar, which: 0, change: Change::TopBit, goes_on: true };
+        let ends = tampered(&lie, |p| large(p).map(drop)).unwrap();
+        for id in liar.others() {
+            assert!(matches!(&ends[id.index()], Err(Error::Rejected { prover, .. }) if *prover == liar), "{id}: {ends:?}");
+        }
     }
 }
 
@@ -75,9 +154,7 @@ fn none_is_opened(program: impl Fn(&mut Party) -> Result<()> + Sync, every: usiz
             };
             tried += 1;
             let noticed = liar.others().map(|id| ends[id.index()].is_err());
-            let of_opening = liar.others().into_iter().any(|id| {
-                matches!(&ends[id.index()], Err(Error::Unexpected { label, .. }) if label.starts_with("verified.open") || label.starts_with("verified.range.tell"))
-            });
+            let of_opening = liar.others().into_iter().any(|id| is_last(&ends[id.index()]));
             assert!(noticed == [true; 2] || of_opening && noticed.contains(&true), "{honest:?}: {ends:?}");
         }
     }

@@ -235,13 +235,13 @@ fn of_open(x: &Compared<'_>, members: &[usize], size: u8) -> Vec<Vec<u64>> {
         .collect();
     for (_, words) in &equal {
         let mut below = vec![0; width];
-        for (out, word) in out.iter_mut().zip(words.chunks(width)) {
+        for (out, word) in out.iter_mut().zip(words.chunks(width.max(1))) {
             out.extend_from_slice(&below);
             below.iter_mut().zip(word).for_each(|(below, word)| *below ^= word);
         }
     }
     for (_, words) in equal.iter().filter(|(i, _)| *i > 0) {
-        out.iter_mut().zip(words.chunks(width)).for_each(|(out, word)| out.extend_from_slice(word));
+        out.iter_mut().zip(words.chunks(width.max(1))).for_each(|(out, word)| out.extend_from_slice(word));
     }
     out
 }

@@ -40,7 +40,8 @@ impl Protocols for Claimed {
     type Bit = Bit;
     // product.rs leaves room for its rounding below this.
     const MOST_SHIFT: u8 = 58;
-    const TRUNCATED: u8 = 60;
+    /// Of numbers below 2^61 those are beyond what a product takes that lie within half a unit of -2^61: rounded, they are -2^(61-f), which a result of 61 - f bits cannot be either.
+    const TRUNCATED: u8 = 61;
     const PAIRS: bool = true;
 
     /// A product takes |z| <= 2^61 - 2^(f-1), where formats say |z| < 2^61. Of n products of numbers below 2^a and 2^b, whose sum may then be 2^(a + b) n at most or half of that with an addend, n (2^a + 2^b - 1) is left of that:
@@ -110,6 +111,7 @@ impl Protocols for Claimed {
 
 impl Suite for Verified {
     const NAME: &'static str = "verified";
+    const PROVEN: bool = true;
 
     fn deal_from(x: &Tensor, seed: &mut Prg) -> [Vec<Part>; 3] {
         Masked::deal_from(x, seed)
