@@ -5,6 +5,8 @@
 //! name, and only then remove older ones: there is always one that all three have. A session begins at the newest such; a checkpoint
 //! that is unfinished, altered or of another session is not among what a party offers.
 //!
+//! In the suite `verified` a matrix is kept once all that was sent before is proven to all three, and the file says so.
+//!
 //! At the end of an epoch loss and weights are checked before the state is written, and the checkpoint says so. (Not where the epoch's
 //! figures were opened before: see [openings](super::openings). A training that fails the check does not go on from any checkpoint.)
 
@@ -33,6 +35,9 @@ struct About {
     step: u64,
     /// Whether its weights were found in range.
     checked: bool,
+    /// Whether all that it comes from was proven, in a suite that proves: a session of such a suite begins at no other.
+    #[serde(default)]
+    verified: bool,
     /// The best epoch, and how many after it were no better.
     #[serde(default)]
     best: [u64; 2],
@@ -126,6 +131,7 @@ pub fn write<S: Suite>(
         id: id.clone(),
         step,
         checked,
+        verified: S::PROVEN,
         best: [state.best.epoch, state.best.since],
         figure: state.best.figure,
         matrices,
@@ -151,6 +157,9 @@ pub fn load<S: Compiled>(session: &Session<'_>, e: &S, trainer: &Trainer, start:
         let Ok((about, records)) = read(here, &path) else { continue };
         if about.id != *id {
             continue;
+        }
+        if S::PROVEN && !about.verified {
+            return Err(Error::config(path.display(), "a checkpoint of which nothing was proven", "one that is verified"));
         }
         let fits = parameters::<S>(&mut state).into_iter().map(|x| e.shape(x)).eq(about.matrices.iter().map(|m| m.shape));
         if !fits {

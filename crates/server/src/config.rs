@@ -84,6 +84,8 @@ pub struct Insecure {
     pub mask_seed: Option<u64>,
     /// A folder for every frame received.
     pub record: Option<PathBuf>,
+    /// This party lies once, in this step, to the suite `verified`: the others notice, and nothing is opened.
+    pub lie: Option<u64>,
     /// The private key's file need not be encrypted.
     pub plain_key: bool,
 }

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience, refuse, share::dial};
+use trefoil_job::SuiteName;
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::{Options, Stream, TlsNet};
@@ -110,9 +111,13 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
     };
     let answer = match (&record.state, &record.model) {
         (State::Trained, Some(model)) => Answer::Trained { model: model.clone() },
-        (State::Failed { .. }, _) => {
+        (State::Failed { why }, _) => {
             let may = if record.astray { "" } else { ", and may resume it" };
-            Answer::Over { why: format!("failed; its operator knows why{may}") }
+            // Whose proof was rejected where is no secret, and all three have to know it.
+            match record.job.suite {
+                SuiteName::Verified => Answer::Over { why: format!("failed: {why}") },
+                _ => Answer::Over { why: format!("failed; its operator knows why{may}") },
+            }
         }
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },
         _ => {

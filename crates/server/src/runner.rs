@@ -7,6 +7,7 @@ use crate::{Error, Event, uploads, work};
 use serde_json::json;
 use std::sync::PoisonError;
 use std::time::Duration;
+use trefoil_job::SuiteName;
 
 /// Pauses between sessions grow from the first to the second of these.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
@@ -70,12 +71,16 @@ fn run(here: &Here) {
         // What was opened is wrong, and is not opened again.
         use trefoil_nn::Error::{Config, Engine};
         let astray = matches!(&e, Error::Training(e) if !matches!(e, Config { .. } | Engine(_)));
-        let (why, code) = (e.to_string(), e.exit_code());
+        let (mut why, code) = (e.to_string(), e.exit_code());
+        let verified = record.job.suite == SuiteName::Verified;
+        if verified && e.of_protocol().is_some() && !transient(&e, verified) {
+            why += &format!("; verified up to step {}", here.record().map_or(before, |r| r.checkpoint));
+        }
         let began = here.record().is_ok_and(|r| r.state == State::Running);
         let state = match e {
             Error::Interrupted => return,
-            e if transient(&e) && began => State::Interrupted { why: why.clone() },
-            e if transient(&e) => record.state.clone(),
+            e if transient(&e, verified) && began => State::Interrupted { why: why.clone() },
+            e if transient(&e, verified) => record.state.clone(),
             _ => State::Failed { why: why.clone() },
         };
         if state != record.state {
@@ -109,12 +114,13 @@ fn run(here: &Here) {
     }
 }
 
-/// Whether another session may end better.
-fn transient(e: &Error) -> bool {
-    use trefoil_mpc::Error::{NoKey, NoRandomness, Rejected, Reused, Unproven};
+/// Whether another session may end better; of a suite in which all is proven, `verified`, no message is another by chance.
+fn transient(e: &Error, verified: bool) -> bool {
+    use trefoil_mpc::Error::{NoKey, NoRandomness, Rejected, Reused, Unexpected, Unproven};
     match e {
-        // A party has lied, which is for people to look at: whoever resumes the job goes on from what is proven.
+        // A party has lied, which is for people to look at: whoever resumes the job goes on from what is verified.
         e if e.of_protocol().is_some_and(|e| matches!(e, Rejected { .. } | Unproven { .. })) => false,
+        e if verified && e.of_protocol().is_some_and(|e| matches!(e, Unexpected { .. })) => false,
         Error::Protocol(Reused { .. } | NoRandomness(_) | NoKey { .. }) => false,
         // There may be room again; what was being written has gone, and what was there before is still there.
         e if full(e) => true,

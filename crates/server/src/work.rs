@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use trefoil_job::compiled::{self, Compiled};
 use trefoil_job::suites::WithSuite;
+use trefoil_mpc::tap::Lie;
 use trefoil_mpc::{Party, Seeds, Suite};
 use trefoil_net::{Id, Net};
 use trefoil_nn::{Event as Progress, Metric, State as TrainingState, Trainer};
@@ -358,10 +359,13 @@ impl Session<'_> {
 
     /// Fresh keys, or those that an insecure seed of the configuration makes.
     fn seeds(&self, net: &mut dyn Net, insecure: impl Fn(u64) -> u64, until: Instant) -> Result<Seeds> {
-        match self.here.config.insecure.mask_seed {
-            Some(seed) => Ok(Seeds::insecure(self.me, insecure(seed))),
-            None => keys(net, self.me, until),
-        }
+        let lie = self.here.config.insecure.lie;
+        let mut seeds = match self.here.config.insecure.mask_seed {
+            Some(seed) => Seeds::insecure(self.me, insecure(seed)),
+            None => keys(net, self.me, until)?,
+        };
+        lie.into_iter().for_each(|step| seeds.insecure_tap(Arc::new(Lie::in_step(step))));
+        Ok(seeds)
     }
 
     /// What must be equal at all three.

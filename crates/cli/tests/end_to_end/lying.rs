@@ -30,7 +30,7 @@ impl Source for Words {
 }
 
 /// Shares 16 records to train on and 8 held out, all as they should be but for what `lie` does to the held-out ones.
-fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
+pub fn share(job: &Job, identity: &Identity, lie: impl Fn(&mut Tensor)) {
     let place = job.owner_of(identity.fingerprint()).unwrap();
     let (features, labels) = job.widths(place);
     let width = features + labels;
@@ -68,13 +68,13 @@ fn failed(job: &Job, keys: &Keys) {
     }
 }
 
-fn resume(job: &Job, id: Id, keys: &Keys) {
+pub fn resume(job: &Job, id: Id, keys: &Keys) {
     let resume = Request::Resume { job: job.hash() };
     request::call::<()>(&job.addresses()[id.index()], &keys.parties[id.index()], PATIENCE, &resume).unwrap();
 }
 
 /// Waits until all three have trained the job.
-fn trained(job: &Job, keys: &Keys) {
+pub fn trained(job: &Job, keys: &Keys) {
     let until = Instant::now() + Duration::from_secs(60);
     while Id::ALL.into_iter().any(|id| status(job, id, keys).state != State::Trained) {
         assert!(Instant::now() < until, "{:?}", Id::ALL.map(|id| status(job, id, keys)));
@@ -116,7 +116,7 @@ fn who_lies_is_refused_by_name() {
     let keys = Keys::generate(2).unwrap();
     let mut parties = keys.parties.each_ref().map(|key| PartyProcess::start(key, ""));
     let addresses = parties.each_mut().map(PartyProcess::address);
-    for suite in [SuiteName::Masked, SuiteName::Securenn] {
+    for suite in [SuiteName::Masked, SuiteName::Securenn, SuiteName::Verified] {
         for task in [Task::Classification, Task::Regression] {
             for partition in [Partition::Horizontal, Partition::Vertical] {
                 let job = two_owners(&keys, &addresses, suite, task, partition);

@@ -62,7 +62,6 @@ impl OnShares {
     /// # Errors
     /// No randomness, or no threads.
     pub fn start(model: &Prepared, chosen: Chosen) -> Result<OnShares> {
-        chosen.answers("predictions on shares")?;
         let (ends, mut to, mut from, mut parties) = (Ends::of(chosen), Vec::new(), Vec::new(), Vec::new());
         for party in local::parties()? {
             let ((asks, asked), (says, said)) = (channel(), channel());
