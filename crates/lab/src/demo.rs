@@ -117,8 +117,7 @@ pub fn run(demo: &Demo, data: &Dataset, stop: &AtomicBool, progress: &mut dyn Fn
         fraction_bits: trainer.scales().activation.frac,
         truncation: match demo.suite {
             Chosen { suite: SuiteName::Masked, .. } => "exact".into(),
-            // Within one and a half units.
-            Chosen { suite: SuiteName::Verified, .. } => "exact".into(),
+            Chosen { suite: SuiteName::Verified, .. } => "proven, within 1.5 units".into(),
             Chosen { truncation: Truncation::Dealer, .. } => "dealer".into(),
             Chosen { truncation: Truncation::Local, .. } => "local".into(),
         },

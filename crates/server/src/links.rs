@@ -2,6 +2,7 @@
 //! takes them only while it is gathering for the same itself; to a caller that comes too early, or too late, it says how things stand.
 
 use crate::record::{State, Withdrawn};
+use crate::runner::VERIFIED;
 use crate::server::{Here, Server};
 use crate::{Error, Result, checks};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,6 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_client::request::{self, Request};
 use trefoil_client::{Address, Patience, refuse, share::dial};
-use trefoil_job::SuiteName;
 use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::{Options, Stream, TlsNet};
@@ -113,10 +113,10 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
         (State::Trained, Some(model)) => Answer::Trained { model: model.clone() },
         (State::Failed { why }, _) => {
             let may = if record.astray { "" } else { ", and may resume it" };
-            // Whose proof was rejected where is no secret, and all three have to know it.
-            match record.job.suite {
-                SuiteName::Verified => Answer::Over { why: format!("failed: {why}") },
-                _ => Answer::Over { why: format!("failed; its operator knows why{may}") },
+            // Whose proof was rejected where is no secret, and all three have to know it. What else a job fails with may have figures in it, that are not for all.
+            match why.contains(VERIFIED) {
+                true => Answer::Over { why: format!("failed: {why}") },
+                false => Answer::Over { why: format!("failed; its operator knows why{may}") },
             }
         }
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },

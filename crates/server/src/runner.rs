@@ -12,6 +12,9 @@ use trefoil_job::SuiteName;
 /// Pauses between sessions grow from the first to the second of these.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
+/// What the end of a session of a suite that proves says after what went wrong in a protocol; the step follows.
+pub const VERIFIED: &str = "; verified up to step ";
+
 /// Starts the job's thread, where there is something to do and none runs.
 pub fn ensure(here: &Here) {
     let needed = here.live(|e| {
@@ -74,7 +77,7 @@ fn run(here: &Here) {
         let (mut why, code) = (e.to_string(), e.exit_code());
         let verified = record.job.suite == SuiteName::Verified;
         if verified && e.of_protocol().is_some() && !transient(&e, verified) {
-            why += &format!("; verified up to step {}", here.record().map_or(before, |r| r.checkpoint));
+            why += &format!("{VERIFIED}{}", here.record().map_or(before, |r| r.checkpoint));
         }
         let began = here.record().is_ok_and(|r| r.state == State::Running);
         let state = match e {
