@@ -108,7 +108,7 @@ start_parties() {
             printf 'listen = "127.0.0.1:%s"\n' "$next"
             printf 'key = "keys/%s.pem"\n' "$name"
             printf 'data = "data-of-%s"\n' "$name"
-            [ -z "$launcher" ] || printf 'lanes = ["127.0.0.1:%s"]\n' $((next + 3))
+            [ -z "$launcher" ] || printf 'lanes = ["127.0.0.1:%s"]\nspread_uploads = true\n' $((next + 3))
         } > "$name.toml"
         next=$((next + 1))
         start_party "$name" "$1"

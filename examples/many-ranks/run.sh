@@ -27,6 +27,10 @@ start_parties job.toml
 
 say "One archive shares its images with rank 0 of each party, the other one knows rank 1 alone"
 run trefoil share archive-north.csv --job job.toml --key keys/archive-north.pem
+# Each rank keeps a part of it until the job is over, rank 1 in a folder of its own.
+for party in $parties; do
+    [ -n "$(find "data-of-$party/rank-1/uploads" -name '*.sealed')" ] || fail "rank 1 of the $party keeps nothing"
+done
 awk -v p="$port" '{ for (i = 0; i < 3; i++) if (sub("127.0.0.1:" p + i, "127.0.0.1:" p + i + 3)) break; print }' peers.toml > ranks-1.toml
 run trefoil share archive-south.csv --job job.toml --peers ranks-1.toml --key keys/archive-south.pem
 

@@ -7,11 +7,13 @@
 pub mod approval;
 pub mod ask;
 pub mod clients;
+mod courier;
 mod error;
 pub mod fetch;
 mod hashes;
 pub mod join;
 pub mod keys;
+pub mod parts;
 pub mod peers;
 pub mod pieces;
 pub mod receive;

@@ -90,8 +90,13 @@ pub struct Announcement {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say it
 pub enum Standing {
-    /// So many chunks of this upload are on disk.
-    Open { chunks: u64 },
+    /// So many chunks of this upload are on disk. A party of several ranks may take it at the others too, which listen there: see
+    /// [`parts`](crate::parts).
+    Open {
+        chunks: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lanes: Vec<String>,
+    },
     /// All of this upload is.
     Staged,
     /// This or another upload is the owner's final one.
@@ -108,6 +113,14 @@ pub struct Summary {
     pub train_rows: u64,
     /// Records held out.
     pub test_rows: u64,
+}
+
+impl Summary {
+    /// One chunk more, of so many rows.
+    pub fn add(&mut self, test: bool, rows: usize) {
+        self.chunks += 1;
+        *if test { &mut self.test_rows } else { &mut self.train_rows } += rows as u64;
+    }
 }
 
 /// Asks, and waits for the answer.

@@ -5,17 +5,19 @@
 //! party, which it does only after all three have all of it, and a party takes no second one after that. If the owner's process dies
 //! before, its next upload replaces the unfinished one; if it dies between two commits, the next try completes the first upload.
 //!
+//! A party of several ranks may say where the others listen: its chunks then go to all of them in turn ([`parts`]).
+//!
 //! Each upload has a master seed of its own from the operating system, and each chunk a seed from that: a chunk that is sent again is
 //! the same chunk under the same masks, and no mask serves two.
 
 use crate::approval::Approval;
-use crate::request::{self, Announcement, Request, Standing, Summary};
-use crate::{ACKNOWLEDGED, Address, Error, FINISH, Patience, ROWS, Result, expect};
+use crate::courier::Courier;
+use crate::request::{self, Announcement, Standing, Summary};
+use crate::{Address, Error, FINISH, Patience, ROWS, Result, parts};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use trefoil_net::identity::Identity;
 use trefoil_net::tls::{Stream, connect};
@@ -26,7 +28,7 @@ use zeroize::Zeroizing;
 /// Elements in a chunk, about.
 pub const CHUNK: usize = 1 << 18;
 /// Chunks that wait for a party's connection, and chunks on their way.
-const WINDOW: usize = 2;
+pub(crate) const WINDOW: usize = 2;
 
 /// Rows of one chunk: all to train on, or all held out.
 pub struct Chunk {
@@ -88,22 +90,32 @@ impl Sharing<'_> {
         if let Some(upload) = committed_before(&mut couriers)? {
             return Ok(Receipt { upload, summary: None });
         }
+        let mut others = parts::reach(&couriers)?;
         let summary = std::thread::scope(|scope| {
-            let (mut queues, mut threads) = (vec![], vec![]);
-            for courier in &mut couriers {
+            let mut threads = [vec![], vec![]];
+            let mut start = |courier, kind: usize| {
                 let (queue, frames) = sync_channel(WINDOW);
-                queues.push(queue);
-                threads.push(scope.spawn(move || courier.deliver(&frames)));
+                let courier: &mut Courier<'_> = courier;
+                threads[kind].push(scope.spawn(move || courier.deliver(&frames)));
+                queue
+            };
+            let firsts = couriers.each_mut().map(|courier| start(courier, 0));
+            let ways = others.each_mut().map(|others| others.iter_mut().map(|courier| start(courier, 1)).collect::<Vec<_>>());
+            let [first, other] = threads;
+            let joined = |threads: Vec<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
+                let panicked = |_| Err(Error::upload("courier", "a panic", "a delivery"));
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).fold(Ok(()), Result::and)
+            };
+            let summary = produce(source, &firsts, &ways, &master, deal);
+            drop(ways);
+            // Rank 0 counts what all have, once they have all of it.
+            let mut delivered = joined(other);
+            if let (Ok(()), Ok(summary)) = (&delivered, &summary) {
+                delivered = firsts.iter().try_for_each(|queue| finish(queue, summary));
             }
-            let summary = produce(source, &queues, &master, deal);
-            drop(queues);
-            let mut delivered = Ok(());
-            for thread in threads {
-                let result = thread.join().unwrap_or_else(|_| Err(Error::upload("courier", "a panic", "a delivery")));
-                delivered = delivered.and(result);
-            }
+            drop(firsts);
             // A party that refuses is the cause of a queue that nobody empties.
-            delivered.and(summary)
+            joined(first).and(delivered).and(summary)
         })?;
         for courier in &mut couriers {
             courier.commit(&about.upload)?;
@@ -135,34 +147,49 @@ fn committed_before([first, rest @ ..]: &mut [Courier<'_>; 3]) -> Result<Option<
     Ok(None)
 }
 
-/// Reads, deals and hands out, until the source ends or a party's courier is gone.
+/// Reads, deals and hands out, until the source ends or a courier is gone: to each party's rank 0 and the others that take part, in turn. These are told when they have all that is theirs.
 fn produce(
     source: &mut dyn Source,
-    queues: &[SyncSender<Frame>],
+    firsts: &[SyncSender<Frame>; 3],
+    others: &[Vec<SyncSender<Frame>>; 3],
     master: &[u8; 32],
     deal: impl Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3],
 ) -> Result<Summary> {
-    let gone = || Error::upload("delivery", "an end", "all chunks to be taken");
-    let mut rows = [0u64; 2];
-    let mut index = 0u64;
+    let none = Summary { chunks: 0, train_rows: 0, test_rows: 0 };
+    let mut summary = none.clone();
+    let mut theirs = others.each_ref().map(|others| vec![none.clone(); others.len()]);
     while let Some(chunk) = source.next().map_err(Error::Source)? {
-        let count = chunk.x.nrows();
+        let (index, count) = (summary.chunks, chunk.x.nrows());
         let parts = deal(&chunk.x, chunk_seed(master, index));
-        for (queue, parts) in queues.iter().zip(parts) {
+        for (party, parts) in parts.into_iter().enumerate() {
             let at = At { step: index, op: count as u32 };
             let frame = Frame { at, depth: u32::from(chunk.test), label: Cow::Borrowed(ROWS), parts };
+            let turn = (index % (1 + others[party].len() as u64)) as usize;
+            let queue = match turn.checked_sub(1) {
+                Some(other) => {
+                    theirs[party][other].add(chunk.test, count);
+                    &others[party][other]
+                }
+                None => &firsts[party],
+            };
             queue.send(frame).map_err(|_| gone())?;
         }
-        rows[usize::from(chunk.test)] += count as u64;
-        index += 1;
+        summary.add(chunk.test, count);
     }
-    let summary = Summary { chunks: index, train_rows: rows[0], test_rows: rows[1] };
-    for queue in queues {
-        let at = At { step: index, op: 0 };
-        let frame = Frame { at, depth: 0, label: Cow::Borrowed(FINISH), parts: vec![request::json(&summary)] };
-        queue.send(frame).map_err(|_| gone())?;
+    for (queue, summary) in others.iter().flatten().zip(theirs.iter().flatten()) {
+        finish(queue, summary)?;
     }
     Ok(summary)
+}
+
+/// Tells a rank what it has, once it has it.
+fn finish(queue: &SyncSender<Frame>, summary: &Summary) -> Result<()> {
+    let at = At { step: summary.chunks, op: 0 };
+    queue.send(Frame { at, depth: 0, label: Cow::Borrowed(FINISH), parts: vec![request::json(summary)] }).map_err(|_| gone())
+}
+
+fn gone() -> Error {
+    Error::upload("delivery", "an end", "all chunks to be taken")
 }
 
 /// The seed of a chunk's masks, from the upload's master seed and the chunk's number.
@@ -194,130 +221,5 @@ pub(crate) fn retry<T>(patience: Duration, mut f: impl FnMut() -> Result<T>) -> 
             }
             other => return other,
         }
-    }
-}
-
-/// Brings one party its chunks, over as many connections as it takes.
-struct Courier<'a> {
-    party: &'a Address,
-    identity: &'a Identity,
-    approval: &'a Approval,
-    about: &'a Announcement,
-    patience: Patience,
-    stream: Option<Stream>,
-    /// Sent or not, not known to be on the party's disk.
-    unsettled: VecDeque<Frame>,
-    /// How many of `unsettled` have been sent on this connection.
-    sent: usize,
-}
-
-impl<'a> Courier<'a> {
-    fn new(party: &'a Address, sharing: &Sharing<'a>, about: &'a Announcement) -> Self {
-        let Sharing { identity, approval, patience, .. } = *sharing;
-        Courier { party, identity, approval, about, patience, stream: None, unsettled: VecDeque::new(), sent: 0 }
-    }
-
-    /// Announces the upload on a new connection; the party says how far it is.
-    fn standing(&mut self) -> Result<Standing> {
-        let (party, identity, patience) = (self.party, self.identity, self.patience);
-        let request = Request::Share { about: self.about.clone(), approval: self.approval.clone() };
-        let (standing, stream) = retry(patience.connect, || {
-            let mut stream = dial(party, identity, patience)?;
-            Ok((request::ask(&mut stream, &request)?, stream))
-        })?;
-        (self.stream, self.sent) = (Some(stream), 0);
-        Ok(standing)
-    }
-
-    /// Delivers what comes, until it has delivered the last frame.
-    fn deliver(&mut self, frames: &Receiver<Frame>) -> Result<()> {
-        for frame in frames {
-            let last = frame.label == FINISH;
-            self.unsettled.push_back(frame);
-            self.settle(if last { 0 } else { WINDOW })?;
-            if last {
-                return Ok(());
-            }
-        }
-        // The source has failed, and says why itself.
-        Ok(())
-    }
-
-    /// Sends what is not sent, and waits until at most `most` chunks are not on the party's disk.
-    fn settle(&mut self, most: usize) -> Result<()> {
-        let mut deadline = Instant::now() + self.patience.connect;
-        loop {
-            match self.try_settle(most) {
-                Err(Error::Net(e)) if Instant::now() < deadline => {
-                    tracing::warn!("{}: {e}; connecting again", self.party.id);
-                    self.stream = None;
-                    std::thread::sleep(Duration::from_millis(100));
-                    let before = self.unsettled.len();
-                    self.resume()?;
-                    if self.unsettled.len() < before {
-                        deadline = Instant::now() + self.patience.connect;
-                    }
-                }
-                other => return other,
-            }
-        }
-    }
-
-    fn try_settle(&mut self, most: usize) -> Result<()> {
-        if self.stream.is_none() {
-            self.resume()?;
-        }
-        let Some(stream) = &mut self.stream else { return Ok(()) };
-        while self.sent < self.unsettled.len() {
-            stream.write_frame(&self.unsettled[self.sent])?;
-            self.sent += 1;
-        }
-        while self.unsettled.len() > most {
-            expect(stream, ACKNOWLEDGED)?;
-            self.unsettled.pop_front();
-            self.sent -= 1;
-        }
-        Ok(())
-    }
-
-    /// Tells the party that `upload` is complete at all three; whether that was new to it.
-    fn commit(&mut self, upload: &str) -> Result<bool> {
-        let request = Request::Commit { job: self.about.job, upload: upload.to_owned() };
-        // On the connection that the upload came on, so that no other upload comes in between.
-        let mut open = self.stream.take();
-        retry(self.patience.connect, || {
-            let mut stream = match open.take() {
-                Some(stream) => stream,
-                None => dial(self.party, self.identity, self.patience)?,
-            };
-            let new = request::ask(&mut stream, &request)?;
-            // The party has it; whether it hears the farewell changes nothing.
-            let _ = stream.close();
-            Ok(new)
-        })
-    }
-
-    /// A new connection, and what the party has is settled.
-    fn resume(&mut self) -> Result<()> {
-        let standing = self.standing()?;
-        let chunks = match standing {
-            Standing::Open { chunks } => chunks,
-            // Its acknowledgement was lost.
-            Standing::Staged => {
-                self.unsettled.clear();
-                return Ok(());
-            }
-            Standing::Committed { upload } => {
-                return Err(Error::upload("upload", format!("{upload} complete already"), self.about.upload.clone()));
-            }
-        };
-        while self.unsettled.front().is_some_and(|f| f.label == ROWS && f.at.step < chunks) {
-            self.unsettled.pop_front();
-        }
-        let next = self.unsettled.front().map_or(chunks, |f| f.at.step);
-        if next != chunks {
-            return Err(Error::upload("chunks at the party", chunks, format!("{next}; it has lost some, share again")));
-        }
-        Ok(())
     }
 }

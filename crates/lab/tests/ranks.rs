@@ -4,183 +4,54 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::{Array2, s};
-use serde::de::DeserializeOwned;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-use trefoil_client::Patience;
+use three::{LONG, PATIENCE, Party, TWO, Three};
 use trefoil_client::request::{self, Request};
 use trefoil_client::share::Chunk;
 use trefoil_data::Source;
 use trefoil_data::schema::{Column, Scale};
 use trefoil_job::service::{Asking, Clients, Limits, Origin, Shared};
-use trefoil_job::{Job, JobHash, Member, Serve, Service, SuiteName, fetching, sharing};
-use trefoil_lab::demo::job::Keys;
-use trefoil_mpc::Switch;
-use trefoil_mpc::lanes::Threads;
+use trefoil_job::{Job, Serve, Service, SuiteName, fetching, sharing};
 use trefoil_net::Id;
 use trefoil_net::identity::Identity;
 use trefoil_nn::model::{Column as Prepared, Input};
 use trefoil_nn::{ClassWeighting, Graph, Model, Reveal, TrainSpec};
 use trefoil_ring::Tensor;
-use trefoil_server::config::Config;
-use trefoil_server::record::{State, Status};
-use trefoil_server::{self as server, Event, ServiceStatus, lanes};
+use trefoil_server::ServiceStatus;
 
 #[path = "common/job.rs"]
 mod job;
+#[path = "common/three.rs"]
+mod three;
 
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(20), answer: Duration::from_secs(60) };
 /// Lanes do not divide those of them that are not held out.
 const RECORDS: u64 = 43;
-const LONG: Duration = Duration::from_secs(180);
 
-/// Ranks of P0, P1 and P2.
-const TWO: [usize; 3] = [2; 3];
-
-/// A port that nobody uses at any of these hosts, below those that the system gives to callers.
-fn free_port(hosts: &[&str]) -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let port = 20_000 + (std::process::id() * 41 + NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000;
-        if hosts.iter().all(|host| TcpListener::bind(format!("{host}:{port}")).is_ok()) {
-            return port as u16;
-        }
-    }
+fn start() -> Three {
+    of(TWO, "")
 }
 
-/// A party, whose ranks are threads.
-struct Party {
-    stop: &'static AtomicBool,
-    ranks: Vec<JoinHandle<()>>,
-    /// By job: what each lane has sent, once it is trained.
-    by_lane: Arc<Mutex<Vec<usize>>>,
+fn of(ranks: [usize; 3], more: &str) -> Three {
+    let three = Three::of(ranks, 1, more);
+    three.write_records();
+    three
 }
 
-impl Party {
-    /// Each rank listens at a port of its own; peers reach all but rank 0 at this host's. `more` is of the configuration.
-    fn start(folder: &Path, key: &Identity, ports: &[u16], host: &str, more: &str) -> Party {
-        std::fs::create_dir(folder).unwrap();
-        std::fs::write(folder.join("peers.toml"), "").unwrap();
-        let lanes: Vec<String> = ports[1..].iter().map(|port| format!("{host}:{port}")).collect();
-        let at = |file: &str| folder.join(file).display().to_string();
-        let text = format!(
-            "listen = \"127.0.0.1:{}\"\nlanes = {lanes:?}\nkey = \"none\"\ndata = {:?}\npeers = {:?}\ntimeout = 20\n{more}",
-            ports[0],
-            at("data"),
-            at("peers.toml")
-        );
-        let config = Config::parse(&text, "party.toml").unwrap();
-        let stop: &'static AtomicBool = Box::leak(Box::default());
-        let switches: Vec<_> = Threads::new(ports.len()).into_iter().map(|wire| Arc::new(Switch::new(wire))).collect();
-        let by_lane = Arc::<Mutex<Vec<usize>>>::default();
-        let mut ranks = vec![];
-        for switch in switches {
-            let (config, identity, seen) = (config.clone(), key.clone(), by_lane.clone());
-            let emit = Box::new(move |event: Event| {
-                if let Event::Done(report) = event {
-                    assert!(report.lanes.iter().all(|sent| sent.iter().sum::<u64>() > 0), "{:?}", report.lanes);
-                    seen.lock().unwrap().push(report.lanes.len());
-                }
-            });
-            ranks.push(thread::spawn(move || {
-                if switch.rank() > 0 {
-                    lanes::follow(config, identity, &switch).unwrap();
-                } else {
-                    let ranks = Some(switch.clone());
-                    let start = server::Start { identity, approve: None, ranks, stop, emit, shown: false, link: None };
-                    server::run(config, start).unwrap();
-                    lanes::leave(&switch);
-                }
-                switch.close();
-            }));
-        }
-        Party { stop, ranks, by_lane }
-    }
-
-    fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.ranks.into_iter().for_each(|rank| rank.join().unwrap());
-    }
+/// What these tests do with it.
+trait Tests {
+    fn write_records(&self);
+    fn job(&self, name: &str, rank: usize, client: &Identity) -> Job;
+    fn share(&self, job: &Job);
+    fn service(&self, job: &Job, rank: usize, model: Origin) -> Service;
+    fn approve_service(&self, service: &Service);
+    fn asked_in_two_lanes(&self, service: &Service, client: &Identity, expected: impl Fn(&Array2<f64>) + Sync) -> Vec<u64>;
+    fn passes(&self, service: &Service, id: Id) -> ServiceStatus;
 }
 
-/// Passes connections on, and may cut all that there are.
-struct Cable(Arc<Mutex<Vec<TcpStream>>>);
-
-impl Cable {
-    fn between(from: String, to: String) -> Cable {
-        let (listener, all) = (TcpListener::bind(from).unwrap(), Arc::<Mutex<Vec<TcpStream>>>::default());
-        let cable = Cable(all.clone());
-        let pump = |mut from: TcpStream, mut to: TcpStream| {
-            let mut piece = vec![0; 1 << 16];
-            while let Ok(n @ 1..) = from.read(&mut piece) {
-                if to.write_all(&piece[..n]).is_err() {
-                    break;
-                }
-            }
-            let _ = to.shutdown(Shutdown::Write);
-        };
-        thread::spawn(move || {
-            for caller in listener.incoming().flatten() {
-                let Ok(called) = TcpStream::connect(&to) else { continue };
-                let ends = [&caller, &called].map(|end| end.try_clone().unwrap());
-                all.lock().unwrap().extend([&caller, &called].map(|end| end.try_clone().unwrap()));
-                let [a, b] = ends;
-                thread::spawn(move || pump(caller, called));
-                thread::spawn(move || pump(b, a));
-            }
-        });
-        cable
-    }
-
-    fn cut(&self) -> usize {
-        let all: Vec<_> = self.0.lock().unwrap().drain(..).collect();
-        all.iter().filter(|end| end.shutdown(Shutdown::Both).is_ok()).count()
-    }
-}
-
-/// Three parties of two ranks.
-struct Three {
-    parties: [Party; 3],
-    keys: Keys,
-    ports: [Vec<u16>; 3],
-    /// In the way of P1's ranks, but for the first.
-    cables: Vec<Cable>,
-    dir: TempDir,
-}
-
-impl Three {
-    fn start() -> Three {
-        Three::of(TWO, "")
-    }
-
-    fn of(ranks: [usize; 3], more: &str) -> Three {
-        let (dir, keys) = (tempfile::tempdir().unwrap(), Keys::generate(1).unwrap());
-        let ports = ranks.map(|n| (0..n).map(|_| free_port(&["127.0.0.1", "127.0.0.2"])).collect::<Vec<u16>>());
-        let far = |port: &u16| Cable::between(format!("127.0.0.2:{port}"), format!("127.0.0.1:{port}"));
-        let cables = ports[1][1..].iter().map(far).collect();
-        let parties = Id::ALL.map(|id| {
-            let host = if id == Id::P1 { "127.0.0.2" } else { "127.0.0.1" };
-            Party::start(&dir.path().join(id.to_string()), &keys.parties[id.index()], &ports[id.index()], host, more)
-        });
-        let three = Three { parties, keys, ports, cables, dir };
-        three.write_records();
-        three
-    }
-
-    fn members(&self, rank: usize) -> [Member; 3] {
-        Id::ALL.map(|id| Member {
-            name: id.to_string(),
-            fingerprint: self.keys.parties[id.index()].fingerprint(),
-            address: Some(format!("127.0.0.1:{}", self.ports[id.index()][rank])),
-        })
-    }
-
+impl Tests for Three {
     fn write_records(&self) {
         let row = |i: u64| format!("{}.5,{}.25,{}\n", i % 7, i % 5, ((i % 7 + i % 5) / 5).min(1));
         let text = "a,b,class\n".to_owned() + &(0..RECORDS).map(row).collect::<String>();
@@ -200,52 +71,9 @@ impl Three {
         }
     }
 
-    fn call<T: DeserializeOwned>(&self, job: &Job, id: Id, request: &Request) -> T {
-        request::call(&job.addresses()[id.index()], &self.keys.parties[id.index()], PATIENCE, request).unwrap()
-    }
-
-    fn approve(&self, job: &Job) {
-        let propose = Request::Propose { job: serde_json::to_value(job).unwrap() };
-        for id in Id::ALL {
-            self.call::<JobHash>(job, id, &propose);
-            sharing::approve(job, &self.keys.parties[id.index()], None, PATIENCE, &mut |_| ()).unwrap();
-        }
-    }
-
     fn share(&self, job: &Job) {
         let source = Source::of(self.dir.path().join("records.csv"));
         sharing::share(job, &self.keys.owners[0], &source, PATIENCE, None, &mut |_| (), &mut |_| Ok(())).unwrap();
-    }
-
-    fn trained(&self, jobs: &[&Job]) {
-        let until = Instant::now() + LONG;
-        let status = |job: &Job, id: Id| -> Status {
-            let all: Vec<Status> = self.call(job, id, &Request::Status { job: Some(job.hash().to_string()) });
-            all.into_iter().next().unwrap()
-        };
-        loop {
-            let all: Vec<Status> = jobs.iter().flat_map(|job| Id::ALL.map(|id| status(job, id))).collect();
-            if all.iter().all(|s| s.state == State::Trained) {
-                return;
-            }
-            assert!(Instant::now() < until && all.iter().all(|s| !matches!(s.state, State::Failed { .. })), "{all:?}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Why it has failed, at each party.
-    fn failed(&self, job: &Job) -> [String; 3] {
-        let until = Instant::now() + LONG;
-        Id::ALL.map(|id| {
-            loop {
-                let all: Vec<Status> = self.call(job, id, &Request::Status { job: Some(job.hash().to_string()) });
-                if let State::Failed { why } = &all[0].state {
-                    return why.clone();
-                }
-                assert!(Instant::now() < until, "{all:?}");
-                thread::sleep(Duration::from_millis(50));
-            }
-        })
     }
 
     fn service(&self, job: &Job, rank: usize, model: Origin) -> Service {
@@ -295,7 +123,7 @@ impl Three {
 /// Two jobs that begin at the same time are both in the lanes, and an owner that knows rank 1 alone brings its records there.
 #[test]
 fn two_jobs_at_once_and_an_owner_at_another_rank() {
-    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let (three, client) = (start(), Identity::generate("client").unwrap());
     let jobs = ["one", "another"].map(|name| three.job(name, 0, &client));
     jobs.iter().for_each(|job| three.approve(job));
     let at_rank_1 = three.job("one", 1, &client);
@@ -318,7 +146,7 @@ fn two_jobs_at_once_and_an_owner_at_another_rank() {
 /// A suite that knows no lanes refuses them, in one line.
 #[test]
 fn a_suite_without_lanes() {
-    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let (three, client) = (start(), Identity::generate("client").unwrap());
     let job = Job { suite: SuiteName::Securenn, ..three.job("another suite", 0, &client) };
     three.approve(&job);
     three.share(&job);
@@ -331,7 +159,7 @@ fn a_suite_without_lanes() {
 /// Questions of several clients are answered in both lanes; one lane loses its links meanwhile, and each answer is right and its own client's.
 #[test]
 fn questions_are_spread_over_lanes() {
-    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let (three, client) = (start(), Identity::generate("client").unwrap());
     let job = three.job("served", 0, &client);
     three.approve(&job);
     three.share(&job);
@@ -406,7 +234,7 @@ fn questions_are_spread_over_lanes() {
 #[test]
 fn the_same_model_whoever_holds_the_records() {
     let model = |ranks: [usize; 3], secure: bool| {
-        let (three, client) = (Three::of(ranks, "[insecure]\nmask_seed = 5\n"), Identity::generate("client").unwrap());
+        let (three, client) = (of(ranks, "[insecure]\nmask_seed = 5\n"), Identity::generate("client").unwrap());
         let mut job = Job { insecure_masks: true, ..three.job("held", 0, &client) };
         if secure {
             job.data.columns = ["a", "b"].map(|name| Column::secure(name, Scale::Secure, [0.0, 8.0])).into();
@@ -432,7 +260,7 @@ fn the_same_model_whoever_holds_the_records() {
 /// A row that breaks its promise is found by the lane that holds it, and its owner refused by name.
 #[test]
 fn records_are_checked_where_they_are_held() {
-    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let (three, client) = (start(), Identity::generate("client").unwrap());
     let job = three.job("checked", 0, &client);
     three.approve(&job);
     // Two features and two classes; the last row's feature is far beyond what the job promises.
@@ -477,7 +305,7 @@ impl trefoil_client::share::Source for Once {
 /// Parties need not have as many ranks as one another: passes go to as many lanes as the smallest of them has.
 #[test]
 fn questions_where_parties_have_other_numbers_of_ranks() {
-    let (three, client) = (Three::of([3, 2, 4], ""), Identity::generate("client").unwrap());
+    let (three, client) = (of([3, 2, 4], ""), Identity::generate("client").unwrap());
     let job = three.job("unequal", 0, &client);
     three.approve(&job);
     three.share(&job);
@@ -493,7 +321,7 @@ fn questions_where_parties_have_other_numbers_of_ranks() {
 /// A model that its owner shares is answered from in all lanes, with either suite: a pass is one lane's, so nothing is asked of a suite that does not train in lanes.
 #[test]
 fn a_shared_model_in_lanes_with_either_suite() {
-    let (three, client) = (Three::start(), Identity::generate("client").unwrap());
+    let (three, client) = (start(), Identity::generate("client").unwrap());
     let graph = Graph::perceptron(&[2, 4, 2]);
     let params: Vec<_> =
         graph.params().unwrap().iter().map(|p| Array2::from_shape_fn(p.shape(), |(i, j)| (i as f64 - j as f64) / 2.0)).collect();

@@ -12,7 +12,7 @@ mod socket;
 mod stream;
 mod verify;
 
-pub use connect::{accept_over, connect, connect_over};
+pub use connect::{accept_over, connect, connect_for, connect_over};
 pub use listener::{HANDSHAKES, Listener};
 pub use mesh::mesh;
 pub use net::{Options, TlsNet};

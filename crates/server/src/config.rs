@@ -24,6 +24,9 @@ pub struct Config {
     /// Where peers reach ranks 1, 2 and so on of a party that is a cluster: `host:port` of each, by default the party's own address with the next ports.
     #[serde(default)]
     pub lanes: Vec<String>,
+    /// Whether each rank of a party that is a cluster keeps a part of the uploads in a data folder of its own, and owners send to all ranks at once. Without it all is at rank 0.
+    #[serde(default)]
+    pub spread_uploads: bool,
     /// Where `/healthz`, `/readyz` and `/metrics` answer, on this machine only; nowhere by default.
     pub status: Option<String>,
     /// Whether `status` may be an address that others reach too: they learn of jobs, their steps and owners by number.

@@ -2,7 +2,7 @@
 
 use crate::links::Meeting;
 use crate::page::history::History;
-use crate::record::Record;
+use crate::record::{PartOf, Record};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use trefoil_client::approval::{Approval, Role};
@@ -36,8 +36,18 @@ pub struct Slot {
     pub connections: u64,
     pub alive: u64,
     pub writer: Option<sealed::Writer>,
-    /// What it holds, and the hash of its chunks, once all of it is on the disk.
-    pub staged: Option<(Summary, String)>,
+    /// Once all of it is on the disk.
+    pub staged: Option<Staged>,
+}
+
+/// An upload that is whole: what it holds, and the hashes of its chunks.
+#[derive(Clone)]
+pub struct Staged {
+    pub summary: Summary,
+    /// Of those that are here.
+    pub sha256: String,
+    /// Those at other ranks.
+    pub parts: Vec<PartOf>,
 }
 
 impl Entry {

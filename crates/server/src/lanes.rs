@@ -1,6 +1,6 @@
 //! A party on several machines: its ranks, and a session in as many lanes.
 //!
-//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing on a disk; in a session each holds its rows of the records. Where a session begins, rank 0
+//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing on a disk but parts of uploads, where the operator wants that ([`parts`]); in a session each holds its rows of the records. Where a session begins, rank 0
 //! exchanges with both peers where their ranks listen, and tells its own ranks what the session is about. Rank i then finds rank i of both peers, makes
 //! keys of its own with them, and follows rank 0 from step to step, or from pass to pass (`service`).
 //!
@@ -8,6 +8,8 @@
 //! and rank 0 begins the next session as after any fault. Whoever calls another rank than 0, an owner say, is carried to rank 0.
 
 mod door;
+pub(crate) mod keeper;
+pub(crate) mod parts;
 mod relay;
 mod training;
 
@@ -19,6 +21,7 @@ use crate::server::Server;
 use crate::service::{self, Budget};
 use crate::{Error, Result, status};
 use door::{Door, Name};
+use keeper::Keeper;
 use serde::{Deserialize, Serialize};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -129,13 +132,21 @@ pub(crate) fn hear(channel: &Channel, rank: usize) -> Result<Vec<u64>> {
 pub(crate) fn take_calls(server: &Arc<Server>) -> Result<()> {
     let Some(ranks) = server.ranks.clone() else { return Ok(()) };
     let own = status::this_machine(server.listener.local_addr());
+    let jobs = server.jobs().iter().filter(|(_, entry)| !entry.record.state.is_over()).map(|(hash, _)| *hash).collect();
+    parts::keep(server, jobs);
+    let server = server.clone();
     let run = move || {
         while let Ok(channel) = ranks.accept(None) {
             let Some(channel) = channel else { continue };
+            let server = server.clone();
             let carry = move || match channel.hear() {
                 Ok((rank, words)) if words == [relay::CALL] => {
                     let carried = TcpStream::connect(own).and_then(|tcp| relay::carry(&tcp, &channel, rank));
                     carried.unwrap_or_else(|e| tracing::warn!("a call of rank {rank}: {e}"));
+                }
+                Ok((rank, words)) if words.first() == Some(&parts::OWNER) => {
+                    parts::decide(&server, &channel, rank, &words[1..])
+                        .unwrap_or_else(|e| tracing::warn!("an owner at rank {rank}: {e}"));
                 }
                 _ => {}
             };
@@ -162,6 +173,7 @@ pub(crate) struct Rank {
     pub(crate) config: Config,
     door: Door,
     number: usize,
+    keeper: Arc<Keeper>,
     /// Of the lanes of all services.
     pub(crate) budget: Option<Arc<Budget>>,
 }
@@ -174,10 +186,11 @@ pub fn follow(config: Config, identity: Identity, ranks: &Arc<Switch>) -> Result
     let number = ranks.rank();
     let _ = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build_global();
     let address = config.lane_listens(number)?;
-    let door = Door::open(&address, identity, ranks.clone())?;
+    let keeper = Arc::new(Keeper::of(&config, number, &identity)?);
+    let door = Door::open(&address, identity, ranks.clone(), keeper.clone())?;
     tracing::info!(rank = number, %address, "waiting for rank 0");
     let budget = config.serve_threads.map(|threads| Arc::new(Budget::new(threads)));
-    let own = Arc::new(Rank { config, door, number, budget });
+    let own = Arc::new(Rank { config, door, number, keeper, budget });
     loop {
         let gone = |why| Error::Protocol(trefoil_mpc::Error::Lane { rank: 0, why });
         let Some(channel) = ranks.accept(None).map_err(gone)? else { continue };
@@ -191,6 +204,7 @@ pub fn follow(config: Config, identity: Identity, ranks: &Arc<Switch>) -> Result
             match words[..] {
                 [TRAIN] => own.train(channel),
                 [SERVE] => service::serve_lane(&own, &channel),
+                [parts::KEPT] => own.answer(&channel),
                 _ => tracing::warn!(rank = number, "rank 0 wants something that is not known here"),
             }
         };

@@ -37,6 +37,7 @@ mod error;
 pub mod event;
 pub mod handshake;
 mod heads;
+mod intake;
 mod join;
 pub mod lanes;
 pub mod lap;

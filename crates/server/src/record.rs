@@ -76,11 +76,25 @@ pub struct Committed {
     pub upload: String,
     /// Chunks and rows.
     pub summary: Summary,
-    /// SHA-256 of all chunks as they came, in hex: what is trained on is held to it.
+    /// SHA-256 of all chunks as they came, in hex: what is trained on is held to it. Of those at rank 0, where others have some.
     pub sha256: String,
+    /// What other ranks of this party keep of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartOf>,
     /// Whether the three parties have found that it keeps what the job promises of it.
     #[serde(default)]
     pub checked: bool,
+}
+
+/// What another rank than 0 keeps of an upload, on its own disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartOf {
+    /// Which one.
+    pub rank: usize,
+    /// How many it has.
+    pub chunks: u64,
+    /// SHA-256 of these chunks as they came, in hex.
+    pub sha256: String,
 }
 
 /// An upload that does not count any more. The parties tell it one another before each session: who has died between hearing that an
@@ -211,7 +225,12 @@ pub enum State {
 impl State {
     /// Whether this party will do no more for the job by itself.
     pub fn is_final(&self) -> bool {
-        matches!(self, State::Failed { .. } | State::Cancelled { .. } | State::Trained)
+        matches!(self, State::Failed { .. }) || self.is_over()
+    }
+
+    /// Whether nobody needs the records any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self, State::Cancelled { .. } | State::Trained)
     }
 }
 

@@ -1,24 +1,32 @@
 //! The records of all owners, from the disk into the engine: rows one after the other where each owner has whole records, columns side
 //! by side where owners have columns of the same ones.
 //!
-//! Where the party has several ranks, each holds its block of all rows: rank 0 reads a chunk, passes on what is others', and keeps its own. It never has more than a chunk of what is theirs.
+//! Where the party has several ranks, each holds its block of all rows: who reads a chunk, rank 0 or the rank that keeps it, passes on what is others' ([`placing`]).
+
+mod placing;
+mod reading;
 
 use crate::lanes::Held;
+use crate::lanes::keeper::Keeper;
 use crate::record::Record;
 use crate::session::Session;
-use crate::uploads::{ROWS, SUMMARY, path};
+use crate::uploads::path;
 use crate::{Error, Result};
-use sha2::{Digest, Sha256};
+use placing::Placing;
+use reading::{File, PartHere};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use trefoil_client::request::{Announcement, Summary};
+use trefoil_client::request::Summary;
 use trefoil_data::schema::{Column, Partition, Schema, Task};
-use trefoil_engine::{Format, Index, Lane};
-use trefoil_job::Job;
+use trefoil_engine::{Format, Index};
+use trefoil_job::{Job, Owner};
+use trefoil_mpc::lanes::{bytes_of, words_of};
 use trefoil_mpc::range::{Block, Range};
-use trefoil_mpc::{Kept, Suite};
-use trefoil_net::{Id, wire};
+use trefoil_mpc::{Kept, Lanes, Suite};
+use trefoil_net::Id;
 use trefoil_nn::Data;
-use trefoil_store::sealed;
 
 /// Records to train on and held out, of all owners.
 ///
@@ -71,143 +79,83 @@ struct Part {
 
 /// Reads the owners' uploads, and gives the other ranks of the session's lanes their rows.
 pub fn load<S: Suite>(session: &Session<'_>, lanes: Option<&Held>) -> Result<Records> {
-    let record = session.here.record()?;
+    let Session { here, job, me, .. } = session;
+    let started = Instant::now();
+    let record = here.record()?;
     let (train, test) = rows(&record)?;
-    let mut reading = Reading { session, lanes, all: [train, test], from: [0; 2] };
-    let mut records = Records { owners: vec![], common: vec![], bytes: 0, started: Instant::now() };
-    for owner in 0..session.job.owner.len() {
-        if session.job.data.partition == Partition::Vertical {
-            reading.from = [0; 2];
+    let mut begin = Begin { rows: vec![], all: [train, test], parts: vec![] };
+    let (mut files, mut from) = (vec![], [0; 2]);
+    let mut told: Vec<Vec<PartHere>> = vec![vec![]; lanes.map_or(1, |lanes| lanes.lane().of)];
+    for (owner, Owner { fingerprint, .. }) in job.owner.iter().enumerate() {
+        let committed = record.uploads.get(fingerprint);
+        let committed = committed.ok_or_else(|| bad(&path(here, *fingerprint), "none"))?;
+        let Summary { train_rows, test_rows, .. } = committed.summary;
+        begin.rows.push([train_rows, test_rows].map(|rows| rows as usize));
+        if job.data.partition == Partition::Vertical {
+            from = [0; 2];
         }
-        let part = reading.read::<S>(owner, &mut records)?;
-        records.owners.push(part);
+        let file = File::of(session, owner, committed, from);
+        let file = match committed.parts.is_empty() {
+            true => file,
+            false => file.with_others(session, committed, &mut told)?,
+        };
+        files.push(file);
+        from.iter_mut().zip(begin.rows[owner]).for_each(|(from, rows)| *from += rows);
     }
-    lanes.map_or(Ok(()), |lanes| lanes.tell_all(&[]))?;
+    for (rank, parts) in told.into_iter().enumerate().skip(1) {
+        begin.parts = parts;
+        lanes.map_or(Ok(()), |lanes| lanes.tell(rank, words_of(&serde_json::to_vec(&begin).map_err(untold)?)))?;
+    }
+    let mut placing = Placing::new(job, *me, lanes.map(Held::shared), begin.all);
+    let mut records = Records { owners: vec![], common: vec![], bytes: 0, started };
+    for file in files {
+        let read = file.read::<S>(here, &mut placing)?;
+        records.bytes += read.bytes;
+        records.common.push(read.common);
+    }
+    records.owners = placing.over(&begin.rows)?;
     Ok(records)
 }
 
-/// Reading, of one owner after the other.
-struct Reading<'a> {
-    session: &'a Session<'a>,
-    lanes: Option<&'a Held>,
-    /// Records to train on and held out, of all owners together.
+/// Another rank: the rows that it holds, of what it keeps itself and what others pass on.
+///
+/// # Errors
+/// A rank is gone, or has sent something else.
+pub(crate) fn follow<S: Suite>(job: &Job, me: Id, lanes: &Arc<Mutex<Lanes>>, keeper: &Keeper) -> Result<Records> {
+    let started = Instant::now();
+    let words = lanes.lock().unwrap_or_else(PoisonError::into_inner).take(0)?;
+    let begin: Begin = serde_json::from_slice(&bytes_of(0, &words)?).map_err(|_| not_records(0))?;
+    if begin.rows.len() != job.owner.len() {
+        return Err(not_records(0));
+    }
+    let mut placing = Placing::new(job, me, Some(lanes.clone()), begin.all);
+    for part in &begin.parts {
+        part.read::<S>(keeper, &mut placing)?;
+    }
+    Ok(Records { owners: placing.over(&begin.rows)?, common: vec![], bytes: 0, started })
+}
+
+/// What another rank is told before it reads.
+#[derive(Serialize, Deserialize)]
+struct Begin {
+    /// Of each owner, to train on and held out.
+    rows: Vec<[usize; 2]>,
+    /// Of all together.
     all: [usize; 2],
-    /// Where the next ones are among them.
-    from: [usize; 2],
+    /// What it keeps.
+    parts: Vec<PartHere>,
 }
 
-impl Reading<'_> {
-    fn read<S: Suite>(&mut self, owner: usize, records: &mut Records) -> Result<Part> {
-        let Session { here, job, me, .. } = self.session;
-        let path = path(here, job.owner[owner].fingerprint);
-        let (features, labels) = job.widths(owner);
-        let width = features + labels;
-        let bad = |what: String| Error::config(path.display(), what, "the upload that was committed");
-        let committed = here.record()?.uploads.get(&job.owner[owner].fingerprint).cloned();
-        let committed = committed.ok_or_else(|| bad("none".into()))?;
-        let (mut part, mut digest) = (Part::default(), Sha256::new());
-        let mut common: [Option<Sha256>; 3] = Default::default();
-        let mut reader = sealed::Reader::open(&path, &here.key)?;
-        let named = |a: Announcement| a.job == here.hash && a.upload == committed.upload;
-        if !serde_json::from_slice(reader.about()).is_ok_and(named) {
-            return Err(bad("another upload".into()));
-        }
-        while let Some(record) = reader.next()? {
-            let frame = match record.split_first() {
-                Some((&ROWS, frame)) => {
-                    digest.update(frame);
-                    wire::read(&mut &frame[..], Id::P0, frame.len())?.ok_or_else(|| bad("an empty chunk".into()))?
-                }
-                Some((&SUMMARY, _)) => continue,
-                _ => return Err(bad("an unknown record".into())),
-            };
-            records.bytes += frame.payload() as u64;
-            let (rows, kind) = (frame.at.op as usize, usize::from(frame.depth == 1));
-            let kept = S::accept(*me, rows * width, &frame.parts).map_err(bad)?;
-            // A seed says nothing of how many rows it is expanded for: chunks that were cut differently would be other masks from the same seeds.
-            let cut = [kind as u64, rows as u64].map(u64::to_le_bytes).concat();
-            for (all, hash) in common.iter_mut().zip(S::common(*me, &frame.parts)) {
-                if let Some(hash) = hash {
-                    let all = all.get_or_insert_default();
-                    all.update(&cut);
-                    all.update(hash);
-                }
-            }
-            self.place(owner, kind, rows, kept, (features, width), &mut part)?;
-        }
-        if hex::encode(digest.finalize()) != committed.sha256 {
-            return Err(bad("other chunks".into()));
-        }
-        records.common.push(common.map(|hash| hash.map(|h| hex::encode(h.finalize()))));
-        Ok(part)
-    }
-
-    /// A chunk goes to the ranks that hold its rows.
-    fn place(
-        &mut self,
-        owner: usize,
-        kind: usize,
-        rows: usize,
-        kept: Kept,
-        widths: (usize, usize),
-        part: &mut Part,
-    ) -> Result<()> {
-        let first = self.from[kind];
-        self.from[kind] += rows;
-        let Some(lanes) = self.lanes else {
-            part.take(kind, rows, &kept, widths);
-            return Ok(());
-        };
-        let of = lanes.lane().of;
-        for rank in 0..of {
-            let block = Lane { rank, of }.block(self.all[kind]);
-            let (start, end) = (block.start.max(first), block.end.min(first + rows));
-            if start >= end {
-                continue;
-            }
-            let packed = kept.rows(widths.1, start - first..end - first).pack();
-            match rank {
-                // A copy: the chunk does not stay for a few rows of it.
-                0 => part.take(kind, end - start, &unpacked(0, &packed)?, widths),
-                _ => {
-                    let head = [owner, kind, end - start].map(|n| n as u64);
-                    lanes.tell(rank, [&head[..], &packed].concat())?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Another rank: the rows that it holds, as rank 0 passes them on.
-pub(crate) fn passed_on(job: &Job, mut next: impl FnMut() -> Result<Vec<u64>>) -> Result<Records> {
-    let mut owners: Vec<Part> = job.owner.iter().map(|_| Part::default()).collect();
-    loop {
-        let words = next()?;
-        if words.is_empty() {
-            return Ok(Records { owners, common: vec![], bytes: 0, started: Instant::now() });
-        }
-        let (owner, kind, rows, packed) = match &words[..] {
-            [owner, kind @ 0..=1, rows, packed @ ..] => (*owner as usize, *kind as usize, *rows as usize, packed),
-            _ => return Err(not_records(0)),
-        };
-        let part = owners.get_mut(owner).ok_or_else(|| not_records(0))?;
-        let (features, labels) = job.widths(owner);
-        let kept = unpacked(0, packed)?;
-        let most = rows.checked_mul(features + labels).ok_or_else(|| not_records(0))?;
-        if !kept.has(most) {
-            return Err(not_records(0));
-        }
-        part.take(kind, rows, &kept, (features, features + labels));
-    }
-}
-
-fn unpacked(rank: usize, words: &[u64]) -> Result<Kept> {
-    Kept::unpack(words).map_err(|_| not_records(rank))
+fn untold(e: serde_json::Error) -> Error {
+    Error::Handshake(format!("records cannot be told to this party's other ranks: {e}"))
 }
 
 fn not_records(rank: usize) -> Error {
     Error::Protocol(trefoil_mpc::Error::Lane { rank, why: "sent something else than records".into() })
+}
+
+fn bad(path: &Path, what: impl ToString) -> Error {
+    Error::config(path.display(), what, "the upload that was committed")
 }
 
 impl Part {

@@ -2,28 +2,25 @@
 //! owner has committed them. An owner has at most one upload that counts; until it counts, a new one replaces it, unless the
 //! connection of the other still lives.
 
-use crate::entry::Slot;
-use crate::record::{Committed, Record, State};
+use crate::entry::Staged;
+use crate::intake::{Intake, announced, begin};
+use crate::lanes::parts::{self, Allowed};
+use crate::record::{Committed, PartOf, Record, State};
 use crate::server::{Here, Server};
-use crate::uploads::{ROWS, SUMMARY, inspect, inspect_from, lock, path};
+use crate::uploads::{Found, inspect_from, lock, path};
 use crate::{Error, Result, approvals, join, records, runner};
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
 use trefoil_client::approval::{Approval, Role};
 use trefoil_client::receive::{Incoming, acknowledge, incoming};
 use trefoil_client::request::{self, Announcement, Standing, Summary};
 use trefoil_data::schema::Partition;
-use trefoil_job::compiled::Compiled;
-use trefoil_job::suites::{Chosen, WithSuite};
-use trefoil_mpc::{Part, Party};
+use trefoil_net::Id;
 use trefoil_net::identity::Fingerprint;
 use trefoil_net::tls::Stream;
-use trefoil_net::{Frame, Id, wire};
 use trefoil_store::sealed;
 
-/// More elements than this in a chunk are refused; owners send a quarter of a million.
-const MOST_ELEMENTS: usize = 1 << 22;
+/// What a file may have beyond the limit: it is looked at before the last chunk.
+const MOST_FRAME: u64 = 64 << 20;
 
 /// Takes an owner's upload from its announcement on.
 pub fn share(here: &Here, stream: &mut Stream, from: Fingerprint, about: &Announcement, approval: Approval) -> Result<()> {
@@ -41,19 +38,15 @@ pub fn share(here: &Here, stream: &mut Stream, from: Fingerprint, about: &Announ
         drop(held);
         return is_complete(here, stream, from, about, &done);
     }
-    let (connection, standing) = begin(here, &mut held, about, &path)?;
+    let (connection, mut standing) = begin(&here.key, &mut held, about, &path, |found| whole(here, from, about, found))?;
     drop(held);
-    let mut taking = Taking {
-        here,
-        slot: &slot,
-        connection,
-        about,
-        path,
-        id,
-        suite: record.job.chosen(),
-        owner: &record.job.owner[owner].name,
-    };
-    let result = request::accept(stream, &standing).map_err(Error::from).and_then(|()| taking.take(stream, from));
+    if let Standing::Open { lanes, .. } = &mut standing {
+        *lanes = parts::offered(here, &record.job.addresses()[id.index()])?;
+    }
+    let (key, suite, most, in_parts) = (&here.key, record.job.chosen(), most(here), parts::are_kept(here));
+    let intake = Intake { slot: &slot, connection, about, path, key, id, suite, most, in_parts };
+    let mut taking = Taking { here, from, owner: &record.job.owner[owner].name, intake };
+    let result = request::accept(stream, &standing).map_err(Error::from).and_then(|()| taking.take(stream));
     let mut slot = lock(&slot);
     if slot.alive == connection {
         slot.alive = 0;
@@ -100,61 +93,22 @@ fn not_withdrawn(record: &Record, from: Fingerprint, upload: &str) -> Result<()>
     }
 }
 
-/// Where the upload goes on: with what is on the disk, if that is the same upload, or from the start.
-fn begin(server: &Server, slot: &mut Slot, about: &Announcement, path: &Path) -> Result<(u64, Standing)> {
-    let same = slot.about.as_ref() == Some(about);
-    if slot.alive != 0 && !same {
-        return Err(Error::Refused("another upload of this owner is under way".into()));
-    }
-    if !same {
-        *slot = Slot { connections: slot.connections, ..Slot::default() };
-        let on_disk = sealed::Reader::open(path, &server.key).ok().and_then(|r| serde_json::from_slice(r.about()).ok());
-        if on_disk.as_ref() == Some(about) {
-            slot.staged = inspect(server, path).ok();
-            if slot.staged.is_none() {
-                slot.writer = Some(sealed::Writer::reopen(path, &server.key)?);
-            }
-        } else {
-            match std::fs::remove_file(path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(path)(e)),
-                _ => {}
-            }
-            let folder = path.parent().unwrap_or(Path::new(""));
-            std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
-            slot.writer = Some(sealed::Writer::create(path, &server.key, &serde_json::to_vec(about).unwrap_or_default())?);
-        }
-        slot.about = Some(about.clone());
-    }
-    let standing = match (&slot.staged, &slot.writer) {
-        (Some(_), _) => Standing::Staged,
-        (None, Some(writer)) => Standing::Open { chunks: writer.records() },
-        (None, None) => return Err(Error::Refused("an earlier chunk could not be written; share again".into())),
-    };
-    slot.connections += 1;
-    slot.alive = slot.connections;
-    Ok((slot.connections, standing))
-}
-
 /// One connection of an upload.
 struct Taking<'a> {
     here: &'a Here,
-    slot: &'a Mutex<Slot>,
-    connection: u64,
-    about: &'a Announcement,
-    path: PathBuf,
-    id: Id,
-    suite: Chosen,
+    from: Fingerprint,
     owner: &'a str,
+    intake: Intake<'a>,
 }
 
 impl Taking<'_> {
-    fn take(&mut self, stream: &mut Stream, from: Fingerprint) -> Result<()> {
+    fn take(&mut self, stream: &mut Stream) -> Result<()> {
         loop {
             match incoming(stream)? {
-                Incoming::Rows(frame) => self.rows(&frame)?,
-                Incoming::Finish(summary) => self.finish(from, &summary)?,
+                Incoming::Rows(frame) => self.intake.rows(&frame)?,
+                Incoming::Finish(summary) => self.finish(&summary)?,
                 Incoming::Commit(upload) => {
-                    let new = commit(self.here, from, &upload)?;
+                    let new = commit(self.here, self.from, &upload)?;
                     return Ok(request::accept(stream, &new)?);
                 }
                 Incoming::End => return Ok(()),
@@ -163,88 +117,75 @@ impl Taking<'_> {
         }
     }
 
-    /// This upload's slot, as long as no later connection has taken it over.
-    fn own(&self) -> Result<MutexGuard<'_, Slot>> {
-        let slot = lock(self.slot);
-        match slot.alive == self.connection {
-            true => Ok(slot),
-            false => Err(Error::Refused("a later connection has taken this upload over".into())),
-        }
-    }
-
-    fn rows(&self, frame: &Frame) -> Result<()> {
-        let elements = (frame.at.op as usize).checked_mul(self.about.width).filter(|n| (1..=MOST_ELEMENTS).contains(n));
-        let Some(elements) = elements.filter(|_| frame.depth <= 1) else {
-            let found = format!("{} rows of {} values", frame.at.op, self.about.width);
-            return Err(Error::Refused(format!("chunk: found {found}, expected 1 to {MOST_ELEMENTS} elements")));
-        };
-        let fits = self.suite.with(Fits { id: self.id, elements, parts: &frame.parts });
-        fits.map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
-        let most = self.here.config.most_upload_megabytes << 20;
-        if std::fs::metadata(&self.path).map_or(0, |m| m.len()) > most {
-            return Err(Error::Refused(format!("upload: found more than {most} bytes, expected at most this party's limit")));
-        }
-        let mut record = vec![ROWS];
-        wire::write(frame, &mut record).map_err(|e| Error::Refused(format!("chunk {}: {e}", frame.at.step)))?;
-        let mut slot = self.own()?;
-        let Some(mut writer) = slot.writer.take() else {
-            return Err(Error::Refused("found a chunk after the end, expected a commit".into()));
-        };
-        if frame.at.step != writer.records() {
-            let expected = writer.records();
-            slot.writer = Some(writer);
-            return Err(Error::Refused(format!("found chunk {}, expected {expected}", frame.at.step)));
-        }
-        // A writer that has failed is not put back: what it has written last is unknown.
-        writer.append(&record)?;
-        slot.writer = Some(writer);
-        Ok(())
-    }
-
-    /// Seals the file, and reads all of it back: what is staged is on the disk, whole.
-    fn finish(&self, from: Fingerprint, summary: &Summary) -> Result<()> {
-        let record = self.here.record()?;
+    fn finish(&self, summary: &Summary) -> Result<()> {
+        let (here, about) = (self.here, self.intake.about);
+        let record = here.record()?;
         // P2 alone knows how many are joined, and says so before anybody commits.
-        if self.id == Id::P2 && record.job.data.joins() {
-            join::fits(self.here, &record, from, summary.train_rows.saturating_add(summary.test_rows))?;
+        if self.intake.id == Id::P2 && record.job.data.joins() {
+            join::fits(here, &record, self.from, summary.train_rows.saturating_add(summary.test_rows))?;
         }
-        let mut slot = self.own()?;
-        let Some(mut writer) = slot.writer.take() else {
-            return Err(Error::Refused("found an end after the end, expected a commit".into()));
-        };
-        writer.append(&[&[SUMMARY][..], &serde_json::to_vec(summary).unwrap_or_default()].concat())?;
-        writer.finish()?;
-        let found = inspect(self.here, &self.path).and_then(|(found, digest)| {
-            let expected = Err(Error::Refused(format!(
-                "upload: found {} chunks, {} and {} rows, expected what was announced",
-                found.chunks, found.train_rows, found.test_rows
-            )));
-            if found == *summary { Ok((found, digest)) } else { expected }
-        });
-        match found {
-            Ok(found) => slot.staged = Some(found),
-            Err(e) => {
-                slot.about = None;
-                return Err(e);
-            }
-        }
-        tracing::info!(job = %self.here.hash, "all records of {} are here", self.owner);
+        self.intake.finish(summary, |found| whole(here, self.from, about, found))?;
+        tracing::info!(job = %here.hash, "all records of {} are here", self.owner);
         Ok(())
     }
 }
 
-/// Whether a chunk is what this party expects of its suite.
-struct Fits<'a> {
-    id: Id,
-    elements: usize,
-    parts: &'a [Part],
+/// All that the owner has said to have sent is here or at another rank, each chunk once.
+fn whole(here: &Here, owner: Fingerprint, about: &Announcement, own: &Found) -> Result<Staged> {
+    let others = parts::held(here, owner, about)?;
+    let all = || std::iter::once(own).chain(others.iter().map(|(_, found)| found));
+    let mut numbers: Vec<u64> = all().flat_map(|found| found.chunks.iter().map(|chunk| chunk.number)).collect();
+    numbers.sort_unstable();
+    if let Some((place, found)) = numbers.iter().enumerate().find(|(place, number)| **number != *place as u64) {
+        return Err(Error::Refused(format!("upload: found chunk {found} as number {place} of all ranks, expected each once")));
+    }
+    let mut summary = own.summary();
+    others.iter().map(|(_, found)| found.summary()).for_each(|more| {
+        summary.chunks += more.chunks;
+        summary.train_rows = summary.train_rows.saturating_add(more.train_rows);
+        summary.test_rows = summary.test_rows.saturating_add(more.test_rows);
+    });
+    if summary != own.said {
+        let Summary { chunks, train_rows, test_rows } = summary;
+        let found = format!("{chunks} chunks, {train_rows} and {test_rows} rows");
+        return Err(Error::Refused(format!("upload: found {found}, expected what was announced")));
+    }
+    let most = most(here);
+    if all().fold(0, |sum: u64, found| sum.saturating_add(found.bytes)) > most.saturating_add(MOST_FRAME) {
+        return Err(Error::Refused(format!("upload: found more than {most} bytes, expected at most this party's limit")));
+    }
+    let part = |(rank, found): (usize, Found)| PartOf { rank, chunks: found.chunks.len() as u64, sha256: found.sha256 };
+    Ok(Staged {
+        summary,
+        sha256: own.sha256.clone(),
+        parts: others.into_iter().map(part).filter(|part| part.chunks > 0).collect(),
+    })
 }
 
-impl WithSuite for Fits<'_> {
-    type Out = std::result::Result<(), String>;
+/// Bytes that an upload may have.
+fn most(here: &Here) -> u64 {
+    here.config.most_upload_megabytes << 20
+}
 
-    fn run<S: Compiled>(self, _: impl Fn(Party) -> S) -> Self::Out {
-        S::accept(self.id, self.elements, self.parts).map(drop)
+/// Whether another rank may take a part of this upload, and as what: rank 0 has it announced, and it does not count yet.
+///
+/// # Errors
+/// [`Error::Refused`]: it may not.
+pub fn may_take_part(here: &Here, from: Fingerprint, about: &Announcement) -> Result<Allowed> {
+    let record = here.record()?;
+    let (id, _) = may_share(here, &record, from, about)?;
+    let slot = here.live(|e| e.uploads.entry(from).or_default().clone())?;
+    let slot = lock(&slot);
+    if here.record()?.uploads.contains_key(&from) {
+        return Err(Error::Refused("an upload of this owner is complete".into()));
+    }
+    let begun = match &slot.about {
+        Some(begun) => begun == about,
+        None => announced(&path(here, from), &here.key).as_ref() == Some(about),
+    };
+    match begun {
+        true => Ok(Allowed { id, suite: record.job.chosen(), most: most(here) }),
+        false => Err(Error::Refused("another upload than the one that rank 0 was told of".into())),
     }
 }
 
@@ -273,20 +214,19 @@ pub fn commit(here: &Here, from: Fingerprint, upload: &str) -> Result<bool> {
         let upload: String = upload.chars().take(32).collect();
         Error::Refused(format!("upload {} is not here; share again", upload.escape_debug()))
     };
-    let (summary, sha256) = match (&slot.staged, &slot.about) {
+    let Staged { summary, sha256, parts } = match (&slot.staged, &slot.about) {
         (Some(staged), Some(about)) if named(about) => staged.clone(),
         (_, Some(about)) if !named(about) => return Err(not_here()),
         // After a restart of this party only the disk knows.
         _ => {
             let path = path(here, from);
             let reader = sealed::Reader::open(&path, &here.key).map_err(|_| not_here())?;
-            if !serde_json::from_slice(reader.about()).is_ok_and(|a| named(&a)) {
-                return Err(not_here());
-            }
-            inspect_from(reader, &path)?
+            let about: Option<Announcement> = serde_json::from_slice(reader.about()).ok();
+            let about = about.filter(named).ok_or_else(not_here)?;
+            whole(here, from, &about, &inspect_from(reader, &path, None)?)?
         }
     };
-    let committed = Committed { upload: upload.to_owned(), summary, sha256, checked: false };
+    let committed = Committed { upload: upload.to_owned(), summary, sha256, parts, checked: false };
     // Owners of columns of the same records learn at once if theirs are not the same.
     if record.job.data.partition == Partition::Vertical {
         let mut with = Record::clone(&record);
@@ -294,7 +234,11 @@ pub fn commit(here: &Here, from: Fingerprint, upload: &str) -> Result<bool> {
         records::rows(&with)?;
     }
     drop(record);
-    here.note(json!({ "what": "uploaded", "job": here.hash, "by": from, "upload": upload, "rows": committed.summary, "sha256": committed.sha256 }))?;
+    let mut note = json!({ "what": "uploaded", "job": here.hash, "by": from, "upload": upload, "rows": committed.summary, "sha256": committed.sha256 });
+    if !committed.parts.is_empty() {
+        note["other ranks"] = json!(committed.parts);
+    }
+    here.note(note)?;
     here.update(|r| r.uploads.insert(from, committed))?;
     drop(slot);
     runner::ensure(here);

@@ -167,7 +167,7 @@ pub(super) mod tests {
         let new = Record::new(job, by);
         database.put(JOBS, &hash.to_string(), &new).unwrap();
         let summary = trefoil_client::request::Summary { chunks: 1, train_rows: 2, test_rows: 3 };
-        let upload = Committed { upload: "a".into(), summary, sha256: "b".into(), checked: false };
+        let upload = Committed { upload: "a".into(), summary, sha256: "b".into(), parts: vec![], checked: false };
         let mut with = new.clone();
         with.uploads.insert(by, upload);
         assert!(with.is_stored_as(&new));

@@ -118,7 +118,7 @@ impl World {
 fn listen(listener: &Listener, owner: Fingerprint) -> Vec<Frame> {
     let (mut stream, who) = listener.accept(PATIENCE.answer).unwrap();
     assert!(who == owner && matches!(request::next(&mut stream).unwrap(), Request::Share { .. }));
-    request::accept(&mut stream, &Standing::Open { chunks: 0 }).unwrap();
+    request::accept(&mut stream, &Standing::Open { chunks: 0, lanes: vec![] }).unwrap();
     let mut rows = vec![];
     loop {
         match incoming(&mut stream).unwrap() {

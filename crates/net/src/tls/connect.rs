@@ -3,7 +3,7 @@
 use super::{handshake, stream::Stream, verify::Pinned};
 use crate::identity::{Fingerprint, Identity};
 use crate::{Error, Result};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,16 +16,42 @@ use std::time::{Duration, Instant};
 pub fn connect(address: &str, identity: &Identity, expect: Fingerprint, retry_for: Duration) -> Result<Stream> {
     let config = handshake::client_config(identity, expect)?;
     let deadline = Instant::now() + retry_for;
+    let failed = |source| Error::Connect { address: address.to_owned(), source };
+    let passes = |e: &Error| matches!(e, Error::Connect { source, .. } if may_pass(source));
+    let tcp = tried(deadline, passes, || dial(address, deadline).map_err(failed))?;
+    handshake::client(tcp, address, config, expect, handshake::PATIENCE)
+}
+
+/// The same where several wait behind one port: the connection begins with `hello` in the clear, by which it is known for whom it is. The other end closes it as long as
+/// nobody waits for it there, so all is tried again for `retry_for`, unless somebody else answers.
+///
+/// # Errors
+/// As for [`connect`].
+pub fn connect_for(address: &str, hello: &[u8], identity: &Identity, expect: Fingerprint, retry_for: Duration) -> Result<Stream> {
+    let config = handshake::client_config(identity, expect)?;
+    let deadline = Instant::now() + retry_for;
+    let failed = |source| Error::Connect { address: address.to_owned(), source };
+    tried(
+        deadline,
+        |e| !matches!(e, Error::Fingerprint { .. }),
+        || {
+            let mut tcp = dial(address, deadline).map_err(failed)?;
+            tcp.write_all(hello).map_err(failed)?;
+            handshake::client(tcp, address, config.clone(), expect, handshake::PLACE)
+        },
+    )
+}
+
+/// Tries until it works, fails for good, or there is no time for another try. The pauses between grow.
+fn tried<T>(deadline: Instant, passes: impl Fn(&Error) -> bool, mut once: impl FnMut() -> Result<T>) -> Result<T> {
     let mut pause = Duration::from_millis(10);
-    let tcp = loop {
-        match dial(address, deadline) {
-            Ok(tcp) => break tcp,
-            Err(e) if may_pass(&e) && Instant::now() + pause < deadline => thread::sleep(pause),
-            Err(source) => return Err(Error::Connect { address: address.to_owned(), source }),
+    loop {
+        match once() {
+            Err(e) if passes(&e) && Instant::now() + pause < deadline => thread::sleep(pause),
+            other => return other,
         }
         pause = (2 * pause).min(Duration::from_millis(200));
-    };
-    handshake::client(tcp, address, config, expect, handshake::PATIENCE)
+    }
 }
 
 /// Shakes hands over a connection that stands already, within `patience`: for who must tell which of the two failed.

@@ -21,7 +21,7 @@ use std::{net::TcpStream, sync::Arc};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server gives each client: who says nothing holds a place for no longer, and those who wait for one are
 /// still there afterwards.
-const PLACE: Duration = Duration::from_secs(5);
+pub(super) const PLACE: Duration = Duration::from_secs(5);
 /// How long a refused peer may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 const READY: u8 = 1;

@@ -1,31 +1,31 @@
 //! The port of another rank than 0. Ranks of peers call there for a session of their lane, and say first which one; whoever else calls is carried to rank 0, which is the party to them.
 //!
-//! A peer's link begins with [`HELLO`] and the session's name in the clear, before TLS: so it is known whom the session expects, and only these get any further. Everything else
-//! is passed on as it comes, and TLS ends at rank 0.
+//! A peer's link begins with [`HELLO`] and the session's name in the clear, before TLS: so it is known whom the session expects, and only these get any further. An owner that brings
+//! a part of its upload begins likewise ([`Keeper`]). Everything else is passed on as it comes, and TLS ends at rank 0.
 
+use super::keeper::Keeper;
 use super::relay;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use trefoil_client::parts;
 use trefoil_mpc::Switch;
 use trefoil_net::identity::{Fingerprint, Identity};
-use trefoil_net::tls::{Options, Stream, TlsNet, accept_over, connect_over};
+use trefoil_net::tls::{Options, Stream, TlsNet, accept_over, connect_for};
 use trefoil_net::{Error as NetError, Id};
 
-/// What a peer's link begins with. No TLS connection begins so.
+/// What a peer's link begins with. No TLS connection begins so, and an owner's part only as far as its last byte.
 const HELLO: &[u8; 8] = b"trefoil\n";
 /// Who has called must say what for within this time.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections at a time, and those of one address.
 const MOST: (usize, usize) = (512, 128);
-/// Pauses between calls of a peer that is not ready grow from the first to the last.
-const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];
 
 /// What a session of a lane is known by at these ports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,7 @@ struct Expected {
 struct Hall {
     identity: Identity,
     switch: Arc<Switch>,
+    keeper: Arc<Keeper>,
     waiting: Mutex<BTreeMap<Name, Expected>>,
     changed: Condvar,
     /// Connections by address.
@@ -65,12 +66,12 @@ impl Door {
     ///
     /// # Errors
     /// The address is taken or is none of this machine's.
-    pub(crate) fn open(address: &str, identity: Identity, switch: Arc<Switch>) -> Result<Door> {
+    pub(crate) fn open(address: &str, identity: Identity, switch: Arc<Switch>, keeper: Arc<Keeper>) -> Result<Door> {
         let failed = |source| Error::Net(NetError::Bind { address: address.to_owned(), source });
         let listener = TcpListener::bind(address).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let (waiting, changed, callers) = Default::default();
-        let hall = Arc::new(Hall { identity, switch, waiting, changed, callers, over: AtomicBool::new(false) });
+        let hall = Arc::new(Hall { identity, switch, keeper, waiting, changed, callers, over: AtomicBool::new(false) });
         let theirs = hall.clone();
         thread::Builder::new().name("door".into()).spawn(move || listen(&listener, &theirs)).map_err(failed)?;
         Ok(Door { hall, address: local })
@@ -170,6 +171,9 @@ impl Hall {
         tcp.read_exact(&mut hello)?;
         tcp.read_exact(&mut name.0)?;
         let allowed = self.waiting().get(&name).map(|expected| expected.peers.map(|(_, fingerprint)| fingerprint));
+        if hello == *parts::HELLO {
+            return self.keeper.welcome(&self.switch, &self.identity, tcp, from, &name.0).map_err(io::Error::other);
+        }
         let Some(allowed) = allowed.filter(|_| hello == *HELLO) else { return Ok(()) };
         match accept_over(tcp, &from.to_string(), &self.identity, &allowed) {
             Err(e) => tracing::warn!("{e}"),
@@ -221,37 +225,8 @@ fn listen(listener: &TcpListener, hall: &Arc<Hall>) {
 
 /// Calls a peer's rank until its session waits for this one.
 fn call(address: &str, identity: &Identity, expect: Fingerprint, name: Name, deadline: Instant) -> Result<Stream> {
-    let mut pause = PAUSES[0];
-    loop {
-        let tried = dial(address, deadline).and_then(|mut tcp| {
-            tcp.write_all(&[&HELLO[..], &name.0].concat())?;
-            Ok(tcp)
-        });
-        let result = match tried {
-            Err(source) => Err(NetError::Connect { address: address.to_owned(), source }),
-            Ok(tcp) => connect_over(tcp, address, identity, expect, PATIENCE),
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            // It will have no other one in a moment.
-            Err(e @ NetError::Fingerprint { .. }) => return Err(e.into()),
-            Err(e) if Instant::now() + pause > deadline => return Err(e.into()),
-            Err(_) => thread::sleep(pause),
-        }
-        pause = (2 * pause).min(PAUSES[1]);
-    }
-}
-
-fn dial(address: &str, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(tcp) => return Ok(tcp),
-            Err(e) => last = e,
-        }
-    }
-    Err(last)
+    let left = deadline.saturating_duration_since(Instant::now());
+    Ok(connect_for(address, &[&HELLO[..], &name.0].concat(), identity, expect, left)?)
 }
 
 #[cfg(test)]
@@ -267,7 +242,10 @@ mod tests {
         let keys = ["P0", "P1", "P2", "a stranger"].map(|name| Identity::generate(name).unwrap());
         let doors = Id::ALL.map(|id| {
             let wire = Threads::new(1).pop().unwrap();
-            Door::open("127.0.0.1:0", keys[id.index()].clone(), Arc::new(Switch::new(wire))).unwrap()
+            let key = keys[id.index()].clone();
+            let keeper =
+                Keeper::of(&crate::config::Config::parse("listen = \"\"\nkey = \"\"\ndata = \"none\"", "").unwrap(), 1, &key);
+            Door::open("127.0.0.1:0", key, Arc::new(Switch::new(wire)), Arc::new(keeper.unwrap())).unwrap()
         });
         let at = |id: Id| (id, doors[id.index()].address.to_string(), keys[id.index()].fingerprint());
         let (_, address, fingerprint) = at(Id::P0);

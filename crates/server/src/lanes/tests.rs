@@ -35,8 +35,9 @@ fn drawn(insecure: &str) -> Vec<[Drawn; 3]> {
         let parties = Id::ALL.into_iter().zip(local::network(std::time::Duration::from_secs(20))).map(|(id, net)| {
             let (config, identity) = (config(insecure), Identity::generate("a rank").unwrap());
             let switch = Arc::new(Switch::new(Threads::new(1).pop().unwrap()));
-            let door = Door::open("127.0.0.1:0", identity, switch).unwrap();
-            let rank = Rank { config, door, number, budget: None };
+            let keeper = Arc::new(Keeper::of(&config, number, &identity).unwrap());
+            let door = Door::open("127.0.0.1:0", identity, switch, keeper.clone()).unwrap();
+            let rank = Rank { config, door, number, keeper, budget: None };
             thread::spawn(move || {
                 let mut net: Box<dyn Net> = Box::new(net);
                 let seeds: Seeds = rank.seeds(&mut *net, id, |seed| seed).unwrap();

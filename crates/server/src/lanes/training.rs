@@ -36,6 +36,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// For who speaks to the other ranks itself.
+    pub(crate) fn shared(&self) -> Arc<Mutex<Lanes>> {
+        self.lanes.clone()
+    }
+
     /// The party as lane 0.
     pub(crate) fn lead(&self, party: Party) -> Party {
         party.with_lanes(self.lanes.clone())
@@ -164,9 +169,9 @@ impl<F: Fn(&Party) -> Vec<u8> + Send + 'static> WithSuite for Follow<'_, F> {
 
     fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
         let Follow { own, me, job, trainer, mut net, spent, lanes } = self;
-        let hear = || Ok(lanes.lock().unwrap_or_else(PoisonError::into_inner).take(0)?);
-        let mut records = records::passed_on(job, hear)?;
-        let unchecked: Option<Unchecked> = serde_json::from_slice(&bytes_of(0, &hear()?)?)
+        let mut records = records::follow::<S>(job, me, lanes, &own.keeper)?;
+        let words = lanes.lock().unwrap_or_else(PoisonError::into_inner).take(0)?;
+        let unchecked: Option<Unchecked> = serde_json::from_slice(&bytes_of(0, &words)?)
             .map_err(|e| Error::Handshake(format!("rank 0 did not say what is to be checked: {e}")))?;
         if let Some(unchecked) = unchecked {
             let seeds = own.seeds(&mut net, me, |seed| (!seed).wrapping_sub(own.number as u64))?;
