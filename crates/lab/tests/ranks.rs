@@ -352,3 +352,54 @@ fn a_shared_model_in_lanes_with_either_suite() {
     assert!((&answers[0] - &answers[1]).iter().all(|d| d.abs() < 5e-3), "{answers:?}");
     three.parties.into_iter().for_each(Party::stop);
 }
+
+/// Questions that a service answers in a second, in one lane and in several: `TREFOIL_LANES=1,2,4`, on links of `TREFOIL_LINKS`. Each asks about as many records as the largest pass has, so each is a pass,
+/// and more of them are asked at a time than there are lanes.
+#[test]
+#[ignore = "measures"]
+fn questions_a_second() {
+    let set = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.into());
+    let links = set("TREFOIL_LINKS", "20ms,1Gbps");
+    let (mut alone, x) = (0.0, Array2::from_shape_fn((128, 2), |(i, j)| ((i + j) % 8) as f64));
+    for lanes in set("TREFOIL_LANES", "1,2,4").split(',').map(|n| n.trim().parse::<usize>().unwrap()) {
+        let (three, client) = (of([lanes; 3], &format!("links = {links:?}\n")), Identity::generate("client").unwrap());
+        let mut job = three.job("measured", 0, &client);
+        job.train.epochs = 1;
+        three.approve(&job);
+        three.share(&job);
+        three.trained(&[&job]);
+        let limits = Limits { records_a_question: 128, records_an_hour: 1_000_000, records: 1_000_000 };
+        let service = Service { limits, ..three.service(&job, 0, Origin::Job(job.hash())) };
+        three.approve_service(&service);
+        let (over, asked, until) = (AtomicBool::new(false), AtomicUsize::new(0), Instant::now() + LONG);
+        let ask = || {
+            while !over.load(Ordering::Relaxed) {
+                // The parties have not met yet, or too many ask.
+                let Ok(mut asking) = Asking::open(&service, &client, PATIENCE) else { continue };
+                while !over.load(Ordering::Relaxed) && asking.answers(&x).is_ok() {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        let rate = thread::scope(|scope| {
+            (0..2 * lanes + 2).for_each(|_| drop(scope.spawn(ask)));
+            // Until all lanes answer.
+            while three.passes(&service, Id::P0).passes.iter().filter(|n| **n > 1).count() < lanes {
+                assert!(Instant::now() < until, "{:?}", three.passes(&service, Id::P0).passes);
+                thread::sleep(Duration::from_millis(100));
+            }
+            let (before, begun) = (asked.load(Ordering::Relaxed), Instant::now());
+            thread::sleep(Duration::from_secs(set("TREFOIL_SECONDS", "20").parse().unwrap()));
+            let rate = (asked.load(Ordering::Relaxed) - before) as f64 / begun.elapsed().as_secs_f64();
+            over.store(true, Ordering::Relaxed);
+            rate
+        });
+        alone = if alone == 0.0 { rate } else { alone };
+        println!(
+            "{lanes} lanes: {rate:.2} questions of 128 records a second, {:.2}x; passes by lane: {:?}",
+            rate / alone,
+            three.passes(&service, Id::P0).passes
+        );
+        three.parties.into_iter().for_each(Party::stop);
+    }
+}
