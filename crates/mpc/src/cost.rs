@@ -70,6 +70,15 @@ impl Cost {
     }
 }
 
+impl AddAssign for Cost {
+    fn add_assign(&mut self, x: Cost) {
+        for (key, entry) in x.entries {
+            *self.entries.entry(key).or_default() += entry;
+        }
+        self.sent.iter_mut().zip(x.sent).for_each(|(sent, x)| *sent += x);
+    }
+}
+
 impl Sub for &Cost {
     type Output = Cost;
 

@@ -1,10 +1,10 @@
 use crate::lanes::DISMISS;
-use crate::proof::Claim;
+use crate::proof::{Batch, Claim, Provers};
 use crate::{Cost, Error, Lanes, Pair, Part, Prg, Result, Seeds, round::Round};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trefoil_engine::Lane;
-use trefoil_net::{At, Frame, Id, Net};
+use trefoil_net::{At, Frame, Id, Net, Strand};
 
 /// The number of an operation within a step: half of the address of every message and draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +12,6 @@ pub struct Op(pub(crate) u32);
 
 /// What a rank says of itself, from what it has spent.
 type Answers = Box<dyn Fn(&Party) -> Vec<u8> + Send>;
-
-/// Claims that wait for their proof, by prover.
-#[derive(Default)]
-pub(crate) struct Claims {
-    pub words: [Vec<Claim>; 3],
-    pub bits: [Vec<Claim>; 3],
-    /// How much of them there is: the same number at all three.
-    pub size: usize,
-}
 
 /// One of the three: who it is, how it reaches the others, what it shares with them, and what it has spent.
 ///
@@ -47,8 +38,10 @@ pub struct Party {
     /// Keys and draws.
     pub seeds: Seeds,
     /// What each of the three has still to prove, P0 first, as far as this party knows it.
-    pub(crate) claims: Claims,
-    pub(crate) net: Box<dyn Net>,
+    pub(crate) claims: Batch,
+    /// Who proves them, once something has been claimed.
+    provers: Option<Provers>,
+    pub(crate) net: Strand,
     pub(crate) depth: u32,
     pub(crate) fault: Option<crate::Error>,
     /// What its ranks say to one another, where there are several.
@@ -65,12 +58,17 @@ pub struct Party {
 impl Party {
     /// A party at step 0.
     pub fn new(id: Id, net: impl Net + 'static, seeds: Seeds) -> Party {
+        Party::over(id, Strand::new(net), seeds)
+    }
+
+    fn over(id: Id, net: Strand, seeds: Seeds) -> Party {
         Party {
             id,
             cost: Cost::default(),
             seeds,
-            claims: Claims::default(),
-            net: Box::new(net),
+            claims: Batch::default(),
+            provers: None,
+            net,
             depth: 0,
             fault: None,
             lanes: None,
@@ -82,9 +80,48 @@ impl Party {
         }
     }
 
-    /// Gives the network back, for a party with other keys. Nothing that was sent to this one is left to be received.
-    pub fn into_net(self) -> Box<dyn Net> {
-        self.net
+    /// Gives the network back, for a party with other keys. Nothing that was sent to this one is left to be received, nor claimed and not proven.
+    pub fn into_net(self) -> Arc<dyn Net> {
+        drop(self.provers);
+        self.net.into_net()
+    }
+
+    /// The same party for a program that runs beside this one, in a strand of its own: it has the same keys, and addresses that are not this one's.
+    pub(crate) fn beside(&self, strand: usize, layer: &str) -> Party {
+        let net = self.net.beside(strand);
+        Party { ops: net.first_op(), layer: layer.to_owned(), ..Party::over(self.id, net, self.seeds.beside()) }
+    }
+
+    /// Everything that was claimed since the last time goes to those who prove it, beside what this party does next; they do so once the batch before is done.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if a party has lied before; those of the network.
+    pub(crate) fn hand_claims_over(&mut self) -> Result<()> {
+        let (batch, place) = (std::mem::take(&mut self.claims), At { step: self.step, op: self.ops });
+        if batch.size == 0 {
+            return Ok(());
+        }
+        let mut provers = self.provers.take().unwrap_or_else(|| Provers::of(self));
+        let taken = provers.take(place, batch);
+        self.provers = Some(provers);
+        self.cost += taken?;
+        Ok(())
+    }
+
+    /// Waits until all that was claimed is proven.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if a party has lied; those of the network.
+    pub fn prove_all(&mut self) -> Result<()> {
+        self.hand_claims_over()?;
+        let cost = self.provers.as_mut().map(Provers::finish).transpose()?;
+        self.cost += cost.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Of an error of the network what it comes from, where a peer has stopped because a proof was rejected.
+    pub(crate) fn because(&mut self, e: Error) -> Error {
+        self.provers.as_mut().and_then(Provers::rejection).unwrap_or(e)
     }
 
     /// The next operation. All three count alike, since they run the same program.
@@ -98,7 +135,7 @@ impl Party {
         debug_assert!(step >= self.step, "steps only grow");
         if step > self.step {
             self.step = step;
-            self.ops = 0;
+            self.ops = self.net.first_op();
             self.seeds.begin_step(step);
         }
     }
@@ -252,11 +289,11 @@ impl Party {
     fn send_words(&mut self, at: At, to: Id, label: &'static str, words: &[u64]) -> Result<()> {
         let frame = Frame { at, depth: 0, label: Cow::Borrowed(label), parts: vec![Part::words(words)] };
         self.cost.sent(&self.layer, label, to, frame.payload());
-        self.net.send(to, frame).map_err(|source| Error::Net { at, label, source: Box::new(source) })
+        self.net.send(to, frame).map_err(|source| self.because(Error::Net { at, label, source: Box::new(source) }))
     }
 
     fn receive_words(&mut self, at: At, peer: Id, label: &'static str) -> Result<Vec<u64>> {
-        let frame = self.net.recv(peer).map_err(|source| Error::Net { at, label, source: Box::new(source) })?;
+        let frame = self.net.recv(peer).map_err(|source| self.because(Error::Net { at, label, source: Box::new(source) }))?;
         let unexpected = |what, found: String, expected: String| Error::Unexpected { at, label, peer, what, found, expected };
         if frame.at != at || frame.label != label {
             let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);

@@ -26,6 +26,7 @@
 //!
 //! Rounds: 2 folds + 9, less 2 if v = 0, for any number of claims. Bytes of a proof of words: 376 for each of 3^v - 1 + 2 folds + 4 elements.
 
+mod beside;
 mod bits;
 mod claim;
 mod galois;
@@ -33,6 +34,7 @@ mod messages;
 mod stage;
 mod vector;
 
+pub(crate) use beside::{Batch, Provers};
 pub use bits::{Bits, Field};
 pub use claim::{Claim, Factor, First, Sign};
 pub use galois::{Element, Galois, OfBits, OfWords};

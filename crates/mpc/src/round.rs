@@ -17,7 +17,7 @@
 
 use crate::{Error, Op, Party, Result};
 use std::{borrow::Cow, collections::VecDeque, time::Instant};
-use trefoil_net::{At, Frame, Id, Part, Ring};
+use trefoil_net::{At, Frame, Id, Net, Part, Ring};
 use trefoil_ring::residue::Residue;
 
 /// The sending half of a round.
@@ -70,7 +70,7 @@ impl<'p> Round<'p> {
                 let frame = Frame { at, depth, label: Cow::Borrowed(label), parts };
                 let layer = party.layer().to_owned();
                 party.cost.sent(&layer, label, to, frame.payload());
-                party.net.send(to, frame).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
+                party.net.send(to, frame).map_err(|e| party.because(Error::Net { at, label, source: Box::new(e) }))?;
             }
         }
         Ok((party, Sent { at, label, started }))
@@ -181,7 +181,8 @@ impl Receive<'_> {
 
     fn frame(&mut self, from: Id) -> Result<Frame> {
         let (at, label) = (self.at, self.label);
-        let frame = self.party.net.recv(from).map_err(|e| Error::Net { at, label, source: Box::new(e) })?;
+        let received = self.party.net.recv(from);
+        let frame = received.map_err(|e| self.party.because(Error::Net { at, label, source: Box::new(e) }))?;
         if frame.at != at || frame.label != label {
             let name = |at: At, label: &str| format!("{} of step {}, operation {}", label.escape_debug(), at.step, at.op);
             return Err(self.unexpected(from, "message", name(frame.at, &frame.label), name(at, label)));

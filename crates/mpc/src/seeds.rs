@@ -103,11 +103,15 @@ pub struct Seeds {
 impl Seeds {
     /// The keys that `id` shares with the others.
     pub fn new(id: Id, with: [(Id, Key); 2]) -> Seeds {
-        let mut keys = [None, None, None];
+        let mut seeds = Seeds::without_keys(id);
         for (other, key) in with {
-            keys[Pair::of(id, other) as usize] = Some(key);
+            seeds.keys[Pair::of(id, other) as usize] = Some(key);
         }
-        Seeds { id, keys, step: 0, drawn: HashSet::new(), labels: BTreeSet::new(), taps: Taps::default() }
+        seeds
+    }
+
+    fn without_keys(id: Id) -> Seeds {
+        Seeds { id, keys: [None, None, None], step: 0, drawn: HashSet::new(), labels: BTreeSet::new(), taps: Taps::default() }
     }
 
     /// Fixed keys for tests and for `--insecure-mask-seed`: everyone who knows the seed knows every mask.
@@ -119,6 +123,11 @@ impl Seeds {
             (other, Key(key))
         };
         Seeds::new(id, id.others().map(with))
+    }
+
+    /// The same keys, for a program whose addresses are others.
+    pub(crate) fn beside(&self) -> Seeds {
+        Seeds { keys: self.keys.clone(), taps: self.taps.clone(), ..Seeds::without_keys(self.id) }
     }
 
     /// From now on every draw of `label` gives zeros (rotations: identity; multipliers: 1). Privacy tests must

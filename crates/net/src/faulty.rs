@@ -1,6 +1,7 @@
 //! A network that misbehaves as planned, for tests of what the other parties make of it.
 
 use crate::{Error, Frame, Id, Net, Part, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +33,12 @@ pub struct Plan {
 
 /// A network that tampers with what its party sends.
 pub struct Faulty<N> {
-    net: Option<N>,
     plan: Vec<Plan>,
+    state: Mutex<State<N>>,
+}
+
+struct State<N> {
+    net: Option<Arc<N>>,
     sent: [u64; 3],
     held: [Option<Frame>; 3],
 }
@@ -41,28 +46,40 @@ pub struct Faulty<N> {
 impl<N: Net> Faulty<N> {
     /// `net`, with everything in `plan` going wrong.
     pub fn new(net: N, plan: impl Into<Vec<Plan>>) -> Faulty<N> {
-        Faulty { net: Some(net), plan: plan.into(), sent: [0; 3], held: [const { None }; 3] }
+        let state = State { net: Some(Arc::new(net)), sent: [0; 3], held: [const { None }; 3] };
+        Faulty { plan: plan.into(), state: Mutex::new(state) }
     }
 
     /// Whether everything in the plan has happened.
     pub fn done(&self) -> bool {
-        self.plan.iter().all(|p| self.sent[p.to.index()] > p.nth)
+        let state = self.state();
+        self.plan.iter().all(|p| state.sent[p.to.index()] > p.nth)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<N>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As long as it is not closed.
+    fn net(&self) -> Option<Arc<N>> {
+        self.state().net.clone()
     }
 }
 
 impl<N: Net> Net for Faulty<N> {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
-        let nth = self.sent[to.index()];
-        self.sent[to.index()] += 1;
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
+        let mut state = self.state();
+        let nth = state.sent[to.index()];
+        state.sent[to.index()] += 1;
         let tamper = self.plan.iter().find(|p| p.to == to && p.nth == nth).map(|p| p.tamper);
         if tamper == Some(Tamper::Close) {
-            self.net = None;
+            state.net.take().iter().for_each(|net| net.stop());
         }
-        let net = self.net.as_mut().ok_or(Error::Closed { peer: to })?;
-        let before = self.held[to.index()].take();
+        let net = state.net.clone().ok_or(Error::Closed { peer: to })?;
+        let before = state.held[to.index()].take();
         match tamper {
             Some(Tamper::Drop) => {}
-            Some(Tamper::Swap) => self.held[to.index()] = Some(frame),
+            Some(Tamper::Swap) => state.held[to.index()] = Some(frame),
             Some(Tamper::Duplicate) => {
                 net.send(to, frame.clone())?;
                 net.send(to, frame)?;
@@ -75,16 +92,20 @@ impl<N: Net> Net for Faulty<N> {
         before.map_or(Ok(()), |frame| net.send(to, frame))
     }
 
-    fn recv(&mut self, from: Id) -> Result<Frame> {
-        self.net.as_mut().ok_or(Error::Closed { peer: from })?.recv(from)
+    fn recv(&self, from: Id) -> Result<Frame> {
+        self.net().ok_or(Error::Closed { peer: from })?.recv(from)
+    }
+
+    fn stop(&self) {
+        self.net().iter().for_each(|net| net.stop());
     }
 
     fn wire_bytes(&self, to: Id) -> u64 {
-        self.net.as_ref().map_or(0, |net| net.wire_bytes(to))
+        self.net().map_or(0, |net| net.wire_bytes(to))
     }
 
     fn peak_queued(&self, peer: Id) -> [usize; 2] {
-        self.net.as_ref().map_or([0; 2], |net| net.peak_queued(peer))
+        self.net().map_or([0; 2], |net| net.peak_queued(peer))
     }
 }
 
@@ -122,8 +143,8 @@ mod tests {
 
     /// What P1 receives of three frames of which the second is tampered with.
     fn outcome(tamper: Tamper) -> Vec<Result<Frame>> {
-        let [a, mut b, _c] = local::network(Duration::from_millis(10));
-        let mut a = Faulty::new(a, [Plan { to: Id::P1, nth: 1, tamper }]);
+        let [a, b, _c] = local::network(Duration::from_millis(10));
+        let a = Faulty::new(a, [Plan { to: Id::P1, nth: 1, tamper }]);
         for op in 0..3 {
             let sent = a.send(Id::P1, frame(op));
             assert_eq!(sent.is_err(), tamper == Tamper::Close && op > 0);

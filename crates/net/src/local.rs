@@ -42,7 +42,7 @@ pub fn bounded(timeout: Duration, queue_bytes: usize) -> [Local; 3] {
 }
 
 impl Net for Local {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
         if frame.parts.len() > usize::from(u8::MAX) {
             // As on the wire, so that tests see it too.
             let (found, expected) = (frame.parts.len().to_string(), "at most 255".into());
@@ -54,12 +54,16 @@ impl Net for Local {
         Ok(())
     }
 
-    fn recv(&mut self, from: Id) -> Result<Frame> {
+    fn recv(&self, from: Id) -> Result<Frame> {
         let Link { queue, taken } = self.from[from.index()].as_ref().ok_or(Error::Closed { peer: from })?;
         let frame = queue.pop(Some(self.timeout)).map_err(|fault| fault.of(from))?;
         taken.fetch_add(1, Ordering::Relaxed);
         queue.release(wire::footprint(&frame));
         Ok(frame)
+    }
+
+    fn stop(&self) {
+        self.from.iter().flatten().for_each(|link| link.queue.end(Fault::Closed));
     }
 
     fn peak_queued(&self, peer: Id) -> [usize; 2] {
@@ -86,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_sender_waits_for_room() {
-        let [mut a, mut b, _c] = bounded(Duration::from_millis(50), 1000);
+        let [a, b, _c] = bounded(Duration::from_millis(50), 1000);
         a.send(Id::P1, frame(0, 100)).unwrap();
         assert!(matches!(a.send(Id::P1, frame(1, 100)), Err(Error::Blocked { peer: Id::P1, .. })));
         thread::scope(|s| {
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_outlives_its_sender() {
-        let [mut a, mut b, c] = network(Duration::from_secs(5));
+        let [a, b, c] = network(Duration::from_secs(5));
         a.send(Id::P1, frame(7, 1)).unwrap();
         drop((a, c));
         assert_eq!(b.recv(Id::P0).unwrap(), frame(7, 1));

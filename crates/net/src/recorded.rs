@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// What is shown the frames.
 pub trait Sink: Send {
@@ -26,25 +27,29 @@ impl<F: FnMut(Id, &Frame) -> Result<()> + Send> Sink for F {
 /// A network that shows what it receives to a [`Sink`].
 pub struct Recorded<N, S> {
     net: N,
-    sink: S,
+    sink: Mutex<S>,
 }
 
 impl<N: Net, S: Sink> Recorded<N, S> {
     /// `net`, each received frame shown to `sink`.
     pub fn new(net: N, sink: S) -> Recorded<N, S> {
-        Recorded { net, sink }
+        Recorded { net, sink: Mutex::new(sink) }
     }
 }
 
 impl<N: Net, S: Sink> Net for Recorded<N, S> {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
         self.net.send(to, frame)
     }
 
-    fn recv(&mut self, from: Id) -> Result<Frame> {
+    fn recv(&self, from: Id) -> Result<Frame> {
         let frame = self.net.recv(from)?;
-        self.sink.record(from, &frame)?;
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner).record(from, &frame)?;
         Ok(frame)
+    }
+
+    fn stop(&self) {
+        self.net.stop();
     }
 
     fn wire_bytes(&self, to: Id) -> u64 {
@@ -144,8 +149,8 @@ mod tests {
     fn json_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("P1.jsonl");
-        let [mut a, b, _c] = local::network(Duration::from_secs(1));
-        let mut b = Recorded::new(b, Recorder::create(&path).unwrap());
+        let [a, b, _c] = local::network(Duration::from_secs(1));
+        let b = Recorded::new(b, Recorder::create(&path).unwrap());
         a.send(Id::P1, frame()).unwrap();
         assert_eq!(b.recv(Id::P0).unwrap(), frame());
         drop(b);
@@ -164,9 +169,9 @@ mod tests {
     #[test]
     fn closures_and_errors() {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let [mut a, b, _c] = local::network(Duration::from_secs(1));
+        let [a, b, _c] = local::network(Duration::from_secs(1));
         let theirs = seen.clone();
-        let mut b = Recorded::new(b, move |from: Id, frame: &Frame| {
+        let b = Recorded::new(b, move |from: Id, frame: &Frame| {
             theirs.lock().unwrap().push((from, frame.label.to_string()));
             if theirs.lock().unwrap().len() < 2 { Ok(()) } else { Err(Error::Closed { peer: from }) }
         });

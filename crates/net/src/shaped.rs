@@ -7,6 +7,7 @@
 use crate::{Error, Frame, Id, Net, Part, Result};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -85,7 +86,7 @@ pub struct Shaped<N> {
     net: N,
     profile: Profile,
     /// When each outgoing link has sent what it was given, since 1970.
-    free: [Duration; 3],
+    free: Mutex<[Duration; 3]>,
 }
 
 /// `net`, with the delay and bandwidth of these links where there are some.
@@ -102,14 +103,15 @@ pub fn over(net: Box<dyn Net>, links: Option<&str>) -> std::result::Result<Box<d
 impl<N: Net> Shaped<N> {
     /// `net` with the delay and bandwidth of `profile`.
     pub fn new(net: N, profile: Profile) -> Shaped<N> {
-        Shaped { net, profile, free: [Duration::ZERO; 3] }
+        Shaped { net, profile, free: Mutex::default() }
     }
 }
 
 impl<N: Net> Net for Shaped<N> {
-    fn send(&mut self, to: Id, mut frame: Frame) -> Result<()> {
+    fn send(&self, to: Id, mut frame: Frame) -> Result<()> {
         let seconds = self.profile.bits_per_second.map_or(0.0, |rate| frame.payload() as f64 * 8.0 / rate);
-        let free = &mut self.free[to.index()];
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = &mut free[to.index()];
         // A rate so low that the time is no `Duration` is refused by the receiver as too far ahead.
         *free = (*free).max(now()).saturating_add(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         let due = free.saturating_add(self.profile.rtt / 2);
@@ -117,7 +119,7 @@ impl<N: Net> Net for Shaped<N> {
         self.net.send(to, frame)
     }
 
-    fn recv(&mut self, from: Id) -> Result<Frame> {
+    fn recv(&self, from: Id) -> Result<Frame> {
         let mut frame = self.net.recv(from)?;
         let bad = |found: String, expected: &str| Error::Frame {
             peer: from,
@@ -135,6 +137,10 @@ impl<N: Net> Net for Shaped<N> {
         }
         thread::sleep(wait);
         Ok(frame)
+    }
+
+    fn stop(&self) {
+        self.net.stop();
     }
 
     fn wire_bytes(&self, to: Id) -> u64 {
@@ -185,7 +191,7 @@ mod tests {
     #[test]
     fn delay_overlaps_and_bandwidth_adds_up() {
         let profile = "200ms,8Mbps".parse().unwrap();
-        let [mut a, mut b, _] = local::network(Duration::from_secs(5)).map(|net| Shaped::new(net, profile));
+        let [a, b, _] = local::network(Duration::from_secs(5)).map(|net| Shaped::new(net, profile));
         let start = Instant::now();
         for _ in 0..3 {
             a.send(Id::P1, frame(20_000)).unwrap(); // 20 ms of link each
@@ -200,8 +206,8 @@ mod tests {
 
     #[test]
     fn an_end_that_is_not_shaped_is_noticed() {
-        let [mut a, b, _] = local::network(Duration::from_secs(5));
-        let mut b = Shaped::new(b, Profile::default());
+        let [a, b, _] = local::network(Duration::from_secs(5));
+        let b = Shaped::new(b, Profile::default());
         a.send(Id::P1, Frame { parts: vec![], ..frame(0) }).unwrap();
         assert!(b.recv(Id::P0).unwrap_err().to_string().contains("not shaped"));
         a.send(Id::P1, Frame { parts: vec![Part::words(&[u64::MAX])], ..frame(0) }).unwrap();

@@ -120,7 +120,7 @@ fn party(options: Options) -> (TlsNet, [Stream; 4]) {
 #[test]
 fn frames_then_the_error_then_closed() {
     let options = Options { timeout: Duration::from_millis(300), max_frame: 100, ..Options::default() };
-    let (mut net, [_to1, _to2, mut from1, mut from2]) = party(options);
+    let (net, [_to1, _to2, mut from1, mut from2]) = party(options);
     for _ in 0..2 {
         from1.write_frame(&sample()).unwrap();
     }
@@ -139,7 +139,7 @@ fn frames_then_the_error_then_closed() {
 
 #[test]
 fn closed_by_the_peer() {
-    let (mut net, [to1, _to2, from1, _from2]) = party(Options { timeout: SHORT, ..Options::default() });
+    let (net, [to1, _to2, from1, _from2]) = party(Options { timeout: SHORT, ..Options::default() });
     from1.close().unwrap();
     assert!(matches!(net.recv(Id::P1), Err(Error::Closed { peer: Id::P1 })));
     drop(to1);
@@ -155,7 +155,7 @@ fn closed_by_the_peer() {
 #[test]
 fn a_peer_that_does_not_read() {
     let patience = Duration::from_millis(200);
-    let (mut net, _ends) = party(Options { timeout: patience, queue_bytes: 1 << 20, ..Options::default() });
+    let (net, _ends) = party(Options { timeout: patience, queue_bytes: 1 << 20, ..Options::default() });
     let large = frame(0, vec![Part::words(&vec![0; 1 << 20])]);
     let failed = (0..20).find_map(|_| net.send(Id::P1, large.clone()).err());
     assert_eq!(failed.unwrap().to_string(), "P1: took no data for 0.2 s");
@@ -166,7 +166,7 @@ fn a_peer_that_does_not_read() {
 
 #[test]
 fn dropping_sends_what_is_queued() {
-    let (mut net, [mut to1, ..]) = party(Options { timeout: SHORT, queue_bytes: 64 << 20, ..Options::default() });
+    let (net, [mut to1, ..]) = party(Options { timeout: SHORT, queue_bytes: 64 << 20, ..Options::default() });
     let large = frame(0, vec![Part::words(&vec![5; 1 << 20])]);
     for _ in 0..4 {
         net.send(Id::P1, large.clone()).unwrap();

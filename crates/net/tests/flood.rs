@@ -30,7 +30,7 @@ fn peak(me: Id, net: &impl Net) -> usize {
 fn all_at_once() {
     let bound = 4 << 20; // less than a frame
     let options = Options { timeout: 6 * SHORT, queue_bytes: bound, socket_bytes: Some(SMALL), ..Options::default() };
-    let peaks = three(options, |me, mut net| {
+    let peaks = three(options, |me, net| {
         for round in 0..(total() / FRAME) as u64 {
             let mine = vec![round * 3 + me.index() as u64; WORDS];
             for to in me.others() {
@@ -58,7 +58,7 @@ fn all_at_once() {
 fn many_frames_within_the_bound() {
     let bound = 1 << 20;
     let options = Options { timeout: 6 * SHORT, queue_bytes: bound, socket_bytes: Some(SMALL), ..Options::default() };
-    let peaks = three(options, |me, mut net| {
+    let peaks = three(options, |me, net| {
         let lead = 50; // rounds that are sent before the first is received
         for round in 0..200 + lead {
             if round < 200 {
@@ -85,17 +85,17 @@ fn a_lead_is_bounded() {
     const FRAMES: u64 = 128; // 16 MiB
     let options = Options { timeout: 6 * SHORT, queue_bytes: BOUND, socket_bytes: Some(SMALL), ..Options::default() };
     let sent = AtomicU64::new(0);
-    let peaks = three(options, |me, mut net| {
-        let rounds = |net: &mut TlsNet, other| {
+    let peaks = three(options, |me, net| {
+        let rounds = |net: &TlsNet, other| {
             for round in 0..50 {
                 net.send(other, frame(round, vec![Part::words(&[round; 4000])])).unwrap();
                 assert_eq!(net.recv(other).unwrap().at.step, round);
             }
         };
         match me {
-            Id::P0 => rounds(&mut net, Id::P1),
+            Id::P0 => rounds(&net, Id::P1),
             Id::P1 => {
-                rounds(&mut net, Id::P0);
+                rounds(&net, Id::P0);
                 let mut before = u64::MAX;
                 while sent.load(Ordering::Relaxed) != before {
                     before = sent.load(Ordering::Relaxed);

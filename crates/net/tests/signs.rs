@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_millis(800);
 #[test]
 fn who_works_is_not_silent_and_who_hangs_is_found_out() {
     let options = Options { timeout: TIMEOUT, ..Options::default() };
-    three(options, |me, mut net| {
+    three(options, |me, net| {
         if me == Id::P2 {
             let began = Instant::now();
             assert_eq!(net.recv(Id::P0).unwrap().at.step, 100);
@@ -46,7 +46,7 @@ fn who_works_is_not_silent_and_who_hangs_is_found_out() {
 #[test]
 fn waiting_is_no_work() {
     let options = Options { timeout: TIMEOUT, ..Options::default() };
-    three(options, |me, mut net| {
+    three(options, |me, net| {
         let began = Instant::now();
         let next = Id::ALL[(me.index() + 1) % 3];
         let silent = net.recv(next);
@@ -62,7 +62,7 @@ fn waiting_is_no_work() {
 fn a_full_queue_waits_for_a_peer_that_works() {
     let options = Options { timeout: TIMEOUT, queue_bytes: 1 << 16, socket_bytes: Some(1 << 14), ..Options::default() };
     let large = || frame(7, vec![Part::words(&[1; 1 << 16])]);
-    three(options, |me, mut net| {
+    three(options, |me, net| {
         match me {
             Id::P2 => (0..8).for_each(|_| net.send(Id::P1, large()).unwrap()),
             Id::P0 => {

@@ -91,7 +91,7 @@ pub fn list(here: &Here) -> Result<Vec<Approval>> {
 ///
 /// # Errors
 /// A party shows one that is none; somebody has not approved; network errors.
-pub fn exchange(session: &Session<'_>, net: &mut dyn Net, until: Instant) -> Result<()> {
+pub fn exchange(session: &Session<'_>, net: &dyn Net, until: Instant) -> Result<()> {
     let (here, job) = (session.here, &session.job);
     for (peer, theirs) in show(net, session.me, list(here)?, until)? {
         for approval in theirs {
@@ -122,7 +122,7 @@ struct Shown {
 type Theirs = Vec<(Id, Vec<Approval>)>;
 
 /// Shows both peers these approvals, and gives what they show, but for data owners' where they are the same.
-fn show(net: &mut dyn Net, me: Id, own: Vec<Approval>, until: Instant) -> Result<Theirs> {
+fn show(net: &dyn Net, me: Id, own: Vec<Approval>, until: Instant) -> Result<Theirs> {
     let (owners, few): (Vec<_>, Vec<_>) = own.into_iter().partition(|approval| approval.role == Role::DataOwner);
     let mine = Shown { few, owners: hex::encode(Sha256::digest(serde_json::to_vec(&owners).unwrap_or_default())) };
     let theirs = handshake::exchange(net, &me.others(), "node.approvals", &mine, until)?;
@@ -134,19 +134,20 @@ fn show(net: &mut dyn Net, me: Id, own: Vec<Approval>, until: Instant) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
     use trefoil_net::identity::Identity;
     use trefoil_net::{Frame, Result as NetResult, local};
 
     /// A network that counts what is sent.
-    struct Counted<N>(N, usize);
+    struct Counted<N>(N, AtomicUsize);
 
     impl<N: Net> Net for Counted<N> {
-        fn send(&mut self, to: Id, frame: Frame) -> NetResult<()> {
-            self.1 += frame.payload();
+        fn send(&self, to: Id, frame: Frame) -> NetResult<()> {
+            self.1.fetch_add(frame.payload(), Ordering::Relaxed);
             self.0.send(to, frame)
         }
-        fn recv(&mut self, from: Id) -> NetResult<Frame> {
+        fn recv(&self, from: Id) -> NetResult<Frame> {
             self.0.recv(from)
         }
     }
@@ -157,8 +158,8 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(60);
         std::thread::scope(|scope| {
             let run = |id: Id| {
-                let (mut net, own) = (Counted(nets.next().unwrap(), 0), own[id.index()].clone());
-                scope.spawn(move || (show(&mut net, id, own, until).unwrap(), net.1))
+                let (net, own) = (Counted(nets.next().unwrap(), AtomicUsize::new(0)), own[id.index()].clone());
+                scope.spawn(move || (show(&net, id, own, until).unwrap(), net.1.into_inner()))
             };
             Id::ALL.map(run).map(|thread| thread.join().unwrap())
         })

@@ -44,7 +44,7 @@ pub(crate) struct Unchecked {
 ///
 /// # Errors
 /// Parties of a pair were dealt different things; those of the network.
-pub(crate) fn prepare(session: &Session<'_>, net: &mut dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
+pub(crate) fn prepare(session: &Session<'_>, net: &dyn Net, records: &Records, until: Instant) -> Result<Option<Unchecked>> {
     let record = session.here.record()?;
     let own: BTreeSet<(Fingerprint, String)> =
         record.uploads.iter().filter(|(_, u)| u.checked).map(|(owner, u)| (*owner, u.upload.clone())).collect();

@@ -50,7 +50,7 @@ pub fn agreed(
 ///
 /// # Errors
 /// [`Error::Differs`] names the first field that differs; network errors.
-pub fn compare(net: &mut dyn Net, peers: &[Id], label: &'static str, mine: &Map<String, Value>, until: Instant) -> Result<()> {
+pub fn compare(net: &dyn Net, peers: &[Id], label: &'static str, mine: &Map<String, Value>, until: Instant) -> Result<()> {
     for (peer, theirs) in exchange(net, peers, label, mine, until)? {
         let name = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string().chars().take(200).collect());
         for field in mine.keys().chain(theirs.keys()) {
@@ -75,7 +75,7 @@ pub(crate) fn name_words(name: &str) -> Vec<u64> {
 /// # Errors
 /// Somebody sends something of another form; network errors.
 pub fn exchange<T: Serialize + DeserializeOwned>(
-    net: &mut dyn Net,
+    net: &dyn Net,
     peers: &[Id],
     label: &'static str,
     mine: &T,
@@ -96,13 +96,13 @@ pub fn exchange<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 /// No randomness; network errors.
-pub fn keys(net: &mut dyn Net, me: Id, until: Instant) -> Result<Seeds> {
+pub fn keys(net: &dyn Net, me: Id, until: Instant) -> Result<Seeds> {
     const LABEL: &str = "node.key";
     let own = [(me.others()[0], Key::fresh()?), (me.others()[1], Key::fresh()?)];
     for (peer, key) in &own {
         net.send(*peer, frame(LABEL, key.bytes()))?;
     }
-    let mut agree = |(peer, mine): &(Id, Key)| -> Result<(Id, Key)> {
+    let agree = |(peer, mine): &(Id, Key)| -> Result<(Id, Key)> {
         let theirs: [u8; 32] = bytes(net, *peer, LABEL, until)?
             .try_into()
             .map_err(|other: Vec<u8>| Error::Handshake(format!("{peer} sent a key of {} bytes, expected 32", other.len())))?;
@@ -118,7 +118,7 @@ fn frame(label: &'static str, x: &[u8]) -> Frame {
 }
 
 /// The bytes that `peer` sends under `label`; a peer may be busy with its owners for as long as `until`.
-fn bytes(net: &mut dyn Net, peer: Id, label: &'static str, until: Instant) -> Result<Vec<u8>> {
+fn bytes(net: &dyn Net, peer: Id, label: &'static str, until: Instant) -> Result<Vec<u8>> {
     let frame = loop {
         match net.recv(peer) {
             Err(NetError::Timeout { .. }) if Instant::now() < until => {}

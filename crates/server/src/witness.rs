@@ -61,13 +61,16 @@ impl<N: Net> Witness<N> {
 }
 
 impl<N: Net> Net for Witness<N> {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
         self.inner.send(to, frame)
     }
-    fn recv(&mut self, from: Id) -> Result<Frame> {
+    fn recv(&self, from: Id) -> Result<Frame> {
         let frame = self.inner.recv(from)?;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).count(&frame);
         Ok(frame)
+    }
+    fn stop(&self) {
+        self.inner.stop();
     }
     fn wire_bytes(&self, to: Id) -> u64 {
         self.inner.wire_bytes(to)

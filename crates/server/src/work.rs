@@ -111,16 +111,16 @@ struct Run {
 }
 
 impl Session<'_> {
-    fn work<S: Compiled>(&self, trainer: &Trainer, mut net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
+    fn work<S: Compiled>(&self, trainer: &Trainer, net: impl Net + 'static, engine: impl Fn(Party) -> S) -> Result<()> {
         let (here, me) = (self.here, self.me);
         let until = Instant::now() + here.config.timeout() * 10;
         // Before anything shapes the network: who shapes it differently is told so.
-        compare(&mut net, &me.others(), "node.hello", &self.agreed(), until)?;
-        approvals::exchange(self, &mut net, until)?;
-        let (mut net, seen) = Witness::new(session::decorated(here, me, net)?);
+        compare(&net, &me.others(), "node.hello", &self.agreed(), until)?;
+        approvals::exchange(self, &net, until)?;
+        let (net, seen) = Witness::new(session::decorated(here, me, net)?);
         let mut own = Standing::of(self.here)?;
         own.lanes = lanes::offered(here, &self.job.addresses()[me.index()])?;
-        let theirs = exchange(&mut net, &me.others(), "node.standing", &own, until)?;
+        let theirs = exchange(&net, &me.others(), "node.standing", &own, until)?;
         let start = own.agree(here.hash, &theirs)?;
         let told = theirs.iter().map(|(id, standing)| (*id, standing.head.clone())).chain([(me, own.head.clone())]);
         heads::note(self, &start.session, "start", told.collect())?;
@@ -129,17 +129,17 @@ impl Session<'_> {
         let offered = theirs.into_iter().map(|(id, standing)| (id, standing.lanes)).collect();
         let lanes = lanes::begin(self, trainer, &start.session, offered)?;
         let mut data = records::load::<S>(self, lanes.as_ref())?;
-        let mut net: Box<dyn Net> = Box::new(net);
-        let unchecked = checks::prepare(self, &mut net, &data, until)?;
+        let mut net: Arc<dyn Net> = Arc::new(net);
+        let unchecked = checks::prepare(self, &net, &data, until)?;
         lanes.as_ref().map_or(Ok(()), |lanes| lanes.tell_unchecked(unchecked.as_ref()))?;
         if let Some(unchecked) = unchecked {
             // Keys of its own, so that what is drawn for the training does not depend on whether there was a check.
-            let seeds = self.seeds(&mut net, |seed| !seed, until)?;
+            let seeds = self.seeds(&net, |seed| !seed, until)?;
             let mut e = engine(Party::new(me, net, seeds));
             unchecked.run(self, &mut e, &data, lanes.as_ref())?;
             net = e.into_party().into_net();
         }
-        let seeds = self.seeds(&mut net, |seed| seed, until)?;
+        let seeds = self.seeds(&net, |seed| seed, until)?;
         if here.config.insecure.mask_seed.is_some() && start.step > 0 {
             let expected = "the beginning: under a mask seed a step that is done again would use its masks again";
             return Err(Error::config("session with an insecure mask seed", format!("step {}", start.step), expected));
@@ -358,7 +358,7 @@ impl Session<'_> {
     }
 
     /// Fresh keys, or those that an insecure seed of the configuration makes.
-    fn seeds(&self, net: &mut dyn Net, insecure: impl Fn(u64) -> u64, until: Instant) -> Result<Seeds> {
+    fn seeds(&self, net: &dyn Net, insecure: impl Fn(u64) -> u64, until: Instant) -> Result<Seeds> {
         let lie = self.here.config.insecure.lie;
         let mut seeds = match self.here.config.insecure.mask_seed {
             Some(seed) => Seeds::insecure(self.me, insecure(seed)),

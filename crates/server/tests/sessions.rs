@@ -11,8 +11,8 @@ use trefoil_server::handshake::keys;
 const SESSIONS: usize = 1000;
 
 /// The first words of each pair's stream, as one party draws them; `None` for the pair that it is not of.
-fn draws(id: Id, mut net: impl trefoil_net::Net + 'static) -> [Option<Vec<u64>>; 3] {
-    let seeds = keys(&mut net, id, Instant::now() + Duration::from_secs(60)).unwrap();
+fn draws(id: Id, net: impl trefoil_net::Net + 'static) -> [Option<Vec<u64>>; 3] {
+    let seeds = keys(&net, id, Instant::now() + Duration::from_secs(60)).unwrap();
     let mut party = Party::new(id, net, seeds);
     let op = party.op();
     Pair::ALL.map(|pair| party.draw(op, pair, "test.draw").ok().map(|mut stream| stream.words(2)))

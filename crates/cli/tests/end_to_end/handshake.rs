@@ -214,14 +214,14 @@ fn one_party_of_another_version() {
             approve(&job, id, &keys);
             upload_to(&job, id, &keys, &"a".repeat(32)).unwrap();
         }
-        let mut net = as_p1(&listener, &job, &keys);
+        let net = as_p1(&listener, &job, &keys);
         let training = job.training(16, 8);
         let uploads =
             BTreeMap::from([(keys.owners[0].fingerprint().to_string(), format!("{}, 16 and 8 records", "a".repeat(32)))]);
         let mut map = agreed(&training, job.chosen(), job.hash(), false, None, &uploads);
         map.insert(field.into(), "another".into());
         let until = Instant::now() + Duration::from_secs(4);
-        let ours = compare(&mut net, &Id::P1.others(), "node.hello", &map, until).unwrap_err();
+        let ours = compare(&net, &Id::P1.others(), "node.hello", &map, until).unwrap_err();
         assert!(ours.to_string().contains(&format!("differs in {field}")), "{ours}");
         names(field, others);
     }

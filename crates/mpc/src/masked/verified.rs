@@ -16,23 +16,7 @@ mod suite;
 pub use bit::Bit;
 pub use suite::{Claimed, Verified};
 
-use crate::proof::{Bits, Words, prove};
 use crate::{Op, Part, Party, Result};
-
-/// Everything that was claimed since the last time is proven by all three: words in rows of 2^5 claims, bits in rows of 2^6 words.
-///
-/// # Errors
-/// [`Error::Rejected`](crate::Error::Rejected) if a party has lied; those of [`prove`].
-pub fn prove_claims(p: &mut Party) -> Result<()> {
-    let claims = std::mem::take(&mut p.claims);
-    if claims.words.iter().any(|claims| !claims.is_empty()) {
-        prove::<Words>(p, &claims.words, 5)?;
-    }
-    if claims.bits.iter().any(|claims| !claims.is_empty()) {
-        prove::<Bits>(p, &claims.bits, 6)?;
-    }
-    Ok(())
-}
 
 /// Sends the other server these words, and receives as many of each from it.
 fn exchanged(p: &mut Party, op: Op, label: &'static str, own: &mut [Vec<u64>]) -> Result<Vec<Vec<u64>>> {

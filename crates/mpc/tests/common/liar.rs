@@ -1,5 +1,6 @@
 //! A party that sends one frame which is not what the protocol says.
 
+use std::sync::Mutex;
 use std::time::Duration;
 use trefoil_mpc::{Error, Id, Party, Result, Seeds, simulate_over};
 use trefoil_net::{Frame, Net, local};
@@ -9,17 +10,17 @@ struct Liar<N> {
     net: N,
     to: Id,
     label: &'static str,
-    lie: Option<fn(&mut Frame)>,
+    lie: Mutex<Option<fn(&mut Frame)>>,
 }
 
 impl<N: Net> Net for Liar<N> {
-    fn send(&mut self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
+    fn send(&self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
         if to == self.to && frame.label == self.label {
-            self.lie.take().into_iter().for_each(|lie| lie(&mut frame));
+            self.lie.lock().unwrap().take().into_iter().for_each(|lie| lie(&mut frame));
         }
         self.net.send(to, frame)
     }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
+    fn recv(&self, from: Id) -> trefoil_net::Result<Frame> {
         self.net.recv(from)
     }
 }
@@ -34,7 +35,7 @@ pub fn error(
 ) -> String {
     let mut ids = Id::ALL.into_iter();
     let nets = local::network(Duration::from_secs(5)).map(|net| {
-        let lie = (ids.next() == Some(from)).then_some(lie);
+        let lie = Mutex::new((ids.next() == Some(from)).then_some(lie));
         Liar { net, to, label, lie }
     });
     let ends = simulate_over::<_, _, Error>(nets, |id| Seeds::insecure(id, 1), run);

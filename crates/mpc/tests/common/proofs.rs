@@ -213,21 +213,25 @@ pub trait Lie: Send {
 
 struct Lying {
     net: Box<dyn Net>,
-    lie: Option<Box<dyn Lie>>,
+    lie: Mutex<Option<Box<dyn Lie>>>,
 }
 
 impl Net for Lying {
-    fn send(&mut self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
-        self.lie.iter_mut().for_each(|lie| lie.sends(to, &mut frame));
-        if self.lie.as_ref().is_some_and(|lie| lie.withholds()) {
+    fn send(&self, to: Id, mut frame: Frame) -> trefoil_net::Result<()> {
+        let mut lie = self.lie.lock().unwrap();
+        lie.iter_mut().for_each(|lie| lie.sends(to, &mut frame));
+        if lie.as_ref().is_some_and(|lie| lie.withholds()) {
             return Ok(());
         }
         self.net.send(to, frame)
     }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
+    fn recv(&self, from: Id) -> trefoil_net::Result<Frame> {
         let frame = self.net.recv(from)?;
-        self.lie.iter_mut().for_each(|lie| lie.receives(&frame));
+        self.lie.lock().unwrap().iter_mut().for_each(|lie| lie.receives(&frame));
         Ok(frame)
+    }
+    fn stop(&self) {
+        self.net.stop();
     }
 }
 
@@ -239,7 +243,7 @@ fn lying_within(patience: Duration, liar: Id, lie: impl Lie + 'static) -> [Lying
     let mut lie: Option<Box<dyn Lie>> = Some(Box::new(lie));
     let mut ids = Id::ALL.into_iter();
     local::network(patience).map(|net| {
-        let lie = if ids.next() == Some(liar) { lie.take() } else { None };
+        let lie = Mutex::new(if ids.next() == Some(liar) { lie.take() } else { None });
         Lying { net: Box::new(net), lie }
     })
 }

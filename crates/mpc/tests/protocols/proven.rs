@@ -49,7 +49,7 @@ fn chain(p: &mut Party, seed: u64, [rows, inner, columns]: [usize; 3], f: u8) ->
     let bit = bits(p, [rows, columns], seed);
     let selected = verified::select::select(p, &[(&bit, &z[0])])?.swap_remove(0);
     let again = verified::select::select(p, &[(&bit, &y)])?.swap_remove(0);
-    verified::prove_claims(p)?;
+    p.prove_all()?;
     Ok(z.into_iter().chain([y, last, selected, again]).collect())
 }
 
@@ -60,7 +60,7 @@ fn added_up(p: &mut Party, seed: u64, columns: usize, f: u8) -> Result<Vec<Share
     let (scatter, b) = (places(columns), b.linear(b.shape, |b| words::shl(b, f)));
     let added = |plus, f| Factors { scatter: Some(&scatter), ..factors(Kind::Mul, [&x, &y], plus, [1, columns], f) };
     let z = verified::product::products(p, &[added(Some(&b), f), added(None, 0)])?;
-    verified::prove_claims(p)?;
+    p.prove_all()?;
     Ok(z)
 }
 
@@ -77,7 +77,7 @@ fn signs(p: &mut Party, seed: u64, n: usize, widths: [u8; 2]) -> Result<Vec<Shar
     let both = verified::and::all(p, &[&bits[0], &bits[1]])?;
     let one = Share::public(p, &Tensor::ones((1, n)));
     let out = verified::select::select(p, &[(&bits[0], &one), (&negated, &one), (&both, &x[0])])?;
-    verified::prove_claims(p)?;
+    p.prove_all()?;
     Ok(out)
 }
 

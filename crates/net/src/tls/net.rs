@@ -59,7 +59,7 @@ pub struct TlsNet {
     work: Arc<AtomicU64>,
     life: Option<Life>,
     /// Disconnected once both writers are done.
-    writers: Receiver<()>,
+    writers: Mutex<Receiver<()>>,
 }
 
 struct Link {
@@ -94,12 +94,13 @@ impl TlsNet {
         let queues = outgoing.each_ref().map(|(_, out)| out.link.queue.clone());
         let life =
             Life::begin(work.clone(), queues, options.timeout).map_err(|source| Error::Io { peer: outgoing[0].0, source })?;
+        let writers = Mutex::new(writers);
         Ok(TlsNet { outgoing, incoming, timeout: options.timeout, work, life: Some(life), writers })
     }
 }
 
 impl Net for TlsNet {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
         let out = find(&self.outgoing, to).ok_or(Error::Closed { peer: to })?;
         let queue = &out.link.queue;
         if !out.write_at_once(&frame).map_err(|fault| fault.of(to))? {
@@ -110,12 +111,16 @@ impl Net for TlsNet {
         Ok(())
     }
 
-    fn recv(&mut self, from: Id) -> Result<Frame> {
+    fn recv(&self, from: Id) -> Result<Frame> {
         let link = find(&self.incoming, from).ok_or(Error::Closed { peer: from })?;
         let frame = link.queue.pop(Some(self.timeout)).map_err(|fault| fault.of(from))?;
         link.queue.release(wire::footprint(&frame));
         self.work.fetch_add(1, Ordering::Relaxed);
         Ok(frame)
+    }
+
+    fn stop(&self) {
+        self.incoming.iter().for_each(|(_, link)| link.queue.end(Fault::Closed));
     }
 
     fn wire_bytes(&self, to: Id) -> u64 {
@@ -137,7 +142,7 @@ impl Drop for TlsNet {
             out.link.queue.end(Fault::Closed);
         }
         // Nothing is ever sent there: it ends when both writers have dropped their ends, or with the timeout.
-        let _ = self.writers.recv_timeout(self.timeout);
+        let _ = self.writers.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(self.timeout);
         self.outgoing.iter_mut().for_each(|(_, out)| out.link.stop());
     }
 }

@@ -267,8 +267,8 @@ mod tests {
                 assert!(tried(&keys[1], other).is_some());
             }
             let others = [Id::P1, Id::P2].map(|id| scope.spawn(move || meet(id)));
-            let mut p0 = first.join().unwrap();
-            let [mut p1, _p2] = others.map(|other| other.join().unwrap());
+            let p0 = first.join().unwrap();
+            let [p1, _p2] = others.map(|other| other.join().unwrap());
             let frame = Frame { at: At::default(), depth: 0, label: "test".into(), parts: vec![Part::words(&[5])] };
             p1.send(Id::P0, frame).unwrap();
             assert_eq!(p0.recv(Id::P1).unwrap().parts, [Part::words(&[5])]);

@@ -145,7 +145,7 @@ impl Rank {
     }
 
     /// Fresh keys with the same rank of both peers, or those that an insecure seed makes.
-    pub(super) fn seeds(&self, net: &mut dyn Net, me: Id, insecure: impl Fn(u64) -> u64) -> Result<Seeds> {
+    pub(super) fn seeds(&self, net: &dyn Net, me: Id, insecure: impl Fn(u64) -> u64) -> Result<Seeds> {
         match self.config.insecure.mask_seed {
             Some(seed) => Ok(Seeds::insecure(me, insecure(seed))),
             None => keys(net, me, self.until()),
@@ -174,13 +174,13 @@ impl<F: Fn(&Party) -> Vec<u8> + Send + 'static> WithSuite for Follow<'_, F> {
         let unchecked: Option<Unchecked> = serde_json::from_slice(&bytes_of(0, &words)?)
             .map_err(|e| Error::Handshake(format!("rank 0 did not say what is to be checked: {e}")))?;
         if let Some(unchecked) = unchecked {
-            let seeds = own.seeds(&mut net, me, |seed| (!seed).wrapping_sub(own.number as u64))?;
+            let seeds = own.seeds(&net, me, |seed| (!seed).wrapping_sub(own.number as u64))?;
             let mut e = engine(Party::new(me, net, seeds));
             let counts = unchecked.violations(&mut e, &records, job)?;
             lanes.lock().unwrap_or_else(PoisonError::into_inner).give(0, counts)?;
-            net = e.into_party().into_net();
+            net = Box::new(e.into_party().into_net());
         }
-        let seeds = own.seeds(&mut net, me, |seed| seed)?;
+        let seeds = own.seeds(&net, me, |seed| seed)?;
         let mut e = engine(Party::new(me, net, seeds).with_lanes(lanes.clone()).answering(spent));
         let rows = &trainer.training().records;
         records.join(&mut e, job, [rows.train_rows, rows.test_rows])?;

@@ -85,13 +85,14 @@ pub struct Budgeted<N> {
 }
 
 impl<N: Net> Net for Budgeted<N> {
-    fn send(&mut self, to: Id, frame: Frame) -> Result<()> {
-        let net = &mut self.net;
-        self.turn.wait(|| net.send(to, frame))
+    fn send(&self, to: Id, frame: Frame) -> Result<()> {
+        self.turn.wait(|| self.net.send(to, frame))
     }
-    fn recv(&mut self, from: Id) -> Result<Frame> {
-        let net = &mut self.net;
-        self.turn.wait(|| net.recv(from))
+    fn recv(&self, from: Id) -> Result<Frame> {
+        self.turn.wait(|| self.net.recv(from))
+    }
+    fn stop(&self) {
+        self.net.stop();
     }
     fn wire_bytes(&self, to: Id) -> u64 {
         self.net.wire_bytes(to)
@@ -124,7 +125,7 @@ mod tests {
             for _ in 0..LANES {
                 for (id, net) in Id::ALL.into_iter().zip(local::network(Duration::from_secs(60))) {
                     let (turn, computing) = (Turn::of(budgets[id.index()].clone()), &computing[id.index()]);
-                    let mut net = Budgeted { net, turn: turn.clone() };
+                    let net = Budgeted { net, turn: turn.clone() };
                     scope.spawn(move || {
                         for step in 0..50 {
                             turn.compute(|| {

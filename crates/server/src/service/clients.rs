@@ -66,7 +66,7 @@ pub fn take(here: &ServiceHere, stream: &mut Stream, from: Fingerprint, bytes: u
 ///
 /// # Errors
 /// A party shows a list that is none of the service's; network errors.
-pub fn exchange(here: &ServiceHere, me: Id, net: &mut dyn Net, until: Instant) -> Result<()> {
+pub fn exchange(here: &ServiceHere, me: Id, net: &dyn Net, until: Instant) -> Result<()> {
     if here.service.client.signer().is_none() {
         return Ok(());
     }

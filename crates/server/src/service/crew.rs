@@ -50,7 +50,7 @@ struct Offer {
 ///
 /// # Errors
 /// A peer sends something else; network errors.
-pub fn exchange_ranks(lane: &LaneHere, me: Id, net: &mut dyn Net, until: Instant) -> Result<Meeting> {
+pub fn exchange_ranks(lane: &LaneHere, me: Id, net: &dyn Net, until: Instant) -> Result<Meeting> {
     let addresses = lane.service.addresses();
     let own = Offer { lanes: lanes::offered(&lane.server, &addresses[me.index()])?, nonce: hex::encode(Key::fresh()?.bytes()) };
     let theirs = exchange(net, &me.others(), "service.lanes", &own, until)?;
@@ -275,7 +275,7 @@ impl WithSuite for Work<'_> {
         if let Some(turn) = turn.clone() {
             net = Box::new(Budgeted { net, turn });
         }
-        let seeds = keys(&mut net, meeting.me, own.until())?;
+        let seeds = keys(&net, meeting.me, own.until())?;
         let mut e = engine(Party::new(meeting.me, net, seeds));
         let mut params = vec![];
         for param in matrices::restore(&e, matrices, records, Path::new("rank 0's shares of the model"))? {

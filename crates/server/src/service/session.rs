@@ -44,7 +44,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
     type Out = Result<()>;
 
     fn run<S: Compiled>(self, engine: impl Fn(Party) -> S) -> Result<()> {
-        let Work { lane, me, model, mut net } = self;
+        let Work { lane, me, model, net } = self;
         let until = Instant::now() + lane.server.config.timeout() * 10;
         let agreed = hello(json!({
             "service": lane.hash,
@@ -54,16 +54,16 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
             "suite": model.known.chosen,
             "links": lane.server.config.links,
         }));
-        compare(&mut net, &me.others(), "service.hello", &agreed, until)?;
-        approved(lane, me, &mut net, until)?;
-        clients::exchange(lane, me, &mut net, until)?;
-        let meeting = crew::exchange_ranks(lane, me, &mut net, until)?;
+        compare(&net, &me.others(), "service.hello", &agreed, until)?;
+        approved(lane, me, &net, until)?;
+        clients::exchange(lane, me, &net, until)?;
+        let meeting = crew::exchange_ranks(lane, me, &net, until)?;
         let mut net = session::decorated(&lane.server, me, net)?;
         let turn = lane.server.budget.clone().map(Turn::of);
         if let Some(turn) = turn.clone() {
             net = Box::new(Budgeted { net, turn });
         }
-        let seeds = keys(&mut net, me, until)?;
+        let seeds = keys(&net, me, until)?;
         let mut e = engine(Party::new(me, net, seeds));
         let shares = model.load(lane, &mut e)?;
         let kept = (meeting.lanes > 1).then(|| matrices::keep(&mut e, &shares)).transpose()?;
@@ -96,7 +96,7 @@ impl<N: Net + 'static> WithSuite for Work<'_, N> {
 }
 
 /// The parties show one another their operators' approvals, and each keeps all three.
-fn approved(here: &LaneHere, me: Id, net: &mut dyn Net, until: Instant) -> Result<()> {
+fn approved(here: &LaneHere, me: Id, net: &dyn Net, until: Instant) -> Result<()> {
     let own: Vec<Approval> = here.now().approvals.values().cloned().collect();
     for (peer, theirs) in exchange(net, &me.others(), "service.approvals", &own, until)? {
         for approval in theirs {

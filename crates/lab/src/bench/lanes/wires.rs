@@ -37,13 +37,16 @@ impl<N> Slowed<N> {
 }
 
 impl<N: Net> Net for Slowed<N> {
-    fn send(&mut self, to: Id, frame: Frame) -> trefoil_net::Result<()> {
+    fn send(&self, to: Id, frame: Frame) -> trefoil_net::Result<()> {
         catch_up(self.seconds_each);
         self.net.send(to, frame)
     }
-    fn recv(&mut self, from: Id) -> trefoil_net::Result<Frame> {
+    fn recv(&self, from: Id) -> trefoil_net::Result<Frame> {
         catch_up(self.seconds_each);
         self.net.recv(from)
+    }
+    fn stop(&self) {
+        self.net.stop();
     }
     fn wire_bytes(&self, to: Id) -> u64 {
         self.net.wire_bytes(to)

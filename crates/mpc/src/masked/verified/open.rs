@@ -7,7 +7,6 @@
 
 use super::super::matrix::{elements, tensor};
 use super::super::share::Share;
-use super::prove_claims;
 use crate::{Error, Id, Part, Party, Price, Result};
 use sha2::{Digest, Sha256};
 use trefoil_net::At;
@@ -26,7 +25,7 @@ pub const fn cost(n: usize) -> Price {
 /// # Errors
 /// [`Error::Rejected`] if a party has lied; those of the network.
 pub fn gate(p: &mut Party) -> Result<()> {
-    prove_claims(p)?;
+    p.prove_all()?;
     let [step, op] = p.place();
     p.meet(GATE, &[step, op])
 }

@@ -4,7 +4,7 @@ use super::super::share::Share;
 use super::super::suite::Num;
 use super::super::{Masked, product};
 use super::open::gate;
-use super::{Bit, and, drelu, open, prove_claims, select};
+use super::{Bit, and, drelu, open, select};
 use crate::question::{Question, Told};
 use crate::range::Block;
 use crate::secure::{Factors, Protocols, Secure};
@@ -29,9 +29,9 @@ impl Verified {
     }
 }
 
-/// Called before each operation: all three know how much waits, and prove it together.
+/// Called before each operation: all three know how much waits, and prove it together, beside what comes next.
 pub(super) fn prove_some(p: &mut Party) -> Result<()> {
-    if p.claims.size > MOST_WAITING { prove_claims(p) } else { Ok(()) }
+    if p.claims.size > MOST_WAITING { p.hand_claims_over() } else { Ok(()) }
 }
 
 impl Protocols for Claimed {
