@@ -74,4 +74,4 @@ pub use page::link_to_page;
 pub use service::ServiceStatus;
 
 /// The version of the conversation between parties; parties of another one are refused.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;

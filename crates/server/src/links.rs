@@ -36,6 +36,10 @@ pub trait Meets {
     fn meeting<T>(&self, change: impl FnOnce(&mut Meeting) -> T) -> Result<T>;
     /// Waits for a change, or for so long.
     fn wait(&self, time: Duration);
+    /// Whether peers that have failed are waited for.
+    fn resumed(&self) -> bool {
+        false
+    }
     /// A peer has said that these uploads were refused.
     fn heard(&self, peer: Id, withdrawn: &[Withdrawn]) -> Result<()>;
 }
@@ -53,6 +57,9 @@ impl Meets for Here {
     fn wait(&self, time: Duration) {
         drop(self.changed.wait_timeout(self.jobs(), time).unwrap_or_else(PoisonError::into_inner));
     }
+    fn resumed(&self) -> bool {
+        self.record().is_ok_and(|r| r.resumed)
+    }
     fn heard(&self, peer: Id, withdrawn: &[Withdrawn]) -> Result<()> {
         checks::heard(self, &self.record()?.job, peer, withdrawn)
     }
@@ -66,7 +73,9 @@ pub enum Answer {
     Linked,
     /// Not now.
     NotYet { why: String },
-    /// Not at all, until somebody does something about it.
+    /// Not before an operator of the peer resumes it.
+    Failed { why: String },
+    /// Not at all.
     Over { why: String },
     /// The job is done here, and this is the model.
     Trained { model: String },
@@ -115,8 +124,8 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
             let may = if record.astray { "" } else { ", and may resume it" };
             // Whose proof was rejected where is no secret, and all three have to know it. What else a job fails with may have figures in it, that are not for all.
             match why.contains(VERIFIED) {
-                true => Answer::Over { why: format!("failed: {why}") },
-                false => Answer::Over { why: format!("failed; its operator knows why{may}") },
+                true => Answer::Failed { why: format!("failed: {why}") },
+                false => Answer::Failed { why: format!("failed; its operator knows why{may}") },
             }
         }
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },
@@ -188,7 +197,8 @@ fn gather_until(here: &impl Meets, addresses: &[Address; 3], me: Id, until: Inst
             match answer.answer {
                 Answer::Linked => outgoing[peer.index()] = Some(stream),
                 Answer::Trained { model } => return Ok(Gathered::Trained(model)),
-                Answer::Over { why } => return Err(Error::Refused(format!("{peer}: {why}"))),
+                Answer::Failed { why } if here.resumed() => said[peer.index()] = Some(why),
+                Answer::Failed { why } | Answer::Over { why } => return Err(Error::Refused(format!("{peer}: {why}"))),
                 Answer::NotYet { why } => said[peer.index()] = Some(why),
             }
         }

@@ -42,6 +42,9 @@ pub struct Record {
     pub start_model: bool,
     /// Where it stands.
     pub state: State,
+    /// Whether its operator has resumed it here, and no session has begun since: peers where it has failed are waited for, until it is resumed there too.
+    #[serde(default)]
+    pub resumed: bool,
     /// The last step that is in a checkpoint at all three parties.
     pub checkpoint: u64,
     /// Steps of the whole training, once that is known.
@@ -263,6 +266,7 @@ impl Record {
             started: false,
             start_model: false,
             state: State::Waiting,
+            resumed: false,
             checkpoint: 0,
             steps: 0,
             last: None,

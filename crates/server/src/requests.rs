@@ -210,7 +210,7 @@ fn resume(record: &mut Record) -> Result<()> {
             Err(Error::Refused(why.into()))
         }
         State::Failed { .. } | State::Interrupted { .. } => {
-            record.state = State::Waiting;
+            (record.state, record.resumed) = (State::Waiting, true);
             Ok(())
         }
         State::Cancelled { by } => Err(Error::Refused(format!("the job was cancelled by {by}"))),

@@ -45,7 +45,7 @@ pub fn run(here: &Here) -> Result<()> {
         links::Gathered::Trained(model) => return finished_without_us(here, &model),
     };
     here.live(|e| (e.session, e.meeting.waiting_for) = (Some(e.record.checkpoint), None))?;
-    here.advance(|r| r.state = State::Running)?;
+    here.advance(|r| (r.state, r.resumed) = (State::Running, false))?;
     let session = Session { here, job, me, training };
     session.job.chosen().with(Work { session: &session, trainer: &trainer, net })
 }

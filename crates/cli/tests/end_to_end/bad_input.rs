@@ -75,7 +75,7 @@ fn options() {
         (&["plain", "--csv", file, "--label", "class", "--thousands", "."], 2, ["--thousands: found a point", "another mark"]),
         (&["demo", "--data-dir", "x"], 2, ["--data-dir", "--dataset mnist"]),
         (&["demo", "--dataset", "cifar"], 2, ["cifar", "digits, mnist, csv"]),
-        (&["demo", "--suite", "masked", "--truncation", "local"], 2, ["--truncation: found local", "exact"]),
+        (&["demo", "--suite", "masked", "--truncation", "local"], 2, ["--truncation: found local", "dealer"]),
         (&["demo", "--suite", "magic"], 2, ["magic", "securenn"]),
         (&["demo", "--rows", "1438"], 2, ["--rows: found 1438", "1 to 1437"]),
         (&["demo", "--owners", "0"], 2, ["--owners: found 0", "1 to 360"]),

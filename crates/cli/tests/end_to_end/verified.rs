@@ -100,7 +100,11 @@ fn who_lies_is_noticed_and_the_job_goes_on_from_what_is_verified() {
         std::fs::write(&file, text.replace(lies, "")).unwrap();
     });
     parties[1].address();
-    Id::ALL.into_iter().for_each(|id| resume(&job, id, &keys));
+    // Whoever is resumed first waits for the others, which have failed.
+    for id in Id::ALL {
+        resume(&job, id, &keys);
+        std::thread::sleep(Duration::from_millis(700));
+    }
     trained(&job, &keys);
     for party in &parties {
         assert!(party.audit().contains("\"from step\":5"), "{}", party.audit());

@@ -466,7 +466,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
             (found, &["limits.records: found 1001, expected at most 1000", "narrow the service"])
         }
 
-        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 8"]),
+        Kind::PeerReady => (ping(well()), &["P1 clinic at 127.0.0.1:", "answers within ", "protocol 9"]),
         Kind::PeerUnasked => {
             let target = Target { name: "P1".into(), address: tcp(drop), fingerprint: own.fingerprint() };
             (there::examine(&target, None, About::Nothing, SHORT), &["something listens"])
