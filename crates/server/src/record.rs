@@ -296,6 +296,7 @@ impl Record {
                 started,
                 start_model,
                 state,
+                resumed,
                 checkpoint,
                 steps,
                 last,
@@ -308,7 +309,7 @@ impl Record {
                 model,
                 delivered,
             } = record;
-            let (asked, at) = ((semantics, job, proposed_by, started, start_model), (state, checkpoint, steps, epoch));
+            let (asked, at) = ((semantics, job, proposed_by, started, start_model), (state, resumed, checkpoint, steps, epoch));
             (asked, joined, withdrawn, at, last, figures, statistics, openings, astray, checked, model, delivered)
         }
         kept(self) == kept(other)
