@@ -1,6 +1,6 @@
 //! A party on several machines: its ranks, and a session in as many lanes.
 //!
-//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing on a disk but parts of uploads, where the operator wants that ([`parts`]); in a session each holds its rows of the records. Where a session begins, rank 0
+//! Rank 0 is the party: the folder, the port, owners, jobs, checkpoints, and lane 0 of every session. The other ranks keep nothing on a disk but parts of uploads, where the operator wants that (`parts.rs`); in a session each holds its rows of the records. Where a session begins, rank 0
 //! exchanges with both peers where their ranks listen, and tells its own ranks what the session is about. Rank i then finds rank i of both peers, makes
 //! keys of its own with them, and follows rank 0 from step to step, or from pass to pass (`service`).
 //!
@@ -243,11 +243,11 @@ impl Rank {
         let peers = <[_; 2]>::try_from(peers).map_err(|_| missing())?;
         let queue_bytes = self.config.queue_megabytes << 20;
         let options = Options { timeout, gather: timeout, queue_bytes, ..Options::default() };
-        let mut net: Box<dyn Net> = Box::new(self.door.meet(me, Name::of(&meeting.session, lane), &peers, options)?);
+        let net: Box<dyn Net> = Box::new(self.door.meet(me, Name::of(&meeting.session, lane), &peers, options)?);
         let mut equal = hello(about);
         equal.insert("session".into(), meeting.session.clone().into());
         equal.insert("lane".into(), format!("{lane} of {}", meeting.lanes).into());
-        compare(&mut *net, &me.others(), "lane.hello", &equal, self.until())?;
+        compare(&*net, &me.others(), "lane.hello", &equal, self.until())?;
         self.config.shaped(net)
     }
 

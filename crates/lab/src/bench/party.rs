@@ -80,16 +80,16 @@ fn run(config: &Config) -> Result<()> {
 
     let peers = me.others().map(|p| (p, addresses[p.index()].clone(), config.parties[p.index()]));
     let options = Options { timeout, gather: timeout, queue_bytes: config.queue_bytes, ..Options::default() };
-    let mut net: Box<dyn Net> = Box::new(mesh(me, &listener, &identity, peers, options)?);
+    let net: Box<dyn Net> = Box::new(mesh(me, &listener, &identity, peers, options)?);
     let until = Instant::now() + timeout;
     let mut map = hello(&config.training);
     map.extend(hello(config.suite));
     map.insert("benchmark".into(), format!("{:?}", config.operation).into());
     map.insert("links".into(), config.links.clone().into());
-    compare(&mut *net, &me.others(), "node.hello", &map, until)?;
+    compare(&*net, &me.others(), "node.hello", &map, until)?;
     let links = config.links.as_deref();
-    let mut net = shaped::over(net, links).map_err(|e| Error::config("links", links.unwrap_or_default(), e))?;
-    let seeds = keys(&mut *net, me, until)?;
+    let net = shaped::over(net, links).map_err(|e| Error::config("links", links.unwrap_or_default(), e))?;
+    let seeds = keys(&*net, me, until)?;
     emit(&Event::Connected);
     let party = Party::new(me, net, seeds);
     config.suite.with(Work { config, party })

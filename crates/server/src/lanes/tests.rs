@@ -39,8 +39,8 @@ fn drawn(insecure: &str) -> Vec<[Drawn; 3]> {
             let door = Door::open("127.0.0.1:0", identity, switch, keeper.clone()).unwrap();
             let rank = Rank { config, door, number, keeper, budget: None };
             thread::spawn(move || {
-                let mut net: Box<dyn Net> = Box::new(net);
-                let seeds: Seeds = rank.seeds(&mut *net, id, |seed| seed).unwrap();
+                let net: Box<dyn Net> = Box::new(net);
+                let seeds: Seeds = rank.seeds(&*net, id, |seed| seed).unwrap();
                 let mut p = Party::new(id, net, seeds);
                 let op = p.op();
                 let all = [Pair::K01, Pair::K02, Pair::K12].into_iter();
