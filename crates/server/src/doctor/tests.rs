@@ -519,7 +519,7 @@ fn provoke(kind: Kind) -> (Vec<Finding>, &'static [&'static str]) {
         }
         Kind::PingOther => (ping(json!("hello")), &["expected a message in JSON", "same release"]),
         Kind::VersionOther => (ping(pong("0.0.9\n", PROTOCOL, 0)), &["found version 0.0.9 , expected ", "same release"]),
-        Kind::ProtocolOther => (ping(pong(env!("CARGO_PKG_VERSION"), 6, 0)), &["found protocol 6, expected 8 as here"]),
+        Kind::ProtocolOther => (ping(pong(env!("CARGO_PKG_VERSION"), 6, 0)), &["found protocol 6, expected 9 as here"]),
         Kind::ClockOff => {
             let ahead = ping(pong(env!("CARGO_PKG_VERSION"), PROTOCOL, 3600));
             assert!(ahead[0].message.starts_with("their clock is ") && ahead[0].message.contains("ahead of"), "{ahead:?}");
