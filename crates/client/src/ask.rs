@@ -72,7 +72,7 @@ impl Conversation {
         &mut self,
         question: Question<'_>,
         deal: impl Fn(&Tensor, [u8; 32]) -> [Vec<Part>; 3],
-        hear: impl Fn([usize; 2], &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String>,
+        hear: impl Fn(&Tensor, usize, &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String>,
     ) -> Result<Vec<u64>> {
         self.asked += 1;
         let mut seed = [0; 32];
@@ -87,7 +87,7 @@ impl Conversation {
         p0.write_frame(&trefoil_net::Frame { at, ..frame(QUESTION, parts(of_p0)) })?;
         // P0 knows first what is refused.
         let told = [expect(p0, ANSWER)?, expect(p1, ANSWER)?];
-        hear([rows, question.outputs], &told).map_err(Error::Answer)
+        hear(question.x, question.outputs, &told).map_err(Error::Answer)
     }
 }
 

@@ -99,7 +99,6 @@ impl<'a> Predictions<'a> {
         label: Option<&str>,
         chosen: Chosen,
     ) -> Result<(Predictions<'a>, Trial)> {
-        chosen.answers("predictions on shares")?;
         if file.path == Path::new(STANDARD_INPUT) {
             return Err(Error::config(
                 "standard input",

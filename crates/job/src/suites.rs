@@ -97,13 +97,13 @@ impl Chosen {
         Ok(())
     }
 
-    /// Whether a model answers questions on this suite's shares; `what` is where they would be asked.
+    /// Whether a model that was trained elsewhere can be shared to the parties of a service; `what` is where that is asked for.
     ///
     /// # Errors
-    /// It does not.
-    pub fn answers(self, what: &str) -> Result<()> {
+    /// It cannot.
+    pub fn takes_models(self, what: &str) -> Result<()> {
         if self.suite == SuiteName::Verified {
-            let expected = "masked or securenn: questions and answers cannot be proven yet";
+            let expected = "masked or securenn: a party could change the weights that it is given; a model that a job of this suite has trained is served";
             return Err(Error::config(what, "the suite verified", expected));
         }
         Ok(())

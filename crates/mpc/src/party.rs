@@ -97,7 +97,7 @@ impl Party {
     /// # Errors
     /// [`Error::Rejected`] if a party has lied before; those of the network.
     pub(crate) fn hand_claims_over(&mut self) -> Result<()> {
-        let (batch, place) = (std::mem::take(&mut self.claims), At { step: self.step, op: self.ops });
+        let (batch, place) = (std::mem::take(&mut self.claims), self.here());
         if batch.size == 0 {
             return Ok(());
         }
@@ -211,9 +211,10 @@ impl Party {
         self.apart = apart;
     }
 
-    /// Where this party is in its program.
+    /// The same, for other ranks of this party.
     pub(crate) fn place(&self) -> [u64; 2] {
-        [self.step, self.ops.into()]
+        let At { step, op } = self.here();
+        [step, op.into()]
     }
 
     /// Goes to where lane 0 is.
@@ -333,6 +334,11 @@ impl Party {
     /// Books cost to another layer; gives the last one back.
     pub fn set_layer(&mut self, layer: &str) -> String {
         std::mem::replace(&mut self.layer, layer.to_owned())
+    }
+
+    /// Where this party is in its program.
+    pub(crate) fn here(&self) -> At {
+        At { step: self.step, op: self.ops }
     }
 
     pub(crate) fn at(&self, op: Op) -> At {

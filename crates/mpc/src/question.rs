@@ -20,17 +20,17 @@ pub trait Question: Engine {
     /// Those of the network.
     fn ask(&mut self, shape: [usize; 2], format: Format, x_j: Vec<u64>) -> Result<Self::Num>;
 
-    /// Party: what it tells whoever has asked about each row of the answer. Nothing at P2.
+    /// Party: what it tells whoever has asked about each row of the answer to what was `asked`. Nothing at P2.
     ///
     /// # Errors
     /// Those of the network.
-    fn tell(&mut self, answer: &Self::Num) -> Result<Told>;
+    fn tell(&mut self, asked: &Self::Num, answer: &Self::Num) -> Result<Told>;
 
-    /// Client: the answer, row by row, from what P0 and P1 have told of its rows.
+    /// Client: the answer of so many columns to what it has `asked`, row by row, from what P0 and P1 have told of its rows.
     ///
     /// # Errors
     /// A text that says who sent something unfit, or that the parties contradict one another.
-    fn hear(shape: [usize; 2], told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String>;
+    fn hear(asked: &Tensor, columns: usize, told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String>;
 }
 
 /// What a party tells of an answer: matrices that have a row for each of its rows, so that each client can be given its own.

@@ -35,7 +35,7 @@ fn the_classes_are_those_of_onnx_runtime_on_shares_too() {
     for name in ["digits", "cancer", "logistic"] {
         let (model, labels) = (reference(&format!("{name}.onnx")), records(&format!("{name}.json"), &file));
         assert_eq!(classes(&json(&["predict", path(&model), path(&file), "--json"])), labels, "{name}");
-        for suite in ["masked", "securenn"] {
+        for suite in ["masked", "securenn", "verified"] {
             let args = ["predict", path(&model), path(&file), "--on-shares", "--suite", suite, "--batch", "3", "--json"];
             let out = json(&args);
             assert_eq!(classes(&out), labels, "{name} by {suite}");

@@ -107,10 +107,10 @@ pub fn probabilities(csv: &str) -> Vec<f64> {
     csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect()
 }
 
-/// The answers of both suites are those of the model that its owner gets; class tells no more than the class.
+/// The answers of all suites are those of the model that its owner gets; class tells no more than the class.
 #[test]
 fn answers_are_the_models() {
-    for suite in ["masked", "securenn"] {
+    for suite in ["masked", "securenn", "verified"] {
         let d = serving(suite, "probabilities", ENOUGH);
         d.ok(&["model", "fetch", "job.toml", "--key", "keys/research.pem", "--out", "m.safetensors"]);
         let clear = d.ok(&["predict", "m.safetensors", "records.csv"]);

@@ -45,7 +45,6 @@ impl Job {
         }
         self.check_partition(file)?;
         if let Some(serve) = &self.serve {
-            self.chosen().answers(&format!("{file}: serve"))?;
             serve.check(crate::predict::task(&self.data), file)?;
         }
         // What the hash is of says all of the job: a number that is none would be lost.

@@ -110,7 +110,7 @@ impl Shared {
         let refuse =
             |what: &str, found: String, expected: String| Err(Error::config(format!("{file}: model.{what}"), found, expected));
         let chosen = Chosen { suite: self.suite, truncation: Truncation::default() };
-        chosen.answers(&format!("{file}: model.suite"))?;
+        chosen.takes_models(&format!("{file}: model.suite"))?;
         let network = Network::new(self.network.graph()?)?;
         self.input.check(network.width(), &format!("{file}: model.input"))?;
         let (found, outputs) = (self.classes.len(), network.outputs());

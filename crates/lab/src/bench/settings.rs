@@ -96,7 +96,6 @@ impl Bench<'_> {
     pub(super) fn has(&self, operation: &Operation) -> Result<()> {
         match operation {
             Operation::Train { network, .. } => Ok(self.chosen().trains(network)?),
-            Operation::Infer { .. } => Ok(self.chosen().answers("benchmark of inference")?),
             _ => Ok(()),
         }
     }

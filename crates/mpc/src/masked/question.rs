@@ -65,70 +65,89 @@ fn drawn(p: &mut Party, op: Op, j: usize, label: &'static str, shape: [usize; 2]
     Ok(tensor(shape, p.draw(op, OF[j], label)?.words(shape[0] * shape[1])))
 }
 
+/// What comes in.
+///
+/// # Errors
+/// Those of the network.
+pub(super) fn ask(p: &mut Party, shape: [usize; 2], x_j: &[u64]) -> Result<Share> {
+    let (op, n) = (p.op(), shape[0] * shape[1]);
+    let l = |p: &mut Party, j: usize| drawn(p, op, j, "masked.question.l", shape);
+    if p.id == Id::P2 {
+        return Ok(Share::new(shape, None, [Some(l(p, 0)?), Some(l(p, 1)?)]));
+    }
+    let own = l(p, p.id.index())?;
+    let mine: Vec<u64> = x_j.iter().zip(elements(Some(&own))).map(|(x, l)| x.wrapping_add(*l)).collect();
+    let peer = p.peer();
+    let theirs = p.round(op, "masked.question.ask").send(peer, Part::words(&mine)).then()?.words(peer, n)?;
+    let m = mine.iter().zip(theirs).map(|(a, b)| a.wrapping_add(b)).collect();
+    let l = if p.id == Id::P0 { [Some(own), None] } else { [None, Some(own)] };
+    Ok(Share::new(shape, Some(tensor(shape, m)), l))
+}
+
+/// What goes out, of what is whole.
+///
+/// # Errors
+/// Those of the network.
+pub(super) fn tell(p: &mut Party, x: &Share) -> Result<Told> {
+    let (op, [rows, columns], label) = (p.op(), x.shape, "masked.question.tell");
+    let l = |j: usize| elements(x.mask(j));
+    if p.id == Id::P2 {
+        let h = |p: &mut Party, j: usize| -> Result<Part> {
+            let salts = drawn(p, op, j, "masked.question.salt", [rows, SALT])?;
+            Ok(Part::words(elements(Some(&hashes(Some(&salts), l(j), columns)))))
+        };
+        let [h_0, h_1] = [h(p, 0)?, h(p, 1)?];
+        p.offline(op, label).send(Id::P0, h_1).send(Id::P1, h_0).then()?;
+        return Ok(Told(vec![]));
+    }
+    let salts = drawn(p, op, p.id.index(), "masked.question.salt", [rows, SALT])?;
+    let dealt = tensor([rows, HASH], p.offline(op, label).then()?.words(Id::P2, rows * HASH)?);
+    let whole = |words: &[u64]| tensor(x.shape, words.to_vec());
+    let m = elements(x.m());
+    Ok(Told(match p.id {
+        Id::P0 => vec![whole(m), whole(l(0)), salts, dealt],
+        _ => vec![whole(l(1)), salts, dealt, hashes(None, m, columns)],
+    }))
+}
+
+/// What was told, put together.
+///
+/// # Errors
+/// A text that says who sent something unfit, or that the two contradict each other.
+pub(super) fn hear([rows, columns]: [usize; 2], told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
+    let of = |id: Id, widths: [usize; 4]| -> std::result::Result<[Tensor; 4], String> {
+        let parts = &told[id.index()];
+        let [a, b, c, d] = &parts[..] else { return Err(format!("{id} sent {} tensors, expected 4", parts.len())) };
+        let read = |part: &Part, width: usize| {
+            let words = part.to_words(rows * width).map_err(|e| format!("{id} sent {e}"))?;
+            Ok::<_, String>(tensor([rows, width], words))
+        };
+        Ok([read(a, widths[0])?, read(b, widths[1])?, read(c, widths[2])?, read(d, widths[3])?])
+    };
+    let [m, l_0, s_0, h_1] = of(Id::P0, [columns, columns, SALT, HASH])?;
+    let [l_1, s_1, h_0, h_m] = of(Id::P1, [columns, SALT, HASH, HASH])?;
+    for (x, salts, h, what) in [(&m, None, h_m, "m"), (&l_0, Some(&s_0), h_0, "l_0"), (&l_1, Some(&s_1), h_1, "l_1")] {
+        if hashes(salts, elements(Some(x)), columns) != h {
+            return Err(format!("P0 and P1 contradict each other on {what}"));
+        }
+    }
+    let l = l_0.iter().zip(&l_1).map(|(l_0, l_1)| l_0.wrapping_add(*l_1));
+    Ok(m.iter().zip(l).map(|(m, l)| m.wrapping_sub(l)).collect())
+}
+
 impl Question for Masked {
     const AHEAD: bool = true;
 
     fn ask(&mut self, shape: [usize; 2], format: Format, x_j: Vec<u64>) -> Result<Num> {
-        let p = &mut self.party;
-        let (op, n) = (p.op(), shape[0] * shape[1]);
-        let l = |p: &mut Party, j: usize| drawn(p, op, j, "masked.question.l", shape);
-        let share = match p.id {
-            Id::P2 => Share::new(shape, None, [Some(l(p, 0)?), Some(l(p, 1)?)]),
-            me => {
-                let own = l(p, me.index())?;
-                let mine: Vec<u64> = x_j.iter().zip(elements(Some(&own))).map(|(x, l)| x.wrapping_add(*l)).collect();
-                let peer = p.peer();
-                let theirs = p.round(op, "masked.question.ask").send(peer, Part::words(&mine)).then()?.words(peer, n)?;
-                let m = mine.iter().zip(theirs).map(|(a, b)| a.wrapping_add(b)).collect();
-                let l = if me == Id::P0 { [Some(own), None] } else { [None, Some(own)] };
-                Share::new(shape, Some(tensor(shape, m)), l)
-            }
-        };
-        Ok(Num::new(share, format))
+        Ok(Num::new(ask(&mut self.party, shape, &x_j)?, format))
     }
 
-    fn tell(&mut self, answer: &Num) -> Result<Told> {
-        let (p, x) = (&mut self.party, &answer.share);
-        lift(p, &[x])?;
-        let (op, [rows, columns], label) = (p.op(), x.shape, "masked.question.tell");
-        let l = |j: usize| elements(x.mask(j));
-        if p.id == Id::P2 {
-            let h = |p: &mut Party, j: usize| -> Result<Part> {
-                let salts = drawn(p, op, j, "masked.question.salt", [rows, SALT])?;
-                Ok(Part::words(elements(Some(&hashes(Some(&salts), l(j), columns)))))
-            };
-            let [h_0, h_1] = [h(p, 0)?, h(p, 1)?];
-            p.offline(op, label).send(Id::P0, h_1).send(Id::P1, h_0).then()?;
-            return Ok(Told(vec![]));
-        }
-        let salts = drawn(p, op, p.id.index(), "masked.question.salt", [rows, SALT])?;
-        let dealt = tensor([rows, HASH], p.offline(op, label).then()?.words(Id::P2, rows * HASH)?);
-        let whole = |words: &[u64]| tensor(x.shape, words.to_vec());
-        let m = elements(x.m());
-        Ok(Told(match p.id {
-            Id::P0 => vec![whole(m), whole(l(0)), salts, dealt],
-            _ => vec![whole(l(1)), salts, dealt, hashes(None, m, columns)],
-        }))
+    fn tell(&mut self, _: &Num, answer: &Num) -> Result<Told> {
+        lift(&mut self.party, &[&answer.share])?;
+        tell(&mut self.party, &answer.share)
     }
 
-    fn hear([rows, columns]: [usize; 2], told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
-        let of = |id: Id, widths: [usize; 4]| -> std::result::Result<[Tensor; 4], String> {
-            let parts = &told[id.index()];
-            let [a, b, c, d] = &parts[..] else { return Err(format!("{id} sent {} tensors, expected 4", parts.len())) };
-            let read = |part: &Part, width: usize| {
-                let words = part.to_words(rows * width).map_err(|e| format!("{id} sent {e}"))?;
-                Ok::<_, String>(tensor([rows, width], words))
-            };
-            Ok([read(a, widths[0])?, read(b, widths[1])?, read(c, widths[2])?, read(d, widths[3])?])
-        };
-        let [m, l_0, s_0, h_1] = of(Id::P0, [columns, columns, SALT, HASH])?;
-        let [l_1, s_1, h_0, h_m] = of(Id::P1, [columns, SALT, HASH, HASH])?;
-        for (x, salts, h, what) in [(&m, None, h_m, "m"), (&l_0, Some(&s_0), h_0, "l_0"), (&l_1, Some(&s_1), h_1, "l_1")] {
-            if hashes(salts, elements(Some(x)), columns) != h {
-                return Err(format!("P0 and P1 contradict each other on {what}"));
-            }
-        }
-        let l = l_0.iter().zip(&l_1).map(|(l_0, l_1)| l_0.wrapping_add(*l_1));
-        Ok(m.iter().zip(l).map(|(m, l)| m.wrapping_sub(l)).collect())
+    fn hear(asked: &Tensor, columns: usize, told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
+        hear([asked.nrows(), columns], told)
     }
 }

@@ -9,6 +9,7 @@ pub mod bit;
 pub mod drelu;
 pub mod open;
 pub mod product;
+mod question;
 mod range;
 pub mod select;
 mod suite;

@@ -5,6 +5,7 @@ use super::{Num, SecureNn, Share};
 use crate::question::{Question, Told};
 use crate::{Id, Part, Result};
 use trefoil_engine::Format;
+use trefoil_ring::Tensor;
 
 impl Question for SecureNn {
     const AHEAD: bool = false;
@@ -13,11 +14,12 @@ impl Question for SecureNn {
         Ok(Num::new(Share::from_words(shape, (self.party.id != Id::P2).then_some(x_j)), format))
     }
 
-    fn tell(&mut self, answer: &Num) -> Result<Told> {
+    fn tell(&mut self, _: &Num, answer: &Num) -> Result<Told> {
         Ok(Told(answer.share.value.clone().into_iter().collect()))
     }
 
-    fn hear([rows, columns]: [usize; 2], told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
+    fn hear(asked: &Tensor, columns: usize, told: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
+        let rows = asked.nrows();
         let share = |id: Id| match &told[id.index()][..] {
             [x] => x.to_words(rows * columns).map_err(|e| format!("{id} sent {e}")),
             other => Err(format!("{id} sent {} tensors, expected 1", other.len())),

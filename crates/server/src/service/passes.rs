@@ -161,7 +161,7 @@ impl<N: Clone> Passes<'_, N> {
             let x = e.ask(shape, self.prediction.input(), std::mem::take(&mut x_j))?;
             asked(e)?;
             let answer = e.answer(self.prediction, &self.params, &x, self.reveal)?;
-            Ok(e.tell(&answer)?)
+            Ok(e.tell(&x, &answer)?)
         };
         let told = match &self.turn {
             Some(turn) => turn.compute(work)?,

@@ -69,13 +69,19 @@ fn run(lane: &LaneHere) {
                 std::thread::sleep(PAUSES[0]);
                 continue;
             }
-            Err(e) => e.to_string(),
+            Err(e) => e,
         };
+        // A party has lied, which is for people to look at: the lane answers again once its party has been started again.
+        let lied = matches!(why.of_protocol(), Some(trefoil_mpc::Error::Rejected { .. }));
+        let why = why.to_string();
         lane.change(|now| now.lanes[lane.lane].meeting.waiting_for = Some(why.clone()));
         if last != why {
             tracing::warn!(service = %lane.hash, "{why}");
             lane.server.noted(json!({ "what": "service session ended", "service": lane.hash, "pass": lane.size(), "why": why }));
             last = why;
+        }
+        while lied && !lane.server.stopping() && !lane.now().ended {
+            std::thread::sleep(PAUSES[0]);
         }
         // A session that went well for a while was no try in vain.
         pause = if began.elapsed() > 2 * lane.server.config.timeout() { PAUSES[0] } else { (2 * pause).min(PAUSES[1]) };

@@ -5,10 +5,9 @@ use super::super::suite::Num;
 use super::super::{Masked, product};
 use super::open::gate;
 use super::{Bit, and, drelu, open, select};
-use crate::question::{Question, Told};
 use crate::range::Block;
 use crate::secure::{Factors, Protocols, Secure};
-use crate::{Error, Id, Kept, Part, Party, Prg, Price, Result, Suite};
+use crate::{Id, Kept, Part, Party, Prg, Price, Result, Suite};
 use trefoil_engine::{Format, Index, Kind, Scatter};
 use trefoil_ring::Tensor;
 
@@ -155,29 +154,5 @@ impl Suite for Verified {
 
     fn into_party(self) -> Party {
         self.party
-    }
-}
-
-impl Verified {
-    fn unproven(&mut self, what: &'static str) -> Error {
-        let op = self.party.op();
-        Error::Unproven { at: self.party.at(op), what }
-    }
-}
-
-/// Services are not there yet: nothing of a question is claimed.
-impl Question for Verified {
-    const AHEAD: bool = false;
-
-    fn ask(&mut self, _: [usize; 2], _: Format, _: Vec<u64>) -> Result<Num> {
-        Err(self.unproven("a question"))
-    }
-
-    fn tell(&mut self, _: &Num) -> Result<Told> {
-        Err(self.unproven("an answer"))
-    }
-
-    fn hear(_: [usize; 2], _: &[Vec<Part>; 2]) -> std::result::Result<Vec<u64>, String> {
-        Err("the suite verified answers nothing".into())
     }
 }
