@@ -160,8 +160,10 @@ fn first_stage<R: Ring>(p: &mut Party, proofs: &mut Each<Proof<'_, R>>, variable
             proof.tau = stage::interpolated(&values, &r[i]) + of_matrices;
         }
         let (eq, [x, y]) = (stage::eq(&r[i]), &rows[i]);
-        proof.x.push_folded(x, &eq, &of_rows[i]);
-        proof.y.push_folded(y, &eq, &[]);
+        // A verifier knows one side.
+        let small = |words: &[u64]| if words.is_empty() { &[][..] } else { &small[i][..] };
+        proof.x.push_folded(x, &eq, Some(&of_rows[i]), small(x));
+        proof.y.push_folded(y, &eq, None, small(y));
         for (vector, side) in [(&mut proof.x, Side::X), (&mut proof.y, Side::Y)] {
             proof.claims.vectors::<R>(&weights[i], side).into_iter().for_each(|element| vector.push(element));
         }

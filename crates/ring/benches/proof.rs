@@ -7,7 +7,7 @@ use divan::{Bencher, counter::ItemsCount};
 use trefoil_ring::Tensor;
 use trefoil_ring::matrix::product;
 use trefoil_ring::proof::binary::{self, BIT_SLOTS};
-use trefoil_ring::proof::fold::{fold_bits, fold_words};
+use trefoil_ring::proof::fold::{fold_shifted, fold_words};
 use trefoil_ring::proof::small::{ABREAST, Abreast, Lanes, ROWS};
 use trefoil_ring::proof::{DEGREE, SLOTS, Weights, galois};
 
@@ -75,13 +75,15 @@ fn first_stage_small(bencher: Bencher, terms: usize) {
     bencher.counter(ItemsCount::new(terms)).bench_local(|| weights.small_stage(&x, &y));
 }
 
-/// Slots of bits folded into elements of the ring, one vector.
+/// What follows it, of small words: bits at P2, shifted by 47 bits, and lifts, by 48; with the row's weight.
 #[divan::bench(args = SMALL)]
-fn fold_slots_bits(bencher: Bencher, terms: usize) {
-    let rows: Vec<[u32; ABREAST]> =
-        words(terms / SLOTS).as_chunks().0.iter().map(|row: &[u64; ABREAST]| row.map(|w| w as u32)).collect();
-    let eq: [[u64; DEGREE]; SLOTS] = std::array::from_fn(|j| words(DEGREE + j)[j..].try_into().expect("an element"));
-    bencher.counter(ItemsCount::new(terms)).bench_local(|| fold_bits(&rows, &eq));
+fn fold_slots_small(bencher: Bencher, terms: usize) {
+    let shift = if terms == SMALL[0] { 47 } else { 48 };
+    let x: Vec<u64> = words(terms).iter().map(|word| (word & 1) << shift).collect();
+    let weights = words(terms / SLOTS);
+    let eq: Vec<[u64; DEGREE]> = (0..SLOTS).map(|j| words(DEGREE + j)[j..].try_into().expect("an element")).collect();
+    let mut to = vec![Abreast::ZERO; terms / SLOTS / ABREAST + 1];
+    bencher.counter(ItemsCount::new(terms)).bench_local(|| fold_shifted(&x, shift, &eq, &weights, &mut to, 0));
 }
 
 fn abreast(elements: usize) -> Vec<Abreast> {

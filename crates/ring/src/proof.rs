@@ -39,42 +39,45 @@ pub fn half(len: usize) -> usize {
     if len > small::ABREAST { half.next_multiple_of(small::ABREAST) } else { half }
 }
 
-/// What sums are made of: words, or their low 16 bits with a sign.
+/// What sums are made of: words, or their low 32 or 16 bits with a sign, of which as many more fit into a register.
 trait Word: Copy + Default {
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn of(word: u64) -> Self;
     fn extended(self) -> u64;
 }
 
-impl Word for u64 {
-    #[inline(always)]
-    fn plus(self, other: u64) -> u64 {
-        self.wrapping_add(other)
-    }
-    #[inline(always)]
-    fn minus(self, other: u64) -> u64 {
-        self.wrapping_sub(other)
-    }
-    #[inline(always)]
-    fn extended(self) -> u64 {
-        self
-    }
+macro_rules! word {
+    ($number:ty) => {
+        impl Word for $number {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self.wrapping_mul(other)
+            }
+            #[inline(always)]
+            fn of(word: u64) -> Self {
+                word as $number
+            }
+            #[inline(always)]
+            fn extended(self) -> u64 {
+                self as u64
+            }
+        }
+    };
 }
 
-impl Word for i16 {
-    #[inline(always)]
-    fn plus(self, other: i16) -> i16 {
-        self.wrapping_add(other)
-    }
-    #[inline(always)]
-    fn minus(self, other: i16) -> i16 {
-        self.wrapping_sub(other)
-    }
-    #[inline(always)]
-    fn extended(self) -> u64 {
-        i64::from(self) as u64
-    }
-}
+word!(u64);
+word!(i32);
+word!(i16);
 
 /// Words of some columns. Aligned, so that wide loads do not straddle two cache lines.
 #[derive(Clone, Copy)]

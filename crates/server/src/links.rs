@@ -120,14 +120,11 @@ pub fn take(here: &Here, mut stream: Stream, from: Fingerprint) {
     };
     let answer = match (&record.state, &record.model) {
         (State::Trained, Some(model)) => Answer::Trained { model: model.clone() },
-        (State::Failed { why }, _) => {
-            let may = if record.astray { "" } else { ", and may resume it" };
-            // Whose proof was rejected where is no secret, and all three have to know it. What else a job fails with may have figures in it, that are not for all.
-            match why.contains(VERIFIED) {
-                true => Answer::Failed { why: format!("failed: {why}") },
-                false => Answer::Failed { why: format!("failed; its operator knows why{may}") },
-            }
-        }
+        // Nothing goes on from there.
+        (State::Failed { .. }, _) if record.astray => Answer::Over { why: "failed; its operator knows why".into() },
+        // Whose proof was rejected where is no secret, and all three have to know it. What else a job fails with may have figures in it, that are not for all.
+        (State::Failed { why }, _) if why.contains(VERIFIED) => Answer::Failed { why: format!("failed: {why}") },
+        (State::Failed { .. }, _) => Answer::Failed { why: "failed; its operator knows why, and may resume it".into() },
         (state @ State::Cancelled { .. }, _) => Answer::Over { why: state.to_string() },
         _ => {
             let missing = here.record().map(|r| r.missing()).unwrap_or_default();

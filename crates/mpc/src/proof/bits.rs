@@ -98,14 +98,14 @@ impl Vector<Field> for Packed {
         binary::stage(weights, x, y).into_iter().map(Field::challenge).collect()
     }
 
-    fn push_folded(&mut self, words: &[u64], eq: &[Field], weights: &[u64]) {
+    fn push_folded(&mut self, words: &[u64], eq: &[Field], weights: Option<&[u64]>, _: &[(Range<usize>, u8)]) {
         let eq: [u64; binary::BIT_SLOTS] = std::array::from_fn(|slot| eq[slot].bits());
         for (i, row) in words.as_chunks().0.iter().enumerate() {
             let folded = binary::fold(row, &eq);
-            match weights.get(i) {
+            match weights.map(|weights| weights[i]) {
                 // Claim k counts X^k times as much.
                 Some(weight) => {
-                    let mut weight = *weight;
+                    let mut weight = weight;
                     for folded in folded {
                         self.0.push(binary::multiply(weight, folded));
                         weight = binary::multiply(weight, 2);

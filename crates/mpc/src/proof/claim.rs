@@ -93,7 +93,7 @@ impl Claim {
         Claim { terms: Terms::Words { x: vec![], y, small: None }, linear }
     }
 
-    /// The same of words x that are small numbers shifted by so many bits, which the prover may compute with as such: bits, if y are bits too; or any, if the shift is by 48 at least, so that
+    /// The same of words x that are small numbers shifted by so many bits, which all three compute with as such, and have to say so: bits, if y are bits too; or any, if the shift is by 48 at least, so that
     /// only 16 bits of x and of y count.
     pub fn small(mut self, shift: u8) -> Claim {
         if let Terms::Words { small, .. } = &mut self.terms {

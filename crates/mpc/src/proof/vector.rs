@@ -4,6 +4,7 @@ use super::stage;
 use super::{Element, Galois, OfWords};
 use std::ops::Range;
 use trefoil_ring::proof as kernels;
+use trefoil_ring::proof::fold::counted;
 use trefoil_ring::proof::small::{Block, ROWS};
 
 /// The ring that claims are proven in, and how its vectors are computed with.
@@ -36,8 +37,9 @@ pub trait Vector<E>: Default {
     fn weighed(weights: &[u64], rows: &[u64], columns: usize) -> Vec<E>;
     /// The weighed sum of products of rows of both sides, at all points (`stage.rs`). Of some rows the words of x are [small](super::Claim::small) numbers, shifted.
     fn sums(weights: &[u64], x: &[u64], y: &[u64], variables: u32, small: &[(Range<usize>, u8)]) -> Vec<E>;
-    /// Rows more, each the sum of its words times `eq`, times its weight if there are weights.
-    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]);
+    /// Rows more, each the sum of its words times `eq`; of the first side if there are weights, one for each row, and then times its weight, or else of the second. Of some rows the words of x are
+    /// [small](super::Claim::small) numbers, shifted, so that those of y [count](counted) modulo a smaller power of 2 only.
+    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: Option<&[u64]>, small: &[(Range<usize>, u8)]);
     /// An element more.
     fn push(&mut self, element: E);
     /// The first, or 0.
@@ -64,10 +66,16 @@ impl<E: Element> Vector<E> for Vec<E> {
         stage::sums(weights, x, y, variables)
     }
 
-    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: &[u64]) {
+    fn push_folded(&mut self, words: &[u64], eq: &[E], weights: Option<&[u64]>, small: &[(Range<usize>, u8)]) {
         for (i, row) in words.chunks(eq.len()).enumerate() {
             let sum = row.iter().zip(eq).fold(E::ZERO, |sum, (word, eq)| sum + eq.times(*word));
-            self.push(weights.get(i).map_or(sum, |weight| E::challenge(*weight) * sum));
+            self.push(match (weights, small.iter().find(|(rows, _)| rows.contains(&i))) {
+                (Some(weights), _) => E::challenge(weights[i]) * sum,
+                (None, Some((_, shift))) => {
+                    E::of(&sum.coefficients().iter().map(|word| counted(*word, *shift)).collect::<Vec<_>>())
+                }
+                (None, None) => sum,
+            });
         }
     }
 
@@ -130,9 +138,21 @@ impl Vector<OfWords> for kernels::Vector {
         beside(&sums, kernels::POINTS)
     }
 
-    fn push_folded(&mut self, words: &[u64], eq: &[OfWords], weights: &[u64]) {
+    fn push_folded(&mut self, words: &[u64], eq: &[OfWords], weights: Option<&[u64]>, small: &[(Range<usize>, u8)]) {
         let eq: Vec<kernels::Element> = eq.iter().map(array).collect();
-        kernels::Vector::push_folded(self, words, &eq, weights);
+        let all = words.len() / eq.len();
+        self.reserve(all);
+        let words = |rows: &Range<usize>| &words[rows.start * eq.len()..rows.end * eq.len()];
+        let weights = |rows: &Range<usize>| weights.map(|weights| &weights[rows.clone()]);
+        let mut first = 0;
+        for (rows, shift) in small {
+            let before = first..rows.start;
+            first = rows.end;
+            kernels::Vector::push_folded(self, words(&before), &eq, weights(&before).unwrap_or_default());
+            self.push_small(words(rows), *shift, &eq, weights(rows));
+        }
+        let rest = first..all;
+        kernels::Vector::push_folded(self, words(&rest), &eq, weights(&rest).unwrap_or_default());
     }
 
     fn push(&mut self, element: OfWords) {

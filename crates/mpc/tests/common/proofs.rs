@@ -164,14 +164,14 @@ impl Statement {
 
     fn at(&self, prover: Id, id: Id) -> Vec<Claim> {
         let first = if prover == Id::P1 { Id::P0 } else { Id::P1 };
-        let claim = |i: usize| match id {
-            _ if id == prover => {
-                let claim = Claim::at_prover(self.x[0][i].clone(), self.y[0][i].clone());
-                let small = (i + self.small.len()).checked_sub(self.x[0].len()).map(|i| self.small[i]);
-                small.map_or(claim.clone(), |shift| claim.small(shift))
-            }
-            _ if id == first => Claim::at_first(self.x[1][i].clone(), self.linear[0][i].clone()),
-            _ => Claim::at_second(self.y[1][i].clone(), self.linear[1][i].clone()),
+        let claim = |i: usize| {
+            let claim = match id {
+                _ if id == prover => Claim::at_prover(self.x[0][i].clone(), self.y[0][i].clone()),
+                _ if id == first => Claim::at_first(self.x[1][i].clone(), self.linear[0][i].clone()),
+                _ => Claim::at_second(self.y[1][i].clone(), self.linear[1][i].clone()),
+            };
+            let small = (i + self.small.len()).checked_sub(self.x[0].len()).map(|i| self.small[i]);
+            small.map_or(claim.clone(), |shift| claim.small(shift))
         };
         let role = [prover, first].iter().position(|role| *role == id).unwrap_or(2);
         let of_matrices = self.matrices.iter().map(|matrices| matrices.claims()[role].clone());

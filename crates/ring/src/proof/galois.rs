@@ -182,8 +182,6 @@ fn reduced(polynomial: &[u64]) -> [u64; DEGREE] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SLOTS;
-    use super::super::fold::fold_bits;
     use super::super::small::ABREAST;
     use super::*;
     use proptest::prelude::*;
@@ -230,18 +228,6 @@ mod tests {
                 let (low, high) = (of(&low, i), if i < ABREAST { of(&high, i) } else { [0; DEGREE] });
                 let product = multiply(&r, &std::array::from_fn(|c| high[c].wrapping_sub(low[c])));
                 prop_assert_eq!(of(&bound, i), std::array::from_fn(|c| low[c].wrapping_add(product[c])));
-            }
-        }
-
-        #[test]
-        fn folded_bits(rows: [u32; ABREAST], seed: u64) {
-            let eq: [[u64; DEGREE]; SLOTS] = std::array::from_fn(|j| of(&vector(&[seed ^ j as u64]), j % ABREAST));
-            let folded = fold_bits(&[rows], &eq);
-            for (i, row) in rows.iter().enumerate() {
-                let sum = (0..SLOTS).filter(|j| row >> j & 1 == 1).fold([0u64; DEGREE], |sum, j| {
-                    std::array::from_fn(|c| sum[c].wrapping_add(eq[j][c]))
-                });
-                prop_assert_eq!(of(&folded, i), sum);
             }
         }
     }

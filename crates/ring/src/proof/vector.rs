@@ -1,6 +1,6 @@
 //! Vectors over GR, as the folds of a proof need them.
 
-use super::fold::fold_words;
+use super::fold::{fold_counted, fold_shifted, fold_words};
 use super::galois::{bind, halves, multiply};
 use super::small::{ABREAST, Abreast};
 use super::{DEGREE, half};
@@ -56,6 +56,20 @@ impl Vector {
         fold_words(words, eq, weights, &mut self.elements, at);
     }
 
+    /// Rows more of a claim whose words of the first side are small numbers [shifted](fold_shifted) by so many bits: those of that side if there are weights, and else those of the [other](fold_counted).
+    pub fn push_small(&mut self, words: &[u64], shift: u8, eq: &[Element], weights: Option<&[u64]>) {
+        let at = self.grow(words.len() / eq.len());
+        match weights {
+            Some(weights) => fold_shifted(words, shift, eq, weights, &mut self.elements, at),
+            None => fold_counted(words, shift, eq, &mut self.elements, at),
+        }
+    }
+
+    /// Room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.elements.reserve((self.len + more).div_ceil(ABREAST).saturating_sub(self.elements.len()));
+    }
+
     /// The sum of products of two vectors of one length.
     pub fn inner(&self, other: &Vector) -> Element {
         halves(&self.elements, &other.elements, self.elements.len())[0]
@@ -99,6 +113,8 @@ impl Vector {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SLOTS;
+    use super::super::fold::counted;
     use super::*;
     use proptest::prelude::*;
 
@@ -159,6 +175,24 @@ mod tests {
                     let weight = |s: &u64| multiply(&std::array::from_fn(|c| s >> c & 1), &sum);
                     prop_assert_eq!(rows.get(before + i), weights.get(i).map_or(sum, weight));
                 }
+            }
+        }
+
+        /// Small numbers are folded as words are, but for what does not count.
+        #[test]
+        fn small_rows(n in 0usize..20, before in 0usize..9, shift in 0u8..64, seed: u64) {
+            let words: Vec<u64> = elements(n, seed).iter().flat_map(|element| element[..SLOTS].to_vec()).collect();
+            let (eq, weights) = (elements(SLOTS, !seed), elements(n, seed ^ 9).iter().map(|e| e[7] >> (64 - DEGREE)).collect::<Vec<_>>());
+            let most = if shift < 48 { 1 } else { u64::MAX };
+            let shifted: Vec<u64> = words.iter().map(|word| (word & most) << shift).collect();
+            let [mut x, mut y, mut small_x, mut small_y] = [0; 4].map(|_| vector(&elements(before, 5)));
+            x.push_folded(&shifted, &eq, &weights);
+            small_x.push_small(&shifted, shift, &eq, Some(&weights));
+            y.push_folded(&words, &eq, &[]);
+            small_y.push_small(&words, shift, &eq, None);
+            for i in 0..before + n {
+                prop_assert_eq!(small_x.get(i), x.get(i));
+                prop_assert_eq!(small_y.get(i), y.get(i).map(|word| if i < before { word } else { counted(word, shift) }));
             }
         }
     }

@@ -99,14 +99,11 @@ pub(super) fn claim_at_server(p: &mut Party, z: &Factors<'_>, mask: &Mask, their
             let own = bits(&mask.s, bit);
             let scale = 62 - z.f + bit;
             let linear = less(kind.clone(), Some(&own)).iter().map(|x| x << scale).collect();
-            p.claim(
-                Id::P2,
-                if j == 1 {
-                    Claim::at_first(vec![shifted(&own, scale + 1)], linear)
-                } else {
-                    Claim::at_second(vec![own], linear)
-                },
-            );
+            let claim = match j {
+                1 => Claim::at_first(vec![shifted(&own, scale + 1)], linear),
+                _ => Claim::at_second(vec![own], linear),
+            };
+            p.claim(Id::P2, claim.small(scale + 1));
         }
     }
 }
