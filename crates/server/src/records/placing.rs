@@ -126,3 +126,47 @@ impl<'a> Placing<'a> {
 fn unpacked(rank: usize, words: &[u64]) -> Result<Kept> {
     Kept::unpack(words).map_err(|_| not_records(rank))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stored::tests::job;
+
+    /// Some rows, whose words are counted.
+    fn kept(width: usize, first: usize, rows: usize) -> Kept {
+        let words: Vec<u64> = (first * width..(first + rows) * width).map(|word| word as u64).collect();
+        Kept::new([words.clone(), words])
+    }
+
+    /// What a rank without others holds once these rows to train on have come, of five, and both held-out ones.
+    fn placed(chunks: &[(usize, usize)]) -> Result<Part> {
+        let (job, all) = (job(), [5, 2]);
+        let mut placing = Placing::new(&job, Id::P0, None, all);
+        let width = placing.widths(0).1;
+        placing.put((0, 1, 0), 2, kept(width, 0, 2))?;
+        chunks.iter().try_for_each(|(first, rows)| placing.put((0, 0, *first), *rows, kept(width, *first, *rows)))?;
+        Ok(placing.over(&[all])?.remove(0))
+    }
+
+    #[test]
+    fn chunks_come_in_any_order() {
+        let whole = placed(&[(0, 5)]).unwrap();
+        for chunks in [[(0, 3), (3, 2)], [(3, 2), (0, 3)], [(1, 4), (0, 1)]] {
+            let part = placed(&chunks).unwrap();
+            assert_eq!(part.rows, [5, 2], "{chunks:?}");
+            for kind in [0, 1] {
+                assert_eq!((part.x[kind].words(), part.y[kind].words()), (whole.x[kind].words(), whole.y[kind].words()));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_lack_or_come_twice_are_noticed() {
+        for (chunks, next) in
+            [(&[][..], 0), (&[(1, 4)], 0), (&[(0, 3)], 3), (&[(0, 2), (3, 2)], 2), (&[(3, 2), (0, 2)], 2), (&[(0, 3), (2, 3)], 3)]
+        {
+            let e = placed(chunks).err().map(|e| e.to_string()).unwrap_or_default();
+            assert_eq!(e, format!("records of o at rank 0: found row {next} next, expected all up to 5"), "{chunks:?}");
+        }
+    }
+}
